@@ -1,0 +1,24 @@
+"""srlab: train GANs that super-resolve any kind of image, and apply them to files of any size."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from srlab.super_resolver import SuperResolver
+
+__version__ = "0.1.0"
+__all__ = ["__version__", "load"]
+
+
+def load(path: str | Path, *, trust: bool = False) -> SuperResolver:
+    """Open a trained model: a bundle ``model.safetensors`` or a checkpoint ``.ckpt``.
+
+    The result is called on LR batches ``(B, C, *S)`` in physical units and returns SR in physical units.
+    `trust` allows networks defined outside srlab, whose code is then imported and run.
+    """
+    from srlab.super_resolver import SuperResolver  # torch is imported only by those who need it
+
+    return SuperResolver.load(path, trust=trust)

@@ -1,0 +1,6 @@
+"""Generators: LR ``(B, C, *S)`` to SR ``(B, C', *S·scale)``, one architecture a file."""
+
+from srlab.generators.rrdb import RRDB
+from srlab.generators.srresnet import SRResNet
+
+__all__ = ["RRDB", "SRResNet"]

@@ -1,0 +1,50 @@
+"""SRResNet, the generator of SRGAN."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from srlab.nn.blocks import ResidualBlock
+from srlab.nn.dims import batch_norm, conv
+from srlab.nn.skip import InputSkip, Skip
+from srlab.nn.upsample import shuffle_upsampler
+
+
+class SRResNet(nn.Module):
+    """Residual blocks with batch norm, then pixel shuffle (Ledig et al. 2017, fig. 4).
+
+    Maps ``(B, in_channels, *S)`` to ``(B, out_channels, *S·scale)`` for any size ``S``. In evaluation mode every
+    layer is local; the receptive field's radius is ``2·blocks + 7.5`` LR pixels at ×4.
+    """
+
+    def __init__(
+        self,
+        *,
+        in_channels: int,
+        out_channels: int,
+        scale: int | Sequence[int],
+        spatial_dims: int = 2,
+        channels: int = 64,
+        blocks: int = 16,
+        skip: Skip = "none",
+    ) -> None:
+        super().__init__()
+        self.head = nn.Sequential(conv(spatial_dims, in_channels, channels, 9), nn.PReLU())
+        self.trunk = nn.Sequential(
+            *(ResidualBlock(spatial_dims, channels) for _ in range(blocks)),
+            conv(spatial_dims, channels, channels, 3, bias=False),
+            batch_norm(spatial_dims, channels),
+        )
+        self.upsampler = shuffle_upsampler(spatial_dims, channels, scale, activation=nn.PReLU)
+        self.tail = conv(spatial_dims, channels, out_channels, 9)
+        self.skip = InputSkip(
+            skip, tail=self.tail, scale=scale, spatial_dims=spatial_dims, channels=(in_channels, out_channels)
+        )
+
+    def forward(self, lr: Tensor) -> Tensor:
+        """LR to SR, both in the network's range."""
+        shallow = self.head(lr)
+        result: Tensor = self.skip(self.tail(self.upsampler(shallow + self.trunk(shallow))), lr)
+        return result

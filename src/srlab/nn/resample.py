@@ -1,0 +1,91 @@
+r"""Separable cubic resampling by an integer factor per axis, in N dimensions.
+
+Keys' kernel with :math:`a = -1/2` (Keys 1981, eq. 15), written once for the degradation, the skip connection and
+the baseline. It is MATLAB's ``imresize(x, s, "bicubic")``: pixel areas are aligned (centres at half integers), the
+border pixels are repeated outwards, and when shrinking the kernel is widened by the factor, so that nothing aliases.
+The weights depend on the phase alone and not on the position, so a tile gives the same bits as the whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from srlab.nn.dims import per_axis
+
+
+def keys_kernel(x: Tensor) -> Tensor:
+    """Keys' cubic convolution kernel with a = -1/2, zero for ``|x| >= 2``."""
+    x = x.abs()
+    near = (1.5 * x - 2.5) * x * x + 1.0
+    far = ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0
+    return torch.where(x <= 1, near, torch.where(x < 2, far, torch.zeros_like(x)))
+
+
+def enlarge(image: Tensor, scale: int | Sequence[int]) -> Tensor:
+    """Enlarge ``(B, C, *S)`` to ``(B, C, *S·scale)``; floating point, differentiable."""
+    for axis, factor in _axes(image, scale):
+        if factor > 1:
+            image = _apply(image, axis, factor, *_enlarging_taps(factor))
+    return image
+
+
+def shrink(
+    image: Tensor, scale: int | Sequence[int], *, after_each_axis: Callable[[Tensor], Tensor] | None = None
+) -> Tensor:
+    """Shrink ``(B, C, *S·scale)`` to ``(B, C, *S)``, antialiased; sizes must be multiples of the factors.
+
+    `after_each_axis` is applied between the passes: MATLAB rounds integer images after each.
+    """
+    for axis, factor in _axes(image, scale):
+        if image.shape[axis] % factor:
+            raise ValueError(
+                f"an image of size {tuple(image.shape[2:])} cannot be shrunk by {scale}: crop it to multiples first."
+            )
+        if factor > 1:
+            image = _apply(image, axis, factor, *_shrinking_taps(factor))
+            image = after_each_axis(image) if after_each_axis else image
+    return image
+
+
+def _axes(image: Tensor, scale: int | Sequence[int]) -> list[tuple[int, int]]:
+    return list(enumerate(per_axis(scale, image.ndim - 2), start=2))
+
+
+@lru_cache(maxsize=64)
+def _enlarging_taps(factor: int) -> tuple[Tensor, Tensor]:
+    """Offsets from the LR pixel and weights, both ``(phases = factor, taps = 4)``."""
+    centre = (torch.arange(factor, dtype=torch.float64) + 0.5) / factor - 0.5
+    offsets = centre.floor()[:, None] + torch.arange(-1, 3)
+    return offsets.long(), _normalised(keys_kernel(centre[:, None] - offsets))
+
+
+@lru_cache(maxsize=64)
+def _shrinking_taps(factor: int) -> tuple[Tensor, Tensor]:
+    """Offsets from the first HR pixel under an LR pixel and weights, both ``(1, taps)``."""
+    centre = (factor - 1) / 2
+    offsets = torch.arange(-2 * factor, 3 * factor, dtype=torch.float64)[None]
+    weights = keys_kernel((offsets - centre) / factor)
+    used = weights[0] != 0
+    return offsets[:, used].long(), _normalised(weights[:, used])
+
+
+def _normalised(weights: Tensor) -> Tensor:
+    return weights / weights.sum(dim=1, keepdim=True)
+
+
+def _apply(image: Tensor, axis: int, factor: int, offsets: Tensor, weights: Tensor) -> Tensor:
+    """Sum the taps along one axis; one phase shrinks by `factor`, `factor` phases enlarge by it."""
+    size, (phases, taps) = image.shape[axis], offsets.shape
+    stride = factor if phases == 1 else 1
+    starts = torch.arange(0, size, stride)
+    positions = (starts[:, None, None] + offsets).flatten(0, 1).clamp(0, size - 1).to(image.device)
+    shape = [1] * image.ndim
+    shape[axis] = positions.shape[0]
+    per_tap = weights.repeat(len(starts), 1).to(image)
+    return sum(  # type: ignore[return-value]
+        image.index_select(axis, positions[:, tap]) * per_tap[:, tap].view(shape) for tap in range(taps)
+    )

@@ -1,0 +1,81 @@
+"""Learned upsampling by an integer factor per axis, in stages of prime factors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import zip_longest
+from math import prod
+
+from torch import Tensor, nn
+
+from srlab.nn.dims import conv, per_axis
+
+
+def stages(scale: Sequence[int]) -> list[tuple[int, ...]]:
+    """Split a scale into prime steps: ``(4, 4) -> [(2, 2), (2, 2)]``, ``(1, 6, 3) -> [(1, 2, 3), (1, 3, 1)]``."""
+    return list(zip_longest(*(_prime_factors(factor) for factor in scale), fillvalue=1))
+
+
+def _prime_factors(number: int) -> list[int]:
+    factors, divisor = [], 2
+    while number > 1:
+        while number % divisor == 0:
+            factors.append(divisor)
+            number //= divisor
+        divisor += 1
+    return factors
+
+
+class PixelShuffle(nn.Module):
+    """Rearrange channels into space, ``(B, C·prod(scale), *S) -> (B, C, *S·scale)`` (Shi et al. 2016, eq. 4).
+
+    In 2D the channel order is that of ``torch.nn.PixelShuffle``.
+    """
+
+    def __init__(self, scale: Sequence[int]) -> None:
+        super().__init__()
+        self.scale = tuple(scale)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Spread each group of ``prod(scale)`` channels over the cells of one pixel."""
+        batch, channels, *size = features.shape
+        dims = len(size)
+        cells = features.reshape(batch, channels // prod(self.scale), *self.scale, *size)
+        interleaved = [axis for i in range(dims) for axis in (2 + dims + i, 2 + i)]
+        finer = [length * factor for length, factor in zip(size, self.scale, strict=True)]
+        return cells.permute(0, 1, *interleaved).reshape(batch, -1, *finer)
+
+
+class NearestUpsample(nn.Module):
+    """Repeat every pixel ``scale`` times along each axis."""
+
+    def __init__(self, scale: Sequence[int]) -> None:
+        super().__init__()
+        self.scale = tuple(scale)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """``(B, C, *S) -> (B, C, *S·scale)``."""
+        for axis, factor in enumerate(self.scale, start=2):
+            if factor > 1:
+                features = features.repeat_interleave(factor, dim=axis)
+        return features
+
+
+def shuffle_upsampler(
+    spatial_dims: int, channels: int, scale: int | Sequence[int], *, activation: Callable[[], nn.Module]
+) -> nn.Sequential:
+    """Per stage a convolution, a pixel shuffle and an activation (Ledig et al. 2017, fig. 4)."""
+    layers: list[nn.Module] = []
+    for stage in stages(per_axis(scale, spatial_dims)):
+        layers += [conv(spatial_dims, channels, channels * prod(stage), 3), PixelShuffle(stage), activation()]
+    return nn.Sequential(*layers)
+
+
+def nearest_upsampler(
+    spatial_dims: int, channels: int, scale: int | Sequence[int], *, activation: Callable[[], nn.Module]
+) -> nn.Sequential:
+    """Per stage a nearest-neighbour enlargement, a convolution and an activation (Wang et al. 2018)."""
+    layers: list[nn.Module] = []
+    for stage in stages(per_axis(scale, spatial_dims)):
+        layers += [NearestUpsample(stage), conv(spatial_dims, channels, channels, 3), activation()]
+    return nn.Sequential(*layers)
