@@ -32,7 +32,7 @@ class SRGANDiscriminator(nn.Module):
         previous = in_channels
         for index, width in enumerate(widths):
             first = index == 0
-            layers = [conv(spatial_dims, previous, width, 3, stride=1 + index % 2, bias=first)]
+            layers: list[nn.Module] = [conv(spatial_dims, previous, width, 3, stride=1 + index % 2, bias=first)]
             layers += [] if first else [batch_norm(spatial_dims, width)]
             self.stages.append(nn.Sequential(*layers, nn.LeakyReLU(0.2)))
             previous = width

@@ -8,7 +8,7 @@ from functools import partial
 from torch import Tensor, nn
 
 from srlab.nn.blocks import ResidualInResidualDenseBlock
-from srlab.nn.dims import conv
+from srlab.nn.dims import conv, per_axis
 from srlab.nn.skip import InputSkip, Skip
 from srlab.nn.upsample import nearest_upsampler
 
@@ -34,6 +34,8 @@ class RRDB(nn.Module):
         skip: Skip = "none",
     ) -> None:
         super().__init__()
+        self.in_channels = in_channels
+        self.scale = per_axis(scale, spatial_dims)
         activation = partial(nn.LeakyReLU, 0.2)
         self.head = conv(spatial_dims, in_channels, channels, 3)
         self.trunk = nn.Sequential(
@@ -45,12 +47,10 @@ class RRDB(nn.Module):
             ),
             conv(spatial_dims, channels, channels, 3),
         )
-        self.upsampler = nearest_upsampler(spatial_dims, channels, scale, activation=activation)
+        self.upsampler = nearest_upsampler(spatial_dims, channels, self.scale, activation=activation)
         self.refine = nn.Sequential(conv(spatial_dims, channels, channels, 3), activation())
         self.tail = conv(spatial_dims, channels, out_channels, 3)
-        self.skip = InputSkip(
-            skip, tail=self.tail, scale=scale, spatial_dims=spatial_dims, channels=(in_channels, out_channels)
-        )
+        self.skip = InputSkip(skip, tail=self.tail, scale=self.scale, channels=(in_channels, out_channels))
 
     def forward(self, lr: Tensor) -> Tensor:
         """LR to SR, both in the network's range."""

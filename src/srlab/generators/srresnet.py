@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from srlab.nn.blocks import ResidualBlock
-from srlab.nn.dims import batch_norm, conv
+from srlab.nn.dims import batch_norm, conv, per_axis
 from srlab.nn.skip import InputSkip, Skip
 from srlab.nn.upsample import shuffle_upsampler
 
@@ -31,17 +31,17 @@ class SRResNet(nn.Module):
         skip: Skip = "none",
     ) -> None:
         super().__init__()
+        self.in_channels = in_channels
+        self.scale = per_axis(scale, spatial_dims)
         self.head = nn.Sequential(conv(spatial_dims, in_channels, channels, 9), nn.PReLU())
         self.trunk = nn.Sequential(
             *(ResidualBlock(spatial_dims, channels) for _ in range(blocks)),
             conv(spatial_dims, channels, channels, 3, bias=False),
             batch_norm(spatial_dims, channels),
         )
-        self.upsampler = shuffle_upsampler(spatial_dims, channels, scale, activation=nn.PReLU)
+        self.upsampler = shuffle_upsampler(spatial_dims, channels, self.scale, activation=nn.PReLU)
         self.tail = conv(spatial_dims, channels, out_channels, 9)
-        self.skip = InputSkip(
-            skip, tail=self.tail, scale=scale, spatial_dims=spatial_dims, channels=(in_channels, out_channels)
-        )
+        self.skip = InputSkip(skip, tail=self.tail, scale=self.scale, channels=(in_channels, out_channels))
 
     def forward(self, lr: Tensor) -> Tensor:
         """LR to SR, both in the network's range."""

@@ -28,21 +28,20 @@ class ResidualBlock(nn.Module):
 
 
 class DenseBlock(nn.Module):
-    """Five convolutions, each seeing all features before it, added to the input (Wang et al. 2018, fig. 4, sec. 3.1)."""
+    """Five convolutions, each seeing all features before it, added to the input (Wang et al. 2018, sec. 3.1)."""
 
     def __init__(self, spatial_dims: int, channels: int, *, growth_channels: int, residual_scale: float) -> None:
         super().__init__()
         self.residual_scale = residual_scale
-        self.convs = nn.ModuleList(
-            conv(
-                spatial_dims, channels + i * growth_channels, growth_channels if i < 4 else channels, 3
-            )
+        convs = [
+            conv(spatial_dims, channels + i * growth_channels, growth_channels if i < 4 else channels, 3)
             for i in range(5)
-        )
-        for layer in self.convs:  # a tenth of He's initialisation, so that a deep trunk starts near identity
+        ]
+        for layer in convs:  # a tenth of He's initialisation, so that a deep trunk starts near identity
             nn.init.kaiming_normal_(layer.weight)
             layer.weight.data.mul_(0.1)
-            nn.init.zeros_(layer.bias)
+            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+        self.convs = nn.ModuleList(convs)
         self.activation = nn.LeakyReLU(0.2)
 
     def forward(self, features: Tensor) -> Tensor:
@@ -62,9 +61,7 @@ class ResidualInResidualDenseBlock(nn.Module):
         self.residual_scale = residual_scale
         self.blocks = nn.Sequential(
             *(
-                DenseBlock(
-                    spatial_dims, channels, growth_channels=growth_channels, residual_scale=residual_scale
-                )
+                DenseBlock(spatial_dims, channels, growth_channels=growth_channels, residual_scale=residual_scale)
                 for _ in range(3)
             )
         )

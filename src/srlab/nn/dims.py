@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from torch import nn
 
-_CONVOLUTIONS = {2: nn.Conv2d, 3: nn.Conv3d}
-_BATCH_NORMS = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
-_ADAPTIVE_POOLS = {2: nn.AdaptiveAvgPool2d, 3: nn.AdaptiveAvgPool3d}
+Conv = nn.Conv2d | nn.Conv3d
+
+_CONVOLUTIONS: dict[int, Callable[..., Conv]] = {2: nn.Conv2d, 3: nn.Conv3d}
+_BATCH_NORMS: dict[int, Callable[[int], nn.Module]] = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
+_ADAPTIVE_POOLS: dict[int, Callable[[int], nn.Module]] = {2: nn.AdaptiveAvgPool2d, 3: nn.AdaptiveAvgPool3d}
 
 
 def check_spatial_dims(spatial_dims: int) -> int:
@@ -20,12 +22,10 @@ def check_spatial_dims(spatial_dims: int) -> int:
 
 def per_axis(value: int | Sequence[int], spatial_dims: int) -> tuple[int, ...]:
     """Spell out `value` with one positive integer per spatial axis: ``4 -> (4, 4)``, ``[1, 4, 4] -> (1, 4, 4)``."""
-    axes = (value,) * check_spatial_dims(spatial_dims) if isinstance(value, int) else tuple(value)
+    axes = tuple(value) if isinstance(value, Sequence) else (value,) * check_spatial_dims(spatial_dims)
     whole = all(isinstance(entry, int) and not isinstance(entry, bool) and entry >= 1 for entry in axes)
     if len(axes) != spatial_dims or not whole:
-        raise ValueError(
-            f"got {value!r} for {spatial_dims} spatial axes; give one integer >= 1, or a list of {spatial_dims} of them."
-        )
+        raise ValueError(f"got {value!r} for {spatial_dims} spatial axes; give one integer >= 1, or one for each axis.")
     return axes
 
 
@@ -37,7 +37,7 @@ def conv(
     *,
     stride: int | Sequence[int] = 1,
     bias: bool = True,
-) -> nn.Module:
+) -> Conv:
     """Return a zero-padded convolution that keeps the size at stride 1; kernels are odd."""
     kernel = per_axis(kernel_size, spatial_dims)
     padding = tuple((size - 1) // 2 for size in kernel)

@@ -9,7 +9,6 @@ The weights depend on the phase alone and not on the position, so a tile gives t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -40,11 +39,12 @@ def shrink(
 
     `after_each_axis` is applied between the passes: MATLAB rounds integer images after each.
     """
-    for axis, factor in _axes(image, scale):
-        if image.shape[axis] % factor:
-            raise ValueError(
-                f"an image of size {tuple(image.shape[2:])} cannot be shrunk by {scale}: crop it to multiples first."
-            )
+    axes = _axes(image, scale)
+    if any(image.shape[axis] % factor for axis, factor in axes):
+        raise ValueError(
+            f"an image of size {tuple(image.shape[2:])} cannot be shrunk by {scale}: crop it to multiples first."
+        )
+    for axis, factor in axes:
         if factor > 1:
             image = _apply(image, axis, factor, *_shrinking_taps(factor))
             image = after_each_axis(image) if after_each_axis else image
@@ -52,10 +52,11 @@ def shrink(
 
 
 def _axes(image: Tensor, scale: int | Sequence[int]) -> list[tuple[int, int]]:
+    if not image.is_floating_point():
+        raise TypeError(f"resampling needs floating point, got {image.dtype}: convert the image with .float() first.")
     return list(enumerate(per_axis(scale, image.ndim - 2), start=2))
 
 
-@lru_cache(maxsize=64)
 def _enlarging_taps(factor: int) -> tuple[Tensor, Tensor]:
     """Offsets from the LR pixel and weights, both ``(phases = factor, taps = 4)``."""
     centre = (torch.arange(factor, dtype=torch.float64) + 0.5) / factor - 0.5
@@ -63,7 +64,6 @@ def _enlarging_taps(factor: int) -> tuple[Tensor, Tensor]:
     return offsets.long(), _normalised(keys_kernel(centre[:, None] - offsets))
 
 
-@lru_cache(maxsize=64)
 def _shrinking_taps(factor: int) -> tuple[Tensor, Tensor]:
     """Offsets from the first HR pixel under an LR pixel and weights, both ``(1, taps)``."""
     centre = (factor - 1) / 2
@@ -85,7 +85,7 @@ def _apply(image: Tensor, axis: int, factor: int, offsets: Tensor, weights: Tens
     positions = (starts[:, None, None] + offsets).flatten(0, 1).clamp(0, size - 1).to(image.device)
     shape = [1] * image.ndim
     shape[axis] = positions.shape[0]
-    per_tap = weights.repeat(len(starts), 1).to(image)
+    per_tap = weights.repeat(starts.shape[0], 1).to(image)
     return sum(  # type: ignore[return-value]
         image.index_select(axis, positions[:, tap]) * per_tap[:, tap].view(shape) for tap in range(taps)
     )

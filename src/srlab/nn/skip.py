@@ -7,7 +7,6 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from srlab.nn.dims import per_axis
 from srlab.nn.resample import enlarge
 
 Skip = Literal["none", "cubic"]
@@ -20,9 +19,7 @@ class InputSkip(nn.Module):
     nothing and leaves the tail as it is.
     """
 
-    def __init__(
-        self, skip: Skip, *, tail: nn.Module, scale: int | Sequence[int], spatial_dims: int, channels: tuple[int, int]
-    ) -> None:
+    def __init__(self, skip: Skip, *, tail: nn.Module, scale: Sequence[int], channels: tuple[int, int]) -> None:
         super().__init__()
         if skip not in ("none", "cubic"):
             raise ValueError(f"skip is {skip!r}; it must be 'none' or 'cubic'.")
@@ -32,7 +29,7 @@ class InputSkip(nn.Module):
                 "output channels; use skip='none'."
             )
         self.skip = skip
-        self.scale = per_axis(scale, spatial_dims)
+        self.scale = tuple(scale)
         if skip == "cubic":
             for parameter in tail.parameters():
                 nn.init.zeros_(parameter)

@@ -8,7 +8,7 @@ from math import prod
 
 from torch import Tensor, nn
 
-from srlab.nn.dims import conv, per_axis
+from srlab.nn.dims import conv
 
 
 def stages(scale: Sequence[int]) -> list[tuple[int, ...]]:
@@ -62,20 +62,20 @@ class NearestUpsample(nn.Module):
 
 
 def shuffle_upsampler(
-    spatial_dims: int, channels: int, scale: int | Sequence[int], *, activation: Callable[[], nn.Module]
+    spatial_dims: int, channels: int, scale: Sequence[int], *, activation: Callable[[], nn.Module]
 ) -> nn.Sequential:
     """Per stage a convolution, a pixel shuffle and an activation (Ledig et al. 2017, fig. 4)."""
     layers: list[nn.Module] = []
-    for stage in stages(per_axis(scale, spatial_dims)):
+    for stage in stages(scale):
         layers += [conv(spatial_dims, channels, channels * prod(stage), 3), PixelShuffle(stage), activation()]
     return nn.Sequential(*layers)
 
 
 def nearest_upsampler(
-    spatial_dims: int, channels: int, scale: int | Sequence[int], *, activation: Callable[[], nn.Module]
+    spatial_dims: int, channels: int, scale: Sequence[int], *, activation: Callable[[], nn.Module]
 ) -> nn.Sequential:
     """Per stage a nearest-neighbour enlargement, a convolution and an activation (Wang et al. 2018)."""
     layers: list[nn.Module] = []
-    for stage in stages(per_axis(scale, spatial_dims)):
+    for stage in stages(scale):
         layers += [NearestUpsample(stage), conv(spatial_dims, channels, channels, 3), activation()]
     return nn.Sequential(*layers)

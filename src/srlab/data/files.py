@@ -1,0 +1,38 @@
+"""Finding files: ``data.root`` is a file, a folder or a glob."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from glob import glob, has_magic
+from pathlib import Path
+
+
+def find_files(root: str, suffixes: Sequence[str]) -> list[Path]:
+    """Return the files under `root` that end in one of `suffixes`, sorted; a folder is searched through and through.
+
+    Hidden files are passed over. Nothing found is a ``FileNotFoundError`` that says what was looked for.
+    """
+    path = Path(root).expanduser()
+    wanted = {suffix.lower() for suffix in suffixes}
+    if path.is_file():
+        return [path]  # named by the user, so whatever its suffix
+    if path.is_dir():
+        found = path.rglob("*")
+    elif has_magic(root):
+        found = (Path(match) for match in glob(str(path), recursive=True))
+    else:
+        raise FileNotFoundError(
+            f"data.root={root} does not exist; give a file, a folder or a glob of {_listed(suffixes)}, or data=demo."
+        )
+    files = sorted(
+        file for file in found if file.suffix.lower() in wanted and file.is_file() and not file.name.startswith(".")
+    )
+    if not files:
+        raise FileNotFoundError(
+            f"data.root={root} holds no {_listed(suffixes)}; give a folder of images, or try data=demo."
+        )
+    return files
+
+
+def _listed(suffixes: Sequence[str]) -> str:
+    return "/".join(suffixes) + " files"

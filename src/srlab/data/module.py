@@ -1,0 +1,85 @@
+"""The one DataModule."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from lightning import LightningDataModule
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from srlab.data.sampler import StepSampler
+from srlab.data.source import Sample, Source
+
+
+class DataModule(LightningDataModule):
+    """Loads a source's pairs: `accumulate` micro-batches of `batch_size` for each generator update and process.
+
+    A resumed run goes on with the samples of its next step, with any number of workers.
+    """
+
+    def __init__(self, source: Source, *, batch_size: int, accumulate: int = 1, num_workers: int = 0) -> None:
+        super().__init__()
+        if batch_size < 1 or accumulate < 1 or num_workers < 0:
+            raise ValueError(
+                f"loader.batch_size {batch_size} and loader.accumulate {accumulate} must be at least 1, and "
+                f"loader.num_workers {num_workers} at least 0."
+            )
+        self.source = source
+        self.batch_size = batch_size
+        self.accumulate = accumulate
+        self.num_workers = num_workers
+        self.start = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """The step from which training goes on."""
+        assert self.trainer is not None
+        return {"step": self.trainer.global_step}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from the step of a checkpoint."""
+        self.start = state["step"]
+
+    def train_dataloader(self) -> DataLoader[Sample]:
+        """Endless: one batch is a list of micro-batches, and one generator update."""
+        assert self.trainer is not None
+        sampler = StepSampler(
+            batch_size=self.batch_size,
+            accumulate=self.accumulate,
+            rank=self.trainer.global_rank,
+            ranks=self.trainer.world_size,
+            start=self.start,
+        )
+        return DataLoader(
+            self.source.training,  # type: ignore[arg-type]
+            batch_sampler=sampler,
+            collate_fn=partial(_micro_batches, size=self.batch_size),
+            num_workers=self.num_workers,
+            worker_init_fn=_one_thread,
+            pin_memory=torch.cuda.is_available(),
+        )
+
+    def val_dataloader(self) -> DataLoader[Sample]:
+        """One view at a time, since views may differ in size."""
+        return DataLoader(self.source.validation, batch_size=1, collate_fn=collate)  # type: ignore[arg-type]
+
+
+def _one_thread(worker: int) -> None:
+    """Keep a worker from competing with training for every core."""
+    torch.set_num_threads(1)
+
+
+def collate(samples: Sequence[Sample]) -> dict[str, Tensor]:
+    """Stack samples to ``(B, C, *S)``; `valid` is there if any sample has it."""
+    batch = {name: torch.stack([sample[name] for sample in samples]) for name in ("lr", "hr")}
+    if any("valid" in sample for sample in samples):
+        everywhere = torch.ones_like(batch["hr"][0, :1], dtype=torch.bool)
+        batch["valid"] = torch.stack([sample.get("valid", everywhere) for sample in samples])
+    return batch
+
+
+def _micro_batches(samples: Sequence[Sample], *, size: int) -> list[dict[str, Tensor]]:
+    return [collate(samples[first : first + size]) for first in range(0, len(samples), size)]

@@ -1,0 +1,25 @@
+"""Which samples each step sees: a function of the step alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+
+
+class StepSampler:
+    """Endless batches of positions for one rank, from a given step on.
+
+    Step t takes the positions ``[t·G, (t + 1)·G)`` of the training dataset, with the global batch
+    ``G = ranks · accumulate · batch_size``; each rank takes its own share of them. There are no epochs.
+    """
+
+    def __init__(self, *, batch_size: int, accumulate: int, rank: int, ranks: int, start: int) -> None:
+        self.share = batch_size * accumulate
+        self.rank = rank
+        self.ranks = ranks
+        self.start = start
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for step in count(self.start):
+            first = (step * self.ranks + self.rank) * self.share
+            yield list(range(first, first + self.share))

@@ -1,0 +1,36 @@
+"""The degradation of every super-resolution benchmark."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from srlab.nn.dims import per_axis
+from srlab.nn.resample import shrink
+
+
+class Bicubic:
+    """Antialiased bicubic shrinking, as MATLAB's ``imresize(hr, 1 / scale, "bicubic")``.
+
+    With `integers` ``[low, high]`` values are rounded and clamped after each axis, as MATLAB does for integer images:
+    ``[0, 255]`` gives the LR images of the published benchmarks bit for bit. Without, nothing is rounded.
+    """
+
+    def __init__(
+        self, *, scale: int | Sequence[int], spatial_dims: int = 2, integers: Sequence[int] | None = None
+    ) -> None:
+        self.scale = per_axis(scale, spatial_dims)
+        if integers is not None and (len(integers) != 2 or integers[0] >= integers[1]):
+            raise ValueError(f"integers is {integers}; give null, or [lowest, highest] as [0, 255].")
+        self.integers = tuple(integers) if integers is not None else None
+
+    def __call__(self, hr: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
+        """HR ``(B, C, *S·scale)`` to LR ``(B, C, *S)``; nothing here is random."""
+        return shrink(hr, self.scale, after_each_axis=self._round if self.integers else None)
+
+    def _round(self, image: Tensor) -> Tensor:
+        assert self.integers is not None
+        low, high = self.integers
+        return torch.floor(image + 0.5).clamp(low, high)

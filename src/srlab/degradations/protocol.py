@@ -1,0 +1,15 @@
+"""What every degradation offers."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+
+class Degradation(Protocol):
+    """A model of how LR images come from HR ones, in physical units, on any device."""
+
+    def __call__(self, hr: Tensor, *, generator: torch.Generator) -> Tensor:
+        """HR ``(B, C, *S·scale)`` to LR ``(B, C, *S)``; whatever is random is drawn from `generator`."""

@@ -1,0 +1,21 @@
+"""What every generator offers."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from torch import Tensor
+
+
+class Generator(Protocol):
+    """An ``nn.Module`` from LR to SR in the network's range, for any size.
+
+    It may say `multiple_of`, a number of LR pixels that tiles should be a multiple of.
+    """
+
+    in_channels: int
+    scale: tuple[int, ...]
+    """One integer per spatial axis."""
+
+    def __call__(self, lr: Tensor) -> Tensor:
+        """LR ``(B, C, *S)`` to SR ``(B, C', *S·scale)``."""

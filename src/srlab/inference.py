@@ -1,0 +1,175 @@
+"""From a reader through tiles and a `SuperResolver` to a writer, in flat memory."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from srlab.io import Reader, Writer
+from srlab.nn.dims import per_axis
+from srlab.nn.receptive_field import receptive_field
+from srlab.super_resolver import SuperResolver
+from srlab.tiling import Tile, TilePlan
+
+log = logging.getLogger(__name__)
+
+TILE = {2: 256, 3: 48}
+"""The side of ``tile="auto"`` in LR pixels, for each number of spatial axes."""
+
+TOLERANCE = 1e-3
+"""What ``overlap="auto"`` allows tiling to change where no overlap is exact, as a share of the training range."""
+
+
+def super_resolve(
+    model: SuperResolver,
+    reader: Reader,
+    writer: Writer,
+    *,
+    plan: TilePlan,
+    batch_size: int = 1,
+    device: str | torch.device = "cpu",
+    progress: bool = False,
+) -> None:
+    """Super-resolve a scene tile by tile; the writer is closed at the end, and aborted if anything fails."""
+    from tqdm import tqdm
+
+    model.to(device)
+    try:
+        with tqdm(total=len(plan), unit="tile", disable=not progress) as bar:
+            for tiles in _batches(plan, batch_size):
+                for tile, sr in zip(tiles, _run(model, reader, tiles, batch_size, device), strict=False):
+                    writer.write(tile.target(model.card.scale), sr[(slice(None), *tile.crop(model.card.scale))])
+                bar.update(len(tiles))
+        writer.close()
+    except BaseException:  # an interrupted run, too, leaves no half-written file
+        writer.abort()
+        raise
+
+
+def _batches(tiles: Iterable[Tile], size: int) -> Iterator[list[Tile]]:
+    tiles = iter(tiles)
+    while batch := list(islice(tiles, size)):
+        yield batch
+
+
+def _run(
+    model: SuperResolver, reader: Reader, tiles: list[Tile], batch_size: int, device: str | torch.device
+) -> NDArray[np.float32]:
+    """SR tiles ``(batch_size, C, ...)``, NaN where LR holds no data; a short batch is filled with its last tile.
+
+    Another batch size could change the last bit of a tile, and with it a seam.
+    """
+    images = torch.stack([torch.from_numpy(reader.read(tile.read)) for tile in tiles])
+    hidden = images.isnan().any(dim=1, keepdim=True)
+    lr = torch.where(hidden, _fill(model, images.ndim), images)
+    lr = torch.cat([lr, lr[-1:].expand(batch_size - len(tiles), *lr.shape[1:])])
+    sr = model(lr.to(device)).float().cpu()
+    for axis, factor in enumerate(model.card.scale, start=2):
+        hidden = hidden.repeat_interleave(factor, dim=axis)
+    sr[: len(tiles)].masked_fill_(hidden, torch.nan)
+    result: NDArray[np.float32] = sr.numpy()
+    return result
+
+
+def _fill(model: SuperResolver, ndim: int) -> Tensor:
+    """What stands in for missing pixels: the middle of each channel's training range, wherever the tile lies."""
+    centres = torch.tensor([(low + high) / 2 for low, high in model.card.training_range])
+    return centres.view(1, -1, *[1] * (ndim - 2))
+
+
+def plan_tiles(
+    model: SuperResolver,
+    reader: Reader,
+    *,
+    tile: int | Sequence[int] | str = "auto",
+    overlap: int | Sequence[int] | str = "auto",
+) -> TilePlan:
+    """Settle the tiles of a scene; `tile` and `overlap` are in LR pixels.
+
+    ``overlap="auto"`` is the receptive field's radius, with which tiling changes nothing, if that is at most a
+    quarter of the tile; else the smallest overlap that changes a sample of the scene by no more than `TOLERANCE`.
+    """
+    dims = model.card.spatial_dims
+    sides = per_axis(TILE[dims] if isinstance(tile, str) else tile, dims)
+    if isinstance(tile, str) and tile != "auto":
+        raise ValueError(f"tile is {tile!r}; give 'auto', or a number of LR pixels.")
+    if isinstance(overlap, str) and overlap != "auto":
+        raise ValueError(f"overlap is {overlap!r}; give 'auto', or a number of LR pixels.")
+    if all(size <= side for size, side in zip(reader.shape, sides, strict=True)):
+        margins = (0,) * dims
+    elif isinstance(overlap, str):
+        margins = _automatic_overlap(model, reader, sides)
+    else:
+        margins = (0,) * dims if overlap == 0 else per_axis(overlap, dims)
+    return TilePlan(shape=reader.shape, tile=sides, overlap=margins)
+
+
+def _automatic_overlap(model: SuperResolver, reader: Reader, tile: tuple[int, ...]) -> tuple[int, ...]:
+    radius = receptive_field(model.generator)
+    if all(reach is not None and reach <= side // 4 for reach, side in zip(radius, tile, strict=True)):
+        log.info("overlap %s LR pixels: the receptive field's radius, so no seam can show", radius)
+        return tuple(reach for reach in radius if reach is not None)
+    sample = _middle(model, reader, tuple(side // 2 for side in tile))
+    tolerance = TOLERANCE * max(high - low for low, high in model.card.training_range)
+    widest = min(min(tile) // 3, min(sample.shape[2:]) // 2)
+    candidates = [margin for margin in (4, 8, 16, 32, 64, 128) if margin < widest] or [max(widest, 1)]
+    for margin in candidates:
+        error = tiling_error(model, margin, sample)
+        if error <= tolerance:
+            break
+    verdict = "within" if error <= tolerance else "above, as is every smaller one; use larger tiles (tile=)"
+    log.info(
+        "overlap %d LR pixels: the receptive field (%s) is too large for these tiles; on a sample of the scene tiling "
+        "changes %.3g, %s the tolerance of %.3g",
+        margin, radius, error, verdict, tolerance,
+    )  # fmt: skip
+    return (margin,) * len(tile)
+
+
+def _middle(model: SuperResolver, reader: Reader, size: tuple[int, ...]) -> Tensor:
+    """A sample ``(1, C, ...)`` from the middle of the scene, of at most `size`."""
+    window = []
+    for length, side in zip(reader.shape, size, strict=True):
+        start = max((length - side) // 2, 0)
+        window.append(slice(start, min(start + side, length)))
+    image = torch.from_numpy(reader.read(tuple(window)))[None]
+    return torch.where(image.isnan(), _fill(model, image.ndim), image)
+
+
+def tiling_error(model: SuperResolver, overlap: int, sample: Tensor) -> float:
+    """The largest change, in physical units, that a seam with `overlap` LR pixels makes on `sample` ``(B, C, *S)``.
+
+    The sample is cut in the middle of each axis in turn; the half that keeps `overlap` pixels beyond the cut is
+    compared with the whole.
+    """
+    whole = model(sample)
+    worst = 0.0
+    for axis, factor in enumerate(model.card.scale, start=2):
+        middle = sample.shape[axis] // 2
+        half = model(sample.narrow(axis, 0, min(middle + overlap, sample.shape[axis])))
+        core = slice(0, middle * factor)
+        difference = _take(half, axis, core) - _take(whole, axis, core)
+        worst = max(worst, float(difference.abs().max()))
+    return worst
+
+
+def _take(image: Tensor, axis: int, span: slice) -> Tensor:
+    return image.narrow(axis, span.start, span.stop - span.start)
+
+
+def chosen_device(name: str) -> torch.device:
+    """The device called `name`; ``auto`` is the GPU if there is one."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.zeros(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(
+            f"device={name} cannot be used here: {str(error).splitlines()[0]}; try device=auto."
+        ) from error

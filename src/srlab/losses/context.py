@@ -1,0 +1,31 @@
+"""What a loss term may want to know beyond the two images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Context:
+    """The circumstances of one comparison of SR with HR."""
+
+    lr: Tensor
+    """The LR batch ``(B, C, *S)`` in the network's range."""
+
+    valid: Tensor | None
+    """``(B, 1, *S·scale)``, true where HR holds data; None where it does everywhere."""
+
+    step: int
+    """Generator updates done."""
+
+    data_range: float
+    """The span of physical values that counts as the full scale: 255 for 8-bit photographs."""
+
+    degrade: Callable[[Tensor], Tensor]
+    """HR in physical units to LR in physical units."""
+
+    denormalise: Callable[[Tensor], Tensor]
+    """The network's range to physical units."""

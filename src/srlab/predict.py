@@ -1,0 +1,54 @@
+"""``python -m srlab.predict``: one file through one model."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from omegaconf import DictConfig
+
+from srlab import cli
+
+log = logging.getLogger(__name__)
+
+
+def predict(config: DictConfig) -> None:
+    """Super-resolve `input` to `output`, tile by tile."""
+    import srlab
+    from srlab.compatibility import refuse_stranger
+    from srlab.inference import chosen_device, plan_tiles, super_resolve
+    from srlab.io import Provenance, create_writer, open_reader
+    from srlab.nn.dims import per_axis
+    from srlab.super_resolver import file_hash
+
+    cli.require(config, "model", "input", "output")
+    model = srlab.load(config.model, trust=config.trust)
+    scale = model.card.scale
+    if config.scale is not None and per_axis(config.scale, len(scale)) != scale:
+        raise ValueError(f"scale={config.scale} was asked for and {config.model} is a model for scale {scale}.")
+    reader = open_reader(config.input, bands=config.bands or model.card.bands)
+    if not config.force:
+        refuse_stranger(model.card, reader)
+    provenance = Provenance(software=f"srlab {srlab.__version__}", model=file_hash(config.model))
+    writer = create_writer(config.output, like=reader, scale=scale, provenance=provenance, overwrite=config.overwrite)
+    plan = plan_tiles(model, reader, tile=config.tile, overlap=config.overlap)
+    super_resolve(
+        model,
+        reader,
+        writer,
+        plan=plan,
+        batch_size=config.batch_size,
+        device=chosen_device(config.device),
+        progress=True,
+    )
+    log.info("wrote %s", config.output)
+
+
+def main() -> None:
+    """Run the command."""
+    cli.prepare()
+    cli.run(predict, config_name="predict", arguments=cli.quoted(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

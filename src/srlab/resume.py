@@ -1,0 +1,130 @@
+"""Going on with a run: in its folder, from its checkpoint, with its configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from srlab.cli import config_dir, quoted
+
+LAST = Path("checkpoints") / "last.ckpt"
+CONFIG = "config.yaml"
+
+
+def resumed(arguments: Sequence[str]) -> list[str]:
+    """Rewrite a command line with ``resume=`` to the run it means; return any other as it is, quoted.
+
+    ``resume=last`` is the last checkpoint of the folder ``hydra.run.dir=``, or else of the newest unfinished run of
+    this name; ``resume=PATH`` is a checkpoint in a run's folder. Whatever else is on the command line must agree with
+    the run's own configuration.
+    """
+    values = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
+    resume = values.get("resume", "null")
+    folder = Path(values["hydra.run.dir"]) if "hydra.run.dir" in values else None
+    if resume in ("", "null"):
+        if folder is not None and (folder / LAST).exists():
+            raise FileExistsError(
+                f"{folder} already holds a run; go on with it by resume=last, or choose another hydra.run.dir."
+            )
+        return quoted(arguments)
+    if any(argument in ("-m", "--multirun") for argument in arguments):
+        raise ValueError("resume= goes on with one run; it cannot be combined with -m.")
+    given = [argument for argument in quoted(arguments) if _key(argument) not in ("resume", "hydra.run.dir")]
+    checkpoint = _last(folder, given) if resume == "last" else Path(resume).expanduser()
+    folder = _run_folder(checkpoint)
+    stored = [str(line) for line in OmegaConf.load(folder / ".hydra" / "overrides.yaml")]
+    own = [line for line in stored if _key(line) != "resume"]
+    _refuse_differences(own, [argument for argument in given if not argument.startswith("-")], folder)
+    return [*own, *quoted([f"hydra.run.dir={folder}", f"resume={checkpoint}"])]
+
+
+def _key(argument: str) -> str:
+    return argument.partition("=")[0].lstrip("+")
+
+
+def _last(folder: Path | None, overrides: Sequence[str]) -> Path:
+    """The last checkpoint of a folder, or of the newest unfinished run of the name that is composed."""
+    if folder is not None:
+        if not (folder / LAST).is_file():
+            raise FileNotFoundError(f"there is nothing to resume in {folder}: it has no {LAST}.")
+        return folder / LAST
+    config = _composed(overrides)
+    HydraConfig.instance().set_config(config)
+    runs = Path(config.hydra.run.dir).parent
+    found = newest_unfinished(path for path in runs.glob("*") if (path / CONFIG).is_file())
+    if found is None:
+        raise FileNotFoundError(
+            f"there is nothing to resume: {runs} has no unfinished run with a checkpoint; "
+            "name the run's folder by hydra.run.dir=."
+        )
+    return found / LAST
+
+
+def newest_unfinished(folders: Iterable[Path]) -> Path | None:
+    """The run with the newest last checkpoint, of those whose checkpoint has not reached ``trainer.max_steps``."""
+    started = [folder for folder in folders if (folder / LAST).is_file()]
+    for folder in sorted(started, key=lambda folder: (folder / LAST).stat().st_mtime, reverse=True):
+        if not _finished(folder / LAST, folder):
+            return folder
+    return None
+
+
+def _finished(checkpoint: Path, folder: Path) -> bool:
+    from srlab.bundle import load_checkpoint  # torch is imported only where a run is resumed
+
+    steps = OmegaConf.load(folder / CONFIG).trainer.max_steps
+    return bool(load_checkpoint(checkpoint)["global_step"] >= steps)
+
+
+def _run_folder(checkpoint: Path) -> Path:
+    """The folder of the run to which a checkpoint belongs."""
+    if not checkpoint.is_file():
+        raise FileNotFoundError(f"there is nothing to resume: {checkpoint} does not exist.")
+    folder = checkpoint.parent.parent
+    if not (folder / CONFIG).is_file() or not (folder / ".hydra" / "overrides.yaml").is_file():
+        raise ValueError(
+            f"{checkpoint} does not lie in a run's folder: {folder} has no {CONFIG}. To start a new run from its "
+            "weights, use weights= instead of resume=."
+        )
+    if _finished(checkpoint, folder):
+        raise ValueError(f"the run in {folder} is finished; to train on from its weights, use weights={checkpoint}.")
+    return folder
+
+
+def _composed(overrides: Sequence[str]) -> DictConfig:
+    with initialize_config_dir(config_dir(), version_base="1.3"):
+        return compose("train", overrides=list(overrides), return_hydra_config=True)
+
+
+def _refuse_differences(own: Sequence[str], given: Sequence[str], folder: Path) -> None:
+    stored, wanted = (_plain(_composed(overrides)) for overrides in (own, [*own, *given]))
+    lines = _differences(stored, wanted)
+    if lines:
+        raise ValueError(
+            f"a resumed run keeps its configuration ({folder / CONFIG}), but the command line differs: "
+            + "; ".join(lines)
+            + ". Leave these out, or start a new run from its weights by weights=."
+        )
+
+
+def _plain(config: DictConfig) -> dict[Any, Any]:
+    plain = OmegaConf.to_container(config, resolve=False)
+    assert isinstance(plain, dict)
+    return {key: value for key, value in plain.items() if key != "hydra"}
+
+
+def _differences(stored: Any, wanted: Any, prefix: str = "") -> list[str]:  # noqa: ANN401 (nested plain values)
+    """Where two configurations differ, a line each."""
+    if isinstance(stored, dict) and isinstance(wanted, dict):
+        keys = sorted({*stored, *wanted}, key=str)
+        return [
+            line
+            for key in keys
+            for line in _differences(stored.get(key), wanted.get(key), f"{prefix}.{key}" if prefix else str(key))
+        ]
+    return [] if stored == wanted else [f"{prefix} is {stored} in the run and {wanted} on the command line"]

@@ -1,0 +1,93 @@
+"""Normaliser and generator as one callable, and the bundle in which it is kept on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from srlab.bundle import ModelCard, build, read_bundle, write_bundle
+from srlab.generators import Generator
+from srlab.normalisers import Normaliser
+
+
+class SuperResolver(nn.Module):
+    """``inverse ∘ generator ∘ forward``: LR in physical units to SR in physical units.
+
+    Called on ``(B, C, *S)`` it returns ``(B, C', *S·scale)``, without gradients. `load` gives it in evaluation mode.
+    """
+
+    generator: Generator
+    normaliser: Normaliser
+
+    def __init__(self, *, generator: nn.Module, normaliser: nn.Module, card: ModelCard) -> None:
+        super().__init__()
+        self.generator = generator  # type: ignore[assignment]
+        self.normaliser = normaliser  # type: ignore[assignment]
+        self.card = card
+
+    @torch.no_grad()
+    def forward(self, lr: Tensor) -> Tensor:
+        """Super-resolve a batch in physical units."""
+        dims = len(self.card.scale)
+        if lr.ndim != dims + 2 or lr.shape[1] != self.generator.in_channels:
+            raise ValueError(
+                f"got an array of shape {tuple(lr.shape)}; this model takes (batch, "
+                f"{self.generator.in_channels} channels, {dims} spatial axes)."
+            )
+        return self.normaliser.inverse(self.generator(self.normaliser.lr(lr)))
+
+    def save(self, path: str | Path) -> None:
+        """Write the bundle; an earlier one at `path` is replaced only by a complete one."""
+        write_bundle(path, tensors=self.state_dict(), card=self.card)
+
+    @classmethod
+    def load(cls, path: str | Path, *, trust: bool = False) -> SuperResolver:
+        """Open a bundle or a checkpoint; see `srlab.load`."""
+        tensors, card = read_bundle(path)
+        return cls.from_card(card, tensors, trust=trust, source=str(path))
+
+    @classmethod
+    def from_card(
+        cls, card: ModelCard, tensors: Mapping[str, Tensor], *, trust: bool = False, source: str = "the bundle"
+    ) -> SuperResolver:
+        """Build the modules that the card names and fill them."""
+        model = cls(
+            generator=build(card.generator, package="srlab.generators", trust=trust),
+            normaliser=build(card.normaliser, package="srlab.normalisers", trust=trust),
+            card=card,
+        )
+        try:
+            model.load_state_dict(dict(tensors))
+        except RuntimeError as error:
+            raise ValueError(
+                f"{source} is damaged: its tensors are not those of the model it names. {error}"
+            ) from error
+        return model.eval().requires_grad_(False)
+
+
+def load_weights(generator: nn.Module, path: str | Path) -> None:
+    """Fill a generator with the weights of a bundle or checkpoint of the same architecture and scale."""
+    tensors, card = read_bundle(path)
+    scale = generator.scale
+    if card.scale != scale:
+        raise ValueError(
+            f"{path} is a model for scale {card.scale} and this run has scale {scale}; set scale to match."
+        )
+    own = {name.removeprefix("generator."): t for name, t in tensors.items() if name.startswith("generator.")}
+    try:
+        generator.load_state_dict(own)
+    except RuntimeError as error:
+        raise ValueError(
+            f"{path} holds a {card.generator.get('_target_')}, whose weights do not fit this run's generator: {error}"
+        ) from error
+
+
+def file_hash(path: str | os.PathLike[str]) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

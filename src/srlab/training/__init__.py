@@ -1,0 +1,1 @@
+"""Training: the Lightning module, the schedule of its phases, the weight average, callbacks and loggers."""

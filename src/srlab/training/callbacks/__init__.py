@@ -1,0 +1,7 @@
+"""Callbacks: what happens around training, one a file."""
+
+from srlab.training.callbacks.checkpoints import Checkpoints
+from srlab.training.callbacks.image_grid import ImageGrid
+from srlab.training.callbacks.progress import Progress
+
+__all__ = ["Checkpoints", "ImageGrid", "Progress"]

@@ -1,0 +1,57 @@
+"""The progress bar."""
+
+from __future__ import annotations
+
+from lightning import LightningModule, Trainer
+from lightning.pytorch.callbacks import ProgressBar
+from tqdm import tqdm
+
+
+class Progress(ProgressBar):
+    """One bar for the whole run, in generator updates, with the scores of the last validation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._bar: tqdm[object] | None = None
+
+    def disable(self) -> None:
+        """Show nothing: Lightning calls this on all processes but the first."""
+        self._shown = False
+
+    def enable(self) -> None:
+        """Show the bar again."""
+        self._shown = True
+
+    _shown = True
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Open the bar at the step from which the run goes on."""
+        self._bar = tqdm(
+            total=trainer.max_steps,
+            initial=trainer.global_step,
+            unit="step",
+            desc="training",
+            dynamic_ncols=True,
+            disable=not self._shown,
+        )
+
+    def on_train_batch_end(self, *_: object) -> None:
+        """Advance by one update."""
+        assert self._bar is not None
+        self._bar.update()
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Show the new scores."""
+        if self._bar is not None:
+            scores = {name.removeprefix("val/"): f"{float(v):.4g}" for name, v in trainer.callback_metrics.items()}
+            self._bar.set_postfix({name: scores[name] for name in ("psnr", "ssim") if name in scores})
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Close the bar."""
+        if self._bar is not None:
+            self._bar.close()
+
+    def on_exception(self, *_: object) -> None:
+        """Close the bar, so that the error stands on a line of its own."""
+        if self._bar is not None:
+            self._bar.close()

@@ -1,0 +1,81 @@
+from itertools import product
+from math import prod
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+from torch.nn import functional as F
+
+from srlab.nn.upsample import NearestUpsample, PixelShuffle, nearest_upsampler, shuffle_upsampler, stages
+
+SCALES = st.lists(st.integers(1, 64), min_size=2, max_size=3)
+
+
+def is_prime(number):
+    return number > 1 and all(number % divisor for divisor in range(2, number))
+
+
+def shuffled(features, scale):
+    """Shi et al. 2016, eq. 4, one cell of a pixel at a time; the last axis varies fastest."""
+    batch, channels, *size = features.shape
+    image = features.new_empty(batch, channels // prod(scale), *(n * r for n, r in zip(size, scale, strict=True)))
+    for cell, offsets in enumerate(product(*(range(factor) for factor in scale))):
+        steps = tuple(slice(offset, None, factor) for offset, factor in zip(offsets, scale, strict=True))
+        image[(slice(None), slice(None), *steps)] = features[:, cell :: prod(scale)]
+    return image
+
+
+@settings(max_examples=100, deadline=None)
+@given(SCALES)
+def test_stages_multiply_back_to_the_scale(scale):
+    assert [prod(factors) for factors in zip(*stages(scale), strict=True)] == (scale if max(scale) > 1 else [])
+
+
+@settings(max_examples=100, deadline=None)
+@given(SCALES)
+def test_stages_are_primes_or_idle_but_never_wholly_idle(scale):
+    for stage in stages(scale):
+        assert len(stage) == len(scale)
+        assert all(factor == 1 or is_prime(factor) for factor in stage)
+        assert max(stage) > 1
+
+
+@pytest.mark.parametrize("factor", [1, 2, 3, 4])
+def test_pixel_shuffle_matches_torch_in_2d(factor):
+    features = torch.randn(2, 3 * factor**2, 4, 5)
+    assert torch.equal(PixelShuffle((factor, factor))(features), nn.PixelShuffle(factor)(features))
+
+
+@pytest.mark.parametrize("scale", [(2, 3), (1, 4), (2, 2, 2), (1, 2, 3), (3, 1, 1)], ids=str)
+def test_pixel_shuffle_matches_a_loop_over_the_cells(scale):
+    features = torch.randn(2, 2 * prod(scale), *(3, 4, 5)[: len(scale)])
+    assert torch.equal(PixelShuffle(scale)(features), shuffled(features, scale))
+
+
+@pytest.mark.parametrize("scale", [(1, 1), (2, 2), (3, 1), (2, 5), (2, 2, 2), (1, 4, 4), (3, 1, 1)], ids=str)
+def test_nearest_upsample_matches_interpolate(scale):
+    features = torch.randn(2, 3, *(4, 3, 5)[: len(scale)])
+    expected = F.interpolate(features, scale_factor=[float(factor) for factor in scale], mode="nearest")
+    assert torch.equal(NearestUpsample(scale)(features), expected)
+
+
+@pytest.mark.parametrize("upsampler", [shuffle_upsampler, nearest_upsampler])
+@pytest.mark.parametrize(
+    ("scale", "convolutions"),
+    [((1, 1), 0), ((2, 2), 1), ((3, 3), 1), ((4, 2), 2), ((6, 6), 2), ((1, 4, 4), 2), ((3, 1, 1), 1)],
+    ids=str,
+)
+def test_upsampler_has_a_convolution_and_an_activation_for_every_prime_stage(upsampler, scale, convolutions):
+    layers = upsampler(len(scale), 4, scale, activation=nn.Tanh)
+    assert sum(isinstance(layer, nn.Conv2d | nn.Conv3d) for layer in layers) == convolutions
+    assert sum(isinstance(layer, nn.Tanh) for layer in layers) == convolutions
+    result = layers(torch.zeros(2, 4, *[3] * len(scale)))
+    assert result.shape == (2, 4, *(3 * factor for factor in scale))
+
+
+@pytest.mark.parametrize("upsampler", [shuffle_upsampler, nearest_upsampler])
+def test_stages_of_an_upsampler_share_no_parameters(upsampler):
+    layers = upsampler(2, 4, (4, 4), activation=nn.PReLU)
+    assert len({id(parameter) for parameter in layers.parameters()}) == 2 * 3  # weight, bias and slope, twice
