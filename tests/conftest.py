@@ -1,8 +1,24 @@
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the commands do, before torch is imported
+
+TINY = [
+    "generator.channels=8",
+    "generator.blocks=1",
+    "discriminator.channels=4",
+    "discriminator.pooled_size=1",
+    "discriminator.dense_channels=8",
+    "data.crop_size=32",
+    "loader.batch_size=2",
+    "loader.num_workers=0",
+]
+"""Overrides that make the default networks and crops small."""
 
 
 @pytest.fixture(scope="session")
@@ -18,3 +34,47 @@ def shared_data() -> Callable[[str], Path]:
         return path
 
     return find
+
+
+@dataclass(frozen=True)
+class Outcome:
+    code: int
+    error: str
+
+
+def run_command(command: str, arguments: Sequence[str]) -> Outcome:
+    """Run ``python -m srlab.<command>`` in this process, in the current folder."""
+    import importlib
+
+    module = importlib.import_module(f"srlab.{command}")
+    before, sys.argv = sys.argv, [f"srlab.{command}", *map(str, arguments)]
+    try:
+        module.main()
+    except SystemExit as exit_:
+        code = exit_.code
+        return Outcome(code if isinstance(code, int) else 1, code if isinstance(code, str) else "")
+    finally:
+        sys.argv = before
+    return Outcome(0, "")
+
+
+@pytest.fixture
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
+    """Run a command in an empty folder, `tmp_path`."""
+    monkeypatch.chdir(tmp_path)
+    return lambda name, *arguments: run_command(name, arguments)
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a short finished run of a small GAN at scale 4 on the demo's photographs."""
+    folder = tmp_path_factory.mktemp("trained") / "run"
+    steps = [
+        "trainer.max_steps=6",
+        "schedule.pretrain_steps=2",
+        "schedule.ramp_steps=2",
+        "trainer.val_check_interval=4",
+    ]
+    outcome = run_command("train", [*TINY, *steps, "generator.skip=cubic", f"hydra.run.dir={folder}"])
+    assert outcome == Outcome(0, "")
+    return folder

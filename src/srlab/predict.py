@@ -29,16 +29,17 @@ def predict(config: DictConfig) -> None:
     reader = open_reader(config.input, bands=config.bands or model.card.bands)
     if not config.force:
         refuse_stranger(model.card, reader)
+    device = chosen_device(config.device)
+    plan = plan_tiles(model, reader, tile=config.tile, overlap=config.overlap)
     provenance = Provenance(software=f"srlab {srlab.__version__}", model=file_hash(config.model))
     writer = create_writer(config.output, like=reader, scale=scale, provenance=provenance, overwrite=config.overwrite)
-    plan = plan_tiles(model, reader, tile=config.tile, overlap=config.overlap)
     super_resolve(
         model,
         reader,
         writer,
         plan=plan,
         batch_size=config.batch_size,
-        device=chosen_device(config.device),
+        device=device,
         progress=True,
     )
     log.info("wrote %s", config.output)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ def resumed(arguments: Sequence[str]) -> list[str]:
     if any(argument in ("-m", "--multirun") for argument in arguments):
         raise ValueError("resume= goes on with one run; it cannot be combined with -m.")
     given = [argument for argument in quoted(arguments) if _key(argument) not in ("resume", "hydra.run.dir")]
-    checkpoint = _last(folder, given) if resume == "last" else Path(resume).expanduser()
+    checkpoint = _last(folder, given) if resume == "last" else Path(os.path.expanduser(resume))
     folder = _run_folder(checkpoint)
     stored = [str(line) for line in OmegaConf.load(folder / ".hydra" / "overrides.yaml")]
     own = [line for line in stored if _key(line) != "resume"]

@@ -12,7 +12,7 @@ import pytest
 import rasterio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageOps
 from rasterio.enums import ColorInterp
 from rasterio.errors import NotGeoreferencedWarning
 
@@ -30,12 +30,13 @@ def save(path, array, **profile):
     with rasterio.open(
         path, "w", driver="GTiff", count=count, height=height, width=width, dtype=array.dtype, **profile
     ) as file:
-        file.write(array)
-        file.update_tags(**tags)
         for key, value in stored_as.items():
             setattr(file, key, value)
         if names:
             file.descriptions = names
+        if tags:
+            file.update_tags(**tags)
+        file.write(array)
     return path
 
 
@@ -232,8 +233,6 @@ def test_camera_pictures_come_out_upright(tmp_path, orientation):
     exif[0x0112] = orientation
     Image.fromarray(blocks).save(tmp_path / "a.jpg", exif=exif, quality=100)
     reader = RasterReader(tmp_path / "a.jpg")
-    from PIL import ImageOps
-
     upright = np.asarray(ImageOps.exif_transpose(Image.open(tmp_path / "a.jpg")), np.float32)
     assert reader.shape == upright.shape
     # decoders differ by a grey level

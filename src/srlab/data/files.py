@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from glob import glob, has_magic
 from pathlib import Path
@@ -12,7 +13,7 @@ def find_files(root: str, suffixes: Sequence[str]) -> list[Path]:
 
     Hidden files are passed over. Nothing found is a ``FileNotFoundError`` that says what was looked for.
     """
-    path = Path(root).expanduser()
+    path = Path(os.path.expanduser(root))
     wanted = {suffix.lower() for suffix in suffixes}
     if path.is_file():
         return [path]  # named by the user, so whatever its suffix

@@ -93,7 +93,10 @@ def table_bands(colours: int) -> tuple[Band, ...]:
     """Return the bands that a colour table of so many columns is expanded to."""
     if colours == 1:
         return (Band(1, "Y", np.dtype(np.uint8), colour=ColorInterp.gray),)
-    return tuple(Band(1, _COLOURS[colour], np.dtype(np.uint8), colour=colour) for colour in _PALETTE_COLOURS[:colours])
+    return tuple(
+        Band(column, _COLOURS[colour], np.dtype(np.uint8), colour=colour)
+        for column, colour in enumerate(_PALETTE_COLOURS[:colours], start=1)
+    )
 
 
 def select(bands: tuple[Band, ...], wanted: Sequence[int | str] | None, path: object) -> tuple[Band, ...]:

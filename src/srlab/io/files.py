@@ -11,7 +11,7 @@ PathLike = str | os.PathLike[str]
 def existing_file(path: PathLike) -> Path:
     """Return the absolute path of a file, or raise a ``FileNotFoundError`` or an ``IsADirectoryError``."""
     # absolute, since GDAL takes a relative "s3:x.tif" or "GTIFF_RAW:x.tif" for something other than a file name
-    file = Path(path).expanduser().absolute()
+    file = Path(os.path.expanduser(path)).absolute()
     if file.is_dir():
         raise IsADirectoryError(f"{path} is a folder, and a file is wanted: name one of the files in it.")
     if not file.exists():
@@ -31,7 +31,7 @@ def new_file(path: PathLike, *, overwrite: bool, source: Path) -> Path:
     ValueError
         Where it is `source` itself.
     """
-    file = Path(path).expanduser().absolute()
+    file = Path(os.path.expanduser(path)).absolute()
     if file.is_dir():
         raise IsADirectoryError(f"{path} is a folder, and the name of a file to write is wanted.")
     if not file.parent.is_dir():

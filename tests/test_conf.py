@@ -1,0 +1,151 @@
+"""Every YAML composes, and builds what it names with exactly the constructor's arguments."""
+
+import inspect
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import get_class, instantiate
+from omegaconf import DictConfig, OmegaConf
+from skimage.data import astronaut
+from skimage.io import imsave
+
+from srlab import cli
+
+CONF = Path(cli.config_dir())
+COMMANDS = ("train", "predict", "evaluate")
+OURS = sorted(path for path in CONF.rglob("*.yaml") if path.parent != CONF and "hydra" not in path.parts)
+
+# What a YAML leaves to the user, by name.
+NEEDED = {
+    "data/rgb_folder": ["data.root={photographs}"],
+    "data/sentinel2": ["data.root={photographs}", "data.bands=[1,2]"],
+}
+
+# Where a group stands in the configuration, if not under its own name.
+PLACES = {"optimiser": "optimiser.generator", "scheduler": "scheduler.generator"}
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("photographs")
+    for number in range(3):
+        imsave(folder / f"{number}.png", astronaut()[number * 100 :][:128, :128])
+        imsave(folder / f"{number}.tif", astronaut()[number * 100 :][:128, :128])
+    return folder
+
+
+def composed(overrides: list[str], command: str = "train") -> DictConfig:
+    cli.prepare()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose(command, overrides=[*overrides, "hydra.runtime.output_dir=."], return_hydra_config=True)
+    HydraConfig.instance().set_config(config)
+    return config
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(CONF).with_suffix(""))
+
+
+def chosen(name: str, photographs: Path) -> list[str]:
+    group, _, choice = name.partition("/")
+    key = f"{group}@{PLACES[group]}" if group in PLACES else group
+    listed = f"[{choice}]" if group in ("loss", "logger") else choice
+    return [f"{key}={listed}", *(line.format(photographs=photographs) for line in NEEDED.get(name, []))]
+
+
+def nodes(config: object, path: str = "") -> list[tuple[str, DictConfig]]:
+    """All nodes with a target, by their path."""
+    found = []
+    if isinstance(config, DictConfig):
+        if "_target_" in config:
+            found.append((path, config))
+        for key in config:
+            if not OmegaConf.is_missing(config, key):
+                found += nodes(config[key], f"{path}.{key}" if path else str(key))
+    return found
+
+
+def test_there_are_configurations_to_test():
+    groups = {path.parent.name for path in OURS}
+    assert {"generator", "discriminator", "loss", "data", "normaliser", "degradation", "experiment"} <= groups
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_command_composes(command):
+    assert composed([], command)
+
+
+@pytest.mark.parametrize("path", OURS, ids=name_of)
+def test_yaml_composes_and_instantiates(path, photographs, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = composed(chosen(name_of(path), photographs))
+    group = path.parent.name
+    parts = ["generator", "discriminator", "data"] if group == "experiment" else [PLACES.get(group, group)]
+    for part in parts:
+        node = OmegaConf.select(config, part)
+        assert node is not None or name_of(path) == "discriminator/none"
+        built = instantiate(node, _convert_="all")
+        assert (built is None) == (node is None)
+
+
+@pytest.mark.parametrize("path", OURS, ids=name_of)
+def test_keys_are_exactly_the_constructors(path, photographs):
+    """Each argument of ours stands in its YAML, and each key is an argument: no knob is hidden or dead."""
+    if path.parent.name == "experiment":
+        return
+    config = composed(chosen(name_of(path), photographs))
+    for place, node in nodes(OmegaConf.select(config, PLACES.get(path.parent.name, path.parent.name))):
+        target = get_class(node._target_)
+        parameters = inspect.signature(target.__init__).parameters.values()
+        arguments = {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)} - {"self"}
+        keys = {key for key in node if not key.startswith("_")}
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            assert keys <= arguments, f"{place} has keys that {node._target_} does not take"
+        if node._target_.startswith("srlab."):
+            assert keys == arguments, f"{place} hides arguments of {node._target_}"
+
+
+@pytest.mark.parametrize("generator", ["srresnet", "rrdb"])
+@pytest.mark.parametrize("dims", [2, 3])
+def test_scale_and_channels_are_written_once(generator, dims):
+    scale = [2, 4] if dims == 2 else [1, 4, 4]
+    config = composed([f"generator={generator}", f"scale={scale}", f"spatial_dims={dims}", "data.bands=[1,2]"])
+    assert config.generator.in_channels == config.generator.out_channels == 2
+    assert config.discriminator.in_channels == 2
+    assert list(config.generator.scale) == list(config.data.scale) == list(config.degradation.scale) == scale
+
+
+def test_data_chooses_its_normaliser_and_the_command_line_wins():
+    given = ["data=sentinel2", "data.root=x"]
+    assert composed(given).normaliser._target_ == "srlab.normalisers.Reflectance"
+    assert composed([*given, "normaliser=identity"]).normaliser._target_ == "srlab.normalisers.Identity"
+    assert composed([]).normaliser._target_ == "srlab.normalisers.MinMax"
+
+
+def test_experiment_sets_keys_that_the_command_line_can_set_again():
+    assert composed(["experiment=demo"]).schedule.pretrain_steps == 700
+    assert composed(["experiment=demo", "schedule.pretrain_steps=5"]).schedule.pretrain_steps == 5
+
+
+def test_losses_compose_as_a_list():
+    config = composed(["loss=[l1,l2]", "loss.l2.weight=0.5"])
+    assert {name: entry.weight for name, entry in config.loss.items()} == {"l1": 1.0, "l2": 0.5}
+
+
+def test_third_party_configurations_are_found(tmp_path, monkeypatch):
+    package = tmp_path / "theirs"
+    (package / "conf" / "loss").mkdir(parents=True)
+    (package / "__init__.py").write_text("from torch import nn\nclass Thing(nn.Module):\n    pass\n")
+    (package / "conf" / "loss" / "thing.yaml").write_text(
+        "thing:\n  weight: 2.0\n  term:\n    _target_: theirs.Thing\n"
+    )
+    information = tmp_path / "theirs-1.0.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
+    (information / "entry_points.txt").write_text("[srlab.conf]\ntheirs = theirs.conf\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    built = instantiate(composed(["loss=[l1,thing]"]).loss, _convert_="all")
+    assert type(built["thing"]["term"]).__name__ == "Thing"
+    assert set(built) == {"l1", "thing"}

@@ -1,0 +1,166 @@
+import numpy as np
+import pytest
+import rasterio
+import torch
+from affine import Affine
+from conftest import TINY, Outcome
+from PIL import Image
+from skimage.data import chelsea
+
+import srlab
+from srlab.super_resolver import file_hash
+
+TRANSFORM = Affine(10, 0, 399_960, 0, -10, 5_300_040)
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory):
+    """A georeferenced uint8 scene of three named bands, with nodata at its corner."""
+    path = tmp_path_factory.mktemp("scene") / "scene.tif"
+    pixels = np.moveaxis(chelsea()[:90, :70], -1, 0).clip(1, 255)
+    pixels[:, :5, :7] = 0
+    profile = {"driver": "GTiff", "count": 3, "height": 90, "width": 70, "dtype": "uint8"}
+    with rasterio.open(path, "w", **profile, crs="EPSG:32633", transform=TRANSFORM, nodata=0) as file:
+        file.write(pixels)
+        file.descriptions = ("red", "green", "blue")
+    return path
+
+
+@pytest.fixture
+def model(trained):
+    return trained / "model.safetensors"
+
+
+def test_geotiff_keeps_its_place_and_type(command, tmp_path, model, scene):
+    assert command("predict", f"model={model}", f"input={scene}", "output=x4.tif") == Outcome(0, "")
+    with rasterio.open(scene) as before, rasterio.open(tmp_path / "x4.tif") as after:
+        assert (after.height, after.width, after.count) == (360, 280, 3)
+        assert after.crs == before.crs
+        assert after.bounds == pytest.approx(before.bounds, abs=1e-5)  # 1e-6 of a pixel
+        assert after.res == (2.5, 2.5)
+        assert after.dtypes == before.dtypes
+        assert after.nodata == 0
+        assert after.descriptions == ("red", "green", "blue")
+        hidden = (before.read() == 0).repeat(4, axis=1).repeat(4, axis=2)
+        np.testing.assert_array_equal(after.read() == 0, hidden)
+        tags = " ".join(after.tags().values())
+        assert "super-resolved" in tags
+        assert f"srlab {srlab.__version__}" in tags
+        assert file_hash(model) in tags
+
+
+def test_png_equals_the_python_callable(command, tmp_path, model):
+    pixels = chelsea()[100:160, 100:180]
+    Image.fromarray(pixels).save(tmp_path / "small.png")
+    assert command("predict", f"model={model}", "input=small.png", "output=x4.png") == Outcome(0, "")
+    lr = torch.from_numpy(np.moveaxis(pixels, -1, 0).astype(np.float32))[None]
+    expected = srlab.load(model)(lr)[0].round().clamp(0, 255).to(torch.uint8)
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "x4.png")), expected.movedim(0, -1).numpy())
+
+
+def test_seams_do_not_show(command, tmp_path, model, scene):
+    common = (f"model={model}", f"input={scene}")
+    assert command("predict", *common, "output=tiled.tif", "tile=40", "batch_size=3") == Outcome(0, "")
+    assert command("predict", *common, "output=whole.tif", "tile=100") == Outcome(0, "")
+    with rasterio.open(tmp_path / "tiled.tif") as tiled, rasterio.open(tmp_path / "whole.tif") as whole:
+        # Equal but for rounding: a value within 1e-4 of a half may round either way.
+        assert np.abs(tiled.read().astype(int) - whole.read()).max() <= 1
+        assert (tiled.read() != whole.read()).mean() < 1e-3
+
+
+def test_checkpoint_predicts_like_the_bundle(command, tmp_path, trained, scene):
+    for name in ("model.safetensors", "checkpoints/last.ckpt"):
+        given = (f"model={trained / name}", f"input={scene}", f"output={trained.name}{len(name)}.tif")
+        assert command("predict", *given) == Outcome(0, "")
+    one, other = (rasterio.open(path).read() for path in sorted(tmp_path.glob("*.tif")))
+    np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("name", ["scene (1) [a], x=1 é~.tif", "it's.tif", "~x.tif"])
+def test_awkward_names_work_and_nothing_stray_is_left(command, tmp_path, model, scene, name):
+    (tmp_path / name).write_bytes(scene.read_bytes())
+    assert command("predict", f"model={model}", f"input={name}", f"output=out {name}") == Outcome(0, "")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([name, f"out {name}"])
+
+
+class TestMistakes:
+    @pytest.fixture
+    def refused(self, command, tmp_path):
+        def run(*given):
+            before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+            outcome = command("predict", *given)
+            assert outcome.code == 1
+            assert outcome.error.startswith("error: ")
+            assert "\n" not in outcome.error
+            assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+            return outcome.error
+
+        return run
+
+    def test_output_exists(self, refused, command, tmp_path, model, scene):
+        (tmp_path / "precious.tif").write_text("precious")
+        given = (f"model={model}", f"input={scene}", "output=precious.tif")
+        assert "overwrite=true" in refused(*given)
+        assert command("predict", *given, "overwrite=true") == Outcome(0, "")
+
+    def test_scale_is_not_the_models(self, refused, model, scene):
+        error = refused(f"model={model}", f"input={scene}", "output=a.tif", "scale=2")
+        assert "scale=2" in error
+        assert "(4, 4)" in error
+
+    def test_truncated_tiff(self, refused, tmp_path, model, scene):
+        (tmp_path / "half.tif").write_bytes(scene.read_bytes()[: scene.stat().st_size // 2])
+        assert "half.tif" in refused(f"model={model}", "input=half.tif", "output=a.tif")
+
+    def test_model_is_no_bundle(self, refused, tmp_path, scene):
+        (tmp_path / "model.safetensors").write_text("not a bundle")
+        assert "not a bundle" in refused("model=model.safetensors", f"input={scene}", "output=a.tif")
+
+    def test_model_is_missing(self, refused, scene):
+        assert "no model at" in refused("model=nowhere.safetensors", f"input={scene}", "output=a.tif")
+
+    def test_band_does_not_exist(self, refused, model, scene):
+        assert "9" in refused(f"model={model}", f"input={scene}", "output=a.tif", "bands=[1,2,9]")
+
+    def test_number_of_bands_is_not_the_models(self, refused, model, scene):
+        assert "3" in refused(f"model={model}", f"input={scene}", "output=a.tif", "bands=[1,2]")
+
+    def test_grey_picture_for_an_rgb_model(self, refused, tmp_path, model):
+        Image.new("L", (32, 32), 7).save(tmp_path / "grey.png")
+        assert "grey.png" in refused(f"model={model}", "input=grey.png", "output=a.png")
+
+    def test_output_folder_is_missing(self, refused, model, scene):
+        assert "nowhere" in refused(f"model={model}", f"input={scene}", "output=nowhere/a.tif")
+
+    def test_output_format_is_unknown(self, refused, model, scene):
+        assert ".tif" in refused(f"model={model}", f"input={scene}", "output=a.xyz")
+
+    def test_keys_are_missing(self, refused, model):
+        assert "input, output must be given" in refused(f"model={model}")
+
+    def test_device_is_not_here(self, refused, model, scene):
+        assert "device=cuda:77" in refused(f"model={model}", f"input={scene}", "output=a.tif", "device=cuda:77")
+
+    def test_values_of_another_unit(self, refused, command, tmp_path, model):
+        profile = {"driver": "GTiff", "count": 3, "height": 32, "width": 32, "dtype": "uint16"}
+        with rasterio.open(tmp_path / "counts.tif", "w", **profile) as file:
+            file.write(np.full((3, 32, 32), 60_000, dtype=np.uint16))
+        given = (f"model={model}", "input=counts.tif", "output=a.tif")
+        assert "force=true" in refused(*given)
+        assert command("predict", *given, "force=true") == Outcome(0, "")
+
+
+@pytest.mark.slow
+def test_real_sentinel2_scene_becomes_four_times_finer(command, tmp_path, shared_data):
+    path = shared_data("satellite/s2_ftw_8band_10m_uint16_utm33.tif")
+    small = [line.replace("channels=8", "channels=16") for line in TINY if "crop_size" not in line]
+    steps = ["trainer.max_steps=50", "schedule.pretrain_steps=20", "schedule.ramp_steps=10"]
+    given = ["generator=rrdb", "data=sentinel2", f"data.root={path}", "data.bands=[1,2,3,4]", *small, *steps]
+    assert command("train", *given, "hydra.run.dir=run") == Outcome(0, "")
+    assert command("predict", "model=run/model.safetensors", f"input={path}", "output=x4.tif") == Outcome(0, "")
+    with rasterio.open(path) as before, rasterio.open(tmp_path / "x4.tif") as after:
+        assert (after.count, after.height, after.width) == (4, 4 * before.height, 4 * before.width)
+        assert after.crs == before.crs
+        assert after.bounds == pytest.approx(before.bounds, abs=1e-5)  # 1e-6 of a pixel
+        assert after.res == (2.5, 2.5)
+        assert set(after.dtypes) == {"uint16"}

@@ -1,0 +1,307 @@
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from conftest import TINY, Outcome
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+PHASES = ["schedule.pretrain_steps=20", "schedule.ramp_steps=20", "trainer.max_steps=60"]
+
+
+def rows(folder):
+    with (folder / "metrics.csv").open() as file:
+        return {int(row["step"]): row for row in csv.DictReader(file)}
+
+
+def checkpoint(folder, name="last"):
+    return torch.load(folder / "checkpoints" / f"{name}.ckpt", weights_only=True)
+
+
+def test_run_folder_holds_what_the_readme_says(trained):
+    for name in ("config.yaml", "metrics.csv", "checkpoints/last.ckpt", "checkpoints/best.ckpt", "model.safetensors"):
+        assert (trained / name).stat().st_size > 0
+    assert list((trained / "tensorboard").glob("events.*"))
+    assert not list(trained.rglob("*.partial"))
+
+
+def test_last_step_is_validated_and_bundle_is_its_average(trained):
+    assert float(rows(trained)[6]["val/psnr"]) > 0
+    from safetensors.torch import load_file
+
+    state = checkpoint(trained)["state_dict"]
+    for name, tensor in load_file(trained / "model.safetensors").items():
+        source = name.replace("generator.", "ema.average.", 1) if name.startswith("generator.") else name
+        assert torch.equal(tensor, state[source])
+
+
+def test_best_checkpoint_has_the_best_score(trained):
+    scores = {step: float(row["val/psnr"]) for step, row in rows(trained).items() if row["val/psnr"]}
+    assert checkpoint(trained, "best")["global_step"] == max(scores, key=scores.get)
+
+
+def test_tensorboard_has_scalars_and_pictures(trained):
+    events = EventAccumulator(str(trained / "tensorboard"))
+    events.Reload()
+    assert {"val/psnr", "val/ssim", "val/psnr_bicubic"} <= set(events.Tags()["scalars"])
+    assert [event.step for event in events.Scalars("val/psnr")] == [4, 6]
+    picture = events.Images("validation/0")[0]
+    assert (picture.height, picture.width) == (200, 4 * 200)  # LR, bicubic, SR and HR of a view of 200 × 200
+
+
+def test_steps_phases_and_rates_are_as_configured(command, tmp_path):
+    given = [
+        *(*TINY, *PHASES, "trainer.log_every_n_steps=1", "trainer.val_check_interval=1000"),
+        *("scheduler@scheduler.generator=multistep", "scheduler.generator.milestones=[10,50]", "hydra.run.dir=run"),
+        *("optimiser.generator.lr=1e-3", "optimiser.discriminator.lr=2e-4", "adversarial.weight=0.5"),
+    ]
+    assert command("train", *given) == Outcome(0, "")
+    logged = rows(tmp_path / "run")
+    assert sorted(logged) == list(range(1, 61))
+    weights = {step: float(logged[step]["weight/adversarial"]) for step in (19, 20, 25, 30, 40, 60)}
+    assert weights == pytest.approx({19: 0, 20: 0, 25: 0.125, 30: 0.25, 40: 0.5, 60: 0.5})
+    rates = {step: float(logged[step]["lr/generator"]) for step in (9, 10, 49, 50, 60)}
+    assert rates == pytest.approx({9: 1e-3, 10: 5e-4, 49: 5e-4, 50: 2.5e-4, 60: 2.5e-4})
+    assert {float(row["lr/discriminator"]) for row in logged.values()} == {2e-4}
+    assert not logged[20]["loss/discriminator"]
+    assert logged[21]["loss/discriminator"]
+    state = checkpoint(tmp_path / "run")
+    assert state["global_step"] == 60
+    updates = [{int(entry["step"]) for entry in optimiser["state"].values()} for optimiser in state["optimizer_states"]]
+    assert updates == [{60}, {40}]
+    progress = state["loops"]["fit_loop"]["epoch_loop.batch_progress"]["total"]
+    assert progress["ready"] == progress["processed"] == 60
+
+
+@pytest.mark.parametrize("given", [["discriminator=none"], ["ema=null"], ["loader.accumulate=3"], ["loss=[l1,l2]"]])
+def test_variants_train(command, tmp_path, given):
+    tiny = [line for line in TINY if not (given == ["discriminator=none"] and line.startswith("discriminator"))]
+    steps = ["trainer.max_steps=3", "schedule.pretrain_steps=1", "schedule.ramp_steps=1", "trainer.log_every_n_steps=1"]
+    assert command("train", *tiny, *steps, *given, "hydra.run.dir=run") == Outcome(0, "")
+    final = rows(tmp_path / "run")[3]
+    assert all(np.isfinite(float(value)) for value in final.values() if value)
+
+
+def test_weights_start_from_a_bundle(command, trained, tmp_path):
+    given = [*TINY, "generator.skip=cubic", "optimiser.generator.lr=0", "trainer.max_steps=1", "ema=null"]
+    assert command("train", *given, f"weights={trained}/model.safetensors", "hydra.run.dir=run") == Outcome(0, "")
+    before = checkpoint(trained)["state_dict"]
+    after = checkpoint(tmp_path / "run")["state_dict"]
+    assert torch.equal(after["generator.tail.weight"], before["ema.average.tail.weight"])
+
+
+class TestMistakes:
+    @pytest.fixture
+    def refused(self, command, tmp_path):
+        def run(*given):
+            outcome = command("train", "hydra.run.dir=run", *given)
+            assert outcome.code == 1
+            assert outcome.error.startswith("error: ")
+            assert "\n" not in outcome.error
+            assert not (tmp_path / "run" / "model.safetensors").exists()
+            assert not list(tmp_path.rglob("*.ckpt"))
+            return outcome.error
+
+        return run
+
+    def test_root_is_missing(self, refused):
+        error = refused("data=rgb_folder", "data.root=nowhere (1)")
+        assert "data.root=nowhere (1) does not exist" in error
+        assert "data=demo" in error
+
+    def test_root_is_empty(self, refused, tmp_path):
+        (tmp_path / "empty").mkdir()
+        error = refused("data=rgb_folder", "data.root=empty")
+        assert ".png" in error
+        assert "data=demo" in error
+
+    def test_root_has_no_images(self, refused, tmp_path):
+        (tmp_path / "notes").mkdir()
+        (tmp_path / "notes" / "a.txt").write_text("nothing")
+        assert ".png" in refused("data=rgb_folder", "data.root=notes")
+
+    def test_images_are_smaller_than_a_crop(self, refused, tmp_path):
+        for number in range(2):
+            Image.new("RGB", (40, 40)).save(tmp_path / f"{number}.png")
+        error = refused("data=rgb_folder", "data.root=.", "data.crop_size=48")
+        assert ".png" in error
+        assert "data.crop_size" in error
+
+    def test_band_does_not_exist(self, refused, tmp_path):
+        Image.new("RGB", (128, 128)).save(tmp_path / "a.png")
+        error = refused("data=rgb_folder", "data.root=a.png", "data.bands=[1,2,7]")
+        assert "7" in error
+        assert "a.png" in error
+
+    def test_crop_is_no_multiple_of_the_scale(self, refused):
+        assert "multiple of the scale" in refused("data.crop_size=50")
+
+    def test_damaged_image_is_named(self, refused, tmp_path):
+        noise = np.random.default_rng(0).integers(0, 255, (128, 128, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(tmp_path / "whole.png")
+        content = (tmp_path / "whole.png").read_bytes()
+        (tmp_path / "damaged.png").write_bytes(content[: len(content) // 2])
+        for workers in (0, 1):
+            error = refused(*TINY, "data=rgb_folder", "data.root=.", f"loader.num_workers={workers}")
+            assert "damaged.png" in error
+
+    def test_weights_of_another_scale(self, refused, trained):
+        error = refused(*TINY, "scale=2", f"weights={trained}/model.safetensors")
+        assert "scale (4, 4)" in error
+        assert "(2, 2)" in error
+
+    def test_nothing_to_resume(self, refused):
+        assert "nothing to resume" in refused("resume=last")
+        assert "nothing to resume" in refused("resume=checkpoints/last.ckpt")
+
+    def test_nothing_to_resume_under_this_name(self, command):
+        outcome = command("train", "resume=last")
+        assert outcome.code == 1
+        assert "no unfinished run" in outcome.error
+
+    def test_misspelt_key_is_hydras_message(self, tmp_path):
+        given = [sys.executable, "-m", "srlab.train", "generator.chanels=8"]
+        done = subprocess.run(given, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 1
+        assert "generator.chanels" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_a_run_is_never_overwritten(command, trained):
+    before = (trained / "checkpoints" / "last.ckpt").read_bytes()
+    outcome = command("train", *TINY, f"hydra.run.dir={trained}")
+    assert outcome.code == 1
+    assert "already holds a run" in outcome.error
+    assert (trained / "checkpoints" / "last.ckpt").read_bytes() == before
+
+
+def test_finished_run_is_not_resumed(command, trained):
+    outcome = command("train", "resume=last", f"hydra.run.dir={trained}")
+    assert outcome.code == 1
+    assert "is finished" in outcome.error
+
+
+KILLED = [
+    *(*TINY, *PHASES, "trainer.val_check_interval=25", "callbacks.checkpoints.every=7", "trainer.log_every_n_steps=5"),
+    "optimiser.generator.lr=1e-3",
+]
+
+
+def start(folder, *given):
+    command = [sys.executable, "-m", "srlab.train", *given, "hydra.run.dir=run"]
+    folder.mkdir(exist_ok=True)
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def killed_and_resumed(folder, kill_after, given, *, given_on_resume=()):
+    """Kill a run with SIGKILL once it has logged `kill_after` steps and a little more, then resume it."""
+    process = start(folder, *given)
+    metrics = folder / "run" / "metrics.csv"
+    while process.poll() is None and (not metrics.exists() or max(rows(folder / "run"), default=0) < kill_after):
+        time.sleep(0.01)
+    time.sleep(np.random.default_rng().uniform(0, 0.3))
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert max(rows(folder / "run")) < 60
+    assert start(folder, "resume=last", *given_on_resume).wait() == 0
+    return folder / "run"
+
+
+def assert_equal_bit_for_bit(whole, resumed):
+    one, other = checkpoint(whole), checkpoint(resumed)
+    for part in ("state_dict", "optimizer_states", "lr_schedulers"):
+        compare(one[part], other[part], part)
+    assert one["global_step"] == other["global_step"] == 60
+    assert (whole / "model.safetensors").read_bytes() == (resumed / "model.safetensors").read_bytes()
+    assert (whole / "metrics.csv").read_text() == (resumed / "metrics.csv").read_text()
+
+
+def compare(one, other, place):
+    assert type(one) is type(other), place
+    if isinstance(one, dict):
+        assert one.keys() == other.keys(), place
+        for key in one:
+            compare(one[key], other[key], f"{place}.{key}")
+    elif isinstance(one, (list, tuple)):
+        assert len(one) == len(other), place
+        for index, pair in enumerate(zip(one, other, strict=True)):
+            compare(*pair, f"{place}[{index}]")
+    elif isinstance(one, torch.Tensor):
+        assert torch.equal(one, other), place
+    else:
+        assert one == other, place
+
+
+def curve(folder, name):
+    events = EventAccumulator(str(folder / "tensorboard"))
+    events.Reload()
+    return [(event.step, event.value) for event in events.Scalars(name)]
+
+
+def test_killed_and_resumed_run_equals_the_uninterrupted_one(tmp_path):
+    assert start(tmp_path / "whole", *KILLED).wait() == 0
+    whole = tmp_path / "whole" / "run"
+    resumed = killed_and_resumed(tmp_path / "killed", int(np.random.default_rng().integers(22, 50)), KILLED)
+    assert_equal_bit_for_bit(whole, resumed)
+    for name in ("loss/generator", "loss/discriminator", "val/psnr", "weight/adversarial"):
+        assert curve(resumed, name) == curve(whole, name)
+    assert [step for step, _ in curve(resumed, "val/psnr")] == [25, 50, 60]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "given",
+    [["ema=null"], ["loader.accumulate=3"], ["loader.num_workers=2"], ["trainer.val_check_interval=7"]],
+    ids=" ".join,
+)
+def test_every_variant_resumes_exactly(tmp_path, given):
+    assert start(tmp_path / "whole", *KILLED, *given).wait() == 0
+    after = int(np.random.default_rng().integers(10, 50))
+    resumed = killed_and_resumed(tmp_path / "killed", after, [*KILLED, *given])
+    assert_equal_bit_for_bit(tmp_path / "whole" / "run", resumed)
+
+
+@pytest.fixture(scope="module")
+def unfinished(tmp_path_factory):
+    """A folder in which a run of the default name was killed."""
+    folder = tmp_path_factory.mktemp("unfinished")
+    given = [*TINY, "trainer.max_steps=100000", "callbacks.checkpoints.every=3", "trainer.log_every_n_steps=1"]
+    command = [sys.executable, "-m", "srlab.train", *given]
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while process.poll() is None and not list(folder.rglob("last.ckpt")):
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    return folder
+
+
+class TestResuming:
+    def test_a_different_command_line_is_refused(self, unfinished, monkeypatch):
+        from srlab.resume import resumed
+
+        monkeypatch.chdir(unfinished)
+        with pytest.raises(ValueError, match=r"seed is 0 in the run and 5 on the command line"):
+            resumed(["resume=last", "seed=5"])
+
+    def test_last_is_the_newest_unfinished_run_of_the_name(self, unfinished, monkeypatch):
+        from srlab.resume import resumed
+
+        monkeypatch.chdir(unfinished)
+        (run,) = (unfinished / "outputs" / "srresnet_demo").iterdir()
+        arguments = resumed(["resume=last", "generator.channels=8"])
+        assert f"hydra.run.dir='outputs/srresnet_demo/{run.name}'" in arguments
+        assert set(TINY) < set(arguments)
+        with pytest.raises(FileNotFoundError, match="outputs/rrdb_demo has no unfinished run"):
+            resumed(["resume=last", "generator=rrdb"])
+
+    def test_sweeps_are_not_resumed(self):
+        from srlab.resume import resumed
+
+        with pytest.raises(ValueError, match="cannot be combined with -m"):
+            resumed(["-m", "resume=last"])
