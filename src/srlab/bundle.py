@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 import os
-import pickle
 import re
-import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
 import srlab
 
@@ -29,6 +29,9 @@ JSON = None | bool | int | float | str | list["JSON"] | dict[str, "JSON"]
 
 CARD_KEY = "srlab"
 """Where a bundle's metadata and a checkpoint keep the card."""
+
+LARGEST = 1_000_000
+"""No count that describes a generator is larger, and no list of statistics longer."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ class ModelCard:
             if missing:
                 raise ValueError(f"it lacks {', '.join(sorted(missing))}")
             size = values["pixel_size"]
-            return cls(
+            card = cls(
                 generator=dict(values["generator"]),
                 normaliser=dict(values["normaliser"]),
                 scale=tuple(int(factor) for factor in values["scale"]),
@@ -91,8 +94,23 @@ class ModelCard:
                 pixel_size=None if size is None else tuple(float(metres) for metres in size),
                 versions=dict(values["versions"]),
             )
-        except (ValueError, TypeError) as error:
-            raise ValueError(f"the model card cannot be read: {error}.") from error
+            card._check()
+        except (ValueError, TypeError, OverflowError, RecursionError) as error:
+            raise ValueError(f"the model card cannot be read: {_one_line(error)}.") from error
+        return card
+
+    def _check(self) -> None:
+        if self.spatial_dims not in (2, 3) or not all(1 <= factor <= LARGEST for factor in self.scale):
+            raise ValueError(f"its scale is {self.scale}")
+        if not all(isinstance(band, (int, str)) for band in self.bands):
+            raise ValueError(f"its bands are {self.bands}")
+        if not self.channels or len(self.training_range) != len(self.channels):
+            raise ValueError(f"it has {len(self.channels)} channels and {len(self.training_range)} training ranges")
+        if not all(math.isfinite(value) for limits in self.training_range for value in limits):
+            raise ValueError(f"its training range is {self.training_range}")
+        size = self.pixel_size
+        if size is not None and (len(size) != len(self.scale) or not all(0 < metres < math.inf for metres in size)):
+            raise ValueError(f"its pixel size is {size}")
 
 
 def write_bundle(path: str | Path, *, tensors: Mapping[str, Tensor], card: ModelCard) -> None:
@@ -109,10 +127,14 @@ def read_bundle(path: str | Path) -> tuple[dict[str, Tensor], ModelCard]:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no model at {path}; give a model.safetensors or a .ckpt of a run.")
-    return _read_checkpoint(path) if path.suffix == ".ckpt" else _read_safetensors(path)
+    tensors, card = _read_checkpoint(path) if path.suffix == ".ckpt" else _read_safetensors(path)
+    try:
+        return tensors, ModelCard.from_json(card)
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged: {error} Give a model.safetensors or a .ckpt of a run.") from error
 
 
-def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], ModelCard]:
+def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], str]:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -123,24 +145,27 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], ModelCard]:
         raise ValueError(
             f"{path} is not a bundle: it has tensors but no model card. Give a model.safetensors of a run."
         )
-    return tensors, ModelCard.from_json(metadata[CARD_KEY])
+    return tensors, metadata[CARD_KEY]
 
 
 def load_checkpoint(path: str | Path) -> dict[str, Any]:
     """Unpickle a checkpoint with ``weights_only=True``; refuse what carries anything but data."""
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, zipfile.BadZipFile, KeyError) as error:
+    except Exception as error:  # a damaged file may raise anything
         raise ValueError(
             f"{path} is not a checkpoint of a run, or it is damaged, or it carries code, which is never run: "
-            f"{_one_line(error)}"
+            f"{_one_line(error)}. Give a .ckpt or a model.safetensors of a run."
         ) from error
-    if not isinstance(content, dict) or CARD_KEY not in content or "state_dict" not in content:
-        raise ValueError(f"{path} is not a checkpoint of a run: it has no model card.")
-    return content
+    card, state = (content.get(key) if isinstance(content, dict) else None for key in (CARD_KEY, "state_dict"))
+    if not isinstance(card, str) or not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
+        raise ValueError(
+            f"{path} is not a checkpoint of a run: it has no model card, or no weights. Give a .ckpt of a run."
+        )
+    return cast(dict[str, Any], content)
 
 
-def _read_checkpoint(path: Path) -> tuple[dict[str, Tensor], ModelCard]:
+def _read_checkpoint(path: Path) -> tuple[dict[str, Tensor], str]:
     content = load_checkpoint(path)
     state = content["state_dict"]
     average = "ema.average." if any(name.startswith("ema.average.") for name in state) else "generator."
@@ -150,7 +175,7 @@ def _read_checkpoint(path: Path) -> tuple[dict[str, Tensor], ModelCard]:
             tensors["generator." + name.removeprefix(average)] = tensor
         elif name.startswith("normaliser."):
             tensors[name] = tensor
-    return tensors, ModelCard.from_json(content[CARD_KEY])
+    return tensors, content[CARD_KEY]
 
 
 def build(recipe: Mapping[str, JSON], *, package: str, trust: bool = False) -> nn.Module:
@@ -162,17 +187,54 @@ def build(recipe: Mapping[str, JSON], *, package: str, trust: bool = False) -> n
     target = recipe.get("_target_")
     arguments = {name: value for name, value in recipe.items() if name != "_target_"}
     if trust:
-        module, _, name = str(target).rpartition(".")
-        made: nn.Module = getattr(importlib.import_module(module), name)(**arguments)
-        return made
+        return _foreign(str(target))(**arguments)
     kind = _exported_class(target, package)
-    for name, value in arguments.items():
-        _check_plain(name, value)
     try:
-        made = kind(**arguments)
-    except TypeError as error:
+        for name, value in arguments.items():
+            _check_plain(name, value)
+        return kind(**arguments)
+    except Exception as error:  # unfit arguments may raise anything, from our own checks to torch's allocator
         raise ValueError(
-            f"the model card's arguments do not fit {target} of srlab {srlab.__version__}: {error}."
+            f"the model card's arguments do not fit {target} of srlab {srlab.__version__}: {_one_line(error)}"
+        ) from error
+
+
+def check_fit(recipe: Mapping[str, JSON], tensors: Mapping[str, Tensor], *, package: str) -> None:
+    """Refuse a network that a file's tensors do not fill, before any memory is taken for it.
+
+    The network is built on the meta device, where tensors have shapes alone, and not much further than the
+    file has tensors; a constructor must therefore not read values back from tensors, as ``.item()`` does.
+    """
+    for name, value in recipe.items():
+        for number in value if isinstance(value, list) else [value]:
+            if isinstance(number, int) and abs(number) > LARGEST:
+                raise ValueError(f"the model card's argument {name!r} is {_shown(value)}; no network is that large.")
+    left = 2 * len(tensors)  # a constructor may replace parameters
+
+    def count(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise ValueError(f"the network has more tensors than the file, which has {len(tensors)}.")
+
+    hook = register_module_parameter_registration_hook(count)
+    try:
+        with torch.device("meta"):
+            rehearsed = build(recipe, package=package)
+    finally:
+        hook.remove()
+    rehearsed.load_state_dict(dict(tensors), assign=True)
+
+
+def _foreign(target: str) -> Callable[..., nn.Module]:
+    """Import what a trusted card names, whatever it is."""
+    module, _, name = target.rpartition(".")
+    try:
+        made: Callable[..., nn.Module] = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(
+            f"the model card names {target!r}, which cannot be imported here: {_one_line(error)}; install the package "
+            "that defines it."
         ) from error
     return made
 
@@ -184,7 +246,7 @@ def _exported_class(target: JSON, package: str) -> type[nn.Module]:
     kind = getattr(importlib.import_module(package), name) if prefix == package and name in names else None
     if not isinstance(kind, type) or not issubclass(kind, nn.Module) or not kind.__module__.startswith(f"{package}."):
         raise ValueError(
-            f"the model card names {target!r}, which is not a class of {package}, and was not run. "
+            f"the model card names {_shown(target)}, which is not a class of {package}, and was not run. "
             "If you know where the file comes from, trust=true allows it."
         )
     return kind
@@ -193,15 +255,23 @@ def _exported_class(target: JSON, package: str) -> type[nn.Module]:
 def _check_plain(name: str, value: JSON) -> None:
     """Refuse what could be read as a path, a dotted name or a nested target."""
     if isinstance(value, dict):
-        raise ValueError(f"the model card's argument {name!r} is nested ({value!r}); only plain values are allowed.")
+        raise ValueError(f"the argument {name!r} is nested ({_shown(value)}); only plain values are allowed.")
     if isinstance(value, list):
+        if len(value) > LARGEST:
+            raise ValueError(f"the argument {name!r} has {len(value)} entries; at most {LARGEST} are allowed.")
         for entry in value:
             _check_plain(name, entry)
     if isinstance(value, str) and not re.fullmatch(r"[A-Za-z0-9_+-]*", value):
-        raise ValueError(f"the model card's argument {name!r} is {value!r}; only plain words are allowed.")
+        raise ValueError(f"the argument {name!r} is {_shown(value)}; only plain words are allowed.")
     if name.startswith("_"):
-        raise ValueError(f"the model card has an argument {name!r}; names with a leading underscore are not allowed.")
+        raise ValueError(f"there is an argument {name!r}; names with a leading underscore are not allowed.")
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:200]}…"
 
 
 def _one_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0].split(". ")[0]
+    text = str(error).strip().split("\n")[0].split(". ")[0].rstrip(".")
+    return (text if len(text) <= 300 else f"{text[:300]}…") or type(error).__name__

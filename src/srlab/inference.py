@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import torch
@@ -96,38 +97,54 @@ def plan_tiles(
     quarter of the tile; else the smallest overlap that changes a sample of the scene by no more than `TOLERANCE`.
     """
     dims = model.card.spatial_dims
-    sides = per_axis(TILE[dims] if isinstance(tile, str) else tile, dims)
-    if isinstance(tile, str) and tile != "auto":
-        raise ValueError(f"tile is {tile!r}; give 'auto', or a number of LR pixels.")
-    if isinstance(overlap, str) and overlap != "auto":
-        raise ValueError(f"overlap is {overlap!r}; give 'auto', or a number of LR pixels.")
-    if all(size <= side for size, side in zip(reader.shape, sides, strict=True)):
+    if len(reader.shape) != dims:
+        raise ValueError(f"the input has {len(reader.shape)} spatial axes; the model takes {dims}.")
+    sides = _pixels("tile", tile, dims, least=1) or per_axis(TILE[dims], dims)
+    margins = _pixels("overlap", overlap, dims, least=0)
+    cut = [axis for axis, (size, side) in enumerate(zip(reader.shape, sides, strict=True)) if size > side]
+    if not cut:
         margins = (0,) * dims
-    elif isinstance(overlap, str):
-        margins = _automatic_overlap(model, reader, sides)
-    else:
-        margins = (0,) * dims if overlap == 0 else per_axis(overlap, dims)
+    elif margins is None:
+        margins = _automatic_overlap(model, reader, sides, cut)
     return TilePlan(shape=reader.shape, tile=sides, overlap=margins)
 
 
-def _automatic_overlap(model: SuperResolver, reader: Reader, tile: tuple[int, ...]) -> tuple[int, ...]:
+def _pixels(name: str, value: int | Sequence[int] | str, dims: int, *, least: int) -> tuple[int, ...] | None:
+    """Spell out a setting with one number of LR pixels for each axis; None is "auto"."""
+    if value == "auto":
+        return None
+    axes: tuple[Any, ...] = tuple(value) if isinstance(value, Sequence) else (value,) * dims
+    whole = all(isinstance(entry, int) and not isinstance(entry, bool) and entry >= least for entry in axes)
+    if len(axes) != dims or not whole:
+        raise ValueError(
+            f"{name} is {value!r}; give 'auto', one number of LR pixels >= {least}, or one for each of {dims} axes."
+        )
+    return axes
+
+
+def _automatic_overlap(
+    model: SuperResolver, reader: Reader, tile: tuple[int, ...], cut: Sequence[int]
+) -> tuple[int, ...]:
+    """Settle the overlap where tiles cut the axes `cut`; the others lie in one tile whole."""
     radius = receptive_field(model.generator)
-    if all(reach is not None and reach <= side // 4 for reach, side in zip(radius, tile, strict=True)):
-        log.info("overlap %s LR pixels: the receptive field's radius, so no seam can show", radius)
-        return tuple(reach for reach in radius if reach is not None)
-    sample = _middle(model, reader, tuple(side // 2 for side in tile))
+    exact = tuple(reach or 0 for reach in radius)
+    if all(radius[axis] is not None and exact[axis] <= tile[axis] // 4 for axis in cut):
+        log.info("overlap %s LR pixels: the receptive field's radius, so no seam can show", exact)
+        return exact
+    # half a tile is quick to measure, but small tiles are needed whole to see past the overlap
+    sample = _middle(model, reader, tuple(max(side // 2, min(side, 32)) for side in tile))
     tolerance = TOLERANCE * max(high - low for low, high in model.card.training_range)
-    widest = min(min(tile) // 3, min(sample.shape[2:]) // 2)
+    widest = min(min(tile[axis] // 3, sample.shape[2 + axis] // 2) for axis in cut)
     candidates = [margin for margin in (4, 8, 16, 32, 64, 128) if margin < widest] or [max(widest, 1)]
     for margin in candidates:
-        error = tiling_error(model, margin, sample)
+        error = tiling_error(model, margin, sample, axes=cut)
         if error <= tolerance:
             break
-    verdict = "within" if error <= tolerance else "above, as is every smaller one; use larger tiles (tile=)"
     log.info(
-        "overlap %d LR pixels: the receptive field (%s) is too large for these tiles; on a sample of the scene tiling "
-        "changes %.3g, %s the tolerance of %.3g",
-        margin, radius, error, verdict, tolerance,
+        "overlap %d LR pixels: the receptive field %s is too large for these tiles; on a sample of the scene tiling "
+        "changes %.3g, %s the tolerance of %.3g%s",
+        margin, radius, error, "within" if error <= tolerance else "above", tolerance,
+        "" if error <= tolerance else ", and so does every smaller overlap: use larger tiles (tile=)",
     )  # fmt: skip
     return (margin,) * len(tile)
 
@@ -142,16 +159,19 @@ def _middle(model: SuperResolver, reader: Reader, size: tuple[int, ...]) -> Tens
     return torch.where(image.isnan(), _fill(model, image.ndim), image)
 
 
-def tiling_error(model: SuperResolver, overlap: int, sample: Tensor) -> float:
+def tiling_error(model: SuperResolver, overlap: int, sample: Tensor, *, axes: Sequence[int] | None = None) -> float:
     """The largest change, in physical units, that a seam with `overlap` LR pixels makes on `sample` ``(B, C, *S)``.
 
-    The sample is cut in the middle of each axis in turn; the half that keeps `overlap` pixels beyond the cut is
-    compared with the whole.
+    The sample is cut in the middle of each of the spatial `axes` (all, if not given) in turn; the half that keeps
+    `overlap` pixels beyond the cut is compared with the whole.
     """
     whole = model(sample)
     worst = 0.0
-    for axis, factor in enumerate(model.card.scale, start=2):
+    for number, factor in enumerate(model.card.scale):
+        axis = number + 2
         middle = sample.shape[axis] // 2
+        if middle == 0 or (axes is not None and number not in axes):
+            continue
         half = model(sample.narrow(axis, 0, min(middle + overlap, sample.shape[axis])))
         core = slice(0, middle * factor)
         difference = _take(half, axis, core) - _take(whole, axis, core)

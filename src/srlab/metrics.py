@@ -25,12 +25,16 @@ def psnr(sr: Tensor, hr: Tensor, *, data_range: float, valid: Tensor | None = No
 def ssim(sr: Tensor, hr: Tensor, *, data_range: float, valid: Tensor | None = None) -> Tensor:
     """Structural similarity of each image of a batch, ``(B,)`` (Wang et al. 2004, eq. 13).
 
-    Gaussian window of 11 pixels, sigma 1.5. Hidden pixels are set to one value in both images.
+    Gaussian window of 11 pixels, sigma 1.5; the mean is over windows that lie inside the image, as in the authors'
+    code and in scikit-image. Hidden pixels are set to one value in both images.
     """
     if min(sr.shape[2:]) < _SSIM_SIDE:
         raise ValueError(f"SSIM needs images of at least {_SSIM_SIDE} pixels a side; got {tuple(sr.shape[2:])}.")
     if valid is not None:
         sr, hr = (torch.where(valid, image, 0.0) for image in (sr, hr))
-    values = structural_similarity_index_measure(sr, hr, data_range=data_range, reduction="none")
-    assert isinstance(values, Tensor)
-    return values.reshape(-1)
+    _, similarity = structural_similarity_index_measure(
+        sr, hr, data_range=data_range, reduction="none", return_full_image=True
+    )
+    for axis in range(2, sr.ndim):
+        similarity = similarity.narrow(axis, _SSIM_SIDE // 2, sr.shape[axis] - _SSIM_SIDE + 1)
+    return similarity.flatten(1).mean(dim=1)

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from srlab.bundle import ModelCard, build, read_bundle, write_bundle
+from srlab.bundle import ModelCard, build, check_fit, read_bundle, write_bundle
 from srlab.generators import Generator
 from srlab.normalisers import Normaliser
 
@@ -56,17 +56,25 @@ class SuperResolver(nn.Module):
         cls, card: ModelCard, tensors: Mapping[str, Tensor], *, trust: bool = False, source: str = "the bundle"
     ) -> SuperResolver:
         """Build the modules that the card names and fill them."""
-        model = cls(
-            generator=build(card.generator, package="srlab.generators", trust=trust),
-            normaliser=build(card.normaliser, package="srlab.normalisers", trust=trust),
-            card=card,
-        )
         try:
+            if not trust:
+                check_fit(card.generator, _part(tensors, "generator."), package="srlab.generators")
+            model = cls(
+                generator=build(card.generator, package="srlab.generators", trust=trust),
+                normaliser=build(card.normaliser, package="srlab.normalisers", trust=trust),
+                card=card,
+            )
             model.load_state_dict(dict(tensors))
+        except ValueError as error:
+            raise ValueError(f"{source} cannot be opened: {error}") from error
         except RuntimeError as error:
             raise ValueError(
-                f"{source} is damaged: its tensors are not those of the model it names. {error}"
+                f"{source} is damaged: its tensors are not those of the model it names. {_first_lines(error)}"
             ) from error
+        if model.generator.scale != card.scale:
+            raise ValueError(
+                f"{source} is damaged: its card says scale {card.scale} and its generator {model.generator.scale}."
+            )
         return model.eval().requires_grad_(False)
 
 
@@ -78,13 +86,24 @@ def load_weights(generator: nn.Module, path: str | Path) -> None:
         raise ValueError(
             f"{path} is a model for scale {card.scale} and this run has scale {scale}; set scale to match."
         )
-    own = {name.removeprefix("generator."): t for name, t in tensors.items() if name.startswith("generator.")}
     try:
-        generator.load_state_dict(own)
+        generator.load_state_dict(_part(tensors, "generator."))
     except RuntimeError as error:
         raise ValueError(
-            f"{path} holds a {card.generator.get('_target_')}, whose weights do not fit this run's generator: {error}"
+            f"{path} holds a {card.generator.get('_target_')}, whose weights do not fit this run's generator. "
+            f"{_first_lines(error)}"
         ) from error
+
+
+def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors below a prefix, without it."""
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def _first_lines(error: RuntimeError, most: int = 300) -> str:
+    """What `load_state_dict` complains of, on one line; it may list a thousand names."""
+    text = " ".join(str(error).partition("\n")[2].split())
+    return text if len(text) <= most else f"{text[:most]}…"
 
 
 def file_hash(path: str | os.PathLike[str]) -> str:

@@ -127,7 +127,7 @@ def _quieten() -> None:
     for harmless in (
         ".*does not have many workers.*",
         ".*module.s. in eval mode at the start of training.*",  # the weight average always is
-        ".*lr_scheduler.step.. before .optimizer.step...*",  # the discriminator's counts while it still rests
+        ".*Detected call of .lr_scheduler.step.*",  # the discriminator's counts while it still rests
         ".*isinstance.treespec, LeafSpec.*",
     ):
         warnings.filterwarnings("ignore", message=harmless)

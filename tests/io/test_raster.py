@@ -27,6 +27,7 @@ def save(path, array, **profile):
     names = profile.pop("names", None)
     stored_as = {key: profile.pop(key) for key in ("scales", "offsets", "colorinterp") if key in profile}
     count, height, width = array.shape
+    path.unlink(missing_ok=True)
     with rasterio.open(
         path, "w", driver="GTiff", count=count, height=height, width=width, dtype=array.dtype, **profile
     ) as file:

@@ -42,6 +42,20 @@ def test_stages_are_primes_or_idle_but_never_wholly_idle(scale):
         assert max(stage) > 1
 
 
+@pytest.mark.parametrize(
+    ("scale", "expected"),
+    [
+        ((1, 1), []),
+        ((4, 4), [(2, 2), (2, 2)]),
+        ((1, 6, 3), [(1, 2, 3), (1, 3, 1)]),
+        ((12, 1), [(2, 1), (2, 1), (3, 1)]),
+    ],
+    ids=str,
+)
+def test_small_primes_come_first(scale, expected):
+    assert stages(scale) == expected
+
+
 @pytest.mark.parametrize("factor", [1, 2, 3, 4])
 def test_pixel_shuffle_matches_torch_in_2d(factor):
     features = torch.randn(2, 3 * factor**2, 4, 5)

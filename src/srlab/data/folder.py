@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from srlab.data.files import find_files
+from srlab.data.handles import FewOpen, OneOfMany
 from srlab.data.pairs import FixedViews, Pairing, RandomCrops
 from srlab.data.regions import Region, hold_out, views
 from srlab.degradations import Degradation
@@ -40,7 +41,9 @@ class Folder:
         seed: int,
     ) -> None:
         factors = per_axis(scale, spatial_dims)
-        regions = [Region.whole(open_reader(path, bands=bands)) for path in find_files(root, suffixes)]
+        few = FewOpen()
+        paths = find_files(root, suffixes)
+        regions = [Region.whole(OneOfMany(open_reader(path, bands=bands), few)) for path in paths]
         _check(regions, spatial_dims)
         first = regions[0].reader
         self.bands = tuple(bands)

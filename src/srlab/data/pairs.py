@@ -74,7 +74,8 @@ class RandomCrops:
             np.prod([own - side + 1 for own, side in zip(region.shape, self.crop, strict=True)], dtype=float)
             for region in self.regions
         ]
-        self.up_to = np.cumsum(places) / np.sum(places)
+        total = np.cumsum(places)
+        self.up_to = total / total[-1]
 
     def __getitem__(self, position: int) -> Sample:
         """The crop at `position`, any integer from 0 on."""
@@ -100,7 +101,8 @@ class FixedViews:
             sides = [own - own % factor for own, factor in zip(region.shape, pairing.scale, strict=True)]
             if not all(sides):
                 raise ValueError(
-                    f"{region.reader} is smaller than one LR pixel: {region.shape} at scale {pairing.scale}."
+                    f"{region.reader} is too small: a view of {region.shape} pixels is smaller than one LR pixel at "
+                    f"scale {pairing.scale}; remove the file, or hold out more of it."
                 )
             self.regions.append(region.part([0] * len(sides), sides))
         self.pairing = pairing

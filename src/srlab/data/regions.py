@@ -53,7 +53,8 @@ def hold_out(regions: Sequence[Region], fraction: float) -> tuple[list[Region], 
         return ([r for i, r in enumerate(regions) if i not in held], [regions[i] for i in sorted(held)])
     (only,) = regions
     axis = max(range(len(only.shape)), key=lambda axis: only.shape[axis])
-    cut = round(only.shape[axis] * (1 - fraction))
+    # at least a pixel for either part, unless there is only one
+    cut = max(min(round(only.shape[axis] * (1 - fraction)), only.shape[axis] - 1), 1)
     corner = [0] * len(only.shape)
     first, second = list(only.shape), list(only.shape)
     first[axis], second[axis] = cut, only.shape[axis] - cut

@@ -78,6 +78,7 @@ class ImageWriter:
         self._format = _FORMATS[self.path.suffix.lower()]
         self._partial = partial_file(self.path)
         self._provenance = provenance
+        remove_partial(self._partial)
         _check(self._format, path, like, np.dtype(dtype or like.dtype), like.geometry.scaled(scale).shape)
         self._blocks = RasterWriter(
             partial_file(self.path, ".tif"), like=like, scale=scale, provenance=provenance, dtype=dtype, overwrite=True

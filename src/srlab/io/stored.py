@@ -39,9 +39,8 @@ def to_stored(
     with np.errstate(over="ignore"):  # what overflows a float32 is infinite there
         stored = _rounded(exact, dtype) if whole else exact.astype(dtype)
     if nodata is not None and not np.isnan(nodata):
-        below, above = _neighbours(nodata, dtype)
-        # GDAL takes what lies within 4 ulp of a floating-point nodata value for nodata
-        clash = ~missing & ((stored == nodata) if whole else (stored > below) & (stored < above))
+        below, above, reach = _neighbours(nodata, dtype)
+        clash = ~missing & (np.abs(stored.astype(np.float64) - nodata) < reach)
         stored[clash] = np.where(exact[clash] < nodata, below, above).astype(dtype)
         stored[missing] = nodata
     return stored
@@ -50,7 +49,8 @@ def to_stored(
 def holds(dtype: np.dtype[Any], value: float) -> bool:
     """Whether `dtype` can store `value` exactly, or at all for floating point."""
     if dtype.kind == "f":
-        return bool(not np.isfinite(value) or abs(value) <= np.finfo(dtype).max)
+        with np.errstate(over="ignore"):
+            return bool(np.isfinite(dtype.type(value)) or not np.isfinite(value))
     limits = np.iinfo(dtype)
     return bool(np.isfinite(value) and limits.min <= value <= limits.max and value == int(value))
 
@@ -67,13 +67,14 @@ def _rounded(exact: NDArray[np.float64], dtype: np.dtype[Any]) -> Array:
     )
 
 
-def _neighbours(nodata: float, dtype: np.dtype[Any]) -> tuple[float, float]:
-    """Return the nearest storable values below and above `nodata` that no reader takes for it."""
+def _neighbours(nodata: float, dtype: np.dtype[Any]) -> tuple[float, float, float]:
+    """Return the nearest storable values below and above that no reader takes for `nodata`, and their distance."""
     if dtype.kind == "f":
         info = np.finfo(dtype)
-        step = max(8 * float(info.eps) * abs(nodata), float(info.tiny))
+        # GDAL takes what lies within 4 float32 ulp of nodata for nodata, in float64 files too
+        step = max(8 * float(np.finfo(np.float32).eps) * abs(nodata), float(info.tiny))
         lowest, highest = float(info.min), float(info.max)
     else:
         step, lowest, highest = 1, np.iinfo(dtype).min, np.iinfo(dtype).max
     below, above = nodata - step, nodata + step
-    return (below if below >= lowest else above), (above if above <= highest else below)
+    return (below if below >= lowest else above), (above if above <= highest else below), step

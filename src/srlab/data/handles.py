@@ -1,0 +1,46 @@
+"""Training on more files than a process may have open."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from srlab.io import Reader, Window
+
+
+class FewOpen:
+    """Keeps the `limit` files open that were read last; one that was closed opens itself anew at its next read."""
+
+    def __init__(self, limit: int = 32) -> None:
+        self._limit = limit
+        self._open: list[Reader] = []
+
+    def read(self, reader: Reader, window: Window) -> NDArray[np.float32]:
+        """Read from `reader`, having closed the file that was read longest ago if there would be too many."""
+        self._open = [*(other for other in self._open if other is not reader), reader]
+        if len(self._open) > self._limit:
+            self._open.pop(0).close()
+        return reader.read(window)
+
+
+class OneOfMany:
+    """A reader whose file is open only while it is one of the few."""
+
+    def __init__(self, reader: Reader, few: FewOpen) -> None:
+        self._reader = reader
+        self._few = few
+        self.shape = reader.shape
+        self.channels = reader.channels
+        self.dtype = reader.dtype
+        self.geometry = reader.geometry
+
+    def __str__(self) -> str:
+        return str(self._reader)
+
+    def read(self, window: Window) -> NDArray[np.float32]:
+        """Read ``(C, *window)`` in physical units, NaN where the file holds no data."""
+        return self._few.read(self._reader, window)
+
+    def close(self) -> None:
+        """Release the file."""
+        self._reader.close()

@@ -1,0 +1,177 @@
+import re
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from srlab.losses import L1, L2, Context, WeightedLoss
+
+REFERENCES = {L1: F.l1_loss, L2: F.mse_loss}
+SIZES = [(2, 3, 6, 5), (1, 1, 4, 4), (2, 2, 3, 4, 5)]
+both = pytest.mark.parametrize("term", REFERENCES)
+
+
+def random(*size, seed=0):
+    return torch.rand(size, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+def context(valid=None, **changed):
+    values = {"lr": torch.zeros(1), "step": 0, "data_range": 1.0, "degrade": lambda hr: hr, "denormalise": lambda x: x}
+    return Context(valid=valid, **{**values, **changed})
+
+
+def single(term, weight=1.0):
+    return WeightedLoss({"term": {"weight": weight, "term": term}})
+
+
+class Constant(nn.Module):
+    """A term that returns a scalar, and says what it saw."""
+
+    def __init__(self, value=7.0):
+        super().__init__()
+        self.value, self.seen = value, []
+
+    def forward(self, sr, hr, context):
+        self.seen.append((sr, hr, context))
+        return self.value + 0 * sr.sum()
+
+
+@both
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_mean_of_the_map_matches_torch(term, size):
+    sr, hr = random(*size), random(*size, seed=1)
+    result = term()(sr, hr, context())
+    assert result.shape == sr.shape
+    torch.testing.assert_close(result.mean(), REFERENCES[term](sr, hr))
+    torch.testing.assert_close(single(term())(sr, hr, context()).total, REFERENCES[term](sr, hr))
+
+
+@both
+def test_gradient_matches_torch(term):
+    hr = random(2, 3, 4, 5, seed=1)
+    ours, theirs = random(2, 3, 4, 5).requires_grad_(), random(2, 3, 4, 5).requires_grad_()
+    single(term(), 3.0)(ours, hr, context()).total.backward()
+    (3 * REFERENCES[term](theirs, hr)).backward()
+    torch.testing.assert_close(ours.grad, theirs.grad)
+
+
+@settings(max_examples=25, deadline=None)
+@given(weights=st.lists(st.floats(0, 100), min_size=1, max_size=4))
+def test_total_is_the_weighted_sum_of_the_terms(weights):
+    sr, hr = random(2, 3, 4, 5), random(2, 3, 4, 5, seed=1)
+    kinds = [L1(), L2(), Constant(0.25), Constant(-2.0)][: len(weights)]
+    values = [F.l1_loss(sr, hr).item(), F.mse_loss(sr, hr).item(), 0.25, -2.0][: len(weights)]
+    loss = WeightedLoss(
+        {f"t{i}": {"weight": w, "term": t} for i, (w, t) in enumerate(zip(weights, kinds, strict=True))}
+    )
+    result = loss(sr, hr, context())
+    assert result.total.item() == pytest.approx(sum(w * v for w, v in zip(weights, values, strict=True)))
+    assert [result.terms[f"t{i}"].item() for i in range(len(weights))] == pytest.approx(values)
+
+
+def test_contributions_are_for_the_log_and_carry_no_gradient():
+    result = single(L1())(random(1, 1, 2, 2).requires_grad_(), random(1, 1, 2, 2, seed=1), context())
+    assert result.total.requires_grad
+    assert not result.terms["term"].requires_grad
+
+
+def halves(size):
+    """Images whose last columns are hidden, and the visible part by itself."""
+    sr, hr = random(*size), random(*size, seed=1)
+    valid = torch.ones(size[0], 1, *size[2:], dtype=torch.bool)
+    valid[..., -2:] = False
+    return sr, hr, valid
+
+
+@both
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("fill", [0.0, 1e30, torch.nan, torch.inf])
+def test_hidden_pixels_change_neither_value_nor_gradient(term, size, fill):
+    sr, hr, valid = halves(size)
+    hr = torch.where(valid, hr, fill)
+    alone = sr[..., :-2].clone().requires_grad_()
+    expected = REFERENCES[term](alone, hr[..., :-2])
+    expected.backward()
+
+    masked = sr.clone().requires_grad_()
+    result = single(term())(masked, hr, context(valid))
+    result.total.backward()
+    torch.testing.assert_close(result.total, expected.detach())
+    torch.testing.assert_close(result.terms["term"], expected.detach())
+    torch.testing.assert_close(masked.grad[..., :-2], alone.grad)
+    assert torch.equal(masked.grad[..., -2:], torch.zeros_like(masked.grad[..., -2:]))
+
+
+@both
+def test_valid_pixels_weigh_the_same_in_every_image(term):
+    sr, hr = random(2, 3, 4, 4), random(2, 3, 4, 4, seed=1)
+    valid = torch.zeros(2, 1, 4, 4, dtype=torch.bool)
+    valid[0, 0, 0, 0] = True
+    valid[1, 0, 1:] = True
+    seen = torch.cat([sr[0, :, 0, 0], sr[1, :, 1:].flatten()]), torch.cat([hr[0, :, 0, 0], hr[1, :, 1:].flatten()])
+    torch.testing.assert_close(single(term())(sr, hr, context(valid)).total, REFERENCES[term](*seen))
+
+
+@both
+def test_batch_without_valid_pixels_counts_for_nothing(term):
+    sr, hr = random(2, 3, 4, 4).requires_grad_(), torch.full((2, 3, 4, 4), torch.nan, dtype=torch.float64)
+    result = single(term(), 100.0)(sr, hr, context(torch.zeros(2, 1, 4, 4, dtype=torch.bool)))
+    result.total.backward()
+    assert result.total.item() == 0
+    assert torch.equal(sr.grad, torch.zeros_like(sr))
+
+
+def test_other_terms_see_hidden_pixels_equal_and_finite():
+    sr, hr, valid = halves((1, 2, 4, 6))
+    term = Constant()
+    single(term)(sr, torch.where(valid, hr, torch.nan), context(valid))
+    seen_sr, seen_hr, _ = term.seen[0]
+    assert torch.equal(seen_sr[..., -2:], seen_hr[..., -2:])
+    assert seen_hr.isfinite().all()
+    assert torch.equal(seen_sr[..., :-2], sr[..., :-2])
+    assert torch.equal(seen_hr[..., :-2], hr[..., :-2])
+
+
+def test_scalar_is_taken_as_it_is():
+    sr, hr, valid = halves((1, 2, 4, 6))
+    for mask in (None, valid, torch.zeros_like(valid)):
+        assert single(Constant(7.0), 2.0)(sr, hr, context(mask)).total.item() == 14.0
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_only_physical_terms_see_physical_units(masked):
+    sr, hr, valid = halves((1, 2, 4, 6))
+    physical, network = Constant(), Constant()
+    physical.space = "physical"
+    loss = WeightedLoss({"p": {"weight": 1, "term": physical}, "n": {"weight": 1, "term": network}})
+    circumstances = context(valid if masked else None, denormalise=lambda image: 1000 * image + 7)
+    loss(sr, hr, circumstances)
+    shown = slice(None, -2) if masked else slice(None)
+    for got, image in zip(physical.seen[0][:2], (sr, hr), strict=True):
+        torch.testing.assert_close(got[..., shown], (1000 * image + 7)[..., shown])
+    for got, image in zip(network.seen[0][:2], (sr, hr), strict=True):
+        assert torch.equal(got[..., shown], image[..., shown])
+    if masked:
+        assert torch.equal(physical.seen[0][0][..., -2:], physical.seen[0][1][..., -2:])
+    assert physical.seen[0][2] is circumstances
+
+
+def test_physical_map_has_the_error_in_physical_units():
+    term = L1()
+    term.space = "physical"
+    sr, hr = random(1, 1, 4, 4), random(1, 1, 4, 4, seed=1)
+    result = single(term)(sr, hr, context(denormalise=lambda image: 250 * image - 3))
+    torch.testing.assert_close(result.total, 250 * F.l1_loss(sr, hr))
+
+
+def test_loss_needs_a_term():
+    with pytest.raises(ValueError, match=re.escape("the loss has no terms; choose at least one, as loss=[l1].")):
+        WeightedLoss({})
+
+
+def test_parameters_of_terms_are_the_losses_own():
+    term = nn.Linear(2, 3)
+    assert set(single(term).parameters()) == set(term.parameters())
