@@ -125,7 +125,7 @@ def test_data_chooses_its_normaliser_and_the_command_line_wins():
 
 
 def test_experiment_sets_keys_that_the_command_line_can_set_again():
-    assert composed(["experiment=demo"]).schedule.pretrain_steps == 700
+    assert composed(["experiment=demo"]).schedule.pretrain_steps == 500
     assert composed(["experiment=demo", "schedule.pretrain_steps=5"]).schedule.pretrain_steps == 5
 
 

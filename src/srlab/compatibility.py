@@ -15,9 +15,14 @@ RANGE_RATIO = 100.0
 
 
 def refuse_stranger(card: ModelCard, reader: Reader) -> None:
-    """Raise a ``ValueError`` if the input has other axes, pixels of another size or values of another unit."""
+    """Raise a ``ValueError`` if the input has other axes or bands, pixels of another size or values of another unit."""
     if len(reader.shape) != card.spatial_dims:
         raise ValueError(f"the input has {len(reader.shape)} spatial axes; the model takes {card.spatial_dims}.")
+    if len(reader.channels) != len(card.training_range):
+        raise ValueError(
+            f"the input has {len(reader.channels)} bands ({', '.join(reader.channels)}) and the model takes "
+            f"{len(card.training_range)} ({', '.join(card.channels)}); choose bands= to match."
+        )
     _compare_pixel_size(card, reader)
     _compare_range(card, reader)
 

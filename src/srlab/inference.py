@@ -40,8 +40,9 @@ def super_resolve(
     """Super-resolve a scene tile by tile; the writer is closed at the end, and aborted if anything fails."""
     from tqdm import tqdm
 
-    model.to(device)
     try:
+        _check_input(model, reader)
+        model.to(device)
         with tqdm(total=len(plan), unit="tile", disable=not progress) as bar:
             for tiles in _batches(plan, batch_size):
                 for tile, sr in zip(tiles, _run(model, reader, tiles, batch_size, device), strict=False):
@@ -97,8 +98,7 @@ def plan_tiles(
     quarter of the tile; else the smallest overlap that changes a sample of the scene by no more than `TOLERANCE`.
     """
     dims = model.card.spatial_dims
-    if len(reader.shape) != dims:
-        raise ValueError(f"the input has {len(reader.shape)} spatial axes; the model takes {dims}.")
+    _check_input(model, reader)
     sides = _pixels("tile", tile, dims, least=1) or per_axis(TILE[dims], dims)
     margins = _pixels("overlap", overlap, dims, least=0)
     cut = [axis for axis, (size, side) in enumerate(zip(reader.shape, sides, strict=True)) if size > side]
@@ -107,6 +107,14 @@ def plan_tiles(
     elif margins is None:
         margins = _automatic_overlap(model, reader, sides, cut)
     return TilePlan(shape=reader.shape, tile=sides, overlap=margins)
+
+
+def _check_input(model: SuperResolver, reader: Reader) -> None:
+    got, wanted = (len(reader.channels), len(reader.shape)), (model.generator.in_channels, model.card.spatial_dims)
+    if got != wanted:
+        raise ValueError(
+            f"the input has {got[0]} channels and {got[1]} spatial axes; the model takes {wanted[0]} and {wanted[1]}."
+        )
 
 
 def _pixels(name: str, value: int | Sequence[int] | str, dims: int, *, least: int) -> tuple[int, ...] | None:
@@ -131,8 +139,8 @@ def _automatic_overlap(
     if all(radius[axis] is not None and exact[axis] <= tile[axis] // 4 for axis in cut):
         log.info("overlap %s LR pixels: the receptive field's radius, so no seam can show", exact)
         return exact
-    # half a tile is quick to measure, but small tiles are needed whole to see past the overlap
-    sample = _middle(model, reader, tuple(max(side // 2, min(side, 32)) for side in tile))
+    # half a tile is quick to measure; around small tiles the sample must show what they do not see
+    sample = _middle(model, reader, tuple(max(side // 2, 32) for side in tile))
     tolerance = TOLERANCE * max(high - low for low, high in model.card.training_range)
     widest = min(min(tile[axis] // 3, sample.shape[2 + axis] // 2) for axis in cut)
     candidates = [margin for margin in (4, 8, 16, 32, 64, 128) if margin < widest] or [max(widest, 1)]

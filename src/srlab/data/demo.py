@@ -12,13 +12,13 @@ from srlab.degradations import Degradation
 from srlab.io.array import ArrayReader
 from srlab.nn.dims import per_axis
 
-TRAINING = ("astronaut", "rocket", "hubble_deep_field", "immunohistochemistry", "retina")
+TRAINING = ("chelsea", "rocket", "hubble_deep_field", "immunohistochemistry", "retina", "stereo_motorcycle")
 VALIDATION = "coffee"
-TEST = "chelsea"
+TEST = "astronaut"
 
 
 class DemoPhotographs:
-    """RGB photographs in 0–255: five to train on, one to validate on, and a cat that training never sees to test on."""
+    """RGB photographs in 0–255: six to train on, one to validate on, and one that neither sees to test on."""
 
     unit = "8-bit value"
     data_range = 255.0
@@ -49,6 +49,8 @@ class DemoPhotographs:
         except ImportError as error:
             raise ImportError("data=demo needs scikit-image: pip install 'srlab[demo]'.") from error
         pixels = getattr(skimage.data, name)()
+        if isinstance(pixels, tuple):  # a stereo pair with its disparity
+            pixels = pixels[0]
         if any(not 1 <= band <= 3 for band in self.bands):
             raise ValueError(f"data.bands is {list(self.bands)}; the demo photographs have bands 1, 2, 3 (R, G, B).")
         return Region.whole(ArrayReader(np.moveaxis(pixels, -1, 0)[[band - 1 for band in self.bands]], name=name))

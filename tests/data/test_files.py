@@ -1,0 +1,112 @@
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from srlab.data.files import find_files
+
+SUFFIXES = [".png", ".tif"]
+
+
+@pytest.fixture
+def tree(tmp_path):
+    names = ["b.png", "a.tif", "deep/er/c.PNG", "deep/d.Tif", "notes.txt", "e.jpg", ".hidden.png", "deep/._c.png"]
+    for name in [*names, ".thumbnails/f.png", "deep/.ipynb_checkpoints/g.png", "noext"]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "folder.png").mkdir()
+    return tmp_path
+
+
+def names(root, found):
+    return [path.relative_to(root).as_posix() for path in found]
+
+
+def test_a_folder_is_searched_through_and_through(tree):
+    found = find_files(str(tree), SUFFIXES)
+    assert names(tree, found) == sorted(["a.tif", "b.png", "deep/d.Tif", "deep/er/c.PNG"])
+
+
+def test_suffixes_count_in_any_case(tree):
+    assert find_files(str(tree), [".PNG", ".TIF"]) == find_files(str(tree), SUFFIXES)
+
+
+@pytest.mark.parametrize("name", ["b.png", "e.jpg", ".hidden.png", "noext"])
+def test_a_file_named_by_the_user_is_taken_whatever_its_name(tree, name):
+    assert find_files(str(tree / name), SUFFIXES) == [tree / name]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("*.png", ["b.png"]),
+        ("*", ["a.tif", "b.png"]),
+        ("deep/*/*", ["deep/er/c.PNG"]),
+        ("**/*.[pP][nN][gG]", ["b.png", "deep/er/c.PNG"]),
+        ("?.*", ["a.tif", "b.png"]),
+    ],
+)
+def test_a_glob_finds_what_the_shell_finds(tree, pattern, expected):
+    assert names(tree, find_files(f"{tree}/{pattern}", SUFFIXES)) == expected
+
+
+@pytest.mark.parametrize("pattern", ["**/**/*", "**/**/**/*.png"])
+def test_no_file_is_found_twice(tree, pattern):
+    found = find_files(f"{tree}/{pattern}", [".png"])
+    assert names(tree, found) == ["b.png", "deep/er/c.PNG"]
+
+
+@pytest.mark.parametrize("pattern", ["*", ".*", "**/.*"])
+def test_hidden_files_are_passed_over_in_globs_too(tree, pattern):
+    try:
+        found = find_files(f"{tree}/{pattern}", SUFFIXES)
+    except FileNotFoundError:
+        found = []
+    assert not [path for path in found if path.name.startswith(".")]
+
+
+@pytest.mark.parametrize("name", ["scenes [2019]", "a*b", "really?", "x=1, y"])
+def test_a_folder_is_a_folder_whatever_its_name(tmp_path, name):
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "x.png").touch()
+    assert find_files(str(tmp_path / name), SUFFIXES) == [tmp_path / name / "x.png"]
+    assert find_files(str(tmp_path / name / "x.png"), SUFFIXES) == [tmp_path / name / "x.png"]
+
+
+def test_a_folder_inside_a_hidden_one_can_be_named(tmp_path):
+    (tmp_path / ".data").mkdir()
+    (tmp_path / ".data" / "x.png").touch()
+    assert find_files(str(tmp_path / ".data"), SUFFIXES) == [tmp_path / ".data" / "x.png"]
+
+
+def test_home_is_expanded(tree, monkeypatch):
+    monkeypatch.setenv("HOME", str(tree))
+    assert find_files("~/deep", SUFFIXES) == find_files(str(tree / "deep"), SUFFIXES)
+    assert find_files("~/*.png", SUFFIXES) == [tree / "b.png"]
+
+
+def test_paths_may_be_relative(tree, monkeypatch):
+    monkeypatch.chdir(tree)
+    assert find_files("deep", SUFFIXES) == [Path("deep/d.Tif"), Path("deep/er/c.PNG")]
+
+
+def test_a_link_to_a_file_is_followed_and_a_broken_one_is_not(tree):
+    os.symlink(tree / "b.png", tree / "link.png")
+    os.symlink(tree / "gone.png", tree / "broken.png")
+    assert names(tree, find_files(f"{tree}/*.png", SUFFIXES)) == ["b.png", "link.png"]
+
+
+def test_a_missing_place_is_an_error(tmp_path):
+    message = f"data.root={tmp_path}/nowhere does not exist; give a file, a folder or a glob of .png/.tif files, or data=demo."
+    with pytest.raises(FileNotFoundError, match=re.escape(message)):
+        find_files(f"{tmp_path}/nowhere", SUFFIXES)
+
+
+@pytest.mark.parametrize("place", ["", "/*.png", "/**/*", "/[nowhere]"])
+def test_a_place_without_images_is_an_error(tmp_path, place):
+    (tmp_path / "notes.txt").touch()
+    (tmp_path / ".hidden.png").touch()
+    message = f"data.root={tmp_path}{place} holds no .png/.tif files; give a folder of images, or try data=demo."
+    with pytest.raises(FileNotFoundError, match=re.escape(message)):
+        find_files(f"{tmp_path}{place}", SUFFIXES)

@@ -1,0 +1,123 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from srlab.data.regions import Region, hold_out, views
+from srlab.io.array import ArrayReader
+
+shapes = st.lists(st.integers(1, 30), min_size=2, max_size=3).map(tuple)
+fractions = st.floats(0.001, 0.999)
+
+
+def region(*shape, fill=0.0):
+    return Region.whole(ArrayReader(np.full((1, *shape), fill)))
+
+
+def covered(regions, shape):
+    """How often each pixel of one scene lies in `regions`."""
+    times = np.zeros(shape, dtype=int)
+    for part in regions:
+        times[part.window] += 1
+    return times
+
+
+@settings(deadline=None)
+@given(shape=shapes.filter(lambda shape: max(shape) > 1), fraction=fractions)
+def test_one_file_is_split_into_two_parts_that_share_no_pixel(shape, fraction):
+    (training,), (validation,) = hold_out([region(*shape)], fraction)
+    assert (covered([training, validation], shape) == 1).all()
+    longest = max(shape)
+    held = longest * validation.shape[shape.index(longest)] / longest
+    assert abs(held - fraction * longest) <= 0.5 or min(held, longest - held) == 1
+    assert [a for a, b in zip(validation.shape, shape, strict=True) if a != b] == [held]
+
+
+def test_one_file_is_held_out_at_the_end_of_its_longest_axis():
+    (training,), (validation,) = hold_out([region(20, 50)], 0.1)
+    assert training.window == (slice(0, 20), slice(0, 45))
+    assert validation.window == (slice(0, 20), slice(45, 50))
+
+
+@settings(deadline=None)
+@given(count=st.integers(2, 60), fraction=fractions)
+def test_of_several_files_whole_ones_are_held_out(count, fraction):
+    files = [region(4, 4) for _ in range(count)]
+    training, validation = hold_out(files, fraction)
+    held = [part.reader for part in validation]
+    assert {id(part.reader) for part in training}.isdisjoint(map(id, held))
+    assert len(training) + len(validation) == count
+    assert all(part.window == (slice(0, 4), slice(0, 4)) for part in [*training, *validation])
+    assert abs(len(validation) - fraction * count) <= 0.5 or min(len(training), len(validation)) == 1
+
+
+@settings(deadline=None)
+@given(count=st.integers(2, 60), fraction=fractions)
+def test_held_out_files_are_spread_evenly(count, fraction):
+    files = [region(1, 1) for _ in range(count)]
+    _, validation = hold_out(files, fraction)
+    places = [next(i for i, file in enumerate(files) if file is part) for part in validation]
+    gaps = np.diff(places)
+    assert (gaps > 0).all()
+    assert len(gaps) == 0 or gaps.max() - gaps.min() <= 1
+    # the first and the last stretch hold about half a gap
+    spacing = count / len(places)
+    assert places[0] <= spacing / 2 <= places[0] + 1
+    assert count - spacing / 2 - 1 <= places[-1] <= count - spacing / 2
+
+
+@pytest.mark.parametrize("fraction", [0, 1, -0.1, 1.5, 10])
+def test_a_fraction_outside_0_to_1_is_refused(fraction):
+    with pytest.raises(ValueError, match=f"validation_fraction is {fraction}; it must lie between 0 and 1, as 0.1."):
+        hold_out([region(9, 9)], fraction)
+
+
+sizes = st.lists(st.integers(1, 12), min_size=3, max_size=3)
+
+
+@settings(deadline=None)
+@given(shape=shapes, size=sizes)
+def test_views_fill_a_region_without_overlap(shape, size):
+    size = size[: len(shape)]
+    parts = views([region(*shape)], size=size, count=None)
+    times = covered(parts, shape)
+    assert times.max() == 1
+    # what is left at the end of an axis is less than a view
+    whole = tuple(own - own % min(own, side) for own, side in zip(shape, size, strict=True))
+    assert times[tuple(slice(0, end) for end in whole)].all()
+    assert times.sum() == np.prod(whole)
+    assert {part.shape for part in parts} == {tuple(map(min, shape, size))}
+
+
+def test_views_of_a_part_stay_inside_it():
+    part = region(20, 50).part([4, 30], [16, 20])
+    parts = views([part], size=(8, 8), count=None)
+    assert [tuple((s.start, s.stop) for s in view.window) for view in parts] == [
+        ((row, row + 8), (column, column + 8)) for row in (4, 12) for column in (30, 38)
+    ]
+
+
+def test_views_without_a_size_are_the_regions_themselves():
+    regions = [region(20, 50), region(3, 4)]
+    assert views(regions, size=None, count=None) == regions
+
+
+@settings(deadline=None)
+@given(lengths=st.lists(st.integers(1, 20), min_size=1, max_size=6), count=st.integers(1, 30))
+def test_views_are_chosen_evenly_over_all_regions(lengths, count):
+    regions = [region(1, length) for length in lengths]
+    everything = views(regions, size=(1, 1), count=None)
+    chosen = views(regions, size=(1, 1), count=count)
+    assert len(everything) == sum(lengths)
+    assert len(chosen) == min(count, len(everything))
+    places = [everything.index(view) for view in chosen]
+    gaps = np.diff(places)
+    assert (gaps > 0).all()
+    assert len(gaps) == 0 or gaps.max() - gaps.min() <= 1
+
+
+def test_a_part_of_a_part_is_read_where_it_lies():
+    image = np.arange(2 * 7 * 9, dtype=np.float32).reshape(2, 7, 9)
+    part = Region.whole(ArrayReader(image)).part([1, 2], [5, 6]).part([2, 1], [2, 4])
+    assert part.shape == (2, 4)
+    np.testing.assert_array_equal(part.read(), image[:, 3:5, 3:7])
