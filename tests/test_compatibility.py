@@ -130,6 +130,14 @@ def test_scene_without_values_is_no_stranger(value):
     refuse_stranger(card(), CountingReader(np.full((2, 80, 80), value)))
 
 
+def test_infinite_pixels_neither_make_a_stranger_nor_hide_one():
+    image = np.full((2, 80, 80), 2000.0)
+    image[:, :40] = np.inf
+    image[:, 40:44] = -np.inf
+    refuse_stranger(card(), CountingReader(image))
+    refused(card(), CountingReader(image * 1e4), "reach 2e+07 and the model was trained on")
+
+
 def test_missing_pixels_hide_nothing_of_the_rest():
     image = np.full((2, 80, 80), np.nan)
     image[:, :40] = 2000.0

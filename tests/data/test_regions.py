@@ -28,7 +28,8 @@ def test_one_file_is_split_into_two_parts_that_share_no_pixel(shape, fraction):
     (training,), (validation,) = hold_out([region(*shape)], fraction)
     assert (covered([training, validation], shape) == 1).all()
     longest = max(shape)
-    held = longest * validation.shape[shape.index(longest)] / longest
+    held = validation.shape[shape.index(longest)]
+    assert 1 <= held < longest
     assert abs(held - fraction * longest) <= 0.5 or min(held, longest - held) == 1
     assert [a for a, b in zip(validation.shape, shape, strict=True) if a != b] == [held]
 
@@ -114,6 +115,8 @@ def test_views_are_chosen_evenly_over_all_regions(lengths, count):
     gaps = np.diff(places)
     assert (gaps > 0).all()
     assert len(gaps) == 0 or gaps.max() - gaps.min() <= 1
+    # as much is left out before the first as after the last
+    assert abs(places[0] - (len(everything) - 1 - places[-1])) <= 1
 
 
 def test_a_part_of_a_part_is_read_where_it_lies():

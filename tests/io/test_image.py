@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import rasterio
 from PIL import Image, ImageCms
+from rasterio._err import CPLE_AppDefinedError
 from rasterio.enums import ColorInterp
 
 from srlab.io.image import ImageWriter
@@ -182,6 +183,20 @@ def test_abort_leaves_nothing(tmp_path):
     writer.write((slice(0, 6), slice(0, 8)), np.zeros((3, 6, 8), np.float32))
     writer.abort()
     writer.abort()
+    assert os.listdir(tmp_path) == ["a.png"]
+
+
+@pytest.mark.parametrize("error", [CPLE_AppDefinedError(3, 1, "out of disk space"), None])
+def test_a_copy_that_fails_leaves_nothing(tmp_path, monkeypatch, error):
+    def copy(blocks, partial, **options):
+        partial.write_bytes(b"a part of the picture")
+        if error:
+            raise error
+
+    monkeypatch.setattr("rasterio.shutil.copy", copy)
+    like = picture(tmp_path / "a.png")
+    with pytest.raises(OSError, match=r"out.jpg cannot be written: is the disk full"):
+        write(tmp_path / "out.jpg", like, np.zeros((3, 6, 8), np.float32))
     assert os.listdir(tmp_path) == ["a.png"]
 
 

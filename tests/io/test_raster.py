@@ -133,6 +133,11 @@ def test_scale_offset_and_nodata_give_physical_values(tmp_path):
     np.testing.assert_allclose(reader.read(whole(reader)), expected, rtol=1e-6, atol=1e-9)
 
 
+def test_scaling_is_exact_beyond_float32(tmp_path):
+    path = save(tmp_path / "a.tif", np.array([[[2**24 + 1]]], np.int32), offsets=(-float(2**24),))
+    assert RasterReader(path).read((slice(0, 1), slice(0, 1))).item() == 1
+
+
 def test_nan_and_nodata_of_float_files_are_nan(tmp_path):
     stored = np.array([[[np.nan, -9999, 0, 1.5]]], np.float32)
     reader = RasterReader(save(tmp_path / "a.tif", stored, nodata=-9999))
@@ -145,6 +150,18 @@ def test_pixels_under_a_mask_are_nan(tmp_path):
         file.write_mask(np.array([[True, False], [True, True]]))
     reader = RasterReader(path, bands=[2])
     np.testing.assert_array_equal(reader.read(whole(reader)), [[[7, np.nan], [7, 7]]])
+
+
+def test_nodata_that_no_pixel_can_have_marks_none(tmp_path):
+    save(tmp_path / "a.tif", np.array([[[44, 255]]], np.uint8))
+    (tmp_path / "a.vrt").write_text(
+        '<VRTDataset rasterXSize="2" rasterYSize="1"><VRTRasterBand dataType="Byte" band="1">'
+        '<NoDataValue>300</NoDataValue><SimpleSource><SourceFilename relativeToVRT="1">a.tif</SourceFilename>'
+        "<SourceBand>1</SourceBand></SimpleSource></VRTRasterBand></VRTDataset>"
+    )
+    reader = RasterReader(tmp_path / "a.vrt")
+    assert (reader.bands[0].nodata, reader.has_mask) == (None, False)
+    assert reader.read(whole(reader)).tolist() == [[[44, 255]]]
 
 
 def test_complex_numbers_are_refused(tmp_path):
@@ -199,11 +216,16 @@ def test_palette_is_expanded_as_pil_does(tmp_path, name, transparency):
     np.testing.assert_array_equal(only_blue, expected[2:3, 2:5, 1:7])
 
 
-def test_palette_of_a_geotiff_marks_nodata_as_transparent(tmp_path):
-    path = save(tmp_path / "a.tif", np.array([[[0, 1, 2]]], np.uint8), photometric="palette", nodata=2)
-    with rasterio.open(path, "r+") as file:
-        file.write_colormap(1, {0: (1, 2, 3, 255), 1: (4, 5, 6, 255), 2: (7, 8, 9, 255)})
-    reader = RasterReader(path)
+def test_nodata_of_a_palette_is_transparent(tmp_path):
+    save(tmp_path / "a.tif", np.array([[[0, 1, 2]]], np.uint8))
+    entries = "".join(f'<Entry c1="{i}" c2="{i + 1}" c3="{i + 2}" c4="255"/>' for i in (1, 4, 7))
+    (tmp_path / "a.vrt").write_text(
+        '<VRTDataset rasterXSize="3" rasterYSize="1"><VRTRasterBand dataType="Byte" band="1">'
+        f"<NoDataValue>2</NoDataValue><ColorInterp>Palette</ColorInterp><ColorTable>{entries}</ColorTable>"
+        '<SimpleSource><SourceFilename relativeToVRT="1">a.tif</SourceFilename><SourceBand>1</SourceBand>'
+        "</SimpleSource></VRTRasterBand></VRTDataset>"
+    )
+    reader = RasterReader(tmp_path / "a.vrt")
     expected = [[1, 4, 7], [2, 5, 8], [3, 6, 9], [255, 255, 0]]
     np.testing.assert_array_equal(reader.read(whole(reader))[:, 0], expected)
 
@@ -349,6 +371,11 @@ def read_in_blocks(path):
         reader.read((slice(row, min(row + 50, reader.shape[0])), slice(0, reader.shape[1])))
 
 
+def read_at_once(path):
+    reader = RasterReader(path)
+    reader.read(whole(reader))
+
+
 DAMAGE = "is not a raster that GDAL can read|cannot be read at rows .*: truncated or damaged"
 FRACTIONS = (0.01, 0.2, 0.5, 0.9, 0.99)
 
@@ -362,6 +389,8 @@ def test_truncated_tiff_is_an_error(tmp_path, compression, interleave, tiled):
         read_in_blocks(path)
         with pytest.raises(ValueError, match=DAMAGE):
             read_in_blocks(truncate(path, fraction))
+        with pytest.raises(ValueError, match=DAMAGE):
+            read_at_once(path)
 
 
 @pytest.mark.parametrize("fraction", FRACTIONS)
@@ -391,8 +420,20 @@ def test_truncated_picture_is_an_error(tmp_path, name, mode, options, fraction):
         picture = Image.fromarray(pixels[..., 0].astype(np.uint16) * 200)
     picture.save(tmp_path / name, **options)
     read_in_blocks(tmp_path / name)
+    truncate(tmp_path / name, fraction)
+    for read in (read_in_blocks, read_at_once):  # GDAL takes another path for the whole image
+        with pytest.raises(ValueError, match=DAMAGE):
+            read(tmp_path / name)
+
+
+def test_damage_inside_a_jpeg_is_an_error(tmp_path):
+    Image.fromarray(RNG.integers(0, 256, (64, 64), dtype=np.uint8)).save(tmp_path / "a.jpg")
+    content = bytearray((tmp_path / "a.jpg").read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 4] = b"\xff\xd3\xff\xd3"  # restart markers where there are none
+    (tmp_path / "a.jpg").write_bytes(content)
     with pytest.raises(ValueError, match=DAMAGE):
-        read_in_blocks(truncate(tmp_path / name, fraction))
+        read_at_once(tmp_path / "a.jpg")
 
 
 def test_what_gdal_says_is_told_in_one_line(tmp_path):

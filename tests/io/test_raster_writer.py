@@ -198,6 +198,16 @@ def test_mask_is_carried(tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["a.tif", "out.tif"]
 
 
+def test_transparent_colour_becomes_a_mask(tmp_path):
+    pixels = np.array([[[1, 2, 3], [1, 2, 4]]], np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png", transparency=(1, 2, 3))
+    like = RasterReader(tmp_path / "a.png")
+    with write(tmp_path / "out.tif", like, like.read((slice(0, 1), slice(0, 2)))) as file:
+        assert file.nodata is None
+        assert file.dataset_mask().tolist() == [[0, 255]]
+        assert file.read()[:, 0, 1].tolist() == [1, 2, 4]
+
+
 def test_nan_without_nodata_is_refused_and_leaves_nothing(tmp_path):
     like = source(tmp_path / "a.tif")
     writer = RasterWriter(tmp_path / "out.tif", like=like, scale=(1, 1), provenance=MADE)
@@ -352,6 +362,18 @@ def test_a_full_disk_is_an_error_and_leaves_nothing(tmp_path, name, rows, left):
     assert run.returncode == 1
     assert re.search(r"out\.(partial\.)?(tif|png|jpg) (cannot|could not) be written", run.stderr)
     assert "OSError: " in run.stderr.splitlines()[-1]
+    assert os.listdir(tmp_path) == ["a.tif"]
+
+
+def test_blocks_that_never_reached_the_disk_are_an_error(tmp_path):
+    like = source(tmp_path / "a.tif", nodata=0)
+    writer = RasterWriter(tmp_path / "out.tif", like=like, scale=(1, 1), provenance=MADE)
+    writer.write((slice(0, 6), slice(0, 8)), values(like))
+    writer._dataset.close()
+    partial = tmp_path / ".out.partial.tif"
+    source(partial, sparse_ok=True).close()  # as after a failed flush: a header, and no block
+    with pytest.raises(OSError, match=r"out.tif could not be written whole: is the disk full\?"):
+        writer.close()
     assert os.listdir(tmp_path) == ["a.tif"]
 
 

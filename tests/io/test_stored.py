@@ -48,7 +48,7 @@ def test_valid_never_becomes_nodata(data, dtype):
     got = stored(values, dtype, nodata=nodata)
     assert not (got == nodata).any()
     if dtype.kind == "f":
-        same = np.abs(values.astype(float) - nodata) > 1e-5 * abs(nodata)
+        same = np.abs(values.astype(float) - nodata) > 1e-5 * abs(nodata) + 1e-30
         np.testing.assert_array_equal(got[same], values[same].astype(dtype))
         np.testing.assert_allclose(got, values.astype(dtype), rtol=1e-5, atol=1e-30)
     elif limits.max <= 2**31:

@@ -13,8 +13,16 @@ from rasterio.io import DatasetReader
 
 from srlab.io.stored import holds
 
-_STALE_TAGS = ("STATISTICS_", "EXIF_Orientation", "EXIF_Pixel", "TIFFTAG_XRES", "TIFFTAG_YRES", "TIFFTAG_RES")
-"""What no longer holds for the output: it has other pixels, turned upright, of another number and size."""
+_STALE_TAGS = (
+    "STATISTICS_",
+    "EXIF_Orientation",
+    "EXIF_Pixel",
+    "NODATA_VALUES",
+    "TIFFTAG_XRES",
+    "TIFFTAG_YRES",
+    "TIFFTAG_RES",
+)
+"""What no longer holds for the output: it has other pixels, turned upright, of another number and size, and a mask."""
 
 _PICTURES = ("BMP", "GIF", "JPEG", "PNG", "WEBP")
 _COLOURS = {ColorInterp.red: "R", ColorInterp.green: "G", ColorInterp.blue: "B", ColorInterp.alpha: "A"}

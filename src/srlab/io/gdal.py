@@ -11,9 +11,9 @@ import rasterio
 from rasterio._err import CPLE_BaseError
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
-_SETTINGS = {
+_SETTINGS = {  # the environment may say otherwise
     "GDAL_CACHEMAX": 256 * 2**20,  # bytes; GDAL takes 5 % of the machine, in every process
-    "GDAL_ERROR_ON_LIBJPEG_WARNING": "YES",  # a truncated JPEG is a mere warning
+    "GDAL_ERROR_ON_LIBJPEG_WARNING": "YES",  # damage inside a JPEG is a mere warning
     "GDAL_PNG_WHOLE_IMAGE_OPTIM": "NO",  # this fast path fills a truncated PNG with zeros, silently
     "GDAL_TIFF_INTERNAL_MASK": "YES",  # no .msk file beside the output
 }

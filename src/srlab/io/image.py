@@ -78,7 +78,6 @@ class ImageWriter:
         self._format = _FORMATS[self.path.suffix.lower()]
         self._partial = partial_file(self.path)
         self._provenance = provenance
-        remove_partial(self._partial)
         _check(self._format, path, like, np.dtype(dtype or like.dtype), like.geometry.scaled(scale).shape)
         self._blocks = RasterWriter(
             partial_file(self.path, ".tif"), like=like, scale=scale, provenance=provenance, dtype=dtype, overwrite=True
@@ -96,7 +95,8 @@ class ImageWriter:
                 return
             failure = f"{self.path} cannot be written: is the disk full"
             with gdal(failure, error=OSError, sidecars=False):
-                self._tag()
+                if self._format is _JPEG:
+                    self._tag()
                 rasterio.shutil.copy(
                     self._blocks.path, self._partial, driver=self._format.driver, **self._format.options
                 )
@@ -115,17 +115,13 @@ class ImageWriter:
         remove_partial(self._partial)
 
     def _tag(self) -> None:
-        """Add to the blocks' tags what GDAL looks for when it writes the format."""
-        made = self._provenance
+        """Put the provenance where GDAL looks for it when it writes EXIF data."""
+        # not the JPEG comment: rasterio turns the values of options into capitals
         with rasterio.open(self._blocks.path, "r+") as dataset:
-            if self._format is _JPEG:
-                # not the JPEG comment: rasterio turns options into capitals
-                dataset.update_tags(
-                    EXIF_Software=made.software,
-                    EXIF_ImageDescription=f"{made.description}, model SHA-256 {made.model}",
-                )
-            elif dataset.nodata is not None and dataset.count == 3:
-                dataset.update_tags(NODATA_VALUES=" ".join(3 * [f"{dataset.nodata:g}"]))
+            dataset.update_tags(
+                EXIF_Software=self._provenance.software,
+                EXIF_ImageDescription=f"{self._provenance.description}, model SHA-256 {self._provenance.model}",
+            )
 
 
 def _check(form: _Format, path: PathLike, like: RasterReader, dtype: np.dtype[Any], shape: tuple[int, int]) -> None:

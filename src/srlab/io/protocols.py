@@ -47,7 +47,7 @@ class Reader(Protocol):
         """Read ``(C, *window)`` in physical units, NaN where the file holds no data."""
 
     def close(self) -> None:
-        """Release the file."""
+        """Release the file; a later `read` opens it anew."""
 
 
 class Writer(Protocol):

@@ -1,0 +1,245 @@
+import re
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+import rasterio
+from PIL import Image
+from torch.utils.data import DataLoader
+
+import srlab.data.folder
+from srlab.data import Folder
+from srlab.degradations import Bicubic
+
+pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+
+SENTINEL2 = "satellite/s2_ftw_8band_10m_uint16_utm33.tif"
+
+
+def folder(root, **overrides):
+    settings = {
+        "suffixes": [".png", ".tif"],
+        "bands": [1],
+        "scale": 2,
+        "spatial_dims": 2,
+        "crop_size": 8,
+        "augment": True,
+        "validation_fraction": 0.25,
+        "validation_size": 8,
+        "validation_views": None,
+        "test_size": None,
+        "unit": "8-bit value",
+        "data_range": 255.0,
+        "seed": 0,
+        **overrides,
+    }
+    settings.setdefault("degradation", Bicubic(scale=2))
+    return Folder(root=str(root), **settings)
+
+
+def write(path, image, names=(), **profile):
+    """Write ``(C, H, W)`` as it is."""
+    bands, height, width = image.shape
+    profile = {"driver": "GTiff", "count": bands, "height": height, "width": width, "dtype": image.dtype, **profile}
+    with rasterio.open(path, "w", **profile) as file:
+        file.write(image)
+        for number, name in enumerate(names, start=1):
+            file.set_band_description(number, name)
+
+
+def picture(path, *shape, value=None):
+    image = np.random.default_rng(0).integers(0, 256, shape) if value is None else np.full(shape, value)
+    Image.fromarray(image.astype(np.uint8)).save(path)
+
+
+def values(samples):
+    return {value for sample in samples for value in sample["hr"].flatten().tolist()}
+
+
+def numbered(*shape, first=0):
+    return np.arange(first, first + np.prod(shape), dtype=np.float32).reshape(1, *shape)
+
+
+@pytest.mark.parametrize("shape", [(24, 40), (40, 24)])
+@pytest.mark.parametrize("fraction", [0.1, 0.25, 0.5])
+def test_training_and_validation_share_no_pixel_of_one_file(tmp_path, shape, fraction):
+    image = numbered(*shape)
+    write(tmp_path / "scene.tif", image)
+    data = folder(tmp_path / "scene.tif", validation_fraction=fraction, validation_size=None)
+    held = round(40 * fraction)
+    training, validation = values(data.training[position] for position in range(500)), values(data.validation)
+    expected = image[0, 40 - held :] if shape[0] == 40 else image[0, :, 40 - held :]
+    assert validation == set(expected.flatten())
+    rest = set(image.flatten()) - validation
+    assert training <= rest
+    assert len(training) > 0.95 * len(rest)
+
+
+def test_training_and_validation_share_no_file_of_several(tmp_path):
+    for number in range(8):
+        write(tmp_path / f"{number}.tif", numbered(10 + number, 12, first=1000 * number))
+    data = folder(tmp_path)
+    training, validation = (
+        {int(value) // 1000 for value in values(samples)}
+        for samples in ([data.training[position] for position in range(200)], list(data.validation))
+    )
+    assert len(validation) == 2
+    assert training == set(range(8)) - validation
+    assert len(data.test) == 8  # evaluation scores all that it is given
+
+
+def test_a_file_found_twice_is_not_both_trained_and_validated_on(tmp_path):
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    for number, place in enumerate(["a.tif", "deep/b.tif", "deep/er/c.tif"]):
+        write(tmp_path / place, numbered(12, 12, first=1000 * number))
+    data = folder(f"{tmp_path}/**/**/*.tif", validation_fraction=0.4)
+    training = values(data.training[position] for position in range(100))
+    assert training.isdisjoint(values(data.validation))
+
+
+def test_bands_are_chosen_by_number_or_by_name_in_the_order_asked(tmp_path):
+    image = np.stack([np.full((16, 24), value, dtype=np.uint16) for value in (10, 20, 30)])
+    write(tmp_path / "scene.tif", image, names=("B02", "B03", "B08"))
+    for bands in ([3, 1], ["B08", "B02"], ["B08", 1]):
+        data = folder(tmp_path, bands=bands, validation_fraction=0.5)
+        assert data.channels == ("B08", "B02")
+        assert data.bands == tuple(bands)
+        for sample in (data.training[0], data.validation[0], data.test[0]):
+            assert [channel.unique().tolist() for channel in sample["hr"]] == [[30], [10]]
+
+
+@pytest.mark.parametrize("band", [4, "B11"])
+def test_a_missing_band_is_named_with_its_file(tmp_path, band):
+    image = np.zeros((3, 16, 16), dtype=np.uint16)
+    write(tmp_path / "scene.tif", image, names=("B02", "B03", "B08"))
+    with pytest.raises(ValueError, match=rf"scene\.tif.*{band}|{band}.*scene\.tif"):
+        folder(tmp_path, bands=[1, band])
+
+
+def test_files_with_other_axes_than_asked_for_are_refused(tmp_path):
+    picture(tmp_path / "x.png", 20, 20)
+    message = f"{tmp_path}/x.png has 2 spatial axes and spatial_dims is 3; choose spatial_dims to fit the files."
+    with pytest.raises(ValueError, match=re.escape(message)):
+        folder(tmp_path, spatial_dims=3)
+
+
+def test_images_may_differ_in_size(tmp_path):
+    shapes = {"a": (20, 30), "b": (9, 41), "c": (33, 8), "d": (64, 64)}
+    for name, shape in shapes.items():
+        picture(tmp_path / f"{name}.png", *shape)
+    data = folder(tmp_path, validation_size=None)
+    assert {tuple(data.training[position]["hr"].shape) for position in range(50)} == {(1, 8, 8)}
+    even = [tuple(side - side % 2 for side in shape) for shape in shapes.values()]
+    assert [tuple(sample["hr"].shape[1:]) for sample in data.test] == even
+    for sample in data.test:
+        assert tuple(2 * side for side in sample["lr"].shape[1:]) == tuple(sample["hr"].shape[1:])
+
+
+def test_an_image_smaller_than_the_crop_is_named(tmp_path):
+    for name, side in (("a", 40), ("b", 40), ("tiny", 7)):
+        picture(tmp_path / f"{name}.png", side, side)
+    message = (
+        f"a training crop of (8, 8) pixels (data.crop_size) does not fit into {tmp_path}/tiny.png, of which (7, 7) "
+        "pixels are for training; lower data.crop_size or remove the file."
+    )
+    with pytest.raises(ValueError, match=re.escape(message)):
+        folder(tmp_path)
+
+
+def test_a_held_out_part_smaller_than_an_lr_pixel_is_named(tmp_path):
+    picture(tmp_path / "x.png", 12, 12)
+    message = f"{tmp_path}/x.png is too small: a view of (1, 8) pixels is smaller than one LR pixel at scale (2, 2);"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        folder(tmp_path, validation_fraction=0.01)
+
+
+def test_the_number_of_views_is_limited(tmp_path):
+    picture(tmp_path / "x.png", 64, 64)
+    assert len(folder(tmp_path).validation) == 2 * 8
+    assert len(folder(tmp_path, validation_views=5).validation) == 5
+    assert len(folder(tmp_path, test_size=(32, 16)).test) == 2 * 4
+
+
+def test_missing_pixels_reach_the_sample_as_a_mask(tmp_path):
+    image = np.full((1, 16, 32), 500, dtype=np.uint16)
+    image[0, 3:6, 4:9] = 0
+    write(tmp_path / "scene.tif", image, nodata=0)
+    data = folder(tmp_path, crop_size=(16, 24), augment=False)
+    sample = data.training[0]
+    np.testing.assert_array_equal(sample["valid"].numpy(), image[:, :, :24] > 0)
+    assert sample["hr"].unique().tolist() == [500]
+    assert sample["lr"].isfinite().all()
+
+
+def test_the_pixel_size_is_the_files(tmp_path):
+    transform = rasterio.Affine(10, 0, 500_000, 0, -20, 5_000_000)
+    write(tmp_path / "scene.tif", numbered(20, 30), crs="EPSG:32633", transform=transform)
+    assert folder(tmp_path).pixel_size == pytest.approx((20, 10))
+    picture(tmp_path / "x.png", 20, 30)
+    assert folder(tmp_path / "x.png").pixel_size is None
+
+
+def test_workers_read_the_same_samples(tmp_path):
+    for number in range(5):
+        picture(tmp_path / f"{number}.png", 30, 40 + number)
+    data = folder(tmp_path)
+    expected = [data.training[position]["hr"].numpy() for position in range(24)]  # the files are open, then forked
+    loader = DataLoader(data.training, sampler=range(24), batch_size=4, num_workers=2, collate_fn=list)
+    read = [sample["hr"].numpy() for batch in loader for sample in batch]
+    for ours, theirs in zip(expected, read, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_no_more_than_the_crop_is_read_from_disk(shared_data, monkeypatch):
+    path = shared_data(SENTINEL2)
+    asked = []
+
+    def spying(path, **settings):
+        reader = open_reader(path, **settings)
+        read = reader.read
+        monkeypatch.setattr(reader, "read", lambda window: asked.append(window) or read(window), raising=False)
+        return reader
+
+    open_reader = srlab.data.folder.open_reader
+    monkeypatch.setattr(srlab.data.folder, "open_reader", spying)
+    data = folder(path, bands=[3, 2, 1, 4], crop_size=(48, 32), augment=False, validation_fraction=0.2)
+    assert asked == []
+    assert len(data.channels) == 4
+    assert data.pixel_size == pytest.approx((10, 10))
+    with rasterio.open(path) as file:
+        whole = file.read([3, 2, 1, 4]).astype(np.float32)
+    for position in range(30):
+        hr = data.training[position]["hr"].numpy()
+        (window,) = asked
+        assert hr.shape == (4, 48, 32) == (4, *(span.stop - span.start for span in window))
+        np.testing.assert_array_equal(hr, whole[(slice(None), *window)])
+        asked.clear()
+
+
+def test_hundreds_of_files_do_not_exhaust_the_handles(tmp_path):
+    for number in range(300):
+        picture(tmp_path / f"{number}.png", 9, 9, value=number % 256)
+    script = """
+        import resource, sys
+        from srlab.data import Folder
+        from srlab.degradations import Bicubic
+
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+        data = Folder(
+            root=sys.argv[1], suffixes=[".png"], bands=[1], scale=2, spatial_dims=2, degradation=Bicubic(scale=2),
+            crop_size=8, augment=True, validation_fraction=0.1, validation_size=None, validation_views=None,
+            test_size=None, unit="8-bit value", data_range=255.0, seed=0,
+        )
+        print(*(int(sample["hr"].mean()) for sample in data.test))
+        print(len({float(data.training[position]["hr"].mean()) for position in range(400)}))
+    """
+    process = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script), str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert process.returncode == 0, process.stderr
+    means, different = process.stdout.splitlines()
+    # the names sort as text
+    assert means.split() == [str(int(name) % 256) for name in sorted(map(str, range(300)), key=lambda n: f"{n}.png")]
+    assert int(different) > 100

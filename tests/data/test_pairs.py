@@ -1,0 +1,257 @@
+import re
+from collections import Counter
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.utils.data import DataLoader
+
+from srlab.data.pairs import FixedViews, Pairing, RandomCrops
+from srlab.data.regions import Region
+from srlab.degradations import Bicubic
+from srlab.io.array import ArrayReader
+
+
+def region(image, name="array"):
+    return Region.whole(ArrayReader(np.asarray(image, dtype=np.float32), name=name))
+
+
+def numbered(*shape, first=0):
+    """An image in which no value occurs twice."""
+    return np.arange(first, first + np.prod(shape), dtype=np.float32).reshape(1, *shape)
+
+
+def noise(channels, *shape):
+    return (255 * np.random.default_rng(0).random((channels, *shape))).astype(np.float32)
+
+
+def pairing(scale=(1, 1), seed=0, degradation=None):
+    return Pairing(degradation or Bicubic(scale=scale, spatial_dims=len(scale)), scale, seed)
+
+
+def crops(*images, crop_size, scale=(1, 1), seed=0, augment=False, degradation=None):
+    regions = [region(image) for image in images]
+    return RandomCrops(regions, pairing(scale, seed, degradation), crop_size=crop_size, augment=augment)
+
+
+def noisy(hr, *, generator):
+    """A degradation that draws random numbers."""
+    return hr + torch.randn(hr.shape, generator=generator)
+
+
+def equal(one, other):
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def symmetries(square):
+    """The eight images of a square under turns and mirroring, by NumPy's own quarter turn."""
+    return [np.rot90(mirrored, turns) for mirrored in (square, np.fliplr(square)) for turns in range(4)]
+
+
+def test_sample_depends_on_seed_and_position_alone():
+    image = noise(2, 40, 50)
+    settings = {"crop_size": 16, "scale": (2, 2), "augment": True}
+    one, other = (crops(image, seed=3, **settings, degradation=noisy) for _ in range(2))
+    forwards = {position: one[position] for position in range(20)}
+    backwards = {position: other[position] for position in reversed(range(20))}
+    torch.manual_seed(0)  # no global state takes part
+    np.random.seed(0)
+    assert all(equal(forwards[position], backwards[position]) for position in range(20))
+    assert equal(one[5], other[5])
+    assert equal(one[10**12], other[10**12])
+
+
+def test_seeds_and_positions_give_other_samples():
+    image = noise(1, 40, 50)
+    lrs = [
+        crops(image, crop_size=8, seed=seed, degradation=noisy)[position]["lr"].numpy().tobytes()
+        for seed, position in product(range(6), range(6))
+    ]
+    assert len(set(lrs)) == 36
+
+
+@pytest.mark.parametrize("augment", [False, True])
+def test_workers_change_nothing(augment):
+    dataset = crops(noise(2, 40, 50), crop_size=16, augment=augment, degradation=noisy)
+    batches = [[4, 5], [6, 7], [0, 1], [100, 2], [3, 9]]
+    alone, shared = (
+        list(DataLoader(dataset, batch_sampler=batches, num_workers=workers, collate_fn=list)) for workers in (0, 2)
+    )
+    for positions, first, second in zip(batches, alone, shared, strict=True):
+        for position, one, other in zip(positions, first, second, strict=True):
+            assert equal(one, other)
+            assert equal(one, dataset[position])
+
+
+def test_every_place_of_every_region_is_equally_likely():
+    images = numbered(7, 9), numbered(4, 5, first=1000), numbered(4, 4, first=2000)
+    dataset = crops(*images, crop_size=4)
+    corners = [value for image in images for value in image[0, :-3, :-3].flatten()]
+    assert len(corners) == 4 * 6 + 2 + 1
+    draws = 200 * len(corners)
+    seen = Counter(float(dataset[position]["hr"][0, 0, 0]) for position in range(draws))
+    assert set(seen) == set(corners)
+    chance = 1 / len(corners)
+    allowed = 5 * (draws * chance * (1 - chance)) ** 0.5
+    assert all(abs(count - draws * chance) < allowed for count in seen.values())
+
+
+def test_crops_are_cut_out_of_the_image():
+    image = noise(2, 13, 17)
+    windows = np.lib.stride_tricks.sliding_window_view(image, (2, 6, 4))[0].reshape(-1, 2, 6, 4)
+    for position in range(20):
+        crop = crops(image, crop_size=(6, 4))[position]["hr"].numpy()
+        assert crop.dtype == np.float32
+        assert (windows == crop).all(axis=(1, 2, 3)).sum() == 1
+
+
+def test_crops_stay_inside_their_region():
+    image = numbered(20, 30)
+    part = region(image).part([5, 10], [8, 9])
+    dataset = RandomCrops([part], pairing(), crop_size=5, augment=True)
+    inside = set(image[0, 5:13, 10:19].flatten())
+    seen = {value for position in range(300) for value in dataset[position]["hr"].flatten().tolist()}
+    assert seen == inside
+
+
+def occurrences(dataset, draws=800):
+    return Counter(dataset[position]["hr"].numpy().tobytes() for position in range(draws))
+
+
+def check_equally_frequent(seen, expected):
+    assert set(seen) == {np.ascontiguousarray(image).tobytes() for image in expected}
+    draws, chance = sum(seen.values()), 1 / len(seen)
+    allowed = 5 * (draws * chance * (1 - chance)) ** 0.5
+    assert all(abs(count - draws * chance) < allowed for count in seen.values())
+
+
+def test_all_eight_symmetries_of_a_square_occur_equally_often():
+    image = numbered(4, 4)
+    seen = occurrences(crops(image, crop_size=4, augment=True))
+    assert len(seen) == 8
+    check_equally_frequent(seen, symmetries(image[0]))
+
+
+@pytest.mark.parametrize(
+    ("shape", "scale"), [((4, 6), (1, 1)), ((4, 4), (2, 1)), ((6, 4), (2, 2))], ids=["oblong", "anisotropic", "scaled"]
+)
+def test_only_flips_where_the_axes_differ(shape, scale):
+    image = numbered(*shape)
+    seen = occurrences(crops(image, crop_size=shape, scale=scale, augment=True))
+    assert len(seen) == 4
+    check_equally_frequent(seen, [image[0, ::rows, ::columns] for rows in (1, -1) for columns in (1, -1)])
+
+
+def test_volumes_are_flipped_along_all_axes_and_turned_in_plane():
+    image = numbered(2, 4, 4)
+    seen = occurrences(crops(image, crop_size=(2, 4, 4), scale=(1, 2, 2), augment=True), draws=1600)
+    assert len(seen) == 16
+    turned = [np.stack(slices) for slices in zip(*(symmetries(part) for part in image[0]), strict=True)]
+    check_equally_frequent(seen, [volume[::step] for volume in turned for step in (1, -1)])
+
+
+def test_nothing_is_flipped_unless_asked():
+    assert len(occurrences(crops(numbered(4, 4), crop_size=4, augment=False), draws=50)) == 1
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_lr_is_pillows_bicubic_of_the_hr_crop(scale):
+    dataset = crops(noise(3, 80, 90), crop_size=12 * scale, scale=(scale, scale), augment=True)
+    for position in range(5):
+        sample = dataset[position]
+        assert sample["hr"].shape == (3, 12 * scale, 12 * scale)
+        assert sample["lr"].shape == (3, 12, 12)
+        assert sample.keys() == {"lr", "hr"}
+        for lr, hr in zip(sample["lr"], sample["hr"], strict=True):
+            expected = np.array(Image.fromarray(hr.numpy(), "F").resize((12, 12), Image.BICUBIC))
+            np.testing.assert_allclose(lr[2:-2, 2:-2], expected[2:-2, 2:-2], atol=1e-3)
+
+
+def test_missing_pixels_are_hidden_behind_the_mean_of_the_rest():
+    image = noise(2, 8, 10)
+    image[0, 2:5, 3] = np.nan
+    image[1, 7, 7:] = np.nan
+    image[:, 0, 0] = np.nan
+    sample = pairing((2, 2))(image, np.random.default_rng(0))
+    hidden = np.isnan(image).any(axis=0)
+    assert sample["valid"].dtype == torch.bool
+    np.testing.assert_array_equal(sample["valid"].numpy(), ~hidden[None])
+    for hr, channel in zip(sample["hr"].numpy(), image, strict=True):
+        np.testing.assert_array_equal(hr[~hidden], channel[~hidden])
+        np.testing.assert_allclose(hr[hidden], channel[~hidden].mean(), rtol=1e-5)
+    assert sample["lr"].isfinite().all()
+    assert sample["lr"].shape == (2, 4, 5)
+
+
+def test_the_mask_is_flipped_with_the_image():
+    image = numbered(4, 4)
+    image[0, 0, 1] = np.nan
+    dataset = crops(image, crop_size=4, augment=True)
+    places = set()
+    for position in range(60):
+        sample = dataset[position]
+        (place,) = (~sample["valid"][0]).nonzero().tolist()
+        # the one pixel whose value is no value of the image
+        assert [place] == np.argwhere(~np.isin(sample["hr"][0], image)).tolist()
+        places.add(tuple(place))
+    assert places == {(0, 1), (0, 2), (1, 0), (2, 0), (3, 1), (3, 2), (1, 3), (2, 3)}
+
+
+def test_a_crop_without_any_data_is_finite():
+    sample = pairing((2, 2))(np.full((3, 4, 4), np.nan, dtype=np.float32), np.random.default_rng(0))
+    assert not sample["valid"].any()
+    assert sample["hr"].isfinite().all()
+    assert sample["lr"].isfinite().all()
+
+
+@pytest.mark.parametrize(("crop_size", "scale"), [(10, (4, 4)), ((8, 9), (1, 2)), ((9, 8), (2, 4))])
+def test_crop_that_is_no_multiple_of_the_scale_is_refused(crop_size, scale):
+    sides = (crop_size,) * 2 if isinstance(crop_size, int) else crop_size
+    message = f"data.crop_size {sides} is not a multiple of the scale {scale} on every axis."
+    with pytest.raises(ValueError, match=re.escape(message)):
+        crops(noise(1, 40, 40), crop_size=crop_size, scale=scale)
+
+
+@pytest.mark.parametrize("shape", [(15, 40), (40, 15), (1, 1)])
+def test_crop_larger_than_an_image_is_refused(shape):
+    message = (
+        f"a training crop of (16, 16) pixels (data.crop_size) does not fit into small.png, of which {shape} pixels "
+        "are for training; lower data.crop_size or remove the file."
+    )
+    regions = [region(noise(1, 40, 40), "large.png"), region(noise(1, *shape), "small.png")]
+    with pytest.raises(ValueError, match=re.escape(message)):
+        RandomCrops(regions, pairing(), crop_size=16, augment=True)
+
+
+def test_views_are_cropped_to_multiples_of_the_scale():
+    image = noise(2, 11, 14)
+    whole, part = FixedViews([region(image), region(image).part([1, 2], [9, 8])], pairing((4, 3)))
+    np.testing.assert_array_equal(whole["hr"].numpy(), image[:, :8, :12])
+    assert whole["lr"].shape == (2, 2, 4)
+    np.testing.assert_array_equal(part["hr"].numpy(), image[:, 1:9, 2:8])
+
+
+def test_views_are_the_same_each_time_and_as_many_as_given():
+    images = [noise(1, 6, 6), noise(1, 8, 4)]
+    dataset = FixedViews([region(image) for image in images], pairing(degradation=noisy))
+    assert len(dataset) == 2
+    assert equal(dataset[1], dataset[1])
+    assert equal(dataset[0], FixedViews([region(image) for image in images], pairing(degradation=noisy))[0])
+    assert [tuple(sample["hr"].shape) for sample in dataset] == [(1, 6, 6), (1, 8, 4)]
+
+
+@pytest.mark.parametrize("position", [-1, 2, 100])
+def test_there_are_no_views_beyond_the_last(position):
+    with pytest.raises(IndexError):
+        FixedViews([region(noise(1, 6, 6))] * 2, pairing())[position]
+
+
+def test_view_smaller_than_an_lr_pixel_is_refused():
+    message = (
+        "tiny.png is too small: a view of (3, 9) pixels is smaller than one LR pixel at scale (4, 4); "
+        "remove the file, or hold out more of it."
+    )
+    with pytest.raises(ValueError, match=re.escape(message)):
+        FixedViews([region(noise(1, 3, 9), "tiny.png")], pairing((4, 4)))
