@@ -152,11 +152,12 @@ def test_pixels_under_a_mask_are_nan(tmp_path):
     np.testing.assert_array_equal(reader.read(whole(reader)), [[[7, np.nan], [7, 7]]])
 
 
-def test_nodata_that_no_pixel_can_have_marks_none(tmp_path):
+@pytest.mark.parametrize("nodata", [300, 43.7])
+def test_nodata_that_no_pixel_can_have_marks_none(tmp_path, nodata):
     save(tmp_path / "a.tif", np.array([[[44, 255]]], np.uint8))
     (tmp_path / "a.vrt").write_text(
         '<VRTDataset rasterXSize="2" rasterYSize="1"><VRTRasterBand dataType="Byte" band="1">'
-        '<NoDataValue>300</NoDataValue><SimpleSource><SourceFilename relativeToVRT="1">a.tif</SourceFilename>'
+        f'<NoDataValue>{nodata}</NoDataValue><SimpleSource><SourceFilename relativeToVRT="1">a.tif</SourceFilename>'
         "<SourceBand>1</SourceBand></SimpleSource></VRTRasterBand></VRTDataset>"
     )
     reader = RasterReader(tmp_path / "a.vrt")

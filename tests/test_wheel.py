@@ -1,0 +1,41 @@
+"""The wheel carries the configuration and works outside the checkout."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)]
+    subprocess.run(command, check=True, capture_output=True)
+    return next(folder.glob("*.whl"))
+
+
+def test_every_configuration_is_in_the_wheel(wheel):
+    expected = {f"srlab/{path.relative_to(ROOT)}" for path in (ROOT / "conf").rglob("*.yaml")}
+    packed = {name for name in zipfile.ZipFile(wheel).namelist() if name.endswith(".yaml")}
+    assert packed == expected
+
+
+@pytest.mark.parametrize("command", ["train", "predict", "evaluate"])
+def test_commands_compose_from_the_wheel(wheel, tmp_path, command):
+    installed = tmp_path / "installed"
+    zipfile.ZipFile(wheel).extractall(installed)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    environment = {**os.environ, "PYTHONPATH": str(installed)}
+    where = [sys.executable, "-c", "import srlab; print(srlab.__file__)"]
+    found = subprocess.run(where, cwd=empty, env=environment, capture_output=True, text=True, check=True)
+    assert Path(found.stdout.strip()).is_relative_to(installed)
+    compose = [sys.executable, "-m", f"srlab.{command}", "--cfg", "job"]
+    done = subprocess.run(compose, cwd=empty, env=environment, capture_output=True, text=True, check=True)
+    assert "seed: 0" in done.stdout or "overlap: auto" in done.stdout
+    assert not list(empty.iterdir())
