@@ -83,6 +83,22 @@ def test_bugs_keep_their_traceback_and_mistakes_do_not():
     assert "\n" not in str(exit_.value.code)
 
 
+def test_interruption_ends_in_one_line(capsys):
+    with pytest.raises(SystemExit) as exit_, cli.one_line_errors():
+        raise KeyboardInterrupt
+    assert exit_.value.code == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_multirun_flag_may_stand_anywhere(tmp_path):
+    given = ["data.crop_size=50", "-m", "seed=1,2", "hydra.sweep.dir=sweep"]
+    command = [sys.executable, "-m", "srlab.train", *given]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert "unrecognized arguments" not in done.stderr
+    assert "multiple of the scale" in done.stderr
+    assert (tmp_path / "sweep" / "multirun.yaml").is_file()
+
+
 HEAVY = ("torch", "lightning", "torchmetrics", "rasterio", "skimage")
 
 

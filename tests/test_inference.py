@@ -304,6 +304,14 @@ def test_a_network_for_other_channels_aborts_the_writer():
     assert recorder.events == ["abort"]
 
 
+@pytest.mark.parametrize("batch_size", [0, -1, "many", 1.5, True])
+def test_wrong_batch_sizes_abort_the_writer(batch_size):
+    recorder = Recorder((40, 40))
+    with pytest.raises(ValueError, match=re.escape(f"batch_size is {batch_size!r}; give a number of tiles >= 1.")):
+        pass_through(recorder, batch_size)
+    assert recorder.events == ["abort"]
+
+
 @pytest.mark.parametrize("batch_size", [1, 2, 7])
 def test_no_more_than_a_batch_is_held(batch_size):
     recorder = Recorder((40, 40))

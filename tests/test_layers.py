@@ -12,9 +12,9 @@ SOURCE = Path(srlab.__file__).parent
 FLOORS = [
     {"nn", "normalisers", "losses", "degradations", "tiling", "io"},
     {"generators", "discriminators", "adversarial", "data"},
-    {"bundle", "super_resolver", "inference", "compatibility", "metrics"},
+    {"bundle", "super_resolver", "inference", "compatibility", "metrics", "weights", "layouts", "inflation"},
     {"training", "report"},
-    {"cli", "resume", "train", "predict", "evaluate"},
+    {"cli", "resume", "train", "predict", "evaluate", "summary"},
 ]
 FLOOR = {part: number for number, floor in enumerate(FLOORS) for part in floor}
 

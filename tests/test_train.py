@@ -1,5 +1,6 @@
 import csv
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -142,6 +143,10 @@ class TestMistakes:
     def test_crop_is_no_multiple_of_the_scale(self, refused):
         assert "multiple of the scale" in refused("data.crop_size=50")
 
+    @pytest.mark.parametrize("given", ["max_steps=0", "max_steps=-1", "val_check_interval=0", "val_check_interval=0.5"])
+    def test_counts_of_steps_below_one(self, refused, given):
+        assert f"trainer.{given.replace('=', ' is ')};" in refused(*TINY, f"trainer.{given}")
+
     def test_damaged_image_is_named(self, refused, tmp_path):
         noise = np.random.default_rng(0).integers(0, 255, (128, 128, 3), dtype=np.uint8)
         Image.fromarray(noise).save(tmp_path / "whole.png")
@@ -179,6 +184,23 @@ def test_a_run_is_never_overwritten(command, trained):
     assert outcome.code == 1
     assert "already holds a run" in outcome.error
     assert (trained / "checkpoints" / "last.ckpt").read_bytes() == before
+
+
+def test_other_versions_warn_on_resume(command, trained, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(trained, run)
+    for name, before in (("config.yaml", "max_steps: 6"), (".hydra/overrides.yaml", "max_steps=6")):
+        text = (run / name).read_text()
+        assert before in text
+        (run / name).write_text(text.replace(before, before.replace("6", "7")))
+    state = checkpoint(run)
+    state["srlab"] = state["srlab"].replace(torch.__version__, "1.13.1")
+    state["conditions"]["torch"] = "1.13.1"
+    torch.save(state, run / "checkpoints" / "last.ckpt")
+    assert command("train", "resume=last", "hydra.run.dir=run") == Outcome(0, "")
+    warning = f"resuming with torch {torch.__version__}, where the run had 1.13.1: results may differ"
+    assert warning in (run / "train.log").read_text()
+    assert checkpoint(run)["global_step"] == 7
 
 
 def test_finished_run_is_not_resumed(command, trained):
@@ -255,6 +277,28 @@ def test_killed_and_resumed_run_equals_the_uninterrupted_one(tmp_path):
 
 
 @pytest.mark.slow
+def test_two_processes_equal_one_with_twice_the_batch(tmp_path):
+    from safetensors.torch import load_file
+
+    given = [  # without batch norm, whose statistics are each process's own
+        *("generator=rrdb", "generator.channels=8", "generator.blocks=1", "generator.growth_channels=4"),
+        *("discriminator=none", "data.crop_size=32", "loader.num_workers=0", "trainer.max_steps=12"),
+        *("trainer.val_check_interval=10", "trainer.accelerator=cpu"),
+    ]
+    two = ["trainer.devices=2", "trainer.strategy=ddp_find_unused_parameters_true", "loader.batch_size=2"]
+    said = {}
+    for name, how in (("one", ["loader.batch_size=4"]), ("two", two)):
+        command = [sys.executable, "-m", "srlab.train", *given, *how, f"hydra.run.dir={name}"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+        said[name] = done.stdout + done.stderr
+    one, other = (load_file(tmp_path / name / "model.safetensors") for name in ("one", "two"))
+    for key in one:
+        torch.testing.assert_close(one[key], other[key], rtol=0, atol=1e-6)
+    assert said["two"].count("training RRDB") == said["two"].count("done:") == 1
+    assert "sync_dist" not in said["two"]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "given",
     [["ema=null"], ["loader.accumulate=3"], ["loader.num_workers=2"], ["trainer.val_check_interval=7"]],
@@ -265,6 +309,23 @@ def test_every_variant_resumes_exactly(tmp_path, given):
     after = int(np.random.default_rng().integers(10, 50))
     resumed = killed_and_resumed(tmp_path / "killed", after, [*KILLED, *given])
     assert_equal_bit_for_bit(tmp_path / "whole" / "run", resumed)
+
+
+def test_interrupted_run_says_how_to_go_on(tmp_path):
+    given = [*TINY, "trainer.max_steps=100000", "callbacks.checkpoints.every=3", "hydra.run.dir=run"]
+    command = [sys.executable, "-m", "srlab.train", *given]
+    # a shell's background jobs ignore SIGINT, and so would their children
+    handled = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.default_int_handler)}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen(command, cwd=tmp_path, **pipes, **handled)
+    while process.poll() is None and not (tmp_path / "run" / "checkpoints" / "last.ckpt").exists():
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert f"resume=last hydra.run.dir={tmp_path / 'run'}" in output
+    assert errors.endswith("interrupted\n")
+    assert "Traceback" not in errors
 
 
 @pytest.fixture(scope="module")

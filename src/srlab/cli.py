@@ -25,6 +25,9 @@ PATH_KEYS = frozenset(
 )
 """Keys whose values are taken as they stand, with whatever signs a file name may have."""
 
+INTERRUPTED = 130
+"""The exit code after Ctrl-C, as shells have it: 128 and the signal's number."""
+
 
 class ThirdPartyConfigs(SearchPathPlugin):
     """Puts the folders that other packages declare as entry points of the group `srlab.conf` on Hydra's search path.
@@ -35,7 +38,13 @@ class ThirdPartyConfigs(SearchPathPlugin):
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         """Append each folder."""
         for point in entry_points(group="srlab.conf"):
-            found = importlib.util.find_spec(point.value)
+            try:
+                found = importlib.util.find_spec(point.value)
+            except ModuleNotFoundError as error:
+                raise ValueError(
+                    f"{point.name} declares its configurations at {point.value}, which is not there: mend "
+                    "its entry point of the group srlab.conf, or uninstall it."
+                ) from error
             for folder in (found and found.submodule_search_locations) or ():
                 search_path.append(provider=point.name, path=f"file://{folder}")
 
@@ -76,7 +85,8 @@ def _quoted(argument: str, sweeping: bool) -> str:
 
 def run(task: Callable[[DictConfig], float | None], *, config_name: str, arguments: Sequence[str]) -> None:
     """Run a command with Hydra."""
-    sys.argv[1:] = arguments
+    # argparse wants flags before or after all overrides, and users put -m anywhere
+    sys.argv[1:] = sorted(arguments, key=lambda argument: argument not in ("-m", "--multirun"))
 
     @functools.wraps(task)
     def guarded(config: DictConfig) -> float | None:
@@ -97,7 +107,7 @@ def require(config: DictConfig, *keys: str) -> None:
 def one_line_errors() -> Iterator[None]:
     """Turn an error that is meant for the user into one line and exit code 1; let a bug show its traceback.
 
-    ``HYDRA_FULL_ERROR=1`` shows every traceback.
+    Ctrl-C ends in a line and exit code 130, too. ``HYDRA_FULL_ERROR=1`` shows every traceback.
     """
     try:
         yield
@@ -106,6 +116,11 @@ def one_line_errors() -> Iterator[None]:
         if message is None or os.environ.get("HYDRA_FULL_ERROR") == "1":
             raise
         sys.exit(f"error: {message}")
+    except KeyboardInterrupt:
+        if os.environ.get("HYDRA_FULL_ERROR") == "1":
+            raise
+        sys.stderr.write("interrupted\n")
+        sys.exit(INTERRUPTED)
 
 
 def user_message(error: BaseException) -> str | None:

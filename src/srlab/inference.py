@@ -41,6 +41,8 @@ def super_resolve(
     from tqdm import tqdm
 
     try:
+        if not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size < 1:
+            raise ValueError(f"batch_size is {batch_size!r}; give a number of tiles >= 1.")
         _check_input(model, reader)
         model.to(device)
         with tqdm(total=len(plan), unit="tile", disable=not progress) as bar:

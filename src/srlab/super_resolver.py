@@ -31,15 +31,16 @@ class SuperResolver(nn.Module):
         self.card = card
 
     @torch.no_grad()
-    def forward(self, lr: Tensor) -> Tensor:
-        """Super-resolve a batch in physical units."""
+    def forward(self, lr: Tensor, noise: Tensor | None = None) -> Tensor:
+        """Super-resolve a batch in physical units; `noise` is for generators that take it, ``(B, noise_channels)``."""
         dims = len(self.card.scale)
         if lr.ndim != dims + 2 or lr.shape[1] != self.generator.in_channels:
             raise ValueError(
                 f"got an array of shape {tuple(lr.shape)}; this model takes (batch, "
                 f"{self.generator.in_channels} channels, {dims} spatial axes)."
             )
-        return self.normaliser.inverse(self.generator(self.normaliser.lr(lr)))
+        inputs = (self.normaliser.lr(lr),) if noise is None else (self.normaliser.lr(lr), noise)
+        return self.normaliser.inverse(self.generator(*inputs))
 
     def save(self, path: str | Path) -> None:
         """Write the bundle; an earlier one at `path` is replaced only by a complete one."""
@@ -76,23 +77,6 @@ class SuperResolver(nn.Module):
                 f"{source} is damaged: its card says scale {card.scale} and its generator {model.generator.scale}."
             )
         return model.eval().requires_grad_(False)
-
-
-def load_weights(generator: nn.Module, path: str | Path) -> None:
-    """Fill a generator with the weights of a bundle or checkpoint of the same architecture and scale."""
-    tensors, card = read_bundle(path)
-    scale = generator.scale
-    if card.scale != scale:
-        raise ValueError(
-            f"{path} is a model for scale {card.scale} and this run has scale {scale}; set scale to match."
-        )
-    try:
-        generator.load_state_dict(_part(tensors, "generator."))
-    except RuntimeError as error:
-        raise ValueError(
-            f"{path} holds a {card.generator.get('_target_')}, whose weights do not fit this run's generator. "
-            f"{_first_lines(error)}"
-        ) from error
 
 
 def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

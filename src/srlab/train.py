@@ -13,7 +13,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from srlab import cli
-from srlab.resume import CONFIG, resumed
+from srlab.resume import CONFIG, LAST, resumed
 
 log = logging.getLogger(__name__)
 
@@ -25,9 +25,9 @@ def train(config: DictConfig) -> float | None:
 
     from srlab.bundle import ModelCard, load_checkpoint
     from srlab.losses import WeightedLoss
-    from srlab.super_resolver import load_weights
     from srlab.training.callbacks import Checkpoints
     from srlab.training.module import GAN, Adversary, Training
+    from srlab.weights import load_weights
 
     _quieten()
     folder = Path(HydraConfig.get().runtime.output_dir)
@@ -38,6 +38,9 @@ def train(config: DictConfig) -> float | None:
         _cut_curves(config, after=state["global_step"])
         log.info("resuming %s after %d steps", folder, state["global_step"])
 
+    for key in ("max_steps", "val_check_interval"):
+        if config.trainer[key] is not None and config.trainer[key] < 1:
+            raise ValueError(f"trainer.{key} is {config.trainer[key]}; give a number of generator updates >= 1.")
     # A debugging aid of deterministic mode, which costs a quarter of a step.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     seed_everything(config.seed, verbose=False)
@@ -46,7 +49,9 @@ def train(config: DictConfig) -> float | None:
     discriminator = _built(config.discriminator)
     normaliser = _built(config.normaliser)
     if config.weights and not checkpoint:
-        load_weights(generator, config.weights)
+        load_weights(generator, config.weights, match=config.weights_match, channels=data.channels)
+    elif not checkpoint and config.weights_match != "exact":
+        raise ValueError(f"weights_match={config.weights_match} needs weights=PATH.")
     training = {
         name: Training(optimiser=_built(config.optimiser[name]), scheduler=_built(config.scheduler[name]))
         for name in ("generator", "discriminator")
@@ -72,9 +77,16 @@ def train(config: DictConfig) -> float | None:
     trainer = _built(config.trainer, callbacks=callbacks, logger=[*_built(config.logger).values()])
     if not checkpoint:
         OmegaConf.save(config, folder / CONFIG)
-    log.info("training %s in %s", _described(module), folder)
-    trainer.fit(module, datamodule=_built(config.loader)(data), ckpt_path=checkpoint, weights_only=True)
-    log.info("done: %s", folder / "model.safetensors")
+    if trainer.is_global_zero:
+        log.info("training %s in %s", _described(module), folder)
+    try:
+        trainer.fit(module, datamodule=_built(config.loader)(data), ckpt_path=checkpoint, weights_only=True)
+    except SystemExit:  # Lightning's answer to Ctrl-C
+        if (folder / LAST).is_file():
+            log.info("stopped; go on from the last checkpoint with resume=last hydra.run.dir=%s", folder)
+        raise KeyboardInterrupt from None
+    if trainer.is_global_zero:
+        log.info("done: %s", folder / "model.safetensors")
     return next((callback.best for callback in callbacks if isinstance(callback, Checkpoints)), None)
 
 
@@ -123,11 +135,13 @@ def _described(module: Any) -> str:  # noqa: ANN401 (a GAN)
 
 def _quieten() -> None:
     """Silence what torch and Lightning say of our own doings, which would hide what a user should read."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     for harmless in (
         ".*does not have many workers.*",
         ".*module.s. in eval mode at the start of training.*",  # the weight average always is
         ".*Detected call of .lr_scheduler.step.*",  # the discriminator's counts while it still rests
+        ".*sync_dist=True.*",  # every rank validates on all views, so the means agree
         ".*isinstance.treespec, LeafSpec.*",
     ):
         warnings.filterwarnings("ignore", message=harmless)

@@ -19,7 +19,7 @@ def paper_parameters(*, dims, in_channels, out_channels, channels, blocks, stage
     return head + blocks * block + join + upsampler + conv(channels, out_channels, 9, bias=True)
 
 
-def reference(x, state, *, blocks, factors):
+def reference(x, state, *, blocks, factors, residual_scale):
     """The evaluation-mode forward pass written out on the state dict; `factors` are those of the stages."""
 
     def conv(name, x, padding=1):
@@ -38,7 +38,7 @@ def reference(x, state, *, blocks, factors):
     for block in range(blocks):
         name = f"trunk.{block}.body"
         inner = prelu(f"{name}.2", norm(f"{name}.1", conv(f"{name}.0", deep)))
-        deep = deep + norm(f"{name}.4", conv(f"{name}.3", inner))
+        deep = deep + residual_scale * norm(f"{name}.4", conv(f"{name}.3", inner))
     x = shallow + norm(f"trunk.{blocks + 1}", conv(f"trunk.{blocks}", deep))
     for stage, factor in enumerate(factors):
         x = F.pixel_shuffle(conv(f"upsampler.{3 * stage}", x), factor)
@@ -64,16 +64,17 @@ def test_size_of_a_small_3d_network_follows_from_its_layers(scale, stages):
     assert sum(parameter.numel() for parameter in network.parameters()) == expected
 
 
+@pytest.mark.parametrize(("options", "residual_scale"), [({}, 1.0), ({"residual_scale": 0.3}, 0.3)], ids=str)
 @pytest.mark.parametrize(("scale", "factors"), [(1, []), (2, [2]), (3, [3]), (4, [2, 2])])
-def test_forward_matches_plain_convolutions(scale, factors):
+def test_forward_matches_plain_convolutions(scale, factors, options, residual_scale):
     torch.manual_seed(0)
-    network = SRResNet(in_channels=3, out_channels=2, scale=scale, channels=6, blocks=2).double().eval()
+    network = SRResNet(in_channels=3, out_channels=2, scale=scale, channels=6, blocks=2, **options).double().eval()
     for tensor in (*network.parameters(), *network.buffers()):
         if tensor.is_floating_point():
             tensor.data.uniform_(0.2, 0.6)
             tensor.data.mul_(1 if tensor.ndim < 2 else torch.randn_like(tensor))
     x = torch.randn(2, 3, 6, 5, dtype=torch.float64)
-    expected = reference(x, network.state_dict(), blocks=2, factors=factors)
+    expected = reference(x, network.state_dict(), blocks=2, factors=factors, residual_scale=residual_scale)
     torch.testing.assert_close(network(x), expected)
 
 

@@ -31,9 +31,10 @@ def dense(x, weights, dims, residual_scale):
     return x + residual_scale * seen[-1]
 
 
+@pytest.mark.parametrize("residual_scale", [1.0, 0.3])
 @pytest.mark.parametrize("dims", [2, 3])
-def test_residual_block_follows_the_paper(dims):
-    block, x = randomised(ResidualBlock(dims, 3)), features(dims)
+def test_residual_block_follows_the_paper(dims, residual_scale):
+    block, x = randomised(ResidualBlock(dims, 3, residual_scale=residual_scale)), features(dims)
     first, scale1, shift1, slope, second, scale2, shift2 = block.parameters()
     (mean1, var1), (mean2, var2) = (
         (norm.running_mean, norm.running_var)
@@ -47,7 +48,8 @@ def test_residual_block_follows_the_paper(dims):
 
     inner = normalise(CONVOLVE[dims](x, first, padding=1), mean1, var1, scale1, shift1)
     inner = torch.where(inner > 0, inner, slope * inner)
-    expected = x + normalise(CONVOLVE[dims](inner, second, padding=1), mean2, var2, scale2, shift2)
+    branch = normalise(CONVOLVE[dims](inner, second, padding=1), mean2, var2, scale2, shift2)
+    expected = x + residual_scale * branch
     torch.testing.assert_close(block(x), expected)
 
 

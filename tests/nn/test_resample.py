@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from torch import nn
+from torch.nn import functional as F
 
-from srlab.nn.resample import enlarge, keys_kernel, shrink
+from srlab.nn.resample import check_interpolation, enlarge, keys_kernel, shrink
 
 ANISOTROPIC = [(1, 4, 4), (3, 1, 1), (2, 2, 2), (2, 3, 1)]
 
@@ -97,6 +98,29 @@ def test_volume_matches_imresize_up_to_the_border(scale):
     torch.testing.assert_close(enlarge(lr, scale).numpy(), imresize(lr.numpy(), scale), atol=1e-12, rtol=0)
     ratios = [1 / factor for factor in scale]
     torch.testing.assert_close(shrink(hr, scale).numpy(), imresize(hr.numpy(), ratios), atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize("kind", ["nearest", "linear"])
+@pytest.mark.parametrize("scale", [(1, 1), (2, 2), (3, 3), (4, 4), (5, 5), (1, 3), *ANISOTROPIC], ids=str)
+@pytest.mark.parametrize("length", [1, 2, 5])
+def test_nearest_and_linear_match_torch_up_to_the_border(kind, scale, length):
+    lr = random(2, 3, *(length, 3, 4)[: len(scale)])
+    mode, options = "nearest", {}
+    if kind == "linear":
+        mode, options = {2: "bilinear", 3: "trilinear"}[len(scale)], {"align_corners": False}
+    expected = F.interpolate(lr, scale_factor=tuple(map(float, scale)), mode=mode, **options)
+    torch.testing.assert_close(enlarge(lr, scale, kind), expected, atol=1e-12, rtol=0)
+
+
+def test_cubic_is_the_default():
+    lr = random(1, 1, 5, 4)
+    assert torch.equal(enlarge(lr, 3), enlarge(lr, 3, "cubic"))
+
+
+@pytest.mark.parametrize("kind", ["bicubic", "none", None])
+def test_unknown_interpolation_is_refused(kind):
+    with pytest.raises(ValueError, match=re.escape(f"skip is {kind!r}; it must be one of nearest, linear, cubic.")):
+        check_interpolation(kind, argument="skip")
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])

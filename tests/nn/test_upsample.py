@@ -1,3 +1,4 @@
+import re
 from itertools import product
 from math import prod
 
@@ -8,7 +9,9 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 
-from srlab.nn.upsample import NearestUpsample, PixelShuffle, nearest_upsampler, shuffle_upsampler, stages
+from srlab.nn.dims import transposed_conv
+from srlab.nn.upsample import NearestUpsample, PixelShuffle, stages
+from srlab.nn.upsample import upsampler as build
 
 SCALES = st.lists(st.integers(1, 64), min_size=2, max_size=3)
 
@@ -75,21 +78,48 @@ def test_nearest_upsample_matches_interpolate(scale):
     assert torch.equal(NearestUpsample(scale)(features), expected)
 
 
-@pytest.mark.parametrize("upsampler", [shuffle_upsampler, nearest_upsampler])
+@pytest.mark.parametrize("kind", ["shuffle", "nearest", "transposed"])
 @pytest.mark.parametrize(
     ("scale", "convolutions"),
     [((1, 1), 0), ((2, 2), 1), ((3, 3), 1), ((4, 2), 2), ((6, 6), 2), ((1, 4, 4), 2), ((3, 1, 1), 1)],
     ids=str,
 )
-def test_upsampler_has_a_convolution_and_an_activation_for_every_prime_stage(upsampler, scale, convolutions):
-    layers = upsampler(len(scale), 4, scale, activation=nn.Tanh)
-    assert sum(isinstance(layer, nn.Conv2d | nn.Conv3d) for layer in layers) == convolutions
+def test_upsampler_has_a_convolution_and_an_activation_for_every_prime_stage(kind, scale, convolutions):
+    layers = build(kind, len(scale), 4, scale, activation=nn.Tanh)
+    assert sum(isinstance(layer, nn.modules.conv._ConvNd) for layer in layers) == convolutions
     assert sum(isinstance(layer, nn.Tanh) for layer in layers) == convolutions
     result = layers(torch.zeros(2, 4, *[3] * len(scale)))
     assert result.shape == (2, 4, *(3 * factor for factor in scale))
 
 
-@pytest.mark.parametrize("upsampler", [shuffle_upsampler, nearest_upsampler])
-def test_stages_of_an_upsampler_share_no_parameters(upsampler):
-    layers = upsampler(2, 4, (4, 4), activation=nn.PReLU)
+@pytest.mark.parametrize("kind", ["shuffle", "nearest", "transposed"])
+def test_stages_of_an_upsampler_share_no_parameters(kind):
+    layers = build(kind, 2, 4, (4, 4), activation=nn.PReLU)
     assert len({id(parameter) for parameter in layers.parameters()}) == 2 * 3  # weight, bias and slope, twice
+
+
+@pytest.mark.parametrize("factor", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("dims", [2, 3])
+def test_transposed_convolution_gives_exactly_the_scaled_size(dims, factor):
+    for scale in [(factor,) * dims, (1,) * (dims - 1) + (factor,)]:
+        layer = transposed_conv(dims, 2, scale)
+        size = (3, 5, 1)[:dims]
+        assert layer(torch.zeros(1, 2, *size)).shape == (1, 2, *(n * f for n, f in zip(size, scale, strict=True)))
+
+
+@pytest.mark.parametrize("factor", [2, 3, 4, 5])
+def test_transposed_convolution_reaches_equally_far_to_both_sides_and_leaves_no_gap(factor):
+    layer = transposed_conv(2, 1, (1, factor))
+    nn.init.ones_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    spike = torch.zeros(1, 1, 1, 5)
+    spike[..., 2] = 1
+    touched = layer(spike)[0, 0, 0].nonzero().flatten().tolist()
+    assert touched == list(range(2 * factor - factor // 2, 3 * factor + factor // 2))
+
+
+@pytest.mark.parametrize("kind", ["bilinear", "none", None])
+def test_unknown_upsampler_is_refused(kind):
+    message = f"upsampler is {kind!r}; it must be one of shuffle, nearest, transposed."
+    with pytest.raises(ValueError, match=re.escape(message)):
+        build(kind, 2, 4, (2, 2))

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from srlab.discriminators.checks import check_crop
 from srlab.discriminators.judgement import Judgement
-from srlab.nn.dims import adaptive_pool, batch_norm, conv
+from srlab.nn.dims import adaptive_pool, conv
+from srlab.nn.normalisation import normalised
 
 
 class SRGANDiscriminator(nn.Module):
     """Strided convolutions and two dense layers: one logit for the whole image (Ledig et al. 2017, fig. 4).
 
-    Takes ``(B, in_channels, *S)`` with every side at least 16 pixels. The features are averaged to `pooled_size`
-    cells per axis before the dense layers, so that any crop size fits; 6 is the paper's size for crops of 96.
+    Takes ``(B, in_channels, *S)`` with every side at least 16 pixels; batch normalisation cannot train on one single
+    crop of 16, which raises a ``ValueError``. The features are averaged to `pooled_size` cells per axis before the
+    dense layers, so that any crop size fits; 6 is the paper's size for crops of 96.
     """
 
     MINIMUM_SIZE = 16
@@ -31,10 +34,8 @@ class SRGANDiscriminator(nn.Module):
         self.stages = nn.ModuleList()
         previous = in_channels
         for index, width in enumerate(widths):
-            first = index == 0
-            layers: list[nn.Module] = [conv(spatial_dims, previous, width, 3, stride=1 + index % 2, bias=first)]
-            layers += [] if first else [batch_norm(spatial_dims, width)]
-            self.stages.append(nn.Sequential(*layers, nn.LeakyReLU(0.2)))
+            layer = conv(spatial_dims, previous, width, 3, stride=1 + index % 2)
+            self.stages.append(nn.Sequential(*normalised(layer, "batch" if index > 0 else "none"), nn.LeakyReLU(0.2)))
             previous = width
         self.classifier = nn.Sequential(
             adaptive_pool(spatial_dims, pooled_size),
@@ -46,11 +47,7 @@ class SRGANDiscriminator(nn.Module):
 
     def forward(self, image: Tensor) -> Judgement:
         """One logit ``(B, 1)`` and the features after each of the eight convolutions."""
-        if min(image.shape[2:]) < self.MINIMUM_SIZE:
-            raise ValueError(
-                f"the SRGAN discriminator got crops of {tuple(image.shape[2:])} pixels; every side must be at least "
-                f"{self.MINIMUM_SIZE}: raise data.crop_size or choose discriminator=none."
-            )
+        check_crop(image, minimum=self.MINIMUM_SIZE, discriminator="SRGAN")
         features: list[Tensor] = []
         for stage in self.stages:
             image = stage(image)

@@ -10,7 +10,9 @@ from torch import Tensor, nn
 from srlab.nn.blocks import ResidualInResidualDenseBlock
 from srlab.nn.dims import conv, per_axis
 from srlab.nn.skip import InputSkip, Skip
-from srlab.nn.upsample import nearest_upsampler
+from srlab.nn.trunk import Trunk
+from srlab.nn.upsample import Upsampler
+from srlab.nn.upsample import upsampler as build_upsampler
 
 
 class RRDB(nn.Module):
@@ -31,14 +33,17 @@ class RRDB(nn.Module):
         blocks: int = 23,
         growth_channels: int = 32,
         residual_scale: float = 0.2,
+        upsampler: Upsampler = "nearest",
         skip: Skip = "none",
+        skip_channels: Sequence[int] | None = None,
+        checkpointing: bool = False,
     ) -> None:
         super().__init__()
         self.in_channels = in_channels
         self.scale = per_axis(scale, spatial_dims)
         activation = partial(nn.LeakyReLU, 0.2)
         self.head = conv(spatial_dims, in_channels, channels, 3)
-        self.trunk = nn.Sequential(
+        self.trunk = Trunk(
             *(
                 ResidualInResidualDenseBlock(
                     spatial_dims, channels, growth_channels=growth_channels, residual_scale=residual_scale
@@ -46,11 +51,19 @@ class RRDB(nn.Module):
                 for _ in range(blocks)
             ),
             conv(spatial_dims, channels, channels, 3),
+            checkpointing=checkpointing,
         )
-        self.upsampler = nearest_upsampler(spatial_dims, channels, self.scale, activation=activation)
+        self.upsampler = build_upsampler(upsampler, spatial_dims, channels, self.scale, activation=activation)
         self.refine = nn.Sequential(conv(spatial_dims, channels, channels, 3), activation())
         self.tail = conv(spatial_dims, channels, out_channels, 3)
-        self.skip = InputSkip(skip, tail=self.tail, scale=self.scale, channels=(in_channels, out_channels))
+        self.skip = InputSkip(
+            skip,
+            tail=self.tail,
+            scale=self.scale,
+            in_channels=in_channels,
+            out_channels=out_channels,
+            channels=skip_channels,
+        )
 
     def forward(self, lr: Tensor) -> Tensor:
         """LR to SR, both in the network's range."""

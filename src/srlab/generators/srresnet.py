@@ -9,7 +9,9 @@ from torch import Tensor, nn
 from srlab.nn.blocks import ResidualBlock
 from srlab.nn.dims import batch_norm, conv, per_axis
 from srlab.nn.skip import InputSkip, Skip
-from srlab.nn.upsample import shuffle_upsampler
+from srlab.nn.trunk import Trunk
+from srlab.nn.upsample import Upsampler
+from srlab.nn.upsample import upsampler as build_upsampler
 
 
 class SRResNet(nn.Module):
@@ -28,20 +30,32 @@ class SRResNet(nn.Module):
         spatial_dims: int = 2,
         channels: int = 64,
         blocks: int = 16,
+        residual_scale: float = 1.0,
+        upsampler: Upsampler = "shuffle",
         skip: Skip = "none",
+        skip_channels: Sequence[int] | None = None,
+        checkpointing: bool = False,
     ) -> None:
         super().__init__()
         self.in_channels = in_channels
         self.scale = per_axis(scale, spatial_dims)
         self.head = nn.Sequential(conv(spatial_dims, in_channels, channels, 9), nn.PReLU())
-        self.trunk = nn.Sequential(
-            *(ResidualBlock(spatial_dims, channels) for _ in range(blocks)),
+        self.trunk = Trunk(
+            *(ResidualBlock(spatial_dims, channels, residual_scale=residual_scale) for _ in range(blocks)),
             conv(spatial_dims, channels, channels, 3, bias=False),
             batch_norm(spatial_dims, channels),
+            checkpointing=checkpointing,
         )
-        self.upsampler = shuffle_upsampler(spatial_dims, channels, self.scale, activation=nn.PReLU)
+        self.upsampler = build_upsampler(upsampler, spatial_dims, channels, self.scale, activation=nn.PReLU)
         self.tail = conv(spatial_dims, channels, out_channels, 9)
-        self.skip = InputSkip(skip, tail=self.tail, scale=self.scale, channels=(in_channels, out_channels))
+        self.skip = InputSkip(
+            skip,
+            tail=self.tail,
+            scale=self.scale,
+            in_channels=in_channels,
+            out_channels=out_channels,
+            channels=skip_channels,
+        )
 
     def forward(self, lr: Tensor) -> Tensor:
         """LR to SR, both in the network's range."""

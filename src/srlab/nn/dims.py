@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from torch import nn
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 Conv = nn.Conv2d | nn.Conv3d
 
 _CONVOLUTIONS: dict[int, Callable[..., Conv]] = {2: nn.Conv2d, 3: nn.Conv3d}
+_TRANSPOSED: dict[int, Callable[..., nn.Module]] = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
 _BATCH_NORMS: dict[int, Callable[[int], nn.Module]] = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
+_INSTANCE_NORMS: dict[int, Callable[..., nn.Module]] = {2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d}
+_AVERAGE_POOLS: dict[int, Callable[..., nn.Module]] = {2: nn.AvgPool2d, 3: nn.AvgPool3d}
+_LINEAR_MODES = {2: "bilinear", 3: "trilinear"}
 _ADAPTIVE_POOLS: dict[int, Callable[[int], nn.Module]] = {2: nn.AdaptiveAvgPool2d, 3: nn.AdaptiveAvgPool3d}
 
 
@@ -36,14 +41,23 @@ def conv(
     kernel_size: int | Sequence[int],
     *,
     stride: int | Sequence[int] = 1,
+    dilation: int = 1,
+    groups: int = 1,
     bias: bool = True,
 ) -> Conv:
     """Return a zero-padded convolution that keeps the size at stride 1; kernels are odd."""
     kernel = per_axis(kernel_size, spatial_dims)
-    padding = tuple((size - 1) // 2 for size in kernel)
+    padding = tuple(dilation * (size - 1) // 2 for size in kernel)
     return _CONVOLUTIONS[spatial_dims](
-        in_channels, out_channels, kernel, per_axis(stride, spatial_dims), padding, bias=bias
+        in_channels, out_channels, kernel, per_axis(stride, spatial_dims), padding, dilation, groups, bias
     )
+
+
+def transposed_conv(spatial_dims: int, channels: int, scale: Sequence[int]) -> nn.Module:
+    """Return a transposed convolution from ``S`` to ``S·scale``, whose kernels of about twice the scale overlap."""
+    kernel = tuple(2 * factor - factor % 2 for factor in scale)
+    padding = tuple((size - factor) // 2 for size, factor in zip(kernel, scale, strict=True))
+    return _TRANSPOSED[check_spatial_dims(spatial_dims)](channels, channels, kernel, tuple(scale), padding)
 
 
 def batch_norm(spatial_dims: int, channels: int) -> nn.Module:
@@ -54,3 +68,31 @@ def batch_norm(spatial_dims: int, channels: int) -> nn.Module:
 def adaptive_pool(spatial_dims: int, size: int) -> nn.Module:
     """Return average pooling to `size` cells per axis, whatever the input's size."""
     return _ADAPTIVE_POOLS[check_spatial_dims(spatial_dims)](size)
+
+
+def even_conv(
+    spatial_dims: int, in_channels: int, out_channels: int, kernel_size: int = 4, *, stride: int, bias: bool = True
+) -> Conv:
+    """Return a convolution of even kernel, zero-padded to ``floor((S - 2) / stride) + 1``: stride 2 halves the size."""
+    if kernel_size % 2:
+        raise ValueError(f"kernel_size is {kernel_size}; even_conv takes even kernels, conv takes odd ones.")
+    padding = kernel_size // 2 - 1
+    return _CONVOLUTIONS[check_spatial_dims(spatial_dims)](
+        in_channels, out_channels, kernel_size, stride, padding, bias=bias
+    )
+
+
+def instance_norm(spatial_dims: int, channels: int) -> nn.Module:
+    """Return normalisation of each channel of each image, with a learnt scale and shift."""
+    return _INSTANCE_NORMS[check_spatial_dims(spatial_dims)](channels, affine=True)
+
+
+def halving_pool(spatial_dims: int) -> nn.Module:
+    """Return 3-tap averages at every other pixel, from ``S`` to ``ceil(S / 2)``; padding does not enter the average."""
+    return _AVERAGE_POOLS[check_spatial_dims(spatial_dims)](3, stride=2, padding=1, count_include_pad=False)
+
+
+def resize_linear(image: Tensor, size: Sequence[int]) -> Tensor:
+    """Interpolate ``(B, C, *S)`` linearly along each axis to ``(B, C, *size)``; pixel areas are aligned."""
+    mode = _LINEAR_MODES[check_spatial_dims(image.ndim - 2)]
+    return F.interpolate(image, size=tuple(size), mode=mode, align_corners=False)

@@ -8,14 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-_LONGEST_STRIP = 4096
+_LONGEST_STRIP = 1024
 
 
 def receptive_field(generator: Any) -> tuple[int | None, ...]:  # noqa: ANN401 (any module with in_channels and scale)
     """Radius of the receptive field along each spatial axis, in LR pixels, rounded up.
 
     A tile with this much overlap gives what the whole image gives. None along an axis means that a layer sees
-    everything (attention, global pooling) or that the radius exceeds 2000 pixels.
+    everything (attention, global pooling) or that the radius exceeds 500 pixels.
 
     One NaN goes into an LR strip along the axis, in float64 and evaluation mode, and how far it travels is read
     from the output: exact, also through layers that are initialised to zero, where a gradient would see nothing.

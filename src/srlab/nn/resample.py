@@ -1,4 +1,4 @@
-r"""Separable cubic resampling by an integer factor per axis, in N dimensions.
+r"""Separable resampling by an integer factor per axis, in N dimensions.
 
 Keys' kernel with :math:`a = -1/2` (Keys 1981, eq. 15), written once for the degradation, the skip connection and
 the baseline. It is MATLAB's ``imresize(x, s, "bicubic")``: pixel areas are aligned (centres at half integers), the
@@ -9,6 +9,7 @@ The weights depend on the phase alone and not on the position, so a tile gives t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -24,11 +25,26 @@ def keys_kernel(x: Tensor) -> Tensor:
     return torch.where(x <= 1, near, torch.where(x < 2, far, torch.zeros_like(x)))
 
 
-def enlarge(image: Tensor, scale: int | Sequence[int]) -> Tensor:
+Interpolation = Literal["nearest", "linear", "cubic"]
+
+
+def check_interpolation(kind: Interpolation, *, argument: str) -> Interpolation:
+    """Return `kind` if it is known, else raise a ``ValueError`` that names the argument."""
+    if kind not in get_args(Interpolation):
+        raise ValueError(f"{argument} is {kind!r}; it must be one of {', '.join(get_args(Interpolation))}.")
+    return kind
+
+
+def linear_kernel(x: Tensor) -> Tensor:
+    """The triangle ``1 - |x|``, zero for ``|x| >= 1``."""
+    return (1 - x.abs()).clamp(min=0)
+
+
+def enlarge(image: Tensor, scale: int | Sequence[int], kind: Interpolation = "cubic") -> Tensor:
     """Enlarge ``(B, C, *S)`` to ``(B, C, *S·scale)``; floating point, differentiable."""
     for axis, factor in _axes(image, scale):
         if factor > 1:
-            image = _apply(image, axis, factor, *_enlarging_taps(factor))
+            image = _apply(image, axis, factor, *_enlarging_taps(factor, kind))
     return image
 
 
@@ -57,11 +73,14 @@ def _axes(image: Tensor, scale: int | Sequence[int]) -> list[tuple[int, int]]:
     return list(enumerate(per_axis(scale, image.ndim - 2), start=2))
 
 
-def _enlarging_taps(factor: int) -> tuple[Tensor, Tensor]:
-    """Offsets from the LR pixel and weights, both ``(phases = factor, taps = 4)``."""
+def _enlarging_taps(factor: int, kind: Interpolation) -> tuple[Tensor, Tensor]:
+    """Offsets from the LR pixel and weights, both ``(phases = factor, taps)``."""
     centre = (torch.arange(factor, dtype=torch.float64) + 0.5) / factor - 0.5
-    offsets = centre.floor()[:, None] + torch.arange(-1, 3)
-    return offsets.long(), _normalised(keys_kernel(centre[:, None] - offsets))
+    if kind == "nearest":
+        return torch.zeros(factor, 1, dtype=torch.long), torch.ones(factor, 1, dtype=torch.float64)
+    kernel, reach = {"linear": (linear_kernel, 1), "cubic": (keys_kernel, 2)}[kind]
+    offsets = centre.floor()[:, None] + torch.arange(1 - reach, 1 + reach)
+    return offsets.long(), _normalised(kernel(centre[:, None] - offsets))
 
 
 def _shrinking_taps(factor: int) -> tuple[Tensor, Tensor]:

@@ -3,37 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 from torch import Tensor, nn
 
-from srlab.nn.resample import enlarge
+from srlab.nn.resample import Interpolation, enlarge
 
-Skip = Literal["none", "cubic"]
+Skip = Literal["none"] | Interpolation
 
 
 class InputSkip(nn.Module):
     """Add the interpolated LR input to the output of a zero-initialised tail.
 
-    With ``"cubic"`` an untrained network is bicubic interpolation, and learns what that lacks; ``"none"`` adds
-    nothing and leaves the tail as it is.
+    An untrained network is then the interpolation, and learns what that lacks; ``"none"`` adds nothing and leaves the
+    tail as it is. `channels` are the input channels, from 1, that the output channels correspond to, where the input
+    has more than the output, as with a guide; None takes all.
     """
 
-    def __init__(self, skip: Skip, *, tail: nn.Module, scale: Sequence[int], channels: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        skip: Skip,
+        *,
+        tail: nn.Module,
+        scale: Sequence[int],
+        in_channels: int,
+        out_channels: int,
+        channels: Sequence[int] | None = None,
+    ) -> None:
         super().__init__()
-        if skip not in ("none", "cubic"):
-            raise ValueError(f"skip is {skip!r}; it must be 'none' or 'cubic'.")
-        if skip == "cubic" and channels[0] != channels[1]:
+        kinds = ("none", *get_args(Interpolation))
+        if skip not in kinds:
+            raise ValueError(f"skip is {skip!r}; it must be one of {', '.join(kinds)}.")
+        numbers = list(channels) if channels is not None else list(range(1, in_channels + 1))
+        if skip != "none" and (len(numbers) != out_channels or not all(1 <= n <= in_channels for n in numbers)):
             raise ValueError(
-                f"skip='cubic' adds the input to the output, but there are {channels[0]} input and {channels[1]} "
-                "output channels; use skip='none'."
+                f"skip={skip!r} adds input channels {numbers} of {in_channels} to {out_channels} output channels; name "
+                "one input channel for each output channel by skip_channels=, or use skip=none."
             )
-        self.skip = skip
+        self.kind = skip
         self.scale = tuple(scale)
-        if skip == "cubic":
+        self.indices = [number - 1 for number in numbers]
+        self.all = self.indices == list(range(in_channels))
+        if skip != "none":
             for parameter in tail.parameters():
                 nn.init.zeros_(parameter)
 
     def forward(self, residual: Tensor, lr: Tensor) -> Tensor:
-        """SR ``(B, C, *S·scale)`` from the tail's output and the LR input ``(B, C, *S)``."""
-        return residual if self.skip == "none" else residual + enlarge(lr, self.scale)
+        """SR ``(B, C', *S·scale)`` from the tail's output and the LR input ``(B, C, *S)``."""
+        if self.kind == "none":
+            return residual
+        return residual + enlarge(lr if self.all else lr[:, self.indices], self.scale, self.kind)

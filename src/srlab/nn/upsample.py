@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import zip_longest
 from math import prod
+from typing import Literal, get_args
 
 from torch import Tensor, nn
 
-from srlab.nn.dims import conv
+from srlab.nn.dims import conv, transposed_conv
 
 
 def stages(scale: Sequence[int]) -> list[tuple[int, ...]]:
@@ -61,21 +62,38 @@ class NearestUpsample(nn.Module):
         return features
 
 
-def shuffle_upsampler(
-    spatial_dims: int, channels: int, scale: Sequence[int], *, activation: Callable[[], nn.Module]
+Upsampler = Literal["shuffle", "nearest", "transposed"]
+
+
+def upsampler(
+    kind: Upsampler,
+    spatial_dims: int,
+    channels: int,
+    scale: Sequence[int],
+    *,
+    activation: Callable[[], nn.Module] = nn.Identity,
 ) -> nn.Sequential:
-    """Per stage a convolution, a pixel shuffle and an activation (Ledig et al. 2017, fig. 4)."""
+    """Upsample features in stages of prime factors, each followed by an activation.
+
+    A stage is a convolution and a pixel shuffle (Shi et al. 2016), a nearest-neighbour enlargement and a convolution
+    (Odena et al. 2016), or a transposed convolution (Zeiler et al. 2010).
+    """
+    make = {"shuffle": _shuffle_stage, "nearest": _nearest_stage, "transposed": _transposed_stage}.get(kind)
+    if make is None:
+        raise ValueError(f"upsampler is {kind!r}; it must be one of {', '.join(get_args(Upsampler))}.")
     layers: list[nn.Module] = []
     for stage in stages(scale):
-        layers += [conv(spatial_dims, channels, channels * prod(stage), 3), PixelShuffle(stage), activation()]
+        layers += [*make(spatial_dims, channels, stage), activation()]
     return nn.Sequential(*layers)
 
 
-def nearest_upsampler(
-    spatial_dims: int, channels: int, scale: Sequence[int], *, activation: Callable[[], nn.Module]
-) -> nn.Sequential:
-    """Per stage a nearest-neighbour enlargement, a convolution and an activation (Wang et al. 2018)."""
-    layers: list[nn.Module] = []
-    for stage in stages(scale):
-        layers += [NearestUpsample(stage), conv(spatial_dims, channels, channels, 3), activation()]
-    return nn.Sequential(*layers)
+def _shuffle_stage(spatial_dims: int, channels: int, stage: Sequence[int]) -> list[nn.Module]:
+    return [conv(spatial_dims, channels, channels * prod(stage), 3), PixelShuffle(stage)]
+
+
+def _nearest_stage(spatial_dims: int, channels: int, stage: Sequence[int]) -> list[nn.Module]:
+    return [NearestUpsample(stage), conv(spatial_dims, channels, channels, 3)]
+
+
+def _transposed_stage(spatial_dims: int, channels: int, stage: Sequence[int]) -> list[nn.Module]:
+    return [transposed_conv(spatial_dims, channels, stage)]

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+import srlab
 from srlab.adversarial import Objective
 from srlab.bundle import CARD_KEY, ModelCard
 from srlab.degradations import Degradation
@@ -94,6 +95,8 @@ class GAN(LightningModule):
 
     def configure_optimizers(self) -> Any:  # noqa: ANN401 (Lightning's own type is a union of nine)
         """One optimiser and one scheduler for each network."""
+        if not any(True for _ in self.generator.parameters()):
+            raise ValueError(f"{type(self.generator).__name__} has nothing to train; choose another generator.")
         optimisers = [self.training_of_generator.optimiser(self.generator.parameters())]
         schedulers = [self.training_of_generator.scheduler(optimisers[0])]
         if self.adversary:
@@ -128,7 +131,7 @@ class GAN(LightningModule):
     def _backward(self, batch: Batch, adversary: Adversary | None, *, step: int, share: float) -> dict[str, Tensor]:
         """Add the gradients of both networks for one micro-batch, and return its losses."""
         lr, hr, valid = self.normaliser.lr(batch["lr"]), self.normaliser.hr(batch["hr"]), batch.get("valid")
-        sr = self.generator(lr)
+        sr = self.generator(lr, *self._noise(lr))
         loss = self.loss(sr, hr, self._context(lr, valid, step))
         values = {f"loss/{name}": value for name, value in loss.terms.items()}
         total = loss.total
@@ -148,6 +151,11 @@ class GAN(LightningModule):
             self.manual_backward(values["loss/discriminator"] * share)
             values["discriminator/real"], values["discriminator/fake"] = _probability(real), _probability(fake)
         return values
+
+    def _noise(self, lr: Tensor) -> tuple[Tensor, ...]:
+        """A vector for each image, for a generator that takes one."""
+        channels = getattr(self.generator, "noise_channels", None)
+        return () if channels is None else (torch.randn(len(lr), channels, device=lr.device),)
 
     def _context(self, lr: Tensor, valid: Tensor | None, step: int) -> Context:
         return Context(
@@ -215,7 +223,8 @@ class GAN(LightningModule):
 
     def _conditions(self) -> dict[str, str]:
         return {
-            **self.card.versions,
+            "srlab": srlab.__version__,
+            "torch": str(torch.__version__),
             "processes": str(self.trainer.world_size),
             "threads": str(torch.get_num_threads()),
         }

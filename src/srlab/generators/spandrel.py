@@ -1,0 +1,77 @@
+"""Any architecture that the spandrel library recognises by its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from srlab.nn.dims import per_axis
+
+
+class Spandrel(nn.Module):
+    """A published network, rebuilt from its weights by the spandrel library; trainable like the rest.
+
+    It is empty until weights are loaded (``weights=PATH``, or a bundle's tensors), and takes and returns RGB images
+    in 0–1. Maps ``(B, in_channels, H, W)`` to ``(B, C', H·scale, W·scale)``; what the architecture needs of sizes is
+    met by repeating border pixels and cropping. Needs ``pip install 'srlab[spandrel]'``.
+    """
+
+    def __init__(self, *, in_channels: int, scale: int | Sequence[int], spatial_dims: int = 2) -> None:
+        super().__init__()
+        if spatial_dims != 2:
+            raise ValueError(f"generator=spandrel reads 2D architectures, and spatial_dims is {spatial_dims}.")
+        self.in_channels = in_channels
+        self.scale = per_axis(scale, spatial_dims)
+        self.network: nn.Module | None = None
+        self._padding: Any = None
+
+    def forward(self, lr: Tensor) -> Tensor:
+        """LR to SR, both in 0–1."""
+        if self.network is None:
+            raise ValueError("generator=spandrel has no architecture yet: name a published model by weights=PATH.")
+        height, width = lr.shape[2:]
+        right, below = self._padding(width, height)
+        padded = F.pad(lr, (0, right, 0, below), mode="replicate") if right or below else lr
+        sr: Tensor = self.network(padded)
+        return sr[..., : height * self.scale[0], : width * self.scale[1]]
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:  # noqa: ANN401
+        """Build the architecture that the tensors belong to, before torch loads them into it.
+
+        The tensors are the published file's own, or, from a checkpoint or bundle, the same under ``network.``.
+        """
+        own = {name: tensor for name, tensor in state_dict.items() if name.startswith(prefix)}
+        inner = prefix + "network."
+        if own and not any(name.startswith(inner) for name in own):
+            for name in own:
+                state_dict[inner + name.removeprefix(prefix)] = state_dict.pop(name)
+            own = {inner + name.removeprefix(prefix): tensor for name, tensor in own.items()}
+        if self.network is None and own:
+            self._rebuild({name.removeprefix(inner): tensor for name, tensor in own.items()})
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
+    def _rebuild(self, tensors: dict[str, Tensor]) -> None:
+        try:
+            from spandrel import ImageModelDescriptor, ModelLoader, UnsupportedModelError
+        except ImportError as error:
+            raise ImportError(
+                "generator=spandrel needs the spandrel library: pip install 'srlab[spandrel]'."
+            ) from error
+        try:
+            with torch.device("cpu"):
+                found = ModelLoader(device="cpu").load_from_state_dict(dict(tensors))
+        except UnsupportedModelError as error:
+            raise ValueError("the weights belong to no architecture that spandrel recognises.") from error
+        if not isinstance(found, ImageModelDescriptor):
+            raise ValueError(f"spandrel reads {found.architecture.name}, which takes more than an image.")
+        if (found.scale, found.scale, found.input_channels) != (*self.scale, self.in_channels):
+            raise ValueError(
+                f"the weights are a {found.architecture.name} for scale {found.scale} and {found.input_channels} "
+                f"channels; the run has scale {self.scale} and {self.in_channels} channels."
+            )
+        self.network = found.model.requires_grad_(True)
+        self._padding = found.size_requirements.get_padding

@@ -1,0 +1,103 @@
+"""A generator with a latent vector: many answers for one input."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from srlab.nn.dims import conv, per_axis
+from srlab.nn.skip import InputSkip, Skip
+from srlab.nn.upsample import Upsampler
+from srlab.nn.upsample import upsampler as build_upsampler
+
+
+class ModulatedBlock(nn.Module):
+    """A residual block whose features are scaled and shifted by a style (Karras et al. 2019, eq. 1; Perez et al. 2018).
+
+    The affine maps of the style have no bias, so a style of zero leaves the block a plain one.
+    """
+
+    def __init__(self, spatial_dims: int, channels: int, *, style_channels: int, residual_scale: float) -> None:
+        super().__init__()
+        self.residual_scale = residual_scale
+        self.first = conv(spatial_dims, channels, channels, 3)
+        self.second = conv(spatial_dims, channels, channels, 3)
+        self.activation = nn.LeakyReLU(0.2)
+        self.modulation = nn.Linear(style_channels, 2 * channels, bias=False)
+
+    def forward(self, features: Tensor, style: Tensor) -> Tensor:
+        """``(B, C, *S)`` and ``(B, style_channels)`` to ``(B, C, *S)``."""
+        gain, shift = (
+            part.view(*part.shape, *[1] * (features.ndim - 2)) for part in self.modulation(style).chunk(2, 1)
+        )
+        modulated = (1 + gain) * self.first(features) + shift
+        result: Tensor = features + self.residual_scale * self.second(self.activation(modulated))
+        return result
+
+
+class Stochastic(nn.Module):
+    """A residual trunk modulated by a noise vector, as StyleGAN's synthesis is (Karras et al. 2019, sec. 2).
+
+    Maps ``(B, in_channels, *S)`` and ``noise`` ``(B, noise_channels)``, drawn from a standard normal once for an image
+    and not for a tile, to ``(B, out_channels, *S·scale)``. Without noise, or with a vector of zeros, the result is
+    deterministic. Every layer is local; the receptive field's radius is ``2·blocks + 3.75`` LR pixels at ×4.
+    """
+
+    def __init__(
+        self,
+        *,
+        in_channels: int,
+        out_channels: int,
+        scale: int | Sequence[int],
+        spatial_dims: int = 2,
+        channels: int = 64,
+        blocks: int = 16,
+        noise_channels: int = 64,
+        residual_scale: float = 1.0,
+        upsampler: Upsampler = "shuffle",
+        skip: Skip = "none",
+        skip_channels: Sequence[int] | None = None,
+    ) -> None:
+        super().__init__()
+        self.in_channels = in_channels
+        self.scale = per_axis(scale, spatial_dims)
+        self.noise_channels = noise_channels
+        self.mapping = nn.Sequential(
+            nn.Linear(noise_channels, channels, bias=False),
+            nn.LeakyReLU(0.2),
+            nn.Linear(channels, channels, bias=False),
+            nn.LeakyReLU(0.2),
+        )
+        self.head = conv(spatial_dims, in_channels, channels, 3)
+        self.trunk = nn.ModuleList(
+            ModulatedBlock(spatial_dims, channels, style_channels=channels, residual_scale=residual_scale)
+            for _ in range(blocks)
+        )
+        self.last = conv(spatial_dims, channels, channels, 3)
+        self.upsampler = build_upsampler(upsampler, spatial_dims, channels, self.scale)
+        self.tail = conv(spatial_dims, channels, out_channels, 3)
+        self.skip = InputSkip(
+            skip,
+            tail=self.tail,
+            scale=self.scale,
+            in_channels=in_channels,
+            out_channels=out_channels,
+            channels=skip_channels,
+        )
+
+    def forward(self, lr: Tensor, noise: Tensor | None = None) -> Tensor:
+        """LR to SR, both in the network's range."""
+        if noise is None:
+            noise = lr.new_zeros(lr.shape[0], self.noise_channels)
+        elif noise.shape != (lr.shape[0], self.noise_channels):
+            raise ValueError(
+                f"noise has the shape {tuple(noise.shape)}; give {self.noise_channels} numbers for each of the "
+                f"{lr.shape[0]} images."
+            )
+        style = self.mapping(noise)
+        shallow = features = self.head(lr)
+        for block in self.trunk:
+            features = block(features, style)
+        result: Tensor = self.skip(self.tail(self.upsampler(shallow + self.last(features))), lr)
+        return result

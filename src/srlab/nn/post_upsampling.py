@@ -1,0 +1,54 @@
+"""The frame that most generators share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from srlab.nn.dims import conv
+from srlab.nn.skip import InputSkip, Skip
+from srlab.nn.trunk import Trunk
+from srlab.nn.upsample import Upsampler, upsampler
+
+
+class PostUpsampling(nn.Module):
+    """Features at LR resolution, enlarged at the end (Lim et al. 2017, fig. 3).
+
+    A convolution, blocks and a convolution with a skip connection around them, an upsampler and a convolution; the
+    interpolated input may be added. Maps ``(B, in_channels, *S)`` to ``(B, out_channels, *S·scale)``.
+    """
+
+    def __init__(
+        self,
+        blocks: Sequence[nn.Module],
+        *,
+        in_channels: int,
+        out_channels: int,
+        scale: Sequence[int],
+        channels: int,
+        kind: Upsampler,
+        skip: Skip,
+        skip_channels: Sequence[int] | None,
+        checkpointing: bool,
+    ) -> None:
+        super().__init__()
+        dims = len(scale)
+        self.head = conv(dims, in_channels, channels, 3)
+        self.trunk = Trunk(*blocks, conv(dims, channels, channels, 3), checkpointing=checkpointing)
+        self.upsampler = upsampler(kind, dims, channels, scale)
+        self.tail = conv(dims, channels, out_channels, 3)
+        self.skip = InputSkip(
+            skip,
+            tail=self.tail,
+            scale=scale,
+            in_channels=in_channels,
+            out_channels=out_channels,
+            channels=skip_channels,
+        )
+
+    def forward(self, lr: Tensor) -> Tensor:
+        """LR to SR."""
+        shallow = self.head(lr)
+        result: Tensor = self.skip(self.tail(self.upsampler(shallow + self.trunk(shallow))), lr)
+        return result

@@ -1,0 +1,113 @@
+"""Every network of conf/ takes GAN steps on the command line, in 2D and 3D, with a third party's data."""
+
+import csv
+import math
+from pathlib import Path
+
+import pytest
+from conftest import Outcome
+
+from srlab.cli import config_dir
+
+VOLUMES = '''
+import numpy as np
+
+from srlab.data.pairs import FixedViews, Pairing, RandomCrops
+from srlab.data.regions import Region
+from srlab.io.array import ArrayReader
+from srlab.nn.dims import per_axis
+
+
+class Noise:
+    """Smooth noise of any number of dimensions."""
+
+    unit, data_range, pixel_size = "signal", 1.0, None
+
+    def __init__(self, *, bands, scale, spatial_dims, degradation, crop_size, seed):
+        self.bands, self.channels = tuple(bands), tuple(map(str, bands))
+        array = np.random.default_rng(0).random((len(bands), *[48] * spatial_dims), dtype=np.float32).cumsum(1) / 48
+        pairing = Pairing(degradation, per_axis(scale, spatial_dims), seed)
+        region = Region.whole(ArrayReader(array))
+        self.training = RandomCrops([region], pairing, crop_size=crop_size, augment=True)
+        self.validation = self.test = FixedViews([region.part([0] * spatial_dims, [32] * spatial_dims)], pairing)
+'''
+
+VOLUMES_YAML = """
+defaults:
+  - override /normaliser@_global_.normaliser: identity
+_target_: third_party_noise.Noise
+bands: [1, 2]
+scale: ${scale}
+spatial_dims: ${spatial_dims}
+degradation: ${degradation}
+crop_size: 32
+seed: ${seed}
+"""
+
+SMALL = {
+    "generator": {
+        "rcab": ["channels=8", "reduction=4", "blocks=1", "groups=1"],
+        None: ["channels=4", "blocks=1"],
+    },
+    "discriminator": {
+        "srgan": ["channels=4", "pooled_size=1", "dense_channels=4"],
+        "esrgan": ["channels=4", "pooled_size=1", "dense_channels=4"],
+        "patchgan": ["channels=4", "layers=1"],
+        "multiscale": ["channels=4", "layers=1"],
+        None: ["channels=4"],
+    },
+}
+
+SKIPPED = {
+    "generator": {"interpolation": "has nothing to train", "spandrel": "takes its architecture from weights="},
+    "discriminator": {"none": "is no network"},
+}
+
+
+def choices(group):
+    names = sorted(path.stem for path in (Path(config_dir()) / group).glob("*.yaml"))
+    return [name for name in names if name not in SKIPPED[group]]
+
+
+def small(group, name):
+    return [f"{group}.{line}" for line in SMALL[group].get(name, SMALL[group][None])]
+
+
+@pytest.fixture
+def theirs(tmp_path, monkeypatch):
+    (tmp_path / "third_party_noise.py").write_text(VOLUMES)
+    (tmp_path / "conf" / "data").mkdir(parents=True)
+    (tmp_path / "conf" / "data" / "noise.yaml").write_text(VOLUMES_YAML)
+    monkeypatch.syspath_prepend(tmp_path)
+    return [f"hydra.searchpath=[file://{tmp_path}/conf]", "data=noise"]
+
+
+COMBINATIONS = [(name, "srgan") for name in choices("generator")] + [
+    ("compact", name) for name in choices("discriminator") if name != "srgan"
+]
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+@pytest.mark.parametrize(("generator", "discriminator"), COMBINATIONS)
+def test_takes_three_gan_steps(command, tmp_path, theirs, generator, discriminator, dims):
+    scale = [2, 4] if dims == 2 else [1, 2, 4]
+    steps = ["trainer.max_steps=3", "schedule.pretrain_steps=0", "schedule.ramp_steps=1", "trainer.log_every_n_steps=1"]
+    chosen = [f"generator={generator}", f"discriminator={discriminator}", f"scale={scale}", f"spatial_dims={dims}"]
+    sizes = [*small("generator", generator), *small("discriminator", discriminator), "loader.batch_size=2"]
+    given = [*theirs, *chosen, *sizes, *steps, "loader.num_workers=0", "hydra.run.dir=run"]
+    assert command("train", *given) == Outcome(0, "")
+    with (tmp_path / "run" / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    losses = [(float(row["loss/generator"]), float(row["loss/discriminator"])) for row in rows]
+    assert len(losses) == 3
+    assert all(math.isfinite(value) for pair in losses for value in pair)
+    assert len(set(losses)) == 3  # both networks move, and the data with them
+    from srlab import load
+
+    assert load(tmp_path / "run" / "model.safetensors").card.scale == tuple(scale)
+
+
+def test_a_generator_without_weights_is_not_trained(command):
+    outcome = command("train", "generator=interpolation", "hydra.run.dir=run")
+    assert outcome.code == 1
+    assert "nothing to train" in outcome.error
