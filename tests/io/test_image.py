@@ -153,6 +153,11 @@ def with_nir(file):
             lambda path: raster(path, shape=(1, 16376), sparse_ok=True),
             "there are 4 x 65504 pixels, and JPEG holds 65500 along an axis",
         ),
+        (
+            "o.jpg",
+            lambda path: raster(path, shape=(4097, 4097), sparse_ok=True),
+            "there are 16388 x 16388 pixels, and for JPEG memory stays bounded up to 268435456",
+        ),
     ],
 )
 def test_what_the_format_cannot_hold_is_refused_at_once(tmp_path, name, make, problem):

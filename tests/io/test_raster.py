@@ -165,6 +165,21 @@ def test_nodata_that_no_pixel_can_have_marks_none(tmp_path, nodata):
     assert reader.read(whole(reader)).tolist() == [[[44, 255]]]
 
 
+def test_several_pages_are_refused(tmp_path):
+    page = Image.fromarray(np.zeros((4, 5), np.uint8))
+    page.save(tmp_path / "a.tif", save_all=True, append_images=[page, page])
+    with pytest.raises(ValueError, match=r"a.tif holds 3 images, and one is wanted: extract it, as by gdal_translate"):
+        RasterReader(tmp_path / "a.tif")
+
+
+def test_overviews_and_masks_are_no_pages(tmp_path):
+    path = save(tmp_path / "a.tif", np.ones((1, 600, 600), np.uint8))
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(path, "r+") as file:
+        file.write_mask(np.ones((600, 600), bool))
+        file.build_overviews([2, 4])
+    assert RasterReader(path).read((slice(0, 600), slice(0, 600))).min() == 1
+
+
 def test_complex_numbers_are_refused(tmp_path):
     path = save(tmp_path / "a.tif", np.zeros((1, 2, 2), np.complex64))
     with pytest.raises(ValueError, match="holds complex numbers: write their magnitude"):

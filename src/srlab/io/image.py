@@ -25,6 +25,8 @@ class _Format:
     counts: tuple[int, ...]
     largest: int
     """Pixels along an axis."""
+    most: int
+    """Pixels in all."""
     options: dict[str, Any]
     last: bytes
     """How a complete file ends."""
@@ -35,6 +37,7 @@ _PNG = _Format(
     dtypes=("uint8", "uint16"),
     counts=(1, 2, 3, 4),
     largest=2**31 - 1,
+    most=2**62,
     options={"WRITE_METADATA_AS_TEXT": "YES"},
     last=b"IEND\xaeB`\x82",
 )
@@ -43,6 +46,7 @@ _JPEG = _Format(
     dtypes=("uint8",),
     counts=(1, 3),
     largest=65500,  # libjpeg's limit
+    most=2**28,  # it fits its Huffman tables to the whole picture, and holds 3 bytes a pixel until then
     options={"QUALITY": 95},
     last=b"\xff\xd9",
 )
@@ -141,5 +145,7 @@ def _check(form: _Format, path: PathLike, like: RasterReader, dtype: np.dtype[An
         problem = f"pixels are marked empty by a mask, and {name} holds none"
     elif max(shape) > form.largest:
         problem = f"there are {shape[0]} x {shape[1]} pixels, and {name} holds {form.largest} along an axis"
+    elif shape[0] * shape[1] > form.most:
+        problem = f"there are {shape[0]} x {shape[1]} pixels, and for {name} memory stays bounded up to {form.most}"
     if problem:
         raise ValueError(f"{path} cannot be written: {problem}. Write a .tif.")

@@ -37,13 +37,17 @@ class RasterReader:
     FileNotFoundError, IsADirectoryError
         Where there is no such file.
     ValueError
-        Where GDAL cannot open it, it holds complex numbers, or has no such bands.
+        Where GDAL cannot open it, it holds several images or complex numbers, or has no such bands.
     """
 
     def __init__(self, path: PathLike, *, bands: Sequence[int | str] | None = None) -> None:
         self.path = existing_file(path)
         self._handle: tuple[int, Any] | None = None
         with gdal(f"{path} is not a raster that GDAL can read"), rasterio.open(self.path) as dataset:
+            parts = len(dataset.subdatasets)
+            # a picture's further parts are thumbnails; a TIFF's are pages, of which GDAL opens the first
+            if not dataset.count or (dataset.driver == "GTiff" and parts > 1):
+                raise ValueError(f"{path} holds {parts} images, and one is wanted: extract it, as by gdal_translate.")
             if "complex" in " ".join(dataset.dtypes):
                 raise ValueError(f"{path} holds complex numbers: write their magnitude to a file of float32 first.")
             self._table = colour_table(dataset)
