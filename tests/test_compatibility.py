@@ -79,12 +79,12 @@ def test_pixels_of_another_size_are_refused(size, text):
     refused(card(), reader(pixel_size=size), message)
 
 
-@pytest.mark.parametrize("factor", [1, 10, 1 / 10, 50, 1 / 50])
+@pytest.mark.parametrize("factor", [1, 5, 1 / 10, 1 / 50])
 def test_values_of_about_the_training_range_are_accepted(factor):
     refuse_stranger(card(), reader(top=3000 * factor))
 
 
-@pytest.mark.parametrize("factor", [1e4, 1e-4, 200, 1 / 200])
+@pytest.mark.parametrize("factor", [1e4, 1e-4, 20, 1 / 200])
 def test_values_of_another_unit_are_refused(factor):
     # of a uniform distribution the 99.9th percentile is 99.9 % of the top
     top = 3000 * factor

@@ -10,8 +10,9 @@ from srlab.io import Reader, Window
 PIXEL_SIZE_RATIO = 1.25
 """Pixels more than this factor coarser or finer than the training files' are another modality."""
 
-RANGE_RATIO = 100.0
-"""Values more than this factor larger or smaller than the training files' are in another unit."""
+LARGEST_RATIO, SMALLEST_RATIO = 8.0, 1 / 100
+"""Values beyond these factors of the training files' are in another unit. A dark scene may well be of the same one, but
+none is much brighter than all that a model was trained on; reflectance × 10 000 is some 20 times 8-bit values."""
 
 
 def refuse_stranger(card: ModelCard, reader: Reader) -> None:
@@ -49,7 +50,7 @@ def _compare_range(card: ModelCard, reader: Reader) -> None:
         channel = np.abs(channel[np.isfinite(channel)])
         got = float(np.percentile(channel, 99.9)) if channel.size else 0.0
         wanted = max(abs(low), abs(high))
-        if got > 0 and wanted > 0 and not 1 / RANGE_RATIO <= got / wanted <= RANGE_RATIO:
+        if got > 0 and wanted > 0 and not SMALLEST_RATIO <= got / wanted <= LARGEST_RATIO:
             raise ValueError(
                 f"the values of band {name} reach {got:.4g} and the model was trained on values up to {wanted:.4g} "
                 f"({card.unit}); bring the input to that unit, or force=true if you know better."

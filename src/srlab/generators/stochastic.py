@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from srlab.nn.dims import conv, per_axis
 from srlab.nn.skip import InputSkip, Skip
+from srlab.nn.trunk import Trunk
 from srlab.nn.upsample import Upsampler
 from srlab.nn.upsample import upsampler as build_upsampler
 
@@ -58,6 +59,7 @@ class Stochastic(nn.Module):
         upsampler: Upsampler = "shuffle",
         skip: Skip = "none",
         skip_channels: Sequence[int] | None = None,
+        checkpointing: bool = False,
     ) -> None:
         super().__init__()
         self.in_channels = in_channels
@@ -70,9 +72,12 @@ class Stochastic(nn.Module):
             nn.LeakyReLU(0.2),
         )
         self.head = conv(spatial_dims, in_channels, channels, 3)
-        self.trunk = nn.ModuleList(
-            ModulatedBlock(spatial_dims, channels, style_channels=channels, residual_scale=residual_scale)
-            for _ in range(blocks)
+        self.trunk = Trunk(
+            *(
+                ModulatedBlock(spatial_dims, channels, style_channels=channels, residual_scale=residual_scale)
+                for _ in range(blocks)
+            ),
+            checkpointing=checkpointing,
         )
         self.last = conv(spatial_dims, channels, channels, 3)
         self.upsampler = build_upsampler(upsampler, spatial_dims, channels, self.scale)
@@ -96,8 +101,7 @@ class Stochastic(nn.Module):
                 f"{lr.shape[0]} images."
             )
         style = self.mapping(noise)
-        shallow = features = self.head(lr)
-        for block in self.trunk:
-            features = block(features, style)
-        result: Tensor = self.skip(self.tail(self.upsampler(shallow + self.last(features))), lr)
+        shallow = self.head(lr)
+        features = self.last(self.trunk(shallow, style))
+        result: Tensor = self.skip(self.tail(self.upsampler(shallow + features)), lr)
         return result

@@ -23,30 +23,30 @@ class Trunk(nn.Sequential):
         super().__init__(*blocks)
         self.checkpointing = checkpointing
 
-    def forward(self, features: Tensor) -> Tensor:
-        """``(B, C, *S)`` to the same shape."""
+    def forward(self, features: Tensor, *conditions: Tensor) -> Tensor:
+        """``(B, C, *S)`` to the same shape; every block is given the conditions, as a style, besides."""
         for block in self:
             if self.checkpointing and torch.is_grad_enabled():
-                features = _recomputed(block, features)
+                features = _recomputed(block, features, *conditions)
             else:
-                features = block(features)
+                features = block(features, *conditions)
         return features
 
 
-def _recomputed(block: nn.Module, features: Tensor) -> Tensor:
+def _recomputed(block: nn.Module, *inputs: Tensor) -> Tensor:
     norms = [module for module in block.modules() if isinstance(module, _BatchNorm) and module.track_running_stats]
-    result: Tensor = _recomputed_with_statistics(block, features, norms) if norms else _checkpoint(block, features)
+    result: Tensor = _recomputed_with_statistics(block, norms, *inputs) if norms else _checkpoint(block, *inputs)
     return result
 
 
-def _checkpoint(block: nn.Module, features: Tensor, **options: Any) -> Tensor:  # noqa: ANN401
-    result: Tensor = checkpoint(block, features, use_reentrant=False, **options)
+def _checkpoint(block: nn.Module, *inputs: Tensor, **options: Any) -> Tensor:  # noqa: ANN401
+    result: Tensor = checkpoint(block, *inputs, use_reentrant=False, **options)
     return result
 
 
 @torch.compiler.disable  # type: ignore[untyped-decorator]  # torch.compile cannot trace context_fn
-def _recomputed_with_statistics(block: nn.Module, features: Tensor, norms: list[_BatchNorm]) -> Tensor:
-    return _checkpoint(block, features, context_fn=lambda: (nullcontext(), _statistics_kept(norms)))
+def _recomputed_with_statistics(block: nn.Module, norms: list[_BatchNorm], *inputs: Tensor) -> Tensor:
+    return _checkpoint(block, *inputs, context_fn=lambda: (nullcontext(), _statistics_kept(norms)))
 
 
 @contextmanager
