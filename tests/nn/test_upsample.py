@@ -1,3 +1,4 @@
+import math
 import re
 from itertools import product
 from math import prod
@@ -10,7 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from srlab.nn.dims import transposed_conv
-from srlab.nn.upsample import NearestUpsample, PixelShuffle, stages
+from srlab.nn.upsample import NearestUpsample, PixelShuffle, PixelUnshuffle, stages
 from srlab.nn.upsample import upsampler as build
 
 SCALES = st.lists(st.integers(1, 64), min_size=2, max_size=3)
@@ -123,3 +124,19 @@ def test_unknown_upsampler_is_refused(kind):
     message = f"upsampler is {kind!r}; it must be one of shuffle, nearest, transposed."
     with pytest.raises(ValueError, match=re.escape(message)):
         build(kind, 2, 4, (2, 2))
+
+
+@pytest.mark.parametrize("scale", [(2, 2), (3, 1), (1, 2, 3), (2, 2, 2)], ids=str)
+def test_pixel_unshuffle_undoes_pixel_shuffle(scale):
+    features = torch.randn(2, 3 * math.prod(scale), *(4, 3, 5)[: len(scale)])
+    assert torch.equal(PixelUnshuffle(scale)(PixelShuffle(scale)(features)), features)
+
+
+def test_pixel_unshuffle_equals_torchs_in_2d():
+    image = torch.randn(2, 3, 8, 12)
+    assert torch.equal(PixelUnshuffle((4, 4))(image), F.pixel_unshuffle(image, 4))
+
+
+def test_pixel_unshuffle_refuses_a_part_of_a_cell():
+    with pytest.raises(ValueError, match=r"size \(8, 9\) has no whole cells of \(2, 2\)"):
+        PixelUnshuffle((2, 2))(torch.zeros(1, 1, 8, 9))

@@ -47,6 +47,30 @@ class PixelShuffle(nn.Module):
         return cells.permute(0, 1, *interleaved).reshape(batch, -1, *finer)
 
 
+class PixelUnshuffle(nn.Module):
+    """Rearrange space into channels, ``(B, C, *S·scale) -> (B, C·prod(scale), *S)``: the inverse of `PixelShuffle`.
+
+    So a guide of finer resolution, as a panchromatic band, becomes channels of the LR input (space-to-depth).
+    """
+
+    def __init__(self, scale: Sequence[int]) -> None:
+        super().__init__()
+        self.scale = tuple(scale)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Gather the cells of each coarse pixel into its channels; sizes must be multiples of the scale."""
+        batch, channels, *size = image.shape
+        if any(length % factor for length, factor in zip(size, self.scale, strict=True)):
+            raise ValueError(
+                f"an image of size {tuple(size)} has no whole cells of {self.scale}: crop it to multiples."
+            )
+        dims = len(size)
+        split = [part for length, factor in zip(size, self.scale, strict=True) for part in (length // factor, factor)]
+        coarse, cells = [2 + 2 * i for i in range(dims)], [3 + 2 * i for i in range(dims)]
+        rearranged = image.reshape(batch, channels, *split).permute(0, 1, *cells, *coarse)
+        return rearranged.reshape(batch, channels * prod(self.scale), *split[::2])
+
+
 class NearestUpsample(nn.Module):
     """Repeat every pixel ``scale`` times along each axis."""
 
