@@ -114,3 +114,54 @@ def test_tiles_without_a_core_are_refused(tile, overlap):
 def test_overlap_may_exceed_a_tile_that_sees_the_whole_axis():
     (tile,) = TilePlan((5, 5), (5, 8), (19, 19))
     assert tile.core == tile.read == (slice(0, 5), slice(0, 5))
+
+
+@st.composite
+def aligned_axes(draw):
+    """Scene, tile, overlap and cell along one axis; the tile has room for a cell of core at the worst alignment."""
+    overlap, cell = draw(st.integers(0, 5)), draw(st.integers(1, 5))
+    tile = draw(st.integers(2 * overlap + 2 * cell - 1, 2 * overlap + 2 * cell + 12))
+    return draw(st.integers(1, 60)), tile, overlap, cell
+
+
+aligned_plans = st.lists(aligned_axes(), min_size=1, max_size=3).map(
+    lambda axes: TilePlan(*(tuple(values) for values in zip(*axes, strict=True)))
+)
+
+
+@settings(deadline=None)
+@given(plan=aligned_plans)
+def test_aligned_reads_start_on_multiples_and_have_one_size(plan):
+    covered = np.zeros(plan.shape, dtype=int)
+    sizes = set()
+    for tile in plan:
+        covered[tile.core] += 1
+        sizes.add(tuple(read.stop - read.start for read in tile.read))
+        for core, read, size, overlap, cell in zip(
+            tile.core, tile.read, plan.shape, plan.overlap, plan.multiple_of, strict=True
+        ):
+            assert read.start % cell == 0
+            assert 0 <= read.start <= core.start < core.stop <= read.stop <= size
+            assert core.start - read.start >= overlap or read.start == 0
+            assert read.stop - core.stop >= overlap or read.stop == size
+    assert (covered == 1).all()
+    assert len(sizes) == 1
+    assert all(length <= most for length, most in zip(*sizes, plan.tile, strict=True))
+
+
+def test_aligned_tiles_by_hand():
+    # 21 is odd, so reads of 9, not 10, let the last one start on a multiple of 2 and end with the scene
+    plan = TilePlan((21,), (10,), (2,), (2,))
+    assert [(tile.read[0].start, tile.read[0].stop) for tile in plan] == [(0, 9), (4, 13), (8, 17), (12, 21)]
+    assert [(tile.core[0].start, tile.core[0].stop) for tile in plan] == [(0, 6), (6, 10), (10, 14), (14, 21)]
+    assert TilePlan((21,), (10,), (2,), (1,)) == TilePlan((21,), (10,), (2,)) != plan
+
+
+def test_tiles_without_a_core_on_multiples_are_refused():
+    message = (
+        "a tile of (8,) pixels with an overlap of (2,) on each side, and reads that start on multiples of (4,), leaves "
+        "no core; use larger tiles (tile=) or less overlap (overlap=)."
+    )
+    with pytest.raises(ValueError, match=re.escape(message)):
+        TilePlan((21,), (8,), (2,), (4,))
+    TilePlan((24,), (8,), (2,), (4,))

@@ -468,6 +468,18 @@ class TestBundles:
         with pytest.raises(ValueError, match=re.escape(message)):
             load_weights(model().generator, path)
 
+    @pytest.mark.parametrize("match", ["exact", "inflate"])
+    def test_bundle_of_another_unshuffle_is_refused(self, tmp_path, match):
+        path = tmp_path / "model.safetensors"
+        trained = model("RRDB", unshuffle=[2, 1])
+        trained.save(path)
+        message = "by (2, 1) (pixel-unshuffle), and this run's generator by (1, 2); set generator.unshuffle=[2, 1], or"
+        with pytest.raises(ValueError, match=re.escape(message)):
+            load_weights(model("RRDB", unshuffle=[1, 2]).generator, path, match=match)
+        fresh = model("RRDB", unshuffle=[2, 1], seed=5)
+        load_weights(fresh.generator, path, match=match)
+        assert torch.equal(fresh(image(4, 5)), trained(image(4, 5)))
+
     @pytest.mark.parametrize("other", [{"generator": "RRDB"}, {"channels": 5}, {"blocks": 2}], ids=str)
     def test_weights_of_another_architecture_are_refused_by_one_line(self, tmp_path, other):
         path = tmp_path / "model.safetensors"
@@ -531,16 +543,75 @@ def test_other_network_is_named(tmp_path, kind):
             load_weights(generator, path, match=match)
 
 
-@pytest.mark.parametrize(("bands", "scale"), [(12, 2), (48, 1)])
-def test_pixel_unshuffle_is_said_to_be_missing(tmp_path, bands, scale):
-    path = saved(tmp_path, {"params_ema": rrdb_state(*RRDB_NAMES["BasicSR"], bands=bands)})
+UNSHUFFLED = pytest.mark.parametrize(("unshuffle", "scale"), [(2, 2), (4, 1)])
+
+
+@UNSHUFFLED
+@pytest.mark.parametrize("naming", RRDB_NAMES)
+def test_pixel_unshuffle_of_another_factor_is_refused(tmp_path, naming, unshuffle, scale):
+    path = saved(tmp_path, {"params_ema": rrdb_state(*RRDB_NAMES[naming], bands=3 * unshuffle**2)})
     message = (
-        rf"for scale {scale}, which rearranges its input to {bands} channels \(pixel-unshuffle\); generator=rrdb does"
+        f"RRDBNet of {naming.replace('numbered', 'ESRGAN')} that rearranges its input by {(unshuffle,) * 2} "
+        f"(pixel-unshuffle), and this run's generator by {{}}; set generator.unshuffle={unshuffle} and scale={scale}, "
+        "or weights_match=partial to load what fits."
     )
-    for given in ({"scale": 2}, {"scale": 4}):
+    for given in ({"scale": 2}, {"scale": 4}, {"scale": scale, "in_channels": 4, "out_channels": 4}):
         for match in ("exact", "inflate"):
-            with pytest.raises(ValueError, match=message):
+            with pytest.raises(ValueError, match=re.escape(message.format((1, 1)))):
                 load_weights(rrdb(**given), path, match=match)
+    # as many channels as the file's, but cells of another shape
+    with pytest.raises(ValueError, match=re.escape(message.format((unshuffle**2, 1)))):
+        load_weights(rrdb(scale=(1, 4), unshuffle=(unshuffle**2, 1)), path)
+
+
+def test_plain_weights_do_not_fit_an_unshuffled_network(tmp_path):
+    path = saved(tmp_path, rrdb_state(*RRDB_NAMES["BasicSR"]))
+    message = "by (1, 1) (pixel-unshuffle), and this run's generator by (2, 2); set generator.unshuffle=1 and scale=4,"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        load_weights(rrdb(scale=2, unshuffle=2), path)
+
+
+@UNSHUFFLED
+def test_unshuffled_rrdb_is_the_published_network(tmp_path, caplog, unshuffle, scale):
+    names = RRDB_NAMES["BasicSR"]
+    state = rrdb_state(*names, bands=3 * unshuffle**2)
+    path = saved(tmp_path, {"params_ema": state})
+    generator = rrdb(scale=scale, unshuffle=unshuffle)
+    with caplog.at_level(logging.INFO):
+        load_weights(generator, path)
+    assert "(100.0 %) and" in caplog.text
+    assert "parameters (100.0 %)" in caplog.text
+    lr = torch.rand(2, 3, 12, 8, dtype=torch.float64)
+    expected = rrdb_reference(F.pixel_unshuffle(lr, unshuffle), state, *names)
+    assert expected.shape[2:] == (12 * scale, 8 * scale)
+    with torch.no_grad():
+        torch.testing.assert_close(generator(lr), expected, rtol=0, atol=1e-5)
+        torch.testing.assert_close(generator(lr), expected, rtol=0, atol=1e-10)
+    with pytest.raises(ValueError, match=re.escape(f"model for scale {(scale,) * 2} and this run has scale (8, 8)")):
+        load_weights(rrdb(scale=8, unshuffle=unshuffle), path)
+
+
+def test_plain_network_of_guides_is_not_taken_for_an_unshuffled_one(tmp_path):
+    state = rrdb_state(*RRDB_NAMES["BasicSR"], bands=12)
+    generator = rrdb(in_channels=12)
+    load_weights(generator, saved(tmp_path, state))
+    assert torch.equal(generator.head.weight, state["conv_first.weight"])
+
+
+@UNSHUFFLED
+@pytest.mark.parametrize("bands", [13, 4, 2, 1])
+@torch.no_grad()
+def test_inflated_unshuffled_network_answers_a_grey_image_with_the_mean(tmp_path, unshuffle, scale, bands):
+    names = RRDB_NAMES["BasicSR"]
+    state = rrdb_state(*names, bands=3 * unshuffle**2)
+    generator = rrdb(scale=scale, unshuffle=unshuffle, in_channels=bands, out_channels=bands)
+    load_weights(generator, saved(tmp_path, state), match="inflate")
+    grey = torch.rand(2, 1, 8, 12, dtype=torch.float64)
+    published = rrdb_reference(F.pixel_unshuffle(grey.expand(-1, 3, -1, -1), unshuffle), state, *names)
+    mean = published.mean(dim=1, keepdim=True)
+    sr = generator(grey.expand(-1, bands, -1, -1))
+    assert mean.std() > 1e-3
+    torch.testing.assert_close(sr, mean.expand_as(sr), rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize(

@@ -33,21 +33,24 @@ def super_resolve(
     writer: Writer,
     *,
     plan: TilePlan,
+    noise: Tensor | None = None,
     batch_size: int = 1,
     device: str | torch.device = "cpu",
     progress: bool = False,
 ) -> None:
-    """Super-resolve a scene tile by tile; the writer is closed at the end, and aborted if anything fails."""
+    """Super-resolve a scene tile by tile; the writer is closed at the end, and aborted if anything fails.
+
+    A stochastic generator answers to `noise` ``(1, noise_channels)`` in every tile; see `SuperResolver.draw_noise`.
+    """
     from tqdm import tqdm
 
     try:
-        if not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size < 1:
-            raise ValueError(f"batch_size is {batch_size!r}; give a number of tiles >= 1.")
         _check_input(model, reader)
+        _check_settings(model, noise, batch_size)
         model.to(device)
         with tqdm(total=len(plan), unit="tile", disable=not progress) as bar:
             for tiles in _batches(plan, batch_size):
-                for tile, sr in zip(tiles, _run(model, reader, tiles, batch_size, device), strict=False):
+                for tile, sr in zip(tiles, _run(model, reader, tiles, batch_size, device, noise), strict=False):
                     writer.write(tile.target(model.card.scale), sr[(slice(None), *tile.crop(model.card.scale))])
                 bar.update(len(tiles))
         writer.close()
@@ -63,7 +66,12 @@ def _batches(tiles: Iterable[Tile], size: int) -> Iterator[list[Tile]]:
 
 
 def _run(
-    model: SuperResolver, reader: Reader, tiles: list[Tile], batch_size: int, device: str | torch.device
+    model: SuperResolver,
+    reader: Reader,
+    tiles: list[Tile],
+    batch_size: int,
+    device: str | torch.device,
+    noise: Tensor | None,
 ) -> NDArray[np.float32]:
     """SR tiles ``(batch_size, C, ...)``, NaN where LR holds no data; a short batch is filled with its last tile.
 
@@ -73,7 +81,8 @@ def _run(
     hidden = images.isnan().any(dim=1, keepdim=True)
     lr = torch.where(hidden, _fill(model, images.ndim), images)
     lr = torch.cat([lr, lr[-1:].expand(batch_size - len(tiles), *lr.shape[1:])])
-    sr = model(lr.to(device)).float().cpu()
+    shared = None if noise is None else noise.to(device).expand(batch_size, -1)
+    sr = model(lr.to(device), shared).float().cpu()
     for axis, factor in enumerate(model.card.scale, start=2):
         hidden = hidden.repeat_interleave(factor, dim=axis)
     sr[: len(tiles)].masked_fill_(hidden, torch.nan)
@@ -108,7 +117,8 @@ def plan_tiles(
         margins = (0,) * dims
     elif margins is None:
         margins = _automatic_overlap(model, reader, sides, cut)
-    return TilePlan(shape=reader.shape, tile=sides, overlap=margins)
+    multiple_of = per_axis(getattr(model.generator, "multiple_of", 1), dims)
+    return TilePlan(shape=reader.shape, tile=sides, overlap=margins, multiple_of=multiple_of)
 
 
 def _check_input(model: SuperResolver, reader: Reader) -> None:
@@ -117,6 +127,15 @@ def _check_input(model: SuperResolver, reader: Reader) -> None:
         raise ValueError(
             f"the input has {got[0]} channels and {got[1]} spatial axes; the model takes {wanted[0]} and {wanted[1]}."
         )
+
+
+def _check_settings(model: SuperResolver, noise: Tensor | None, batch_size: int) -> None:
+    if not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size < 1:
+        raise ValueError(f"batch_size is {batch_size!r}; give a number of tiles >= 1.")
+    channels = getattr(model.generator, "noise_channels", None)
+    if noise is not None and noise.shape != (1, channels):
+        wanted = "no noise" if channels is None else f"(1, {channels}), as its draw_noise(seed) gives"
+        raise ValueError(f"noise has the shape {tuple(noise.shape)}; this model takes {wanted}.")
 
 
 def _pixels(name: str, value: int | Sequence[int] | str, dims: int, *, least: int) -> tuple[int, ...] | None:

@@ -9,7 +9,7 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
-from srlab.nn.upsample import PixelShuffle
+from srlab.nn.upsample import PixelShuffle, PixelUnshuffle
 
 Kept = Sequence[int | None]
 """For each channel of the run, the channel of the pretrained network that is the same band, from 0, or None."""
@@ -27,6 +27,9 @@ class _Ends:
 
     cells: int
     """Pixels of one output channel that the last convolution makes at once, for a pixel shuffle after it."""
+
+    gathered: int
+    """Pixels of one input channel that the first convolution takes as so many, from a pixel unshuffle before it."""
 
 
 def inflated(
@@ -55,10 +58,11 @@ def inflated(
     if ends is None:
         return result
     name = f"{ends.first}.weight"
-    old_inputs = result[name].shape[1] if name in result and result[name].ndim > 1 else 0
-    if name in result and _differ_at(result[name], own[name], axis=1):
+    planes = result[name].shape[1] if name in result and result[name].ndim > 1 else 0
+    old_inputs, rest = divmod(planes, ends.gathered)
+    if name in result and not rest and _differ_at(result[name], own[name], axis=1):
         kept = _kept(old_inputs, ends.inputs, before, after)
-        result[name] = _inputs(result[name].to(own[name].dtype), kept)
+        result[name] = _inputs(result[name].to(own[name].dtype), kept, ends.gathered)
     for name in (f"{ends.last}.weight", f"{ends.last}.bias"):
         if name not in result or name not in own or not _differ_at(result[name], own[name], axis=0):
             continue
@@ -73,9 +77,12 @@ def inflated(
 
 def _ends(generator: nn.Module) -> _Ends | None:
     """Find the ends; None where they are not plain convolutions over the generator's channels."""
-    kinds = (nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.ConvTranspose3d, PixelShuffle, nn.PixelShuffle)
+    convolutions = (nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+    kinds = (*convolutions, PixelShuffle, nn.PixelShuffle, PixelUnshuffle)
     layers = [(name, module) for name, module in generator.named_modules() if isinstance(module, kinds)]
-    cells = 1
+    cells = gathered = 1
+    if layers and isinstance(layers[0][1], PixelUnshuffle):
+        gathered = prod(layers.pop(0)[1].scale)  # type: ignore[arg-type]
     if layers and isinstance(layers[-1][1], (PixelShuffle, nn.PixelShuffle)):
         shuffle = layers.pop()[1]
         cells = prod(shuffle.scale) if isinstance(shuffle, PixelShuffle) else int(shuffle.upscale_factor) ** 2  # type: ignore[arg-type]
@@ -86,9 +93,10 @@ def _ends(generator: nn.Module) -> _Ends | None:
         return None
     assert isinstance(head, (nn.Conv2d, nn.Conv3d))
     assert isinstance(tail, (nn.Conv2d, nn.Conv3d))
-    if head.in_channels != generator.in_channels:
+    inputs, rest = divmod(head.in_channels, gathered)
+    if rest or inputs != generator.in_channels:
         return None
-    return _Ends(first=first, last=last, inputs=head.in_channels, maps=tail.out_channels, cells=cells)
+    return _Ends(first=first, last=last, inputs=inputs, maps=tail.out_channels, cells=cells, gathered=gathered)
 
 
 def _differ_at(given: Tensor, own: Tensor, *, axis: int) -> bool:
@@ -117,14 +125,16 @@ def _telling(names: Sequence[str]) -> bool:
     return len(set(names)) == len(names) and not any(name.isdigit() for name in names)
 
 
-def _inputs(weight: Tensor, kept: Kept) -> Tensor:
+def _inputs(weight: Tensor, kept: Kept, gathered: int) -> Tensor:
+    # the pixel unshuffle gives consecutive planes for the cells of one channel
+    weight = weight.reshape(weight.shape[0], weight.shape[1] // gathered, gathered, *weight.shape[2:])
     gone = [channel for channel in range(weight.shape[1]) if channel not in kept]
     takers = [channel for channel, source in enumerate(kept) if source is None] or list(range(len(kept)))
     share = weight[:, gone].sum(dim=1) / len(takers)
     filters = [torch.zeros_like(weight[:, 0]) if source is None else weight[:, source] for source in kept]
     if gone:
         filters = [each + share if channel in takers else each for channel, each in enumerate(filters)]
-    return torch.stack(filters, dim=1)
+    return torch.stack(filters, dim=1).flatten(1, 2)
 
 
 def _outputs(tensor: Tensor, kept: Kept, cells: int) -> Tensor:

@@ -47,12 +47,18 @@ class TilePlan:
     tile: tuple[int, ...]
     overlap: tuple[int, ...]
 
+    multiple_of: tuple[int, ...] = ()
+    """Reads start on multiples of it, for networks whose answer depends on where the first pixel lies; empty: of 1."""
+
     def __post_init__(self) -> None:
-        for size, length, overlap in zip(self.shape, self.tile, self.overlap, strict=True):
-            if overlap < 0 or (length < size and length <= 2 * overlap):
+        if not self.multiple_of:
+            object.__setattr__(self, "multiple_of", (1,) * len(self.shape))
+        aligned = "" if set(self.multiple_of) <= {1} else f", and reads that start on multiples of {self.multiple_of},"
+        for size, length, overlap, cell in zip(*self._settings(), strict=True):
+            if overlap < 0 or (length < size and _step(size, length, overlap, cell) < 1):
                 raise ValueError(
-                    f"a tile of {self.tile} pixels with an overlap of {self.overlap} on each side leaves no core; "
-                    "use larger tiles (tile=) or less overlap (overlap=)."
+                    f"a tile of {self.tile} pixels with an overlap of {self.overlap} on each side{aligned} leaves no "
+                    "core; use larger tiles (tile=) or less overlap (overlap=)."
                 )
 
     def __len__(self) -> int:
@@ -67,16 +73,29 @@ class TilePlan:
             yield Tile(core=tuple(core for core, _ in spans), read=tuple(read for _, read in spans))
 
     def _axes(self) -> list[list[tuple[slice, slice]]]:
-        return [_spans(*axis) for axis in zip(self.shape, self.tile, self.overlap, strict=True)]
+        return [_spans(*axis) for axis in zip(*self._settings(), strict=True)]
+
+    def _settings(self) -> tuple[tuple[int, ...], ...]:
+        return self.shape, self.tile, self.overlap, self.multiple_of
 
 
-def _spans(size: int, length: int, overlap: int) -> list[tuple[slice, slice]]:
+def _read_length(size: int, length: int, cell: int) -> int:
+    """The longest read with which the last tile, too, starts on a multiple of `cell`."""
+    return length - (length - size) % cell
+
+
+def _step(size: int, length: int, overlap: int, cell: int) -> int:
+    """From one tile to the next."""
+    return (_read_length(size, length, cell) - 2 * overlap) // cell * cell
+
+
+def _spans(size: int, length: int, overlap: int, cell: int) -> list[tuple[slice, slice]]:
     """Core and read of each tile along one axis; all reads are equally long."""
     if length >= size:
         return [(slice(0, size), slice(0, size))]
     # The first and the last tile lack an outer overlap, so their cores may be longer.
-    inner = length - 2 * overlap
-    count = max(2, ceil((size - 2 * overlap) / inner))
+    inner, length = _step(size, length, overlap, cell), _read_length(size, length, cell)
+    count = 1 + ceil((size - length) / inner)
     spans = []
     for index in range(count):
         start = 0 if index == 0 else overlap + index * inner

@@ -15,9 +15,10 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from srlab.bundle import CARD_KEY, ModelCard, read_bundle
-from srlab.generators import Spandrel
+from srlab.generators import RRDB, Spandrel
 from srlab.inflation import inflated
 from srlab.layouts import Layout, recognise, translate
+from srlab.nn.dims import per_axis
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ def load_weights(
         _refuse_stranger(generator, file)
     names, tensors = _translated(generator, file)
     if match != "partial":
+        _refuse_unshuffle(generator, file, tensors)
         _refuse_scale(generator, file, tensors)
     if match == "inflate":
         tensors = inflated(generator, tensors, before=file.card.channels if file.card else None, after=channels)
@@ -131,24 +133,43 @@ def _translated(generator: nn.Module, file: _File) -> tuple[dict[str, str], dict
 
 
 def _refuse_stranger(generator: nn.Module, file: _File) -> None:
-    """Refuse another network, and what ours of the same name cannot do."""
-    layout, tensors = file.layout, file.tensors
-    if layout is None:
-        return
-    if not isinstance(generator, layout.kind):
+    """Refuse another network."""
+    layout = file.layout
+    if layout and not isinstance(generator, layout.kind):
         raise ValueError(
             f"{file.path} holds {layout.origin}, whose weights do not fit this run's generator, a "
             f"{type(generator).__name__}; set generator={layout.choice}, or weights_match=partial to load what fits."
         )
-    ends = [tensors[name].shape for name in ("conv_first.weight", "conv_last.weight") if name in tensors]
-    if layout.choice == "rrdb" and len(ends) == 2 and len(ends[0]) == len(ends[1]) == 4:
-        before, after = ends[0][1], ends[1][0]
-        if before in (4 * after, 16 * after) and generator.in_channels != before:
-            raise ValueError(
-                f"{file.path} holds {layout.origin} for scale {2 if before == 4 * after else 1}, which rearranges its "
-                f"input to {before} channels (pixel-unshuffle); generator=rrdb does not do that yet. Choose a model "
-                "for scale 4, or weights_match=partial to load what fits."
-            )
+
+
+def _refuse_unshuffle(generator: nn.Module, file: _File, tensors: Mapping[str, Tensor]) -> None:
+    """Refuse an RRDB that rearranges its input otherwise: adapted to other bands, its first layer might seem to fit."""
+    given = _unshuffle(generator, file, tensors) if isinstance(generator, RRDB) else None
+    if given is None or given == generator.multiple_of:
+        return
+    cells = given[0] if len(set(given)) == 1 else list(given)
+    scale = f" and scale={_published_enlargement(tensors) // given[0]}" if file.layout else ""
+    raise ValueError(
+        f"{file.path} holds {file.origin} that rearranges its input by {given} (pixel-unshuffle), and this run's "
+        f"generator by {generator.multiple_of}; set generator.unshuffle={cells}{scale}, or weights_match=partial to "
+        "load what fits."
+    )
+
+
+def _unshuffle(generator: RRDB, file: _File, tensors: Mapping[str, Tensor]) -> tuple[int, ...] | None:
+    """By how much a file's RRDB rearranges its input; None if nothing tells."""
+    dims = len(generator.scale)
+    if file.card:
+        recipe = file.card.generator
+        alike = str(recipe.get("_target_")).endswith(".RRDB") and len(file.card.scale) == dims
+        return per_axis(recipe.get("unshuffle", 1), dims) if alike else None  # type: ignore[arg-type]  # checked there
+    ends = [tensors[name].shape for name in ("head.weight", "tail.weight") if name in tensors]
+    if not file.layout or dims != 2 or [len(shape) for shape in ends] != [4, 4]:
+        return None
+    before, after, own = ends[0][1], ends[1][0], generator.multiple_of[0]
+    if before == generator.in_channels * own**2:  # with guides, more bands come in than go out
+        return own, own
+    return next(((factor, factor) for factor in (2, 4) if before == factor**2 * after), (1, 1))
 
 
 def _refuse_scale(generator: nn.Module, file: _File, tensors: Mapping[str, Tensor]) -> None:
@@ -157,7 +178,8 @@ def _refuse_scale(generator: nn.Module, file: _File, tensors: Mapping[str, Tenso
     if file.card:
         scale = file.card.scale
     elif file.layout and len(wanted) == 2:
-        scale = (_published_scale(tensors),) * 2
+        cells = generator.multiple_of if isinstance(generator, RRDB) else (1, 1)
+        scale = tuple(_published_enlargement(tensors) // cell for cell in cells)
     if scale != wanted:
         raise ValueError(
             f"{file.path} is a model for scale {scale} and this run has scale {wanted}; set scale to match, or "
@@ -165,8 +187,8 @@ def _refuse_scale(generator: nn.Module, file: _File, tensors: Mapping[str, Tenso
         )
 
 
-def _published_scale(tensors: Mapping[str, Tensor]) -> int:
-    """The factor of a published network: each upsampling convolution feeds a pixel shuffle, or doubles the size."""
+def _published_enlargement(tensors: Mapping[str, Tensor]) -> int:
+    """The factor of a published upsampler: each convolution feeds a pixel shuffle, or doubles the size."""
     shapes = {name: tensor.shape for name, tensor in tensors.items() if tensor.ndim == 4 and tensor.numel()}
     if "tail.0.weight" in shapes and "head.0.weight" in shapes:  # one pixel shuffle at the end, of the input's channels
         return isqrt(shapes["tail.0.weight"][0] // shapes["head.0.weight"][1])

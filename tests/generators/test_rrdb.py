@@ -1,3 +1,5 @@
+from math import ceil
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -105,3 +107,109 @@ def test_default_residual_scale_is_the_papers():
     x = torch.randn(1, 1, 4, 4, dtype=torch.float64)
     expected = reference(x, network.state_dict(), blocks=1, factors=[2], residual_scale=0.2)
     torch.testing.assert_close(network(x), expected)
+
+
+def unshuffled(**arguments):
+    torch.manual_seed(0)
+    given = {"in_channels": 3, "out_channels": 2, "channels": 6, "blocks": 2, "growth_channels": 4}
+    network = RRDB(**given | arguments).double().eval()
+    for parameter in network.parameters():
+        parameter.data.normal_(std=0.2)
+    return network
+
+
+@pytest.mark.parametrize(
+    ("unshuffle", "scale", "factors"), [(2, 2, [2, 2]), (4, 1, [2, 2]), (3, 1, [3]), (2, 3, [2, 3])]
+)
+@pytest.mark.parametrize("size", [(12, 24), (7, 13), (1, 2)], ids=str)
+@torch.no_grad()
+def test_unshuffled_network_is_the_plain_one_on_cells(unshuffle, scale, factors, size):
+    network = unshuffled(scale=scale, unshuffle=unshuffle)
+    lr = torch.randn(2, 3, *size, dtype=torch.float64)
+    rows, columns = (
+        torch.arange(ceil(length / unshuffle) * unshuffle).clamp(max=length - 1) for length in size
+    )  # the last pixel stands in for those that are missing
+    cells = F.pixel_unshuffle(lr[:, :, rows][:, :, :, columns], unshuffle)
+    expected = reference(cells, network.state_dict(), blocks=2, factors=factors, residual_scale=0.2)
+    torch.testing.assert_close(network(lr), expected[:, :, : size[0] * scale, : size[1] * scale])
+
+
+@torch.no_grad()
+def test_anisotropic_cells_of_a_volume_are_those_of_its_slices():
+    flat = unshuffled(scale=(2, 1), unshuffle=(2, 3))
+    deep = unshuffled(scale=(1, 2, 1), unshuffle=(1, 2, 3), spatial_dims=3)
+    for name, tensor in deep.state_dict().items():
+        weight = flat.state_dict()[name]
+        if tensor.ndim == 5:
+            tensor.zero_()[:, :, 1] = weight
+        else:
+            tensor.copy_(weight)
+    lr = torch.randn(2, 3, 4, 7, 8, dtype=torch.float64)
+    slices = torch.stack([flat(each) for each in lr.unbind(2)], dim=2)
+    assert slices.shape == (2, 2, 4, 14, 8)
+    torch.testing.assert_close(deep(lr), slices)
+
+
+@torch.no_grad()
+def test_cells_of_several_slices_have_the_first_axis_outermost():
+    network = unshuffled(in_channels=1, scale=(1, 1, 1), unshuffle=(2, 1, 3), spatial_dims=3, blocks=1)
+    plain = unshuffled(in_channels=6, scale=(2, 1, 3), spatial_dims=3, blocks=1)
+    plain.load_state_dict(network.state_dict())
+    lr = torch.randn(1, 1, 4, 5, 6, dtype=torch.float64)
+    cells = torch.cat([lr[:, :, deep::2, :, right::3] for deep in range(2) for right in range(3)], dim=1)
+    torch.testing.assert_close(network(lr), plain(cells))
+
+
+@pytest.mark.parametrize("size", [(7, 9), (1, 1)], ids=str)
+@torch.no_grad()
+def test_skip_adds_the_input_as_it_is(size):
+    network = unshuffled(out_channels=3, scale=2, unshuffle=4, skip="nearest")
+    lr = torch.randn(1, 3, *size, dtype=torch.float64)
+    added = network(lr) - unshuffled(out_channels=3, scale=2, unshuffle=4)(lr)
+    torch.testing.assert_close(added, F.interpolate(lr, scale_factor=2, mode="nearest"))
+
+
+def test_unshuffle_of_one_changes_neither_names_nor_answer():
+    plain, network = unshuffled(scale=2), unshuffled(scale=2, unshuffle=[1, 1])
+    assert (
+        network.state_dict().keys() == plain.state_dict().keys() == unshuffled(scale=1, unshuffle=2).state_dict().keys()
+    )
+    lr = torch.randn(1, 3, 5, 4, dtype=torch.float64)
+    assert torch.equal(network(lr), plain(lr))
+
+
+def test_unshuffle_must_be_one_integer_per_axis():
+    for wrong in (0, 1.5, [2, 2, 2]):
+        with pytest.raises(ValueError, match="for 2 spatial axes"):
+            unshuffled(scale=2, unshuffle=wrong)
+    assert unshuffled(scale=2, unshuffle=[3, 1]).multiple_of == (3, 1)
+    assert unshuffled(scale=2).multiple_of == (1, 1)
+
+
+def test_gradients_reach_every_parameter_of_an_unshuffled_network():
+    network = unshuffled(scale=2, unshuffle=(2, 3), checkpointing=True)
+    network(torch.randn(1, 3, 5, 7, dtype=torch.float64)).square().mean().backward()
+    assert all(parameter.grad is not None and parameter.grad.any() for parameter in network.parameters())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("dims", "unshuffle"), [(2, 2), (2, (1, 3)), (3, (1, 2, 3))], ids=str)
+@torch.no_grad()
+def test_unshuffled_network_compiles_and_exports(dims, unshuffle):
+    network = unshuffled(scale=2, unshuffle=unshuffle, spatial_dims=dims, blocks=1)
+
+    def lr(*size):
+        return torch.randn(2, 3, *size[-dims:], dtype=torch.float64)
+
+    torch.compiler.reset()
+    compiled = torch.compile(network, backend="aot_eager")
+    for size in [(3, 7, 5), (2, 6, 6), (3, 11, 4)]:
+        given = lr(*size)
+        torch.testing.assert_close(compiled(given), network(given))
+        torch.testing.assert_close(torch.export.export(network, (given,)).module()(given), network(given))
+    cells = {2 + axis: torch.export.Dim(f"cells_{axis}", min=2, max=32) for axis in range(dims)}
+    sizes = {axis: free * cell for (axis, free), cell in zip(cells.items(), network.multiple_of, strict=True)}
+    exported = torch.export.export(network, (lr(4, 6, 12),), dynamic_shapes=(sizes,)).module()
+    for size in [(4, 6, 12), (5, 8, 6)]:
+        given = lr(*size)
+        torch.testing.assert_close(exported(given), network(given))

@@ -1,4 +1,6 @@
-from math import ceil
+from fractions import Fraction
+from itertools import zip_longest
+from math import ceil, prod
 
 import pytest
 import torch
@@ -7,6 +9,8 @@ from torch import nn
 from srlab.generators import RRDB, SRResNet
 from srlab.nn.receptive_field import receptive_field
 from srlab.nn.resample import enlarge
+
+FACTORS = {1: [], 2: [2], 3: [3], 4: [2, 2], 6: [2, 3]}
 
 
 class Local(nn.Module):
@@ -51,6 +55,57 @@ def test_radius_of_the_generators_is_the_documented_one(blocks, skip):
     arguments = {"in_channels": 1, "out_channels": 1, "scale": 4, "channels": 2, "blocks": blocks, "skip": skip}
     assert receptive_field(RRDB(growth_channels=1, **arguments)) == (ceil(15 * blocks + 3.25),) * 2
     assert receptive_field(SRResNet(**arguments)) == (ceil(2 * blocks + 7.5),) * 2
+
+
+@pytest.mark.parametrize(
+    ("unshuffle", "scale"),
+    [(2, 2), (4, 1), ((1, 3), 1), ((3, 2), (2, 1)), ((2, 1, 3), (1, 2, 2))],
+    ids=str,
+)
+@pytest.mark.parametrize("blocks", [1, 2])
+def test_radius_over_cells_is_that_of_the_cells_and_the_way_through_one(unshuffle, scale, blocks):
+    dims = len(unshuffle) if isinstance(unshuffle, tuple) else 2
+    network = RRDB(
+        in_channels=1, out_channels=1, scale=scale, spatial_dims=dims, channels=2, blocks=blocks, growth_channels=1,
+        unshuffle=unshuffle,
+    )  # fmt: skip
+    enlargement = [cell * factor for cell, factor in zip(network.multiple_of, network.scale, strict=True)]
+    stages = list(zip_longest(*(FACTORS[total] for total in enlargement), fillvalue=1))
+    expected = []
+    for axis, cell in enumerate(network.multiple_of):
+        finer = [prod(stage[axis] for stage in stages[: number + 1]) for number in range(len(stages))]
+        reach = 15 * blocks + 2 + sum(Fraction(1, each) for each in finer) + Fraction(2, enlargement[axis])
+        expected.append(ceil(cell * reach) + cell - 1)
+    assert receptive_field(network) == tuple(expected)
+
+
+def test_radius_of_published_unshuffled_networks():
+    arguments = {"in_channels": 1, "out_channels": 1, "channels": 2, "growth_channels": 1}
+    # 15 cells a block and 3.25 more, and the way through one cell
+    assert receptive_field(RRDB(scale=2, unshuffle=2, blocks=4, **arguments)) == (ceil(2 * 63.25) + 1,) * 2
+    assert receptive_field(RRDB(scale=1, unshuffle=4, blocks=1, **arguments)) == (4 * 18.25 + 3,) * 2
+    assert receptive_field(RRDB(scale=2, unshuffle=2, blocks=23, **arguments)) == (ceil(2 * 348.25) + 1,) * 2
+
+
+class Cells(Cubic):
+    """The pixel at one place in each cell of three reaches five pixels on, the others stay where they are."""
+
+    multiple_of, scale, in_channels = (3, 1), (1, 1), 1
+
+    def __init__(self, place):
+        super().__init__()
+        self.place = place
+
+    def forward(self, lr):
+        sr = lr.clone()
+        there = sr[:, :, self.place + 5 :: 3]
+        there += lr[:, :, self.place :: 3][:, :, : there.shape[2]]
+        return sr
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_radius_is_that_of_the_position_that_reaches_furthest(place):
+    assert receptive_field(Cells(place)) == (5, 0)
 
 
 def test_radius_of_a_global_layer_is_none_along_its_axis():

@@ -10,8 +10,9 @@ from torch import Tensor
 class Generator(Protocol):
     """An ``nn.Module`` from LR to SR in the network's range, for any size.
 
-    It may say `multiple_of`, a number of LR pixels that tiles should be a multiple of, or `noise_channels`: then it
-    takes a second argument ``noise`` ``(B, noise_channels)``, drawn once for an image, and without it is deterministic.
+    It may say `multiple_of`, one number of LR pixels for each axis on whose multiples tiles should start, or
+    `noise_channels`: then it takes a second argument ``noise`` ``(B, noise_channels)``, drawn once for an image, and
+    without it is deterministic.
     """
 
     in_channels: int
