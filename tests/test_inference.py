@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from srlab.bundle import ModelCard
-from srlab.generators import RRDB, SRResNet
+from srlab.generators import RRDB, SRResNet, Stochastic
 from srlab.inference import chosen_device, plan_tiles, super_resolve, tiling_error
 from srlab.io.array import ArrayReader, ArrayWriter
 from srlab.nn.receptive_field import receptive_field
@@ -66,6 +66,18 @@ def rrdb(scale, channels=2):
     )  # fmt: skip
 
 
+def stochastic(scale, channels=2):
+    """With random weights throughout, so that the noise shows."""
+    torch.manual_seed(3)
+    network = Stochastic(
+        in_channels=channels, out_channels=channels, scale=scale, spatial_dims=len(scale), channels=4, blocks=2,
+        noise_channels=5,
+    )  # fmt: skip
+    for parameter in network.parameters():
+        nn.init.normal_(parameter, std=0.3)
+    return network
+
+
 class Repeat(nn.Module):
     """Nearest-neighbour enlargement: what stands in the output is known without arithmetic."""
 
@@ -111,14 +123,14 @@ def scene(channels, *shape, top=TOP):
     return (top * np.random.default_rng(0).random((channels, *shape))).astype(np.float32)
 
 
-def tiled(model, image, plan, batch_size=1):
+def tiled(model, image, plan, batch_size=1, noise=None):
     writer = ArrayWriter(len(image), np.multiply(image.shape[1:], model.card.scale))
-    super_resolve(model, ArrayReader(image), writer, plan=plan, batch_size=batch_size)
+    super_resolve(model, ArrayReader(image), writer, plan=plan, batch_size=batch_size, noise=noise)
     return writer.array
 
 
-def whole(model, image):
-    return model(torch.from_numpy(image)[None])[0].numpy()
+def whole(model, image, noise=None):
+    return model(torch.from_numpy(image)[None], noise)[0].numpy()
 
 
 NETWORKS = [
@@ -163,6 +175,49 @@ def test_tiled_equals_whole_in_double_precision(network, scale, shape, tile):
             assert (sr - expected[(..., *part.target(scale))]).abs().max() < 1e-12 * (expected.max() - expected.min())
 
 
+CELLS = [
+    pytest.param((2, 2), (2, 2), (117, 83), (95, 83), id="x2"),
+    pytest.param((1, 1), (4, 4), (203, 161), (170, 165), id="x1"),
+    pytest.param((2, 1), (1, 3), (61, 161), (44, 130), id="anisotropic"),
+    pytest.param((1, 2, 1), (1, 2, 3), (2, 87, 3), (2, 79, 3), id="volume"),
+]
+
+
+def on_cells(scale, unshuffle):
+    torch.manual_seed(3)
+    return RRDB(
+        in_channels=1, out_channels=1, scale=scale, spatial_dims=len(scale), channels=4, growth_channels=4, blocks=1,
+        residual_scale=1.0, unshuffle=unshuffle,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("alignment", ["aligned", "anywhere"])
+@pytest.mark.parametrize(("scale", "unshuffle", "shape", "tile"), CELLS)
+@torch.no_grad()
+def test_tiled_equals_whole_over_cells_if_reads_are_aligned(scale, unshuffle, shape, tile, alignment):
+    generator = on_cells(scale, unshuffle).eval().double()
+    image = torch.from_numpy(scene(1, *shape, top=1.0)).double()[None]
+    expected = generator(image)
+    cells = unshuffle if alignment == "aligned" else (1,) * len(shape)
+    parts = TilePlan(shape, tile, receptive_field(generator), cells)
+    assert len(parts) > 1
+    changes = [
+        (generator(image[(..., *part.read)])[(..., *part.crop(scale))] - expected[(..., *part.target(scale))]).abs()
+        for part in parts
+    ]
+    change = max(float(each.max()) for each in changes) / float(expected.max() - expected.min())
+    assert change < 1e-12 if alignment == "aligned" else change > 1e-6
+
+
+@pytest.mark.parametrize(("scale", "unshuffle", "shape", "tile"), CELLS)
+def test_planned_tiles_start_on_cells(scale, unshuffle, shape, tile):
+    model, image = resolver(on_cells(scale, unshuffle), top=1), scene(1, *shape, top=1.0)
+    plan = plan_tiles(model, ArrayReader(image), tile=tile, overlap=receptive_field(model.generator))
+    assert plan.multiple_of == unshuffle
+    expected = whole(model, image)
+    assert np.abs(tiled(model, image, plan, batch_size=2) - expected).max() < 1e-5 * np.ptp(expected)
+
+
 @pytest.mark.parametrize("missing", [1, 2])
 def test_overlap_one_short_of_the_receptive_field_is_not_exact(missing):
     generator = srresnet((4, 4)).eval().double()
@@ -179,6 +234,36 @@ def test_overlap_one_short_of_the_receptive_field_is_not_exact(missing):
             for part in parts
         ]  # fmt: skip
     assert max(changes) > 1e-9 * (expected.max() - expected.min())
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+@pytest.mark.parametrize(
+    ("scale", "shape", "tile"),
+    [
+        pytest.param((4, 4), (61, 43), (29, 25), id="image"),
+        pytest.param((3, 1), (35, 57), (25, 31), id="anisotropic"),
+        pytest.param((1, 2, 2), (3, 33, 19), (5, 27, 19), id="video"),
+    ],
+)
+def test_tiled_equals_whole_under_the_same_noise(scale, shape, tile, batch_size):
+    model, image = resolver(stochastic(scale)), scene(2, *shape)
+    plan = TilePlan(shape, tile, receptive_field(model.generator))
+    assert len(plan) > 1
+    results = []
+    for seed in (0, 1):
+        noise = torch.randn(1, 5, generator=torch.Generator().manual_seed(seed))
+        expected = whole(model, image, noise)
+        results.append(tiled(model, image, plan, batch_size, noise))
+        assert np.abs(results[-1] - expected).max() < 1e-5 * np.ptp(expected)
+    assert np.abs(results[0] - results[1]).max() > 0.01 * np.ptp(results[0])
+
+
+def test_zero_noise_gives_the_deterministic_answer():
+    model, image = resolver(stochastic((2, 2))), scene(2, 57, 49)
+    plan = TilePlan((57, 49), (29, 25), (8, 8))
+    without = tiled(model, image, plan)
+    np.testing.assert_array_equal(tiled(model, image, plan, noise=torch.zeros(1, 5)), without)
+    assert np.abs(tiled(model, image, plan, noise=torch.ones(1, 5)) - without).max() > 0.01 * np.ptp(without)
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 5])
@@ -309,6 +394,27 @@ def test_wrong_batch_sizes_abort_the_writer(batch_size):
     recorder = Recorder((40, 40))
     with pytest.raises(ValueError, match=re.escape(f"batch_size is {batch_size!r}; give a number of tiles >= 1.")):
         pass_through(recorder, batch_size)
+    assert recorder.events == ["abort"]
+
+
+@pytest.mark.parametrize(
+    ("network", "shape", "message"),
+    [
+        # three vectors would make three tiles of a batch different samples
+        (stochastic, (3, 5), "noise has the shape (3, 5); this model takes (1, 5), as its draw_noise(seed) gives."),
+        (stochastic, (5,), "noise has the shape (5,); this model takes (1, 5), as"),
+        (stochastic, (1, 4), "noise has the shape (1, 4); this model takes (1, 5), as"),
+        (srresnet, (1, 5), "noise has the shape (1, 5); this model takes no noise."),
+    ],
+    ids=str,
+)
+def test_noise_of_another_shape_aborts_the_writer(network, shape, message):
+    recorder = Recorder((40, 40))
+    plan = TilePlan((40, 40), (20, 20), (1, 1))
+    with pytest.raises(ValueError, match=re.escape(message)):
+        super_resolve(
+            resolver(network((2, 2), channels=1)), recorder, recorder, plan=plan, noise=torch.ones(shape), batch_size=3
+        )
     assert recorder.events == ["abort"]
 
 

@@ -8,7 +8,10 @@ from PIL import Image
 from skimage.data import chelsea
 
 import srlab
-from srlab.super_resolver import file_hash
+from srlab.bundle import ModelCard
+from srlab.generators import Stochastic
+from srlab.normalisers import MinMax
+from srlab.super_resolver import SuperResolver, file_hash
 
 TRANSFORM = Affine(10, 0, 399_960, 0, -10, 5_300_040)
 
@@ -29,6 +32,34 @@ def scene(tmp_path_factory):
 @pytest.fixture
 def model(trained):
     return trained / "model.safetensors"
+
+
+@pytest.fixture(scope="module")
+def stochastic(tmp_path_factory):
+    """A stochastic model with random weights throughout, so that the noise shows."""
+    recipe = {
+        "in_channels": 3, "out_channels": 3, "scale": 4, "channels": 4, "blocks": 1, "noise_channels": 3,
+        "skip": "cubic",
+    }  # fmt: skip
+    torch.manual_seed(0)
+    network = Stochastic(**recipe)
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    statistics = {"minimum": 0.0, "maximum": 255.0}
+    card = ModelCard(
+        generator={"_target_": "srlab.generators.Stochastic", **recipe},
+        normaliser={"_target_": "srlab.normalisers.MinMax", **statistics},
+        scale=(4, 4),
+        bands=(1, 2, 3),
+        channels=("red", "green", "blue"),
+        unit="8-bit value",
+        training_range=((0.0, 255.0),) * 3,
+        pixel_size=None,
+        versions={},
+    )
+    path = tmp_path_factory.mktemp("stochastic") / "model.safetensors"
+    SuperResolver(generator=network, normaliser=MinMax(**statistics), card=card).save(path)
+    return path
 
 
 def test_geotiff_keeps_its_place_and_type(command, tmp_path, model, scene):
@@ -66,6 +97,47 @@ def test_seams_do_not_show(command, tmp_path, model, scene):
         # Equal but for rounding: a value within 1e-4 of a half may round either way.
         assert np.abs(tiled.read().astype(int) - whole.read()).max() <= 1
         assert (tiled.read() != whole.read()).mean() < 1e-3
+
+
+def test_a_noise_seed_draws_one_sample(command, tmp_path, stochastic, scene):
+    common = (f"model={stochastic}", f"input={scene}", "tile=40")
+    runs = {"none": [], "zero": ["noise_seed=0"], "seven": ["noise_seed=7"], "again": ["noise_seed=7"]}
+    for name, given in runs.items():
+        assert command("predict", *common, f"output={name}.tif", *given) == Outcome(0, "")
+    assert (tmp_path / "seven.tif").read_bytes() == (tmp_path / "again.tif").read_bytes()
+    pixels, descriptions = {}, {}
+    for name in runs:
+        with rasterio.open(tmp_path / f"{name}.tif") as file:
+            pixels[name], descriptions[name] = file.read().astype(int), file.tags()["DESCRIPTION"]
+    for one, other in (("none", "zero"), ("none", "seven"), ("zero", "seven")):
+        assert np.abs(pixels[one] - pixels[other]).max() > 5
+    assert descriptions == {
+        "none": "super-resolved",
+        "zero": "super-resolved, noise seed 0",
+        "seven": "super-resolved, noise seed 7",
+        "again": "super-resolved, noise seed 7",
+    }
+
+
+def test_a_sample_shows_no_seams(command, tmp_path, stochastic, scene):
+    common = (f"model={stochastic}", f"input={scene}", "noise_seed=7")
+    assert command("predict", *common, "output=tiled.tif", "tile=40", "batch_size=3") == Outcome(0, "")
+    assert command("predict", *common, "output=whole.tif", "tile=100") == Outcome(0, "")
+    with rasterio.open(tmp_path / "tiled.tif") as tiled, rasterio.open(tmp_path / "whole.tif") as whole:
+        # as above, equal but for rounding
+        assert np.abs(tiled.read().astype(int) - whole.read()).max() <= 1
+        assert (tiled.read() != whole.read()).mean() < 1e-3
+
+
+def test_a_sample_equals_that_of_the_python_callable(command, tmp_path, stochastic):
+    pixels = chelsea()[100:160, 100:180]
+    Image.fromarray(pixels).save(tmp_path / "small.png")
+    given = (f"model={stochastic}", "input=small.png", "output=x4.png", "noise_seed=7")
+    assert command("predict", *given) == Outcome(0, "")
+    lr = torch.from_numpy(np.moveaxis(pixels, -1, 0).astype(np.float32))[None]
+    model = srlab.load(stochastic)
+    expected = model(lr, model.draw_noise(7))[0].round().clamp(0, 255).to(torch.uint8)
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "x4.png")), expected.movedim(0, -1).numpy())
 
 
 def test_checkpoint_predicts_like_the_bundle(command, tmp_path, trained, scene):
@@ -107,6 +179,15 @@ class TestMistakes:
         error = refused(f"model={model}", f"input={scene}", "output=a.tif", "scale=2")
         assert "scale=2" in error
         assert "(4, 4)" in error
+
+    def test_model_takes_no_noise(self, refused, model, scene):
+        error = refused(f"model={model}", f"input={scene}", "output=a.tif", "noise_seed=7")
+        assert "noise_seed is 7 and SRResNet takes no noise; leave noise_seed out" in error
+
+    @pytest.mark.parametrize("seed", ["-1", "1.5", "true", "many", "[1,2]", "4294967296"])
+    def test_noise_seed_is_no_seed(self, refused, stochastic, scene, seed):
+        error = refused(f"model={stochastic}", f"input={scene}", "output=a.tif", f"noise_seed={seed}")
+        assert "give a whole number from 0 to 4294967295." in error
 
     def test_truncated_tiff(self, refused, tmp_path, model, scene):
         (tmp_path / "half.tif").write_bytes(scene.read_bytes()[: scene.stat().st_size // 2])

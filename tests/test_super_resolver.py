@@ -102,13 +102,58 @@ def test_every_generator_is_saved_and_loaded():
     assert networks - {"Spandrel"} == set(GENERATORS) | set(OTHERS)  # Spandrel is empty without weights
 
 
+def stochastic(noise_channels=3):
+    torch.manual_seed(0)
+    network = generators.Stochastic(
+        in_channels=3, out_channels=3, scale=2, channels=4, blocks=1, noise_channels=noise_channels
+    )
+    return SuperResolver(generator=network, normaliser=Identity(), card=model().card)
+
+
 def test_noise_reaches_the_generator():
-    recipe = {"in_channels": 3, "out_channels": 3, "scale": 2, "channels": 4, "blocks": 1, "noise_channels": 3}
-    network = generators.Stochastic(**recipe)
-    resolver = SuperResolver(generator=network, normaliser=Identity(), card=model().card)
+    resolver = stochastic()
     lr, noise = image(4, 5), torch.randn(2, 3)
-    assert torch.equal(resolver(lr, noise), network(lr, noise).detach())
+    assert torch.equal(resolver(lr, noise), resolver.generator(lr, noise).detach())
     assert not torch.equal(resolver(lr, noise), resolver(lr))
+
+
+def test_a_seed_draws_one_noise_whatever_was_drawn_before():
+    resolver = stochastic()
+    drawn = []
+    for global_seed in (0, 1):
+        torch.manual_seed(global_seed)
+        state = torch.get_rng_state()
+        drawn.append(resolver.draw_noise(7))
+        assert torch.equal(torch.get_rng_state(), state)
+    assert drawn[0].shape == (1, 3)
+    assert torch.equal(*drawn)
+    assert resolver(image(4, 5)[:1], drawn[0]).shape == (1, 3, 8, 10)
+
+
+def test_every_seed_draws_another_noise():
+    seeds = [0, 1, 7, 2**16, 2**31, 2**32 - 1]
+    assert len({tuple(stochastic().draw_noise(seed).flatten().tolist()) for seed in seeds}) == len(seeds)
+
+
+def test_noise_is_standard_normal():
+    number = 10_000
+    noise = stochastic(number).draw_noise(0)
+    assert abs(noise.mean()) < 5 / number**0.5
+    assert abs(noise.square().mean() - 1) < 5 * (2 / number) ** 0.5
+    assert abs((noise.abs() < 1).double().mean() - 0.6827) < 5 * (0.6827 * 0.3173 / number) ** 0.5
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 1.0, 1.5, True, "7", None], ids=repr)
+def test_wrong_noise_seeds_are_refused(seed):
+    message = f"noise_seed is {seed!r}; give a whole number from 0 to 4294967295."
+    with pytest.raises(ValueError, match=re.escape(message)):
+        stochastic().draw_noise(seed)
+
+
+def test_noise_of_a_generator_that_takes_none_is_refused():
+    message = "noise_seed is 7 and SRResNet takes no noise; leave noise_seed out, or use a model with a stochastic"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        model("SRResNet").draw_noise(7)
 
 
 def test_loaded_model_is_for_use_and_not_for_training(tmp_path):

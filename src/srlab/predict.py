@@ -23,6 +23,7 @@ def predict(config: DictConfig) -> None:
 
     cli.require(config, "model", "input", "output")
     model = srlab.load(config.model, trust=config.trust)
+    noise = None if config.noise_seed is None else model.draw_noise(config.noise_seed)
     scale = model.card.scale
     if config.scale is not None and per_axis(config.scale, len(scale)) != scale:
         raise ValueError(f"scale={config.scale} was asked for and {config.model} is a model for scale {scale}.")
@@ -31,16 +32,13 @@ def predict(config: DictConfig) -> None:
         refuse_stranger(model.card, reader)
     device = chosen_device(config.device)
     plan = plan_tiles(model, reader, tile=config.tile, overlap=config.overlap)
-    provenance = Provenance(software=f"srlab {srlab.__version__}", model=file_hash(config.model))
+    description = "super-resolved" if noise is None else f"super-resolved, noise seed {config.noise_seed}"
+    provenance = Provenance(
+        software=f"srlab {srlab.__version__}", model=file_hash(config.model), description=description
+    )
     writer = create_writer(config.output, like=reader, scale=scale, provenance=provenance, overwrite=config.overwrite)
     super_resolve(
-        model,
-        reader,
-        writer,
-        plan=plan,
-        batch_size=config.batch_size,
-        device=device,
-        progress=True,
+        model, reader, writer, plan=plan, noise=noise, batch_size=config.batch_size, device=device, progress=True
     )
     log.info("wrote %s", config.output)
 

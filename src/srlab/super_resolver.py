@@ -42,6 +42,22 @@ class SuperResolver(nn.Module):
         inputs = (self.normaliser.lr(lr),) if noise is None else (self.normaliser.lr(lr), noise)
         return self.normaliser.inverse(self.generator(*inputs))
 
+    def draw_noise(self, seed: int) -> Tensor:
+        """Draw ``(1, noise_channels)`` for one sample of a stochastic generator: the same on every device for a seed.
+
+        Raises a ``ValueError`` for a generator without noise, and for a seed that is no whole number below 2³².
+        """
+        channels = getattr(self.generator, "noise_channels", None)
+        if channels is None:
+            raise ValueError(
+                f"noise_seed is {seed!r} and {type(self.generator).__name__} takes no noise; leave noise_seed out, or "
+                "use a model with a stochastic generator."
+            )
+        # torch's CPU generator ignores higher bits: a seed of 2³² would repeat the sample of 0
+        if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**32:
+            raise ValueError(f"noise_seed is {seed!r}; give a whole number from 0 to 4294967295.")
+        return torch.randn(1, channels, generator=torch.Generator().manual_seed(seed))
+
     def save(self, path: str | Path) -> None:
         """Write the bundle; an earlier one at `path` is replaced only by a complete one."""
         write_bundle(path, tensors=self.state_dict(), card=self.card)
