@@ -39,7 +39,9 @@ def read_back(argument: str) -> str:
 
 
 @pytest.mark.parametrize("path", AWKWARD)
-@pytest.mark.parametrize("key", sorted(cli.PATH_KEYS - {"hydra.run.dir", "hydra.sweep.dir"}))
+@pytest.mark.parametrize(
+    "key", [*sorted(cli.PATH_KEYS - {"hydra.run.dir", "hydra.sweep.dir"}), "loss.lpips.term.weights"]
+)
 def test_paths_survive_hydras_grammar(key, path):
     (argument,) = cli.quoted([f"{key}={path}"])
     assert read_back(argument) == path

@@ -107,6 +107,40 @@ def test_takes_three_gan_steps(command, tmp_path, theirs, generator, discriminat
     assert load(tmp_path / "run" / "model.safetensors").card.scale == tuple(scale)
 
 
+OBJECTIVES = sorted(path.stem for path in (Path(config_dir()) / "adversarial").glob("*.yaml"))
+GAMES = [
+    pytest.param(objective, discriminator, marks=() if discriminator == "patchgan" else pytest.mark.slow)
+    for objective in OBJECTIVES
+    for discriminator in choices("discriminator")
+]
+
+
+@pytest.mark.parametrize(("objective", "discriminator"), GAMES)
+def test_every_game_is_played(command, tmp_path, theirs, objective, discriminator):
+    steps = [
+        "trainer.max_steps=20",
+        "schedule.pretrain_steps=0",
+        "schedule.ramp_steps=1",
+        "trainer.log_every_n_steps=1",
+    ]
+    penalty = [] if objective == "wgan" else ["penalty=r1", "penalty.interval=4"]
+    given = [
+        *(*theirs, "generator=compact", *small("generator", "compact"), "loader.batch_size=2", "loader.num_workers=0"),
+        *(f"discriminator={discriminator}", *small("discriminator", discriminator), *steps, *penalty),
+        *(f"adversarial={objective}", "adversarial.weight=0.1", "adversarial.feature_matching=0.5", "scale=2"),
+    ]
+    assert command("train", *given, "hydra.run.dir=run") == Outcome(0, "")
+    with (tmp_path / "run" / "metrics.csv").open() as file:
+        rows = [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
+    assert len(rows) == 20
+    assert all(math.isfinite(value) for row in rows for value in row.values())
+    for name in ("loss/adversarial", "loss/feature_matching", "loss/discriminator", "loss/penalty"):
+        assert len({row[name] for row in rows}) >= 5, f"{name} stands still"
+    for row in rows[1:]:
+        parts = row["weighted/l1"] + 0.1 * row["loss/adversarial"] + 0.5 * row["loss/feature_matching"]
+        assert row["loss/generator"] == pytest.approx(parts, rel=1e-4)
+
+
 def test_a_generator_without_weights_is_not_trained(command):
     outcome = command("train", "generator=interpolation", "hydra.run.dir=run")
     assert outcome.code == 1

@@ -23,7 +23,7 @@ from omegaconf import DictConfig, OmegaConf
 PATH_KEYS = frozenset(
     {"model", "input", "output", "data.root", "resume", "weights", "hydra.run.dir", "hydra.sweep.dir"}
 )
-"""Keys whose values are taken as they stand, with whatever signs a file name may have."""
+"""Keys whose values are taken as they stand, with whatever signs a file name may have; so is every ``*.weights``."""
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C, as shells have it: 128 and the signal's number."""
@@ -69,9 +69,13 @@ def quoted(arguments: Sequence[str]) -> list[str]:
     return [_quoted(argument, sweeping) for argument in arguments]
 
 
+def _is_path(key: str) -> bool:
+    return key in PATH_KEYS or key.endswith(".weights")
+
+
 def _quoted(argument: str, sweeping: bool) -> str:
     key, equals, value = argument.partition("=")
-    if not equals or key.lstrip("+") not in PATH_KEYS or value in ("", "null") or (sweeping and "," in value):
+    if not equals or not _is_path(key.lstrip("+")) or value in ("", "null") or (sweeping and "," in value):
         return argument
     if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
         return argument  # quoted by the user already

@@ -28,7 +28,15 @@ def evaluate(config: DictConfig) -> None:
             f"data.bands names {len(data.bands)} bands and the model takes {model.generator.in_channels}: "
             f"it was trained on data.bands={list(model.card.bands)}."
         )
-    result = compare(model, data, tile=config.tile, overlap=config.overlap, device=chosen_device(config.device))
+    result = compare(
+        model,
+        data,
+        metrics=instantiate(config.metric, _convert_="all"),
+        degradation=instantiate(config.degradation, _convert_="all"),
+        tile=config.tile,
+        overlap=config.overlap,
+        device=chosen_device(config.device),
+    )
     log.info("%s", result.table())
     if config.output is not None:
         for path in write_report(result, config.output):

@@ -25,8 +25,13 @@ def train(config: DictConfig) -> float | None:
 
     from srlab.bundle import ModelCard, load_checkpoint
     from srlab.losses import WeightedLoss
+    from srlab.training.adversary import Adversary
     from srlab.training.callbacks import Checkpoints
-    from srlab.training.module import GAN, Adversary, Training
+    from srlab.training.guard import Guard
+    from srlab.training.module import GAN
+    from srlab.training.optimisation import Training
+    from srlab.training.update import Losses
+    from srlab.training.validation import Validation
     from srlab.weights import load_weights
 
     _quieten()
@@ -53,23 +58,34 @@ def train(config: DictConfig) -> float | None:
     elif not checkpoint and config.weights_match != "exact":
         raise ValueError(f"weights_match={config.weights_match} needs weights=PATH.")
     training = {
-        name: Training(optimiser=_built(config.optimiser[name]), scheduler=_built(config.scheduler[name]))
+        name: Training(
+            optimiser=_built(config.optimiser[name]),
+            scheduler=_built(config.scheduler[name]),
+            clip=_built(config.clipping[name]),
+        )
         for name in ("generator", "discriminator")
     }
     adversary = discriminator and Adversary(
-        discriminator=discriminator, training=training["discriminator"], **_built(config.adversarial)
+        discriminator=discriminator,
+        training=training["discriminator"],
+        penalty=_built(config.penalty),
+        **_built(config.adversarial),
     )
-    average = _built(config.ema)
+    average, degradation = _built(config.ema), _built(config.degradation)
     module = GAN(
-        generator=generator,
-        normaliser=normaliser,
-        loss=WeightedLoss(_built(config.loss)),
+        losses=Losses(
+            generator=generator,
+            normaliser=normaliser,
+            content=WeightedLoss(_built(config.loss)),
+            degradation=degradation,
+            data_range=data.data_range,
+        ),
         training=training["generator"],
         adversary=adversary,
         schedule=_built(config.schedule),
         ema=average and average(generator),
-        degradation=_built(config.degradation),
-        data_range=data.data_range,
+        guard=Guard(on_nonfinite=config.on_nonfinite, max_skips=config.max_skips),
+        validation=Validation(metrics=_built(config.metric), degradation=degradation, data_range=data.data_range),
         card=ModelCard.from_json(state["srlab"]) if checkpoint else _card(config, data),
         seed=config.seed,
     )

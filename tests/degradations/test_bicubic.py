@@ -92,3 +92,13 @@ def test_scale_must_be_one_integer_per_axis(scale):
 def test_size_must_be_a_multiple_of_the_scale():
     with pytest.raises(ValueError, match=re.escape("an image of size (9, 8) cannot be shrunk by (4, 4)")):
         Bicubic(scale=4)(torch.zeros(1, 1, 9, 8))
+
+
+def test_gradient_passes_through_the_rounding():
+    hr = 255 * torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    gradients = []
+    for integers in (None, [0, 255]):
+        image = hr.clone().requires_grad_()
+        (Bicubic(scale=4, integers=integers)(image) * torch.arange(16.0).view(4, 4)).sum().backward()
+        gradients.append(image.grad)
+    torch.testing.assert_close(*gradients)

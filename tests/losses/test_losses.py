@@ -19,7 +19,9 @@ def random(*size, seed=0):
 
 
 def context(valid=None, **changed):
-    values = {"lr": torch.zeros(1), "step": 0, "data_range": 1.0, "degrade": lambda hr: hr, "denormalise": lambda x: x}
+    none = torch.zeros(1)
+    values = {"lr": none, "lr_physical": none, "valid_count": None, "step": 0, "data_range": 1.0}
+    values |= {"degrade": lambda hr: hr, "denormalise": lambda x: x}
     return Context(valid=valid, **{**values, **changed})
 
 
@@ -135,10 +137,63 @@ def test_other_terms_see_hidden_pixels_equal_and_finite():
     assert torch.equal(seen_hr[..., :-2], hr[..., :-2])
 
 
-def test_scalar_is_taken_as_it_is():
+@pytest.mark.parametrize(("share", "expected"), [(None, 14.0), (0.5, 14.0), (0.0, 0.0)])
+def test_scalar_is_taken_as_it_is_unless_nothing_is_valid(share, expected):
     sr, hr, valid = halves((1, 2, 4, 6))
-    for mask in (None, valid, torch.zeros_like(valid)):
-        assert single(Constant(7.0), 2.0)(sr, hr, context(mask)).total.item() == 14.0
+    mask = {None: None, 0.5: valid, 0.0: torch.zeros_like(valid)}[share]
+    assert single(Constant(7.0), 2.0)(sr, hr, context(mask)).total.item() == expected
+
+
+@both
+@pytest.mark.parametrize("masked", [(True, True), (True, False), (False, False)])
+def test_mean_over_micro_batches_is_that_over_all_valid_pixels(term, masked):
+    """Of parts with different numbers of valid pixels, as on several ranks."""
+    pairs = [(random(2, 3, 4, 5, seed=seed), random(2, 3, 4, 5, seed=seed + 10)) for seed in (0, 1)]
+    masks = [torch.rand(2, 1, 4, 5, generator=torch.Generator().manual_seed(i)) < 0.3 + 0.4 * i for i in (0, 1)]
+    masks = [mask if has else torch.ones_like(mask) for mask, has in zip(masks, masked, strict=True)]
+    seen = [
+        torch.cat([pair[which].movedim(1, -1)[mask[:, 0]] for pair, mask in zip(pairs, masks, strict=True)])
+        for which in (0, 1)
+    ]
+    count = torch.stack([mask.sum() for mask in masks]).float().mean()
+    parts = [
+        single(term())(*pair, context(mask if has else None, valid_count=count)).total
+        for pair, mask, has in zip(pairs, masks, masked, strict=True)
+    ]
+    torch.testing.assert_close(torch.stack(parts).mean(), REFERENCES[term](*seen))
+
+
+def test_term_starts_late_and_warms_up():
+    term = Constant(3.0)
+    entry = {"weight": 2.0, "start_step": 10, "warmup": "linear", "warmup_steps": 4, "term": term}
+    loss = WeightedLoss({"late": entry, "l1": {"weight": 0.0, "term": L1()}})
+    sr, hr = random(1, 1, 4, 4), random(1, 1, 4, 4, seed=1)
+    values = {step: loss(sr, hr, context(step=step)) for step in (0, 9, 10, 11, 14, 99)}
+    totals = {step: value.total.item() for step, value in values.items()}
+    assert totals == pytest.approx({0: 0, 9: 0, 10: 0, 11: 1.5, 14: 6, 99: 6})
+    assert "late" not in values[9].terms
+    assert len(term.seen) == 4  # what has not started is not computed
+    assert values[11].terms["late"].item() == 3
+    assert values[11].weighted["late"].item() == pytest.approx(1.5)
+    assert values[0].terms["l1"].item() == pytest.approx(F.l1_loss(sr, hr).item())
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_terms_compute_in_float32_under_autocast(dtype):
+    term = Constant()
+    sr, hr = random(1, 1, 4, 4).to(dtype).requires_grad_(), random(1, 1, 4, 4, seed=1).to(dtype)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        result = single(term)(sr, hr, context())
+    assert {image.dtype for image in term.seen[0][:2]} == {torch.float32}
+    assert result.total.dtype == torch.float32
+    result.total.backward()
+    assert sr.grad.dtype == dtype
+
+
+@pytest.mark.parametrize("entry", [{"term": L1()}, {"weight": 1.0}, {"weight": 1.0, "term": L1(), "wait": 3}])
+def test_entry_with_other_keys_is_refused(entry):
+    with pytest.raises(ValueError, match=r"loss\.l1 has .*; it needs weight and term, and may have start_step"):
+        WeightedLoss({"l1": entry})
 
 
 @pytest.mark.parametrize("masked", [False, True])

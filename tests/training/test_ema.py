@@ -32,7 +32,7 @@ def test_average_follows_the_recursion(decay):
     expected = state(module)
     for update in range(1, 31):
         train_a_little(module, generator)
-        ema.update(module)
+        ema.update(module, 1)
         warmed = min(decay, (1 + update) / (10 + update))
         for name, now in state(module).items():
             expected[name] = warmed * expected[name] + (1 - warmed) * now
@@ -48,7 +48,7 @@ def test_batch_norm_statistics_are_averaged_and_its_count_is_copied():
     for _ in range(3):
         train_a_little(module, generator)
     mean, variance = module[1].running_mean.clone(), module[1].running_var.clone()
-    ema.update(module)
+    ema.update(module, 1)
     # the first decay is 2 / 11, and the statistics start at 0 and 1
     torch.testing.assert_close(ema.average[1].running_mean, 9 / 11 * mean)
     torch.testing.assert_close(ema.average[1].running_var, 2 / 11 + 9 / 11 * variance)
@@ -70,7 +70,7 @@ def test_average_is_a_copy():
     for name, tensor in state(ema.average).items():
         np.testing.assert_array_equal(tensor, before[name])
     trained = state(module)
-    ema.update(module)
+    ema.update(module, 1)
     for name, tensor in state(module).items():
         np.testing.assert_array_equal(tensor, trained[name])
 
@@ -79,7 +79,7 @@ def test_average_of_a_constant_is_the_constant():
     module = network()
     ema = EMA(module, decay=0.99)
     for _ in range(20):
-        ema.update(module)
+        ema.update(module, 1)
     for name, tensor in ema.average.state_dict().items():
         assert torch.equal(tensor, module.state_dict()[name])
 
@@ -103,13 +103,13 @@ def test_saved_average_goes_on_as_if_never_interrupted():
     whole = EMA(module, decay=0.999)
     for _ in range(5):
         train_a_little(module, generator)
-        whole.update(module)
+        whole.update(module, 1)
     resumed = EMA(network(seed=3), decay=0.999)
     resumed.load_state_dict(whole.state_dict())
     for _ in range(5):
         train_a_little(module, generator)
-        whole.update(module)
-        resumed.update(module)
+        whole.update(module, 1)
+        resumed.update(module, 1)
     for name, tensor in whole.state_dict().items():
         assert torch.equal(resumed.state_dict()[name], tensor), name
 
@@ -117,7 +117,7 @@ def test_saved_average_goes_on_as_if_never_interrupted():
 def test_update_keeps_no_graph():
     module = network()
     ema = EMA(module, decay=0.9)
-    ema.update(module)
+    ema.update(module, 1)
     assert all(tensor.grad_fn is None for tensor in (*ema.parameters(), *ema.buffers()))
 
 

@@ -15,37 +15,37 @@ STEPS = st.integers(0, 10**7)
     [(0, 0.0), (19, 0.0), (20, 0.0), (25, 0.25), (30, 0.5), (39, 0.95), (40, 1.0), (41, 1.0), (10**9, 1.0)],
 )
 def test_weight_rises_linearly_after_pretraining(step, share):
-    assert Schedule(pretrain_steps=20, ramp_steps=20).ramp(step) == share
+    assert Schedule(pretrain_steps=20, ramp_steps=20).share(step) == share
 
 
 @given(pretrain=STEPS, ramp=st.integers(1, 10**7), step=STEPS)
 def test_share_is_the_clipped_line(pretrain, ramp, step):
     line = min(max(Fraction(step - pretrain, ramp), Fraction(0)), Fraction(1))
-    assert Schedule(pretrain_steps=pretrain, ramp_steps=ramp).ramp(step) == float(line)
+    assert Schedule(pretrain_steps=pretrain, ramp_steps=ramp).share(step) == float(line)
 
 
 @given(pretrain=STEPS, ramp=STEPS, steps=st.tuples(STEPS, STEPS))
 def test_share_never_falls_and_stays_between_nothing_and_all(pretrain, ramp, steps):
-    earlier, later = (Schedule(pretrain_steps=pretrain, ramp_steps=ramp).ramp(step) for step in sorted(steps))
+    earlier, later = (Schedule(pretrain_steps=pretrain, ramp_steps=ramp).share(step) for step in sorted(steps))
     assert 0 <= earlier <= later <= 1
 
 
 @pytest.mark.parametrize("pretrain", [0, 7])
 def test_ramp_of_no_length_is_a_switch(pretrain):
     schedule = Schedule(pretrain_steps=pretrain, ramp_steps=0)
-    assert [schedule.ramp(step) for step in range(10)] == [0.0] * pretrain + [1.0] * (10 - pretrain)
+    assert [schedule.share(step) for step in range(10)] == [0.0] * pretrain + [1.0] * (10 - pretrain)
 
 
 @pytest.mark.parametrize("pretrain", [0, 1, 20])
 def test_discriminator_learns_from_the_end_of_pretraining_on(pretrain):
     schedule = Schedule(pretrain_steps=pretrain, ramp_steps=5)
-    assert [schedule.adversarial(step) for step in range(25)] == [False] * pretrain + [True] * (25 - pretrain)
+    assert [schedule.discriminator(step) for step in range(25)] == [False] * pretrain + [True] * (25 - pretrain)
 
 
 @given(pretrain=STEPS, ramp=STEPS, step=STEPS)
 def test_weight_is_never_on_before_the_discriminator_learns(pretrain, ramp, step):
     schedule = Schedule(pretrain_steps=pretrain, ramp_steps=ramp)
-    assert schedule.adversarial(step) or schedule.ramp(step) == 0
+    assert schedule.discriminator(step) or schedule.share(step) == 0
 
 
 @pytest.mark.parametrize(("pretrain", "ramp"), [(-1, 0), (0, -1)])

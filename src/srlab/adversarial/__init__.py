@@ -1,6 +1,24 @@
-"""Adversarial objectives: a generator side and a discriminator side, one a file."""
+"""Adversarial objectives: a generator side and a discriminator side, one a file; and what may stand beside them."""
 
 from srlab.adversarial.bce import BCE
-from srlab.adversarial.protocol import Logits, Objective
+from srlab.adversarial.feature_matching import feature_matching
+from srlab.adversarial.hinge import Hinge
+from srlab.adversarial.lsgan import LSGAN
+from srlab.adversarial.penalty import R1, WGANGP
+from srlab.adversarial.protocol import Logits, Objective, Penalty
+from srlab.adversarial.relativistic import Relativistic
+from srlab.adversarial.wgan import WGAN
 
-__all__ = ["BCE", "Logits", "Objective"]
+__all__ = [
+    "BCE",
+    "LSGAN",
+    "R1",
+    "WGAN",
+    "WGANGP",
+    "Hinge",
+    "Logits",
+    "Objective",
+    "Penalty",
+    "Relativistic",
+    "feature_matching",
+]

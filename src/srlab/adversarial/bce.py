@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from srlab.adversarial.checks import check_label_smoothing
+from srlab.adversarial.heads import mean_over_heads
 from srlab.adversarial.protocol import Logits
 
 
@@ -16,21 +17,22 @@ class BCE:
     """
 
     def __init__(self, *, label_smoothing: float = 0.0) -> None:
-        if not 0 <= label_smoothing < 1:
-            raise ValueError(f"label_smoothing is {label_smoothing}; it must be at least 0 and below 1.")
-        self.label_smoothing = label_smoothing
+        self.label_smoothing = check_label_smoothing(label_smoothing)
 
     def generator_loss(self, fake: Logits, real: Logits) -> Tensor:
         """``-log D(fake)``, averaged."""
-        return _mean_over_heads([F.softplus(-logits).mean() for logits in fake])
+        return mean_over_heads(fake, _is_real)
 
     def discriminator_loss(self, fake: Logits, real: Logits) -> Tensor:
         """``-(1 - s) log D(real) - s log(1 - D(real)) - log(1 - D(fake))``, averaged."""
         smooth = self.label_smoothing
-        on_real = [((1 - smooth) * F.softplus(-logits) + smooth * F.softplus(logits)).mean() for logits in real]
-        on_fake = [F.softplus(logits).mean() for logits in fake]
-        return _mean_over_heads(on_real) + _mean_over_heads(on_fake)
+        on_real = mean_over_heads(real, lambda head: (1 - smooth) * _is_real(head) + smooth * _is_fake(head))
+        return on_real + mean_over_heads(fake, _is_fake)
 
 
-def _mean_over_heads(losses: list[Tensor]) -> Tensor:
-    return torch.stack(losses).mean()
+def _is_real(head: Tensor) -> Tensor:
+    return F.softplus(-head)
+
+
+def _is_fake(head: Tensor) -> Tensor:
+    return F.softplus(head)

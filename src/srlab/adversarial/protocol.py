@@ -1,10 +1,10 @@
-"""What every adversarial objective offers."""
+"""What every adversarial objective and every penalty offers."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
-from torch import Tensor
+from torch import Tensor, nn
 
 Logits = tuple[Tensor, ...]
 """What a discriminator says of a batch: one tensor of any shape for each of its heads."""
@@ -18,3 +18,16 @@ class Objective(Protocol):
 
     def discriminator_loss(self, fake: Logits, real: Logits) -> Tensor:
         """Return what the discriminator minimises."""
+
+
+class Penalty(Protocol):
+    """A term of the discriminator's loss that looks at its gradient."""
+
+    def due(self, step: int) -> bool:
+        """Return whether it counts in the update after `step` generator updates."""
+
+    def __call__(self, discriminator: nn.Module, fake: Tensor, real: Tensor) -> Tensor:
+        """Return a weighted scalar to add to the loss, from SR and HR ``(B, C, *S)`` in the network's range.
+
+        Its gradient reaches the discriminator's parameters alone.
+        """

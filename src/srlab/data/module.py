@@ -43,19 +43,25 @@ class DataModule(LightningDataModule):
         """Go on from the step of a checkpoint."""
         self.start = state["step"]
 
-    def train_dataloader(self) -> DataLoader[Sample]:
-        """Endless: one batch is a list of micro-batches, and one generator update."""
+    def _sampler(self) -> StepSampler:
         assert self.trainer is not None
-        sampler = StepSampler(
+        return StepSampler(
             batch_size=self.batch_size,
             accumulate=self.accumulate,
             rank=self.trainer.global_rank,
             ranks=self.trainer.world_size,
             start=self.start,
         )
+
+    def positions(self, step: int) -> Sequence[int]:
+        """The positions in the training data that this process sees in a step."""
+        return self._sampler().positions(step)
+
+    def train_dataloader(self) -> DataLoader[Sample]:
+        """Endless: one batch is a list of micro-batches, and one generator update."""
         return DataLoader(
             self.source.training,  # type: ignore[arg-type]
-            batch_sampler=sampler,
+            batch_sampler=self._sampler(),
             collate_fn=partial(_micro_batches, size=self.batch_size),
             num_workers=self.num_workers,
             worker_init_fn=_one_thread,

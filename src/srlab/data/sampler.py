@@ -21,5 +21,9 @@ class StepSampler:
 
     def __iter__(self) -> Iterator[list[int]]:
         for step in count(self.start):
-            first = (step * self.ranks + self.rank) * self.share
-            yield list(range(first, first + self.share))
+            yield list(self.positions(step))
+
+    def positions(self, step: int) -> range:
+        """What this rank sees in a step."""
+        first = (step * self.ranks + self.rank) * self.share
+        return range(first, first + self.share)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,6 +17,7 @@ class Bicubic:
 
     With `integers` ``[low, high]`` values are rounded and clamped after each axis, as MATLAB does for integer images:
     ``[0, 255]`` gives the LR images of the published benchmarks bit for bit. Without, nothing is rounded.
+    Gradients pass through the rounding as if it were not there (Bengio et al. 2013, straight-through estimator).
     """
 
     def __init__(
@@ -32,5 +34,17 @@ class Bicubic:
 
     def _round(self, image: Tensor) -> Tensor:
         assert self.integers is not None
-        low, high = self.integers
+        rounded: Tensor = _Rounded.apply(image, *self.integers)
+        return rounded
+
+
+class _Rounded(torch.autograd.Function):
+    """Half-up rounding and clamping, whose gradient is that of doing nothing: its own would stop all learning."""
+
+    @staticmethod
+    def forward(ctx: Any, image: Tensor, low: int, high: int) -> Tensor:  # noqa: ANN401 (torch's own)
         return torch.floor(image + 0.5).clamp(low, high)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # noqa: ANN401
+        return gradient, None, None

@@ -15,8 +15,14 @@ class Context:
     lr: Tensor
     """The LR batch ``(B, C, *S)`` in the network's range."""
 
+    lr_physical: Tensor
+    """The LR batch in physical units."""
+
     valid: Tensor | None
     """``(B, 1, *S·scale)``, true where HR holds data; None where it does everywhere."""
+
+    valid_count: Tensor | None
+    """Valid pixels of a micro-batch, averaged over those of the update and over all ranks; None: count this batch's."""
 
     step: int
     """Generator updates done."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Protocol, TypedDict
+from dataclasses import dataclass, fields
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from srlab.losses.context import Context
+from srlab.losses.ramp import Ramp, Shape
 
 
 class Term(Protocol):
@@ -23,40 +24,64 @@ class Term(Protocol):
         """Compare SR with HR, both ``(B, C, *S)`` and equal wherever pixels are hidden."""
 
 
-class WeightedTerm(TypedDict):
-    """One entry of the configuration group ``loss``."""
+@dataclass(frozen=True)
+class WeightedTerm:
+    """One entry of the configuration group ``loss``: a term, and how much it counts from when on.
 
-    weight: float
+    Before `start_step` generator updates a term is not computed. One of weight 0 is, to be logged.
+    """
+
     term: nn.Module
+    weight: float
+    start_step: int = 0
+    warmup: Shape = "none"
+    warmup_steps: int = 0
+
+    @property
+    def ramp(self) -> Ramp:
+        """The rise of the weight."""
+        return Ramp(self.start_step, self.warmup_steps, self.warmup)
 
 
 @dataclass(frozen=True)
 class LossValue:
-    """A weighted sum and what each term contributed to it, unweighted."""
+    """A weighted sum and what each term contributed to it, without gradients."""
 
     total: Tensor
     terms: dict[str, Tensor]
+    """Unweighted."""
+
+    weighted: dict[str, Tensor]
 
 
 class WeightedLoss(nn.Module):
-    """Sums named terms by their weights.
+    """Sums named terms by their weights, in float32 whatever precision the networks run in.
 
     Hidden pixels are set to zero in both images before any term sees them, so that a NaN or a fill value there
-    reaches neither value nor gradient; where nothing is valid the sum is zero.
+    reaches neither value nor gradient; where nothing is valid the sum is zero. A map is summed over valid pixels and
+    divided by their mean number in a micro-batch, so that the mean over micro-batches and ranks is that over all
+    valid pixels of the update.
     """
 
-    def __init__(self, terms: Mapping[str, WeightedTerm]) -> None:
+    def __init__(self, terms: Mapping[str, Mapping[str, Any]]) -> None:
         super().__init__()
         if not terms:
             raise ValueError("the loss has no terms; choose at least one, as loss=[l1].")
-        self.terms = nn.ModuleDict({name: entry["term"] for name, entry in terms.items()})
-        self.weights = {name: float(entry["weight"]) for name, entry in terms.items()}
+        entries = {name: _entry(name, values) for name, values in terms.items()}
+        self.terms = nn.ModuleDict({name: entry.term for name, entry in entries.items()})
+        self.weights = {name: float(entry.weight) for name, entry in entries.items()}
+        self.ramps = {name: entry.ramp for name, entry in entries.items()}
 
     def forward(self, sr: Tensor, hr: Tensor, context: Context) -> LossValue:
         """Compare SR with HR, both ``(B, C, *S)`` in the network's range."""
-        values = {name: self._value(term, sr, hr, context) for name, term in self.terms.items()}
-        total = torch.stack([self.weights[name] * value for name, value in values.items()]).sum()
-        return LossValue(total, {name: value.detach() for name, value in values.items()})
+        with torch.autocast(sr.device.type, enabled=False):
+            sr, hr = _at_least_float32(sr), _at_least_float32(hr)
+            shares = {name: ramp.share(context.step) for name, ramp in self.ramps.items()}
+            started = [name for name in self.terms if context.step >= self.ramps[name].start]
+            values = {name: self._value(self.terms[name], sr, hr, context) for name in started}
+            weighted = {name: self.weights[name] * shares[name] * value for name, value in values.items()}
+            total = torch.stack([*weighted.values(), sr.new_zeros(())]).sum()
+        return LossValue(total, _detached(values), _detached(weighted))
 
     def _value(self, term: nn.Module, sr: Tensor, hr: Tensor, context: Context) -> Tensor:
         if getattr(term, "space", "network") == "physical":
@@ -64,15 +89,37 @@ class WeightedLoss(nn.Module):
         if context.valid is not None:
             sr, hr = _hidden_zeroed(sr, context.valid), _hidden_zeroed(hr, context.valid)
         value: Tensor = term(sr, hr, context)
-        return _valid_mean(value, context.valid) if value.ndim else value
+        if value.ndim:
+            return _valid_mean(value, context)
+        return value if context.valid is None else torch.where(context.valid.any(), value, torch.zeros_like(value))
+
+
+def _entry(name: str, values: Mapping[str, Any]) -> WeightedTerm:
+    known, given = {field.name for field in fields(WeightedTerm)}, set(values)
+    if not {"term", "weight"} <= given <= known:
+        raise ValueError(
+            f"loss.{name} has {', '.join(sorted(given))}; it needs weight and term, and may have start_step, warmup "
+            "and warmup_steps."
+        )
+    return WeightedTerm(**values)
+
+
+def _at_least_float32(image: Tensor) -> Tensor:
+    return image.float() if image.dtype in (torch.float16, torch.bfloat16) else image
+
+
+def _detached(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.detach() for name, value in values.items()}
 
 
 def _hidden_zeroed(image: Tensor, valid: Tensor) -> Tensor:
     return torch.where(valid, image, torch.zeros((), dtype=image.dtype, device=image.device))
 
 
-def _valid_mean(error: Tensor, valid: Tensor | None) -> Tensor:
-    if valid is None:
+def _valid_mean(error: Tensor, context: Context) -> Tensor:
+    if context.valid is None and context.valid_count is None:
         return error.mean()
-    weight = valid.expand_as(error)
-    return (error * weight).sum() / weight.sum().clamp(min=1)
+    valid = torch.ones_like(error[:, :1], dtype=torch.bool) if context.valid is None else context.valid
+    count = valid.sum() if context.valid_count is None else context.valid_count
+    total = torch.where(valid, error, torch.zeros_like(error)).sum()
+    return total / (error.shape[1] * torch.where(count > 0, count, torch.ones_like(count)))

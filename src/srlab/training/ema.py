@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -11,33 +13,64 @@ from torch import Tensor, nn
 class EMA(nn.Module):
     """Exponential moving average of a network: parameters and float buffers averaged, integer buffers copied.
 
-    After update t the decay is ``min(decay, (1 + t) / (10 + t))``, so that the random start is soon forgotten. Before
-    its first update the average is the network itself. Batch-norm statistics are averaged with the weights they
-    belong to; the weights alone would be normalised wrongly.
+    It begins after `start_step` updates of the network; until then it is the network itself. With `warmup` the decay
+    after its own update t is ``min(decay, (1 + t) / (10 + t))``, so that the start is soon forgotten. Batch-norm
+    statistics are averaged with the weights they belong to; the weights alone would be normalised wrongly. With
+    `device`, as ``cpu``, the average is kept there, which spares a GPU's memory and costs a copy each update.
     """
 
     updates: Tensor
 
-    def __init__(self, network: nn.Module, *, decay: float) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        decay: float,
+        start_step: int = 0,
+        warmup: bool = True,
+        device: str | None = None,
+    ) -> None:
         super().__init__()
         if not 0 <= decay < 1:
             raise ValueError(f"ema.decay is {decay}; it must be at least 0 and below 1, as 0.999.")
+        if start_step < 0:
+            raise ValueError(f"ema.start_step is {start_step}; give a number of generator updates >= 0.")
         self.decay = decay
+        self.start_step = start_step
+        self.warmup = warmup
+        self.device = device
         self.average = copy.deepcopy(network).eval().requires_grad_(False)
+        if device is not None:
+            self.average.to(device)
         self.register_buffer("updates", torch.zeros((), dtype=torch.long))
 
     @torch.no_grad()
-    def update(self, network: nn.Module) -> None:
-        """Move the average towards `network`."""
-        self.updates += 1
-        decay = torch.clamp((1 + self.updates) / (10 + self.updates), max=self.decay)
+    def update(self, network: nn.Module, step: int) -> None:
+        """Move the average towards `network`, which has made its update number `step`, from 1."""
         current = network.state_dict()
+        if step <= self.start_step:
+            for name, average in self.average.state_dict().items():
+                average.copy_(current[name])
+            return
+        self.updates += 1
+        decay: Tensor = torch.full((), self.decay, device=self.updates.device)
+        if self.warmup:
+            decay = torch.minimum(decay, (1 + self.updates) / (10 + self.updates))
         for name, average in self.average.state_dict().items():
             if average.is_floating_point():
                 average.lerp_(current[name].to(average), 1 - decay.to(average))
             else:
                 average.copy_(current[name])
 
+    def on(self, device: torch.device) -> nn.Module:
+        """The average on a device: itself, or a copy if it is kept elsewhere."""
+        here = next((tensor.device for tensor in self.average.state_dict().values()), device)
+        return self.average if here == device else copy.deepcopy(self.average).to(device)
+
     def train(self, mode: bool = True) -> EMA:
         """Stay in evaluation mode: the average is only ever used, never trained."""
         return super().train(False)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Move with a parent, unless it has a device of its own."""
+        return self if self.device is not None else super()._apply(fn, recurse)  # type: ignore[no-untyped-call]

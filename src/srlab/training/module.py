@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -13,42 +11,20 @@ import torch
 from lightning import LightningModule, seed_everything
 from lightning.pytorch.core.optimizer import LightningOptimizer, do_nothing_closure
 from torch import Tensor, nn
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
+from torch.nn.parallel import DistributedDataParallel
+from torch.nn.utils import get_total_norm
 
-import srlab
-from srlab.adversarial import Objective
 from srlab.bundle import CARD_KEY, ModelCard
-from srlab.degradations import Degradation
-from srlab.losses import Context, WeightedLoss
-from srlab.metrics import psnr, ssim
-from srlab.nn.resample import enlarge
-from srlab.normalisers import Normaliser
 from srlab.super_resolver import SuperResolver
+from srlab.training.adversary import Adversary
+from srlab.training.conditions import conditions, warn_of_changes
 from srlab.training.ema import EMA
+from srlab.training.guard import Guard
+from srlab.training.optimisation import Training
 from srlab.training.schedule import Schedule
-
-log = logging.getLogger(__name__)
-
-Batch = dict[str, Tensor]
-
-
-@dataclass(frozen=True)
-class Training:
-    """How one network is optimised."""
-
-    optimiser: Callable[[Iterable[nn.Parameter]], Optimizer]
-    scheduler: Callable[[Optimizer], LRScheduler]
-
-
-@dataclass(frozen=True)
-class Adversary:
-    """The discriminator and its game with the generator."""
-
-    discriminator: nn.Module
-    objective: Objective
-    weight: float
-    training: Training
+from srlab.training.schedulers import Scheduler, Validated
+from srlab.training.update import Batch, Losses
+from srlab.training.validation import Validation
 
 
 class GAN(LightningModule):
@@ -61,145 +37,169 @@ class GAN(LightningModule):
     def __init__(
         self,
         *,
-        generator: nn.Module,
-        normaliser: nn.Module,
-        loss: WeightedLoss,
+        losses: Losses,
         training: Training,
         adversary: Adversary | None,
         schedule: Schedule,
         ema: EMA | None,
-        degradation: Degradation,
-        data_range: float,
+        guard: Guard,
+        validation: Validation,
         card: ModelCard,
         seed: int,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
-        self.generator = generator
-        self.normaliser: Normaliser = normaliser  # type: ignore[assignment]
-        self.loss = loss
-        self.training_of_generator = training
+        self.losses = losses
+        self.generator = losses.generator
+        self.normaliser: nn.Module = losses.normaliser  # type: ignore[assignment]
+        self.content = losses.content
         self.adversary = adversary
         self.discriminator = adversary.discriminator if adversary else None
+        self.training_of_networks = [training, *([adversary.training] if adversary else [])]
         self.schedule = schedule
         self.ema = ema
-        self.degradation = degradation
-        self.data_range = data_range
+        self.guard = guard
+        self.validation = validation
         self.card = card
         self.seed = seed
+        self.register_buffer("latest_penalty", torch.zeros(()))  # it may be taken at fewer steps than are logged
+
+    latest_penalty: Tensor
+
+    @property
+    def networks(self) -> dict[str, nn.Module]:
+        """The generator and, if there is one, the discriminator."""
+        return {"generator": self.generator} | ({"discriminator": self.discriminator} if self.discriminator else {})
 
     def super_resolver(self) -> SuperResolver:
         """The model as it is used: the averaged generator, if there is an average, and the normaliser."""
-        generator = self.ema.average if self.ema else self.generator
-        return SuperResolver(generator=generator, normaliser=self.normaliser, card=self.card)  # type: ignore[arg-type]
+        generator = self.ema.on(self.device) if self.ema else self.generator
+        return SuperResolver(generator=generator, normaliser=self.normaliser, card=self.card)
 
     def configure_optimizers(self) -> Any:  # noqa: ANN401 (Lightning's own type is a union of nine)
         """One optimiser and one scheduler for each network."""
-        if not any(True for _ in self.generator.parameters()):
-            raise ValueError(f"{type(self.generator).__name__} has nothing to train; choose another generator.")
-        optimisers = [self.training_of_generator.optimiser(self.generator.parameters())]
-        schedulers = [self.training_of_generator.scheduler(optimisers[0])]
-        if self.adversary:
-            optimisers.append(self.adversary.training.optimiser(self.adversary.discriminator.parameters()))
-            schedulers.append(self.adversary.training.scheduler(optimisers[1]))
-        return optimisers, schedulers
+        pairs = [
+            training.build(network)
+            for training, network in zip(self.training_of_networks, self.networks.values(), strict=True)
+        ]
+        return [optimiser for optimiser, _ in pairs], [scheduler for _, scheduler in pairs]
 
     def training_step(self, micro_batches: list[Batch], batch_idx: int) -> None:
-        """One generator update, and one discriminator update once pretraining is over."""
+        """One generator update, and one discriminator update where the schedule has it."""
         step = self.global_step
         self._reseed(step)
-        adversary = self.adversary if self.schedule.adversarial(step) else None
         optimisers = self._optimisers()
         for optimiser in optimisers:
             optimiser.zero_grad()
-        values: dict[str, Tensor] = {}
-        for batch in micro_batches:
-            for name, value in self._backward(batch, adversary, step=step, share=1 / len(micro_batches)).items():
-                values[name] = values.get(name, 0) + value.detach() / len(micro_batches)
-        optimisers[0].step()
-        if adversary:
-            # Lightning would count this optimiser's steps, too; it sets the hooks anew for every batch.
-            optimisers[1]._on_before_step = optimisers[1]._on_after_step = do_nothing_closure
-            optimisers[1].step()
+        self.guard.remember(self.networks.values())
+        values, finite_samples = self._backward(micro_batches, step)
+        norms = self._gradient_norms(values)
+        finite = self.guard.judge(step, values | norms, finite_samples)
+        for (name, network), training, optimiser in zip(
+            self.networks.items(), self.training_of_networks, optimisers, strict=True
+        ):
+            if f"gradient/{name}" not in norms:
+                continue
+            if training.clip:
+                training.clip([*network.parameters()], norms[f"gradient/{name}"])
+            if name == "discriminator":
+                # Lightning would count this optimiser's steps, too; it sets the hooks anew for every batch.
+                optimiser._on_before_step = optimiser._on_after_step = do_nothing_closure
+            self.guard.step(optimiser, finite)
         if self.ema:
-            self.ema.update(self.generator)
+            self.ema.update(self.generator, step + 1)
         for scheduler in self._schedulers():
             scheduler.step()
-        if self.global_step % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
-            self.record({**values, **self._in_force()})
+        self._log_update(values | norms)
 
-    def _backward(self, batch: Batch, adversary: Adversary | None, *, step: int, share: float) -> dict[str, Tensor]:
-        """Add the gradients of both networks for one micro-batch, and return its losses."""
-        lr, hr, valid = self.normaliser.lr(batch["lr"]), self.normaliser.hr(batch["hr"]), batch.get("valid")
-        sr = self.generator(lr, *self._noise(lr))
-        loss = self.loss(sr, hr, self._context(lr, valid, step))
-        values = {f"loss/{name}": value for name, value in loss.terms.items()}
-        total = loss.total
-        if adversary:
-            seen, wanted = (_shown(image, valid) for image in (sr, hr))
-            real = adversary.discriminator(wanted).logits
-            adversary.discriminator.requires_grad_(False)
-            fake = adversary.discriminator(seen).logits
-            adversary.discriminator.requires_grad_(True)
-            values["loss/adversarial"] = adversary.objective.generator_loss(fake, tuple(r.detach() for r in real))
-            total = total + adversary.weight * self.schedule.ramp(step) * values["loss/adversarial"]
-        values["loss/generator"] = total
-        self.manual_backward(total * share)
-        if adversary:
-            fake = adversary.discriminator(seen.detach()).logits
-            values["loss/discriminator"] = adversary.objective.discriminator_loss(fake, real)
-            self.manual_backward(values["loss/discriminator"] * share)
-            values["discriminator/real"], values["discriminator/fake"] = _probability(real), _probability(fake)
-        return values
+    def _backward(self, micro_batches: list[Batch], step: int) -> tuple[dict[str, Tensor], Tensor]:
+        """Gather the gradients of both networks; return the mean losses, and whose SR is finite."""
+        adversary = self.adversary if self.schedule.game(step) else None
+        share, weight = 1 / len(micro_batches), self.schedule.share(step)
+        valid_count = self._valid_count(micro_batches)
+        values: dict[str, Tensor] = {}
+        finite = []
+        for number, batch in enumerate(micro_batches):
+            with self._all_reduce(number == len(micro_batches) - 1):
+                forward = self.losses.of_generator(
+                    batch, step=step, adversary=adversary, share=weight, valid_count=valid_count
+                )
+                self.manual_backward(forward.loss * share)
+                found = forward.values
+                if adversary and self.schedule.discriminator(step):
+                    loss, parts = self.losses.of_discriminator(forward, step=step, adversary=adversary)
+                    self.manual_backward(loss * share)
+                    found |= parts
+            values = {name: values.get(name, 0) + share * value.detach() for name, value in found.items()}
+            finite.append(forward.finite)
+        return values, torch.cat(finite)
 
-    def _noise(self, lr: Tensor) -> tuple[Tensor, ...]:
-        """A vector for each image, for a generator that takes one."""
-        channels = getattr(self.generator, "noise_channels", None)
-        return () if channels is None else (torch.randn(len(lr), channels, device=lr.device),)
+    @contextmanager
+    def _all_reduce(self, last: bool) -> Iterator[None]:
+        """Let ranks exchange gradients only with the last micro-batch."""
+        wrapper = self.trainer.model
+        if last or not isinstance(wrapper, DistributedDataParallel):
+            yield
+            return
+        with wrapper.no_sync():
+            yield
 
-    def _context(self, lr: Tensor, valid: Tensor | None, step: int) -> Context:
-        return Context(
-            lr=lr,
-            valid=valid,
-            step=step,
-            data_range=self.data_range,
-            degrade=partial(self.degradation, generator=torch.Generator(device=lr.device).manual_seed(step)),
-            denormalise=self.normaliser.inverse,
-        )
+    def _valid_count(self, micro_batches: list[Batch]) -> Tensor | None:
+        """Valid pixels of a micro-batch, averaged over the update's and over ranks; None if nothing can be hidden."""
+        if self.trainer.world_size == 1 and not any("valid" in batch for batch in micro_batches):
+            return None
+        counts = [
+            batch["valid"].sum() if "valid" in batch else torch.tensor(batch["hr"][:, 0].numel(), device=self.device)
+            for batch in micro_batches
+        ]
+        mean: Tensor = self.trainer.strategy.reduce(torch.stack(counts).float().mean(), reduce_op="mean")
+        return mean
 
-    def _in_force(self) -> dict[str, float]:
-        """What applies from the step now reached on."""
-        names = ("generator", "discriminator")
-        rates: dict[str, float] = {
-            f"lr/{name}": float(scheduler.get_last_lr()[0])
-            for name, scheduler in zip(names, self._schedulers(), strict=False)
+    def _gradient_norms(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The total norm of each network's gradients, where it is updated."""
+        updated = {"generator", *(["discriminator"] if "loss/discriminator" in values else [])}
+        return {
+            f"gradient/{name}": get_total_norm([p.grad for p in network.parameters() if p.grad is not None])
+            for name, network in self.networks.items()
+            if name in updated
         }
-        weight = self.adversary.weight * self.schedule.ramp(self.global_step) if self.adversary else 0.0
-        return {**rates, "weight/adversarial": weight}
+
+    def _log_update(self, values: dict[str, Tensor]) -> None:
+        """Log what the update was and what applies from the step now reached on; before any checkpoint of it."""
+        if "loss/penalty" in values:
+            self.latest_penalty.copy_(values["loss/penalty"])
+        if self.global_step % self.trainer.log_every_n_steps:  # type: ignore[attr-defined]
+            return
+        self.report_bad_updates()
+        weights = self.adversary.weights(self.schedule.share(self.global_step)) if self.adversary else {}
+        rates = {
+            f"lr/{name}": float(scheduler.get_last_lr()[0])
+            for name, scheduler in zip(self.networks, self._schedulers(), strict=True)
+        }
+        penalty = {"loss/penalty": self.latest_penalty} if self.adversary and self.adversary.penalty else {}
+        self.record({**values, **penalty, **rates, "weight/adversarial": weights.get("adversarial", 0.0)})
+
+    def report_bad_updates(self) -> None:
+        """Raise or warn of updates that were left out; the host waits for the device."""
+        self.guard.report(self.trainer.datamodule.positions)  # type: ignore[attr-defined]
 
     def on_validation_epoch_start(self) -> None:
-        """Forget the last validation."""
-        self._scores: list[dict[str, Tensor]] = []
+        """Begin with the model as it is now."""
+        self.report_bad_updates()
+        self.validation.start(self.super_resolver())
 
     def validation_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Score the averaged generator on one view, in physical units; return its SR."""
-        lr, hr, valid = batch["lr"], batch["hr"], batch.get("valid")
-        sr: Tensor = self.super_resolver()(lr)
-        candidates = {"": sr}
-        if lr.shape[1] == hr.shape[1]:
-            candidates["_bicubic"] = enlarge(lr, self.card.scale)
-        scores = {}
-        for name, image in candidates.items():
-            for metric in (psnr, ssim):
-                scores[f"val/{metric.__name__}{name}"] = metric(image, hr, data_range=self.data_range, valid=valid)
-        self._scores.append(scores)
-        return sr
+        """Score one view; return its SR."""
+        return self.validation.score(batch)
 
     def on_validation_epoch_end(self) -> None:
         """Average over the views; the means can be monitored by name."""
-        means = {name: torch.stack([scores[name] for scores in self._scores]).nanmean() for name in self._scores[0]}
+        means = self.validation.means()
         self.log_dict(means, logger=False)
         self.record(means)
+        for scheduler in self._schedulers():
+            if isinstance(scheduler, Validated) and not self.trainer.sanity_checking:
+                scheduler.validated({name: float(mean) for name, mean in means.items()})
 
     def record(self, values: Mapping[str, float | Tensor]) -> None:
         """Write scalars to every logger at the step now reached."""
@@ -209,25 +209,13 @@ class GAN(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the model card, so that a checkpoint can predict, and what exactness depends on."""
+        self.report_bad_updates()
         checkpoint[CARD_KEY] = self.card.to_json()
-        checkpoint["conditions"] = self._conditions()
+        checkpoint["conditions"] = conditions(self.trainer.world_size)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Warn of anything that keeps the resumed run from being the uninterrupted one to the last bit."""
-        for name, now in self._conditions().items():
-            before = checkpoint["conditions"].get(name)
-            if before != now:
-                log.warning(
-                    "resuming with %s %s, where the run had %s: results may differ in the last bits", name, now, before
-                )
-
-    def _conditions(self) -> dict[str, str]:
-        return {
-            "srlab": srlab.__version__,
-            "torch": str(torch.__version__),
-            "processes": str(self.trainer.world_size),
-            "threads": str(torch.get_num_threads()),
-        }
+        warn_of_changes(checkpoint["conditions"], conditions(self.trainer.world_size))
 
     def _reseed(self, step: int) -> None:
         """Make what is random in a step a function of the step, so that no generator's state need be kept."""
@@ -238,14 +226,5 @@ class GAN(LightningModule):
         optimisers: Any = self.optimizers()  # a list, but for a single one
         return optimisers if isinstance(optimisers, list) else [optimisers]
 
-    def _schedulers(self) -> list[LRScheduler]:
-        return [config.scheduler for config in self.trainer.lr_scheduler_configs]
-
-
-def _shown(image: Tensor, valid: Tensor | None) -> Tensor:
-    """What a discriminator may see: hidden pixels are zero in SR and HR alike."""
-    return image if valid is None else torch.where(valid, image, 0.0)
-
-
-def _probability(logits: tuple[Tensor, ...]) -> Tensor:
-    return torch.stack([head.detach().sigmoid().mean() for head in logits]).mean()
+    def _schedulers(self) -> list[Scheduler]:
+        return [config.scheduler for config in self.trainer.lr_scheduler_configs]  # type: ignore[misc]

@@ -4,31 +4,54 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from srlab.losses import Ramp
+from srlab.losses.ramp import Shape
+
 
 @dataclass(frozen=True)
 class Schedule:
-    """Content-only pretraining, then an adversarial weight that rises linearly to its full value.
+    """Content-only pretraining, then an adversarial weight that rises to its full value.
 
-    After s generator updates the share of the adversarial weight is ``clip((s - pretrain_steps) / ramp_steps, 0, 1)``.
-    The discriminator learns as soon as pretraining is over.
+    The weight rises over `ramp_steps` generator updates in the shape `ramp`, as `srlab.losses.Ramp` has it. The
+    discriminator learns at every `discriminator_every`-th update, from `discriminator_warmup_steps` before the end of
+    pretraining on.
     """
 
     pretrain_steps: int
     ramp_steps: int
+    ramp: Shape = "linear"
+    discriminator_warmup_steps: int = 0
+    discriminator_every: int = 1
 
     def __post_init__(self) -> None:
-        if self.pretrain_steps < 0 or self.ramp_steps < 0:
+        if min(self.pretrain_steps, self.ramp_steps) < 0:
             raise ValueError(
                 f"schedule.pretrain_steps {self.pretrain_steps} and schedule.ramp_steps {self.ramp_steps} count "
                 "generator updates; they cannot be negative."
             )
+        if not 0 <= self.discriminator_warmup_steps <= self.pretrain_steps:
+            raise ValueError(
+                f"schedule.discriminator_warmup_steps is {self.discriminator_warmup_steps}; they are the last of "
+                f"pretraining, so give 0 to {self.pretrain_steps} (schedule.pretrain_steps)."
+            )
+        if self.discriminator_every < 1:
+            raise ValueError(
+                f"schedule.discriminator_every is {self.discriminator_every}; give a number of generator updates >= 1."
+            )
+        self._ramp()  # refuses what it cannot be
 
-    def adversarial(self, step: int) -> bool:
-        """Whether the update after `step` others trains the discriminator."""
-        return step >= self.pretrain_steps
+    def _ramp(self) -> Ramp:
+        return Ramp(self.pretrain_steps, self.ramp_steps, self.ramp)
 
-    def ramp(self, step: int) -> float:
+    def share(self, step: int) -> float:
         """The share of the adversarial weight in force after `step` generator updates, in 0–1."""
-        if step < self.pretrain_steps:
-            return 0.0
-        return min((step - self.pretrain_steps) / self.ramp_steps, 1.0) if self.ramp_steps else 1.0
+        return self._ramp().share(step)
+
+    def game(self, step: int) -> bool:
+        """Whether the update after `step` others has a generator that listens or a discriminator that learns."""
+        return step >= self.pretrain_steps or self.discriminator(step)
+
+    def discriminator(self, step: int) -> bool:
+        """Whether the update after `step` others trains the discriminator."""
+        since = step - (self.pretrain_steps - self.discriminator_warmup_steps)
+        return since >= 0 and since % self.discriminator_every == 0

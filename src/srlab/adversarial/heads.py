@@ -1,0 +1,20 @@
+"""How the logits of several heads become one number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from srlab.adversarial.protocol import Logits
+
+
+def mean_over_heads(logits: Logits, loss: Callable[[Tensor], Tensor]) -> Tensor:
+    """Average the elementwise `loss` within each head, then over heads: a head counts the same whatever its size."""
+    return torch.stack([loss(at_least_float32(head)).mean() for head in logits]).mean()
+
+
+def at_least_float32(values: Tensor) -> Tensor:
+    """Widen float16 and bfloat16, in which squares overflow and means over large maps lose digits."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))

@@ -1,0 +1,20 @@
+"""The two ways to count a difference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+Norm = Literal["l1", "l2"]
+
+_NORMS: dict[Norm, Callable[[Tensor], Tensor]] = {"l1": torch.abs, "l2": torch.square}
+
+
+def norm_of(norm: Norm, *, term: str) -> Callable[[Tensor], Tensor]:
+    """Return ``|x|`` for "l1" and ``x²`` for "l2", elementwise, else raise a ``ValueError`` that names the term."""
+    if norm not in _NORMS:
+        raise ValueError(f"loss.{term}.term.norm is {norm!r}; it must be one of {', '.join(_NORMS)}.")
+    return _NORMS[norm]

@@ -1,0 +1,67 @@
+"""The protocol by which papers on super-resolution report their numbers."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from srlab.metrics.protocol import Metric, View
+from srlab.nn.dims import per_axis
+
+
+class Benchmark:
+    """Another metric by the protocol of the benchmarks Set5, Set14, BSD100, Urban100 and Manga109.
+
+    SR is rounded to whole numbers of 0 to 255, colour becomes the luma Y of BT.601 (MATLAB's ``rgb2ycbcr``), and a
+    border is left out (Lim et al. 2017, §4). For 8-bit images of three channels, red, green, blue, or of one, which
+    is taken as Y. `round_luma` rounds Y too, as MATLAB does for 8-bit images; Python toolboxes mostly do not, which
+    is worth some 0.02 dB. `border` is in HR pixels, one for all axes or one for each; null is the scale along axes
+    that are enlarged.
+    """
+
+    def __init__(self, *, metric: Metric, border: int | Sequence[int] | None = None, round_luma: bool = True) -> None:
+        self.metric, self.border, self.round_luma = metric, border, round_luma
+        self.higher_is_better = metric.higher_is_better
+
+    def __call__(self, sr: Tensor, hr: Tensor, view: View) -> Tensor | dict[str, Tensor]:
+        """Compare each image of a batch; the wrapped metric sees one channel, Y."""
+        if view.data_range != 255 or hr.shape[1] not in (1, 3):
+            raise ValueError(
+                "the benchmarks' protocol is for 8-bit images of 1 or 3 channels (red, green, blue), of data range "
+                f"255; got {hr.shape[1]} channels of data range {view.data_range:g}. Use the metric without it."
+            )
+        sr, hr = (self._luma(image) for image in (_rounded(sr).clamp(0, 255), hr))
+        border = self._border(hr, view)
+        valid = None if view.valid is None else _shaved(view.valid, border)
+        inner = dataclasses.replace(view, valid=valid, channels=("Y",))
+        return self.metric(_shaved(sr, border), _shaved(hr, border), inner)
+
+    def _border(self, hr: Tensor, view: View) -> tuple[int, ...]:
+        size = tuple(hr.shape[2:])
+        if self.border is None:
+            border = tuple(factor if factor > 1 else 0 for factor in view.scale)
+        else:
+            border = (0,) * len(size) if self.border == 0 else per_axis(self.border, len(size))
+        if any(pixels <= 2 * rim for pixels, rim in zip(size, border, strict=True)):
+            raise ValueError(f"nothing of an image of {size} is left inside a border of {border}; set a smaller one.")
+        return border
+
+    def _luma(self, image: Tensor) -> Tensor:
+        if image.shape[1] == 1:
+            return image
+        red, green, blue = image.chunk(3, dim=1)
+        luma = 16 + (65.481 * red + 128.553 * green + 24.966 * blue) / 255
+        return _rounded(luma) if self.round_luma else luma
+
+
+def _rounded(image: Tensor) -> Tensor:
+    return torch.floor(image + 0.5)
+
+
+def _shaved(image: Tensor, border: Sequence[int]) -> Tensor:
+    for axis, rim in enumerate(border, start=2):
+        image = image.narrow(axis, rim, image.shape[axis] - 2 * rim)
+    return image

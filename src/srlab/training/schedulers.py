@@ -1,0 +1,176 @@
+"""Learning rates over a run, for what torch's schedulers leave open.
+
+A scheduler is stepped once after each generator update, whichever network it is for. torch's own do as they are,
+but for its plateau, which wants a metric at each step, and its chains, which cannot hold one (pytorch issue 68978).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
+
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from srlab.losses import Ramp
+
+Mode = Literal["max", "min"]
+Shape = Literal["linear", "cosine"]
+
+
+class Scheduler(Protocol):
+    """Sets the learning rate of each group of an optimiser; torch's schedulers are such."""
+
+    optimizer: Optimizer
+
+    def step(self) -> None:
+        """Set the rates that apply to the next update."""
+        ...
+
+    def get_last_lr(self) -> list[float | Tensor]:
+        """Return the rates in force, one for each group."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a resumed run needs besides the optimiser's own state."""
+        ...
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a state."""
+        ...
+
+
+@runtime_checkable
+class Validated(Protocol):
+    """What wants to know how validation went."""
+
+    def validated(self, metrics: Mapping[str, float]) -> None:
+        """Take note of the means of one validation, by name."""
+        ...
+
+
+class Plateau:
+    """Multiplies the rates by `factor` when `monitor` has not improved for more than `patience` validations in a row.
+
+    An improvement is one by more than `threshold`, in the metric's unit, in the sense of `mode`; NaN is none. After
+    a reduction, `cooldown` validations are not counted. No rate falls below `min_lr` by it. torch's
+    ``ReduceLROnPlateau`` decides; `step` changes nothing.
+    """
+
+    def __init__(
+        self,
+        optimiser: Optimizer,
+        /,
+        *,
+        monitor: str,
+        mode: Mode,
+        factor: float,
+        patience: int,
+        cooldown: int,
+        threshold: float,
+        min_lr: float,
+    ) -> None:
+        if mode not in get_args(Mode):
+            raise ValueError(f"scheduler.mode is {mode!r}; choose one of {', '.join(get_args(Mode))}.")
+        if not 0 < factor < 1:
+            raise ValueError(f"scheduler.factor is {factor}; it must lie between 0 and 1, as 0.5.")
+        if min(patience, cooldown, threshold, min_lr) < 0:
+            raise ValueError(
+                f"scheduler.patience is {patience}, cooldown {cooldown}, threshold {threshold} and min_lr {min_lr}; "
+                "none can be negative."
+            )
+        self.optimizer = optimiser
+        self.monitor = monitor
+        self._torchs = ReduceLROnPlateau(
+            optimiser,
+            mode=mode,
+            factor=factor,
+            patience=patience,
+            cooldown=cooldown,
+            threshold=threshold,
+            threshold_mode="abs",  # a relative one takes a repeated negative value for an improvement
+            min_lr=min_lr,
+            eps=0.0,  # else rates of 1e-8 and less would never fall
+        )
+
+    def step(self) -> None:
+        """Leave the rates as they are."""
+
+    def validated(self, metrics: Mapping[str, float]) -> None:
+        """Reduce the rates if it is time; a ``ValueError`` if validation does not report `monitor`."""
+        if self.monitor not in metrics:
+            raise ValueError(
+                f"scheduler.monitor is {self.monitor!r}, which validation does not report; it reports "
+                f"{', '.join(sorted(metrics))}."
+            )
+        self._torchs.step(metrics[self.monitor])
+
+    def get_last_lr(self) -> list[float | Tensor]:
+        """Return the rates in force, one for each group."""
+        return self._torchs.get_last_lr()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best value and the counts."""
+        return self._torchs.state_dict()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a state."""
+        self._torchs.load_state_dict(state_dict)
+
+
+class Warmup:
+    """Lets the rates of another scheduler, `then`, rise from near zero over the first `steps` generator updates.
+
+    With ``t = min(n / steps, 1)``, the n-th update, from 1, has ``then``'s own rate times t (linear; Goyal et al.
+    2017, sec. 2.2) or ``(1 - cos πt) / 2`` (cosine). ``then`` counts from the first update, too, and any scheduler
+    will do. With 0 steps there is no warm-up.
+    """
+
+    def __init__(
+        self, optimiser: Optimizer, /, *, steps: int, shape: Shape, then: Callable[[Optimizer], Scheduler]
+    ) -> None:
+        if shape not in get_args(Shape):
+            raise ValueError(f"scheduler.shape is {shape!r}; choose one of {', '.join(get_args(Shape))}.")
+        if steps < 0:
+            raise ValueError(f"scheduler.steps is {steps}; give a number of generator updates >= 0.")
+        self.optimizer = optimiser
+        self._ramp = Ramp(0, steps, shape)
+        self._then = then(optimiser)
+        self._done = 0
+        self._scale()
+
+    def step(self) -> None:
+        """Set the rates that apply to the next update."""
+        self._done += 1
+        self._set(self._then.get_last_lr())  # torch's schedulers go on from the rates they find
+        self._then.step()
+        self._scale()
+
+    def validated(self, metrics: Mapping[str, float]) -> None:
+        """Tell ``then``, if it wants to know."""
+        if isinstance(self._then, Validated):
+            self._set(self._then.get_last_lr())
+            self._then.validated(metrics)
+            self._scale()
+
+    def get_last_lr(self) -> list[float | Tensor]:
+        """Return the rates in force, one for each group."""
+        share = self._ramp.share(self._done + 1)
+        return [share * rate for rate in self._then.get_last_lr()]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the count of updates and the state of ``then``."""
+        return {"done": self._done, "then": self._then.state_dict()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a state."""
+        self._done = state_dict["done"]
+        self._then.load_state_dict(state_dict["then"])
+
+    def _scale(self) -> None:
+        self._set(self.get_last_lr())
+
+    def _set(self, rates: list[float | Tensor]) -> None:
+        for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate

@@ -1,0 +1,112 @@
+"""The losses of both networks for one micro-batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from srlab.degradations import Degradation
+from srlab.discriminators import Judgement
+from srlab.losses import Context, WeightedLoss
+from srlab.normalisers import Normaliser
+from srlab.training.adversary import Adversary
+
+Batch = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Forward:
+    """What one pass of the generator gave, for both sides of the game."""
+
+    loss: Tensor
+    """What the generator minimises."""
+
+    values: dict[str, Tensor]
+    """Its parts by name, for the log."""
+
+    finite: Tensor
+    """Whether each sample's SR is finite, ``(B,)``."""
+
+    sr: Tensor
+    hr: Tensor
+    """Both in the network's range, zero where pixels are hidden."""
+
+    anything: Tensor | float
+    """1, or 0 where nothing is valid: such a batch counts for nothing."""
+
+    real: Judgement | None
+    """What the discriminator says of HR, if there is a game."""
+
+
+class Losses:
+    """Computes what the generator and then the discriminator minimise; one pass of the generator serves both."""
+
+    def __init__(
+        self,
+        *,
+        generator: nn.Module,
+        normaliser: Normaliser,
+        content: WeightedLoss,
+        degradation: Degradation,
+        data_range: float,
+    ) -> None:
+        self.generator = generator
+        self.normaliser = normaliser
+        self.content = content
+        self.degradation = degradation
+        self.data_range = data_range
+
+    def of_generator(
+        self, batch: Batch, *, step: int, adversary: Adversary | None, share: float, valid_count: Tensor | None
+    ) -> Forward:
+        """The generator's side; `share` is that of the adversarial weight in force."""
+        lr, hr, valid = self.normaliser.lr(batch["lr"]), self.normaliser.hr(batch["hr"]), batch.get("valid")
+        sr = self.generator(lr, *self._noise(lr))
+        content = self.content(
+            sr,
+            hr,
+            Context(
+                lr=lr,
+                lr_physical=batch["lr"],
+                valid=valid,
+                valid_count=valid_count,
+                step=step,
+                data_range=self.data_range,
+                degrade=one_draw(self.degradation, lr.device, seed=step),
+                denormalise=self.normaliser.inverse,
+            ),
+        )
+        values = {f"loss/{name}": value for name, value in content.terms.items()}
+        values |= {f"weighted/{name}": value for name, value in content.weighted.items()}
+        seen, wanted = (image if valid is None else torch.where(valid, image, 0.0) for image in (sr, hr))
+        anything = 1.0 if valid is None else valid.any().float()
+        loss, real = content.total, None
+        if adversary:
+            real = adversary.discriminator(wanted)
+            weights = adversary.weights(share)
+            for name, value in adversary.generator_side(seen, real).items():
+                values[f"loss/{name}"], values[f"weighted/{name}"] = value, weights[name] * anything * value
+                loss = loss + values[f"weighted/{name}"]
+        values["loss/content"], values["loss/generator"] = content.total, loss
+        return Forward(loss, values, sr.detach().isfinite().flatten(1).all(dim=1), seen, wanted, anything, real)
+
+    def of_discriminator(
+        self, forward: Forward, *, step: int, adversary: Adversary
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The discriminator's side: what it minimises, and its parts."""
+        assert forward.real is not None
+        values = adversary.discriminator_side(forward.sr, forward.hr, forward.real, step)
+        return values["loss/discriminator"] * forward.anything, values
+
+    def _noise(self, lr: Tensor) -> tuple[Tensor, ...]:
+        """A vector for each image, for a generator that takes one."""
+        channels = getattr(self.generator, "noise_channels", None)
+        return () if channels is None else (torch.randn(len(lr), channels, device=lr.device),)
+
+
+def one_draw(degradation: Degradation, device: torch.device, *, seed: int) -> Callable[[Tensor], Tensor]:
+    """The degradation with one draw of whatever is random in it."""
+    return lambda hr: degradation(hr, generator=torch.Generator(device=device).manual_seed(seed))

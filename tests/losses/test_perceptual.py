@@ -1,0 +1,170 @@
+import re
+
+import numpy as np
+import pytest
+import torch
+from term_checks import assert_finite_at_extremes, assert_gradient_is_derivative, context, random, value
+from torch import nn
+
+from srlab.losses.perceptual import Perceptual
+
+PLAIN = {"mean": None, "std": None}
+MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+
+
+class Outputs(nn.Module):
+    """The image and its square, packed in some way."""
+
+    def __init__(self, pack):
+        super().__init__()
+        self.pack = pack
+
+    def forward(self, image):
+        return self.pack(image, image.square())
+
+
+def as_list(*outputs):
+    return list(outputs)
+
+
+def as_dictionary(first, second):
+    return {"first": first, "second": second}
+
+
+def filters(channels=3, dims=2):
+    torch.manual_seed(0)
+    return {2: nn.Conv2d, 3: nn.Conv3d}[dims](channels, 4, 3)
+
+
+@pytest.mark.parametrize(("distance", "error"), [("l1", np.abs), ("l2", np.square)])
+@pytest.mark.parametrize(
+    ("pack", "layers", "layer_weights", "weights"),
+    [
+        (lambda first, second: second, None, None, (0, 1)),
+        (lambda first, second: second, None, [0.3], (0, 0.3)),
+        (as_list, None, None, (1, 1)),
+        (as_list, None, [3.0, 0.25], (3, 0.25)),
+        (lambda *outputs: outputs, [2], [0.5], (0, 0.5)),
+        (as_list, ["2", "1"], None, (1, 1)),
+        (as_dictionary, ["second", "first"], [2.0, 0.1], (0.1, 2)),
+        (as_dictionary, ["second"], None, (0, 1)),
+    ],
+)
+def test_matches_the_formula_in_numpy(pack, layers, layer_weights, weights, distance, error):
+    sr, hr = 50 * random(2, 3, 4, 5), 50 * random(2, 3, 4, 5, seed=1)
+    term = Perceptual(
+        extractor=Outputs(pack), layers=layers, layer_weights=layer_weights, distance=distance, low=10, high=40
+    ).double()
+    a, b = (((x.numpy() - 10) / 30 - MEAN[:, None, None]) / STD[:, None, None] for x in (sr, hr))
+    expected = weights[0] * error(a - b).mean() + weights[1] * error(a**2 - b**2).mean()
+    assert value(term, sr, hr).item() == pytest.approx(expected, rel=1e-5)  # mean and std are float32
+
+
+def test_sees_physical_units():
+    sr, hr = random(1, 3, 4, 4), random(1, 3, 4, 4, seed=1)
+    term = Perceptual(extractor=nn.Identity(), **PLAIN)
+    got = value(term, sr, hr, denormalise=lambda image: 500 * image, data_range=1000.0)
+    assert got.item() == pytest.approx(0.5 * (sr - hr).abs().mean().item())
+
+
+def test_bands_are_chosen_as_in_a_permuted_image():
+    sr, hr = random(2, 4, 6, 6), random(2, 4, 6, 6, seed=1)
+    term = Perceptual(extractor=filters(), channels=[4, 2, 1]).double()
+    whole = Perceptual(extractor=filters()).double()
+    chosen = [3, 1, 0]
+    torch.testing.assert_close(value(term, sr, hr), value(whole, sr[:, chosen], hr[:, chosen]))
+
+
+def test_several_lists_of_bands_are_averaged():
+    sr, hr = random(2, 4, 6, 6), random(2, 4, 6, 6, seed=1)
+    lists = [[3, 2, 1], [4, 3, 2], [1]]
+    single = [value(Perceptual(extractor=filters(), channels=bands).double(), sr, hr) for bands in lists]
+    together = value(Perceptual(extractor=filters(), channels=lists).double(), sr, hr)
+    torch.testing.assert_close(together, torch.stack(single).mean())
+
+
+def test_extractor_of_volumes_takes_volumes():
+    sr, hr = random(1, 1, 4, 5, 6), random(1, 1, 4, 5, 6, seed=1)
+    extractor = filters(1, dims=3)
+    term = Perceptual(extractor=extractor, in_channels=1, spatial_dims=3, **PLAIN).double()
+    with torch.no_grad():
+        expected = (extractor(sr) - extractor(hr)).abs().mean()
+    torch.testing.assert_close(value(term, sr, hr), expected)
+    with pytest.raises(ValueError, match="takes images of 3 spatial axes, and these have the shape"):
+        value(term, random(1, 1, 5, 6), random(1, 1, 5, 6))
+
+
+@pytest.mark.parametrize("size", [(1, 3, 5, 6), (1, 1, 3, 4, 5)], ids=str)
+@pytest.mark.parametrize("distance", ["l1", "l2"])
+def test_gradient_is_the_derivative(distance, size):
+    dims = len(size) - 2
+    term = Perceptual(
+        extractor=filters(size[1], dims), distance=distance, in_channels=size[1], spatial_dims=dims, **PLAIN
+    )
+    assert_gradient_is_derivative(term.double(), *size)
+
+
+def test_finite_at_extremes():
+    assert_finite_at_extremes(Perceptual(extractor=filters()), 1, 3, 5, 6)
+
+
+def test_no_gradient_reaches_hr():
+    sr, hr = random(1, 3, 4, 4).requires_grad_(), random(1, 3, 4, 4, seed=1).requires_grad_()
+    Perceptual(extractor=filters())(sr, hr, context()).backward()
+    assert sr.grad.any()
+    assert hr.grad is None
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_value_has_the_type_of_the_images(dtype):
+    sr, hr = random(1, 3, 4, 4).to(dtype), random(1, 3, 4, 4, seed=1).to(dtype)
+    assert Perceptual(extractor=filters())(sr, hr, context()).dtype == dtype
+
+
+def test_extractor_is_frozen_and_in_no_checkpoint():
+    term = Perceptual(extractor=nn.Sequential(filters(), nn.Dropout(0.5)))
+    assert not term.state_dict()
+    assert not list(term.parameters())
+    sr, hr = random(1, 3, 4, 4), random(1, 3, 4, 4, seed=1)
+    assert value(term.train(), sr, hr) == value(term, sr, hr)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"distance": "l3"}, "distance is 'l3'; it must be one of l1, l2."),
+        ({"layers": []}, "layers is empty; name at least one output of the extractor, or null for all."),
+        (
+            {"layers": ["a", "b"], "layer_weights": [1.0]},
+            "2 layers have 1 layer_weights; give one each, or null.",
+        ),
+        ({"in_channels": 4}, "mean has 3 values for 4 channels; give one each, or null."),
+        ({"std": [1.0, 2.0]}, "std has 2 values for 3 channels; give one each, or null."),
+    ],
+)
+def test_arguments_that_do_not_fit_are_refused(changed, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        Perceptual(extractor=nn.Identity(), **changed)
+
+
+@pytest.mark.parametrize(
+    ("pack", "layers", "message"),
+    [
+        (as_list, [3], "the extractor has no output '3'; set layers to some of 1, 2."),
+        (as_dictionary, ["third"], "the extractor has no output 'third'; set layers to some of first, second."),
+        (
+            lambda first, second: first[..., :0],
+            None,
+            "the extractor's output 1 is empty; use larger crops (data.crop_size).",
+        ),
+    ],
+)
+def test_outputs_that_are_not_there_are_refused(pack, layers, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        value(Perceptual(extractor=Outputs(pack), layers=layers), random(1, 3, 4, 4), random(1, 3, 4, 4))
+
+
+def test_weights_for_other_outputs_are_refused():
+    term = Perceptual(extractor=Outputs(as_list), layer_weights=[1.0, 2.0, 3.0])
+    with pytest.raises(ValueError, match=re.escape("the extractor has 2 outputs for 3 layer_weights; set layers.")):
+        value(term, random(1, 3, 4, 4), random(1, 3, 4, 4))
