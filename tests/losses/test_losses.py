@@ -178,6 +178,15 @@ def test_term_starts_late_and_warms_up():
     assert values[0].terms["l1"].item() == pytest.approx(F.l1_loss(sr, hr).item())
 
 
+def test_term_stops():
+    loss = WeightedLoss({"l1": {"weight": 1.0, "stop_step": 5, "term": L1()}, "late": {"weight": 0, "term": L2()}})
+    sr, hr = random(1, 1, 4, 4), random(1, 1, 4, 4, seed=1)
+    assert [("l1" in loss(sr, hr, context(step=step)).terms) for step in (0, 4, 5, 9)] == [True, True, False, False]
+    assert loss(sr, hr, context(step=5)).total.item() == 0
+    with pytest.raises(ValueError, match="starts after 3 updates and stops after 3; give a later stop_step, or null"):
+        WeightedLoss({"l1": {"weight": 1.0, "start_step": 3, "stop_step": 3, "term": L1()}})
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_terms_compute_in_float32_under_autocast(dtype):
     term = Constant()

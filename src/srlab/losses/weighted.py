@@ -28,19 +28,32 @@ class Term(Protocol):
 class WeightedTerm:
     """One entry of the configuration group ``loss``: a term, and how much it counts from when on.
 
-    Before `start_step` generator updates a term is not computed. One of weight 0 is, to be logged.
+    Before `start_step` generator updates a term is not computed, nor from `stop_step` on. One of weight 0 is, to be
+    logged.
     """
 
     term: nn.Module
     weight: float
     start_step: int = 0
+    stop_step: int | None = None
     warmup: Shape = "none"
     warmup_steps: int = 0
+
+    def __post_init__(self) -> None:
+        if self.stop_step is not None and self.stop_step <= self.start_step:
+            raise ValueError(
+                f"a loss term starts after {self.start_step} updates and stops after {self.stop_step}; give a later "
+                "stop_step, or null."
+            )
 
     @property
     def ramp(self) -> Ramp:
         """The rise of the weight."""
         return Ramp(self.start_step, self.warmup_steps, self.warmup)
+
+    def counts(self, step: int) -> bool:
+        """Whether it is part of the loss of the update after `step` others."""
+        return self.start_step <= step and (self.stop_step is None or step < self.stop_step)
 
 
 @dataclass(frozen=True)
@@ -67,19 +80,18 @@ class WeightedLoss(nn.Module):
         super().__init__()
         if not terms:
             raise ValueError("the loss has no terms; choose at least one, as loss=[l1].")
-        entries = {name: _entry(name, values) for name, values in terms.items()}
-        self.terms = nn.ModuleDict({name: entry.term for name, entry in entries.items()})
-        self.weights = {name: float(entry.weight) for name, entry in entries.items()}
-        self.ramps = {name: entry.ramp for name, entry in entries.items()}
+        self.entries = {name: _entry(name, values) for name, values in terms.items()}
+        self.terms = nn.ModuleDict({name: entry.term for name, entry in self.entries.items()})
 
     def forward(self, sr: Tensor, hr: Tensor, context: Context) -> LossValue:
         """Compare SR with HR, both ``(B, C, *S)`` in the network's range."""
         with torch.autocast(sr.device.type, enabled=False):
             sr, hr = _at_least_float32(sr), _at_least_float32(hr)
-            shares = {name: ramp.share(context.step) for name, ramp in self.ramps.items()}
-            started = [name for name in self.terms if context.step >= self.ramps[name].start]
-            values = {name: self._value(self.terms[name], sr, hr, context) for name in started}
-            weighted = {name: self.weights[name] * shares[name] * value for name, value in values.items()}
+            counting = {name: entry for name, entry in self.entries.items() if entry.counts(context.step)}
+            values = {name: self._value(entry.term, sr, hr, context) for name, entry in counting.items()}
+            weighted = {
+                name: entry.weight * entry.ramp.share(context.step) * values[name] for name, entry in counting.items()
+            }
             total = torch.stack([*weighted.values(), sr.new_zeros(())]).sum()
         return LossValue(total, _detached(values), _detached(weighted))
 
@@ -98,8 +110,8 @@ def _entry(name: str, values: Mapping[str, Any]) -> WeightedTerm:
     known, given = {field.name for field in fields(WeightedTerm)}, set(values)
     if not {"term", "weight"} <= given <= known:
         raise ValueError(
-            f"loss.{name} has {', '.join(sorted(given))}; it needs weight and term, and may have start_step, warmup "
-            "and warmup_steps."
+            f"loss.{name} has {', '.join(sorted(given))}; it needs weight and term, and may have start_step, "
+            "stop_step, warmup and warmup_steps."
         )
     return WeightedTerm(**values)
 

@@ -90,6 +90,8 @@ class Losses:
             for name, value in adversary.generator_side(seen, real).items():
                 values[f"loss/{name}"], values[f"weighted/{name}"] = value, weights[name] * anything * value
                 loss = loss + values[f"weighted/{name}"]
+        if not loss.requires_grad:
+            raise ValueError(f"after {step} updates no loss term counts any more; see start_step and stop_step of loss.")
         values["loss/content"], values["loss/generator"] = content.total, loss
         return Forward(loss, values, sr.detach().isfinite().flatten(1).all(dim=1), seen, wanted, anything, real)
 
