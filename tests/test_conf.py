@@ -25,6 +25,10 @@ NEEDED = {
     "loss/perceptual_vgg_slices": ["loss.perceptual_vgg_slices.term.term.weights=random"],
     "loss/lpips": ["loss.lpips.term.weights=random"],
     "loss/perceptual": ["loss.perceptual.term.extractor={{_target_:torch.nn.Identity}}"],
+    "experiment/srgan": ["data.root={photographs}"],
+    "experiment/esrgan": ["data.root={photographs}"],
+    "experiment/opensr_rgbn_x4": ["data.root={photographs}", "data.bands=[1,2]"],
+    "experiment/opensr_swir_x8": ["data.root={photographs}", "data.bands=[1,2]", "data.crop_size=64"],
     "metric/lpips": ["metric.lpips.weights=random"],
 }
 

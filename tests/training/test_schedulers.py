@@ -14,7 +14,7 @@ from torch import nn
 from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, MultiStepLR, OneCycleLR, ReduceLROnPlateau
 
 from srlab import cli
-from srlab.training.schedulers import Plateau, Validated, Warmup
+from srlab.training.schedulers import Piecewise, Plateau, Validated, Warmup
 
 LR, STEPS, CADENCE = 0.2, 300, 7
 DIGITS = {"mode": "max", "factor": 0.5, "patience": 1, "cooldown": 1, "threshold": 0.01, "min_lr": 1e-3}
@@ -22,6 +22,7 @@ plateau = partial(Plateau, monitor="val/psnr", **DIGITS)
 constant = partial(ConstantLR, factor=1.0)
 cosine = partial(CosineAnnealingLR, T_max=STEPS, eta_min=1e-3)
 multistep = partial(MultiStepLR, milestones=[20, 90, 91], gamma=0.3)
+piecewise = partial(Piecewise, milestones=[20, 90, 91], factors=[1.0, 0.5, 2.0, 0.1])
 one_cycle = partial(OneCycleLR, max_lr=0.5, total_steps=STEPS, cycle_momentum=False)
 
 
@@ -34,6 +35,7 @@ SCHEDULERS = {
     "cosine": cosine,
     "multistep": multistep,
     "one_cycle": one_cycle,
+    "piecewise": piecewise,
     "plateau": plateau,
     "warmup": warmup(constant),
     "warmup_cosine": warmup(cosine, shape="cosine"),
@@ -205,3 +207,17 @@ def test_anything_can_follow_a_warmup(name):
     then = instantiate(config.scheduler.generator.then, _convert_="all")(optimiser()).get_last_lr()[0]
     built = instantiate(config.scheduler.generator, _convert_="all")(optimiser())
     assert built.get_last_lr() == pytest.approx([then / 10])
+
+
+def test_piecewise_rates_may_rise_again():
+    rates = rates_of(piecewise(optimiser()), range(100))
+    expected = [LR] * 20 + [LR / 2] * 70 + [2 * LR] + [LR / 10] * 9
+    assert rates[:, 0] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("milestones", "factors"), [([5], [1.0]), ([5, 5], [1, 1, 1]), ([9, 5], [1, 1, 1]), ([5], [1.0, -1.0])]
+)
+def test_pieces_that_do_not_fit_are_refused(milestones, factors):
+    with pytest.raises(ValueError, match="one factor >= 0 more than milestones"):
+        Piecewise(optimiser(), milestones=milestones, factors=factors)

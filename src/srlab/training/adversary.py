@@ -27,9 +27,12 @@ class Adversary:
 
     def generator_side(self, sr: Tensor, real: Judgement) -> dict[str, Tensor]:
         """What the generator minimises, by name and unweighted; the discriminator gathers no gradients from it."""
-        self.discriminator.requires_grad_(False)
+        trained = [parameter for parameter in self.discriminator.parameters() if parameter.requires_grad]
+        for parameter in trained:
+            parameter.requires_grad_(False)
         fake = self.discriminator(sr)
-        self.discriminator.requires_grad_(True)
+        for parameter in trained:
+            parameter.requires_grad_(True)
         values = {"adversarial": self.objective.generator_loss(fake.logits, _detached(real.logits))}
         if self.feature_matching:
             values["feature_matching"] = feature_matching(fake.features, _detached(real.features))

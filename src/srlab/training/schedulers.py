@@ -6,12 +6,13 @@ but for its plateau, which wants a metric at each step, and its chains, which ca
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 from torch import Tensor
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import ReduceLROnPlateau
+from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 
 from srlab.losses import Ramp
 
@@ -117,6 +118,22 @@ class Plateau:
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from a state."""
         self._torchs.load_state_dict(state_dict)
+
+
+class Piecewise(LambdaLR):
+    """Constant rates in between: the optimiser's own times `factors[i]` once `i` of the `milestones` are reached.
+
+    Milestones count generator updates. Unlike a product of equal steps the rates may also rise again, as where a
+    second phase of training begins.
+    """
+
+    def __init__(self, optimiser: Optimizer, /, *, milestones: Sequence[int], factors: Sequence[float]) -> None:
+        if len(factors) != len(milestones) + 1 or list(milestones) != sorted(set(milestones)) or min(factors) < 0:
+            raise ValueError(
+                f"scheduler.milestones are {list(milestones)} and scheduler.factors {list(factors)}; give rising "
+                "numbers of generator updates, and one factor >= 0 more than milestones."
+            )
+        super().__init__(optimiser, lambda step: factors[bisect_right(milestones, step)])
 
 
 class Warmup:

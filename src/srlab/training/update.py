@@ -1,8 +1,8 @@
-"""The losses of both networks for one micro-batch."""
+"""The losses of both networks, and the gradients of one update."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +13,8 @@ from srlab.discriminators import Judgement
 from srlab.losses import Context, WeightedLoss
 from srlab.normalisers import Normaliser
 from srlab.training.adversary import Adversary
+from srlab.training.ranks import average, several
+from srlab.training.schedule import Schedule
 
 Batch = dict[str, Tensor]
 
@@ -39,6 +41,17 @@ class Forward:
 
     real: Judgement | None
     """What the discriminator says of HR, if there is a game."""
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What the micro-batches of one update gave on this rank, beside the gradients."""
+
+    values: dict[str, Tensor]
+    """The losses and their parts by name, averaged over micro-batches."""
+
+    finite: Tensor
+    """Whether the SR of each sample is finite."""
 
 
 class Losses:
@@ -91,7 +104,7 @@ class Losses:
                 values[f"loss/{name}"], values[f"weighted/{name}"] = value, weights[name] * anything * value
                 loss = loss + values[f"weighted/{name}"]
         if not loss.requires_grad:
-            raise ValueError(f"after {step} updates no loss term counts any more; see start_step and stop_step of loss.")
+            raise ValueError(f"after {step} updates no loss term counts; see the terms' start_step and stop_step.")
         values["loss/content"], values["loss/generator"] = content.total, loss
         return Forward(loss, values, sr.detach().isfinite().flatten(1).all(dim=1), seen, wanted, anything, real)
 
@@ -103,10 +116,54 @@ class Losses:
         values = adversary.discriminator_side(forward.sr, forward.hr, forward.real, step)
         return values["loss/discriminator"] * forward.anything, values
 
+    def gather(
+        self,
+        micro_batches: Sequence[Batch],
+        *,
+        step: int,
+        adversary: Adversary | None,
+        schedule: Schedule,
+        backward: Callable[[Tensor], None],
+    ) -> Gathered:
+        """Add up the gradients of both networks over the micro-batches of an update, each by its `backward`."""
+        adversary = adversary if schedule.game(step) else None
+        part, valid_count = 1 / len(micro_batches), _valid_count(micro_batches)
+        values: dict[str, Tensor] = {}
+        finite = []
+        for batch in micro_batches:
+            forward = self.of_generator(
+                batch, step=step, adversary=adversary, share=schedule.share(step), valid_count=valid_count
+            )
+            backward(forward.loss * part)
+            found = forward.values
+            if adversary and schedule.discriminator(step):
+                loss, parts = self.of_discriminator(forward, step=step, adversary=adversary)
+                backward(loss * part)
+                found |= parts
+            values = {name: values.get(name, 0) + part * value.detach() for name, value in found.items()}
+            finite.append(forward.finite)
+        return Gathered(values, torch.cat(finite))
+
     def _noise(self, lr: Tensor) -> tuple[Tensor, ...]:
         """A vector for each image, for a generator that takes one."""
         channels = getattr(self.generator, "noise_channels", None)
         return () if channels is None else (torch.randn(len(lr), channels, device=lr.device),)
+
+
+def _valid_count(micro_batches: Sequence[Batch]) -> Tensor | None:
+    """Valid pixels of a micro-batch, averaged over the update's and over ranks; None if nothing can be hidden."""
+    if not several() and not any("valid" in batch for batch in micro_batches):
+        return None
+    # filled on the device: to copy a number there, the host would wait
+    counts = [
+        batch["valid"].sum()
+        if "valid" in batch
+        else batch["hr"].new_full((), batch["hr"][:, 0].numel(), dtype=torch.long)
+        for batch in micro_batches
+    ]
+    mean = torch.stack(counts).float().mean()
+    average([mean])
+    return mean
 
 
 def one_draw(degradation: Degradation, device: torch.device, *, seed: int) -> Callable[[Tensor], Tensor]:
