@@ -88,6 +88,8 @@ def test_command_composes(command):
 
 @pytest.mark.parametrize("path", OURS, ids=name_of)
 def test_yaml_composes_and_instantiates(path, photographs, tmp_path, monkeypatch):
+    if path.parent.name == "logger" and path.stem in ("wandb", "mlflow"):
+        pytest.importorskip(path.stem)
     monkeypatch.chdir(tmp_path)
     config = composed(chosen(name_of(path), photographs))
     group = path.parent.name

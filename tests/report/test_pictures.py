@@ -53,6 +53,53 @@ def test_volume_is_shown_by_its_middle_slice(depth):
     np.testing.assert_allclose(displayable(volume, like=volume).numpy(), expected, atol=1e-5)
 
 
+def test_slices_are_the_middles_of_all_axes():
+    volume = random(1, 5, 8, 6)
+    array = volume[0].numpy()
+    planes = [array[2], array[:, 4], array[:, :, 3]]  # axial (H, W), coronal (D, W), sagittal (D, H)
+    like = np.concatenate([plane.ravel() for plane in planes])
+    result = displayable(volume, like=volume, view="slices").numpy()
+    assert result.shape == (3, 8, 6 + 6 + 8)
+    for plane, left in zip(planes, (0, 6, 12), strict=True):
+        shown = result[0, :, left:][:, : plane.shape[1]]
+        np.testing.assert_allclose(shown[: len(plane)], stretched(plane, like), atol=1e-5)
+        assert (shown[len(plane) :] == 0).all()
+
+
+@pytest.mark.parametrize(("length", "shown"), [(16, [2, 6, 10, 14]), (4, [0, 1, 2, 3]), (3, [0, 1, 2]), (1, [0])])
+def test_frames_are_spread_over_a_video(length, shown):
+    video = random(3, length, 7, 9)
+    frames = np.concatenate([video[:, number].numpy() for number in shown], axis=2)
+    np.testing.assert_allclose(
+        displayable(video, like=video, view="frames").numpy(), stretched(frames, frames), atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("view", ["middle", "slices", "frames"])
+def test_images_look_the_same_in_every_view(view):
+    image = random(3, 8, 9)
+    assert torch.equal(displayable(image, like=image, view=view), displayable(image, like=image))
+
+
+def test_stretch_is_between_the_percentiles_given():
+    image = 100 * random(1, 30, 30)
+    low, high = np.percentile(image.numpy(), [20, 70])
+    expected = np.clip((image.numpy() - low) / (high - low), 0, 1).repeat(3, axis=0)
+    np.testing.assert_allclose(displayable(image, like=image, stretch=[20, 70]).numpy(), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("stretch", [[1], [50, 50], [99, 1], [-1, 99], [1, 101]], ids=str)
+def test_stretch_is_two_rising_percentiles(stretch):
+    message = f"cannot stretch between percentiles {stretch}; give two rising ones from 0 to 100."
+    with pytest.raises(ValueError, match=re.escape(message)):
+        displayable(random(1, 4, 4), like=random(1, 4, 4), stretch=stretch)
+
+
+def test_unknown_view_is_refused():
+    with pytest.raises(ValueError, match="cannot show a volume by 'top'; give one of middle, slices, frames"):
+        displayable(random(1, 4, 4, 4), like=random(1, 4, 4, 4), view="top")
+
+
 @pytest.mark.parametrize("value", [0.0, -5.0, 1e4])
 def test_constant_image_is_shown_without_division_by_zero(value):
     constant = torch.full((3, 8, 8), value)
@@ -68,7 +115,7 @@ def test_missing_pixels_are_black_and_do_not_count():
     visible = like[:, 6:].numpy()
     result = displayable(holes, like=holes)
     np.testing.assert_allclose(result[:1, 6:].numpy(), stretched(visible, visible), atol=1e-5)
-    assert torch.equal(result[:, :5], torch.zeros(3, 5, 20))
+    assert torch.equal(result[:, :6], torch.zeros(3, 6, 20))
     assert displayable(torch.full((1, 4, 4), torch.nan), like=torch.full((1, 4, 4), torch.nan)).equal(
         torch.zeros(3, 4, 4)
     )

@@ -4,37 +4,74 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+View = Literal["middle", "slices", "frames"]
 
-def displayable(image: Tensor, *, like: Tensor, channels: Sequence[int] | None = None) -> Tensor:
-    """Three channels ``(3, H, W)`` in 0–1 of an image ``(C, *S)``, stretched to the 1st–99th percentile of `like`.
 
-    `channels` are one or three numbers from 1; None takes the first three, or the first. Of a volume, the middle
-    slice of its first axis is shown.
+def displayable(
+    image: Tensor,
+    *,
+    like: Tensor,
+    channels: Sequence[int] | None = None,
+    stretch: Sequence[float] = (1, 99),
+    view: View = "middle",
+) -> Tensor:
+    """Three channels ``(3, H, W)`` in 0–1 of an image ``(C, *S)``, stretched between two percentiles of `like`.
+
+    `channels` are one or three numbers from 1; None takes the first three, or the first. Of a volume, `view` shows
+    the ``middle`` slice of its first axis; the middle ``slices`` of its three axes, axial, coronal and sagittal if
+    these are D, H, W; or up to four ``frames`` at even distances along its first axis. Limits are those of what is
+    shown of `like`, for all channels together. Values that are not finite are black.
     """
     numbers = list(channels or ([1, 2, 3] if len(like) >= 3 else [1]))
     if len(numbers) not in (1, 3) or not all(1 <= number <= len(like) for number in numbers):
         raise ValueError(f"cannot show channels {numbers} of {len(like)}; give one or three numbers from 1.")
-    picture, reference = (_plane(array)[[number - 1 for number in numbers]].float().cpu() for array in (image, like))
-    limits = torch.tensor([0.01, 0.99])
-    low, high = torch.quantile(_thinned(reference), limits).tolist()
-    stretched: Tensor = (picture - low) / max(high - low, 1e-12)
-    return stretched.clamp(0, 1).nan_to_num().expand(3, -1, -1)
+    if len(stretch) != 2 or not 0 <= stretch[0] < stretch[1] <= 100:
+        raise ValueError(f"cannot stretch between percentiles {list(stretch)}; give two rising ones from 0 to 100.")
+    indices = [number - 1 for number in numbers]
+    limits = torch.tensor(stretch, dtype=torch.float32) / 100
+    reference = torch.cat([plane[indices].float().cpu().flatten() for plane in _planes(like, view)])
+    low, high = torch.quantile(thinned(reference[reference.isfinite()]), limits).tolist()
+    return beside([_stretched(plane[indices].float().cpu(), low, high) for plane in _planes(image, view)])
 
 
-def _plane(image: Tensor) -> Tensor:
-    return image[:, image.shape[1] // 2] if image.ndim == 4 else image
+def _stretched(plane: Tensor, low: float, high: float) -> Tensor:
+    shown = (plane - low) / max(high - low, 1e-12)
+    return torch.where(plane.isfinite(), shown.clamp(0, 1), 0.0).expand(3, -1, -1)
 
 
-def _thinned(values: Tensor, most: int = 1_000_000) -> Tensor:
-    """At most `most` of the finite values: a quantile needs no more, and torch takes no more than 16 million."""
-    finite = values[values.isfinite()]
-    return finite[:: max(len(finite) // most, 1)] if len(finite) else torch.zeros(1)
+def _planes(image: Tensor, view: View) -> list[Tensor]:
+    """What is shown of an image, each ``(C, H, W)``."""
+    if view not in get_args(View):
+        raise ValueError(f"cannot show a volume by {view!r}; give one of {', '.join(get_args(View))}.")
+    if image.ndim == 3:
+        return [image]
+    if view == "slices":
+        return [image.select(axis, image.shape[axis] // 2) for axis in (1, 2, 3)]
+    count = 1 if view == "middle" else min(4, image.shape[1])
+    return [image[:, (2 * number + 1) * image.shape[1] // (2 * count)] for number in range(count)]
+
+
+def beside(pictures: Sequence[Tensor]) -> Tensor:
+    """Pictures ``(3, H, W)`` from left to right, the lower ones with black below."""
+    height = max(picture.shape[1] for picture in pictures)
+    padded = [torch.nn.functional.pad(picture, (0, 0, 0, height - picture.shape[1])) for picture in pictures]
+    return torch.cat(padded, dim=2)
+
+
+def thinned(values: Tensor, most: int = 1_000_000) -> Tensor:
+    """At most about `most` of the values along the last axis, at even distances, or one zero if there are none.
+
+    A quantile needs no more, and torch's takes no more than 16 million.
+    """
+    count = values.shape[-1]
+    return values[..., :: max(count // most, 1)] if count else values.new_zeros(*values.shape[:-1], 1)
 
 
 def comparison(

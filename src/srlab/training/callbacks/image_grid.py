@@ -1,29 +1,41 @@
-"""Validation pictures in TensorBoard."""
+"""Validation pictures."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from lightning import Callback, LightningModule, Trainer
-from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 
 from srlab.nn.resample import enlarge
-from srlab.report.pictures import displayable
+from srlab.report.pictures import View, beside, displayable
+from srlab.training.loggers import log_image, visual
 from srlab.training.module import GAN
 
 
 class ImageGrid(Callback):
-    """Logs rows of LR | bicubic | SR | HR for the first `count` validation views.
+    """Logs LR | bicubic | SR | HR for the first `count` validation views; of volumes, one below the other.
 
     `channels` are the numbers, from 1, of one or three channels to show; null takes the first three, or the first.
-    Each view is stretched to the 1st–99th percentile of its HR; of a volume the middle slice is shown.
+    Each view is stretched between the percentiles `stretch` of its HR, whose missing pixels are black. A volume is
+    shown by its ``middle`` slice, by the middle ``slices`` of all three axes, or as a few ``frames`` of a video. LR
+    and bicubic are left out where LR and HR differ in channels.
     """
 
-    def __init__(self, *, count: int = 4, channels: list[int] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        count: int = 4,
+        channels: list[int] | None = None,
+        stretch: Sequence[float] = (1, 99),
+        view: View = "slices",
+    ) -> None:
         self.count = count
         self.channels = channels
+        self.stretch = stretch
+        self.view = view
 
     def on_validation_batch_end(
         self,
@@ -34,20 +46,31 @@ class ImageGrid(Callback):
         batch_idx: int,
         *_: object,
     ) -> None:
-        """Log one row."""
-        writers = [logger.experiment for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]
-        if batch_idx >= self.count or trainer.sanity_checking or not writers:
+        """Log one view."""
+        if batch_idx >= self.count or trainer.sanity_checking or not trainer.is_global_zero:
+            return
+        loggers = visual(trainer.loggers)
+        if not loggers:
             return
         assert isinstance(pl_module, GAN)
-        picture = self._row(batch, outputs, pl_module.card.scale)
-        for writer in writers:
-            writer.add_image(f"validation/{batch_idx}", picture, global_step=trainer.global_step)
+        picture = self._grid(batch, outputs, pl_module.card.scale)
+        for logger in loggers:
+            log_image(logger, f"validation/{batch_idx}", picture, trainer.global_step)
 
-    def _row(self, batch: dict[str, Tensor], sr: Tensor, scale: tuple[int, ...]) -> Tensor:
+    def _grid(self, batch: dict[str, Tensor], sr: Tensor, scale: tuple[int, ...]) -> Tensor:
         lr, hr = batch["lr"], batch["hr"]
-        nearest = lr
-        for axis, factor in enumerate(scale, start=2):
-            nearest = nearest.repeat_interleave(factor, dim=axis)
-        columns = [nearest, enlarge(lr, scale), sr, hr]
-        shown = [displayable(image[0], like=hr[0], channels=self.channels) for image in columns]
-        return torch.cat(shown, dim=2)
+        images = [sr, torch.where(batch["valid"], hr, torch.nan) if "valid" in batch else hr]
+        if lr.shape[1] == hr.shape[1]:
+            images = [_repeated(lr, scale), enlarge(lr, scale), *images]
+        shown = [
+            displayable(image[0], like=images[-1][0], channels=self.channels, stretch=self.stretch, view=self.view)
+            for image in images
+        ]
+        return beside(shown) if sr.ndim == 4 else torch.cat(shown, dim=1)
+
+
+def _repeated(lr: Tensor, scale: tuple[int, ...]) -> Tensor:
+    """Each LR pixel as a block."""
+    for axis, factor in enumerate(scale, start=2):
+        lr = lr.repeat_interleave(factor, dim=axis)
+    return lr
