@@ -21,7 +21,7 @@ class Consistency(nn.Module):
 
     An LR pixel counts if its cell of HR pixels, and `reach` cells on each side of it, are valid throughout; 2 is what
     antialiased bicubic shrinking looks at, a blur before it needs more. A random degradation is drawn once an update,
-    and not as LR's was: the term is exact for a fixed one. Where it rounds, it passes no gradient.
+    and not as LR's was: the term is exact for a fixed one.
     """
 
     space = "physical"

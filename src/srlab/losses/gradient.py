@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from srlab.losses.context import Context
+from srlab.losses.difference import forward_difference
 from srlab.losses.norms import Norm, norm_of
 
 
@@ -25,13 +26,4 @@ class Gradient(nn.Module):
     def forward(self, sr: Tensor, hr: Tensor, context: Context) -> Tensor:
         """Return the map ``mean over axes of |d(sr - hr)|`` or its square, ``(B, C, *S)``."""
         axes = range(2, sr.ndim)
-        return torch.stack([self.norm(_derivative(sr - hr, axis, context.valid)) for axis in axes]).mean(dim=0)
-
-
-def _derivative(image: Tensor, axis: int, valid: Tensor | None) -> Tensor:
-    """Next pixel minus this one, zero for the last and across the border of the mask."""
-    step = image.diff(dim=axis, append=image.narrow(axis, -1, 1))
-    if valid is None:
-        return step
-    # the roll pairs the last pixel with the first, which is harmless: its step is zero
-    return torch.where(valid & valid.roll(-1, axis), step, torch.zeros_like(step))
+        return torch.stack([self.norm(forward_difference(sr - hr, axis, context.valid)) for axis in axes]).mean(dim=0)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from srlab.losses.context import Context
+from srlab.losses.difference import forward_difference
 
 
 class TotalVariation(nn.Module):
@@ -29,14 +30,5 @@ class TotalVariation(nn.Module):
         length = eps
         for axis in range(2, sr.ndim):
             # begun at eps, so that no hypot is ever zero and every derivative exists
-            length = torch.hypot(length, _difference(sr, axis, context.valid))
+            length = torch.hypot(length, forward_difference(sr, axis, context.valid))
         return length - eps
-
-
-def _difference(image: Tensor, axis: int, valid: Tensor | None) -> Tensor:
-    """Next pixel minus this one, zero at the last and where either is hidden."""
-    difference = image.diff(dim=axis, append=image.narrow(axis, -1, 1))
-    if valid is None:
-        return difference
-    # the roll pairs the last pixel with the first, which is harmless: its difference is zero
-    return torch.where(valid & valid.roll(-1, axis), difference, torch.zeros_like(difference))
