@@ -140,3 +140,17 @@ def test_pixel_unshuffle_equals_torchs_in_2d():
 def test_pixel_unshuffle_refuses_a_part_of_a_cell():
     with pytest.raises(ValueError, match=r"size \(8, 9\) has no whole cells of \(2, 2\)"):
         PixelUnshuffle((2, 2))(torch.zeros(1, 1, 8, 9))
+
+
+@pytest.mark.parametrize("scale", [(2, 2), (3, 3), (4, 4), (1, 2, 4)], ids=str)
+def test_shuffle_starts_without_a_checkerboard(scale):
+    """Before training the cells of an LR pixel are equal in the first stage: nearest-neighbour enlargement."""
+    torch.manual_seed(0)
+    first = build("shuffle", len(scale), 4, scale)[:2]
+    sr = first(torch.rand(1, 4, *[5] * len(scale)))
+    stage = stages(scale)[0]
+    corner = sr[(slice(None), slice(None), *(slice(None, None, factor) for factor in stage))]
+    assert corner.std() > 0
+    for axis, factor in enumerate(stage, start=2):
+        corner = corner.repeat_interleave(factor, dim=axis)
+    assert torch.equal(sr, corner)

@@ -7,6 +7,7 @@ from itertools import zip_longest
 from math import prod
 from typing import Literal, get_args
 
+import torch
 from torch import Tensor, nn
 
 from srlab.nn.dims import conv, transposed_conv
@@ -112,7 +113,12 @@ def upsampler(
 
 
 def _shuffle_stage(spatial_dims: int, channels: int, stage: Sequence[int]) -> list[nn.Module]:
-    return [conv(spatial_dims, channels, channels * prod(stage), 3), PixelShuffle(stage)]
+    cells = prod(stage)
+    expand = conv(spatial_dims, channels, channels * cells, 3)
+    with torch.no_grad():  # all cells of a pixel start equal, or SR starts as a checkerboard (Aitken et al. 2017, ICNR)
+        for parameter in expand.parameters():
+            parameter.copy_(parameter[::cells].repeat_interleave(cells, dim=0))
+    return [expand, PixelShuffle(stage)]
 
 
 def _nearest_stage(spatial_dims: int, channels: int, stage: Sequence[int]) -> list[nn.Module]:
