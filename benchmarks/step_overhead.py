@@ -1,7 +1,7 @@
 """What srlab's training step costs beyond a hand-written PyTorch loop.
 
-Both train SRResNet (16 blocks of 64 channels, x4) against SRGAN's discriminator with L1 and BCE on batches of 8 LR crops
-of 24 x 24, each network with its own Adam. They take turns step by step in one run: srlab's time is that of everything
+Both train SRResNet (16 blocks of 64 channels, x4) against SRGAN's discriminator with L1 and BCE on batches of 8 LR
+crops of 24 x 24, each network with its own Adam. They take turns step by step in one run: the time of srlab is all
 between two hand-written steps, so Lightning's loop, the data loader, norms, the guard and logging are in it.
 
     python benchmarks/step_overhead.py [--steps 40] [--precision 32-true]

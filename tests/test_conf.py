@@ -17,6 +17,9 @@ CONF = Path(cli.config_dir())
 COMMANDS = ("train", "predict", "evaluate")
 OURS = sorted(path for path in CONF.rglob("*.yaml") if path.parent != CONF and "hydra" not in path.parts)
 
+# Groups of overrides, which name no class of their own.
+RECIPES = ("experiment", "sweep")
+
 # What a YAML leaves to the user, by name.
 NEEDED = {
     "data/rgb_folder": ["data.root={photographs}"],
@@ -60,7 +63,7 @@ def name_of(path: Path) -> str:
 def chosen(name: str, photographs: Path) -> list[str]:
     group, _, choice = name.partition("/")
     key = f"{group}@{PLACES[group]}" if group in PLACES else group
-    listed = f"[{choice}]" if group in ("loss", "metric", "logger") else choice
+    listed = f"[{choice}]" if group in ("loss", "metric", "logger", "callbacks") else choice
     return [f"{key}={listed}", *(line.format(photographs=photographs) for line in NEEDED.get(name, []))]
 
 
@@ -93,7 +96,7 @@ def test_yaml_composes_and_instantiates(path, photographs, tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     config = composed(chosen(name_of(path), photographs))
     group = path.parent.name
-    parts = ["generator", "discriminator", "data"] if group == "experiment" else [PLACES.get(group, group)]
+    parts = ["generator", "discriminator", "data"] if group in RECIPES else [PLACES.get(group, group)]
     for part in parts:
         node = OmegaConf.select(config, part)
         built = instantiate(node, _convert_="all")
@@ -103,7 +106,7 @@ def test_yaml_composes_and_instantiates(path, photographs, tmp_path, monkeypatch
 @pytest.mark.parametrize("path", OURS, ids=name_of)
 def test_keys_are_exactly_the_constructors(path, photographs):
     """Each argument of ours stands in its YAML, and each key is an argument: no knob is hidden or dead."""
-    if path.parent.name == "experiment":
+    if path.parent.name in RECIPES:
         return
     config = composed(chosen(name_of(path), photographs))
     for place, node in nodes(OmegaConf.select(config, PLACES.get(path.parent.name, path.parent.name))):

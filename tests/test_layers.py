@@ -14,7 +14,7 @@ FLOORS = [
     {"generators", "discriminators", "adversarial", "data"},
     {"bundle", "super_resolver", "inference", "compatibility", "metrics", "weights", "layouts", "inflation"},
     {"training", "report"},
-    {"cli", "resume", "train", "predict", "evaluate", "summary"},
+    {"cli", "launch", "resume", "train", "predict", "evaluate", "summary"},
 ]
 FLOOR = {part: number for number, floor in enumerate(FLOORS) for part in floor}
 

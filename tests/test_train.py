@@ -1,5 +1,4 @@
 import csv
-import os
 import shutil
 import signal
 import subprocess
@@ -209,108 +208,6 @@ def test_finished_run_is_not_resumed(command, trained):
     assert "is finished" in outcome.error
 
 
-KILLED = [
-    *(*TINY, *PHASES, "trainer.val_check_interval=25", "callbacks.checkpoints.every=7", "trainer.log_every_n_steps=5"),
-    "optimiser.generator.lr=1e-3",
-]
-
-
-def start(folder, *given):
-    command = [sys.executable, "-m", "srlab.train", *given, "hydra.run.dir=run"]
-    folder.mkdir(exist_ok=True)
-    return subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
-def killed_and_resumed(folder, kill_after, given, *, given_on_resume=()):
-    """Kill a run with SIGKILL once it has logged `kill_after` steps and a little more, then resume it."""
-    process = start(folder, *given)
-    metrics = folder / "run" / "metrics.csv"
-    while process.poll() is None and (not metrics.exists() or max(rows(folder / "run"), default=0) < kill_after):
-        time.sleep(0.01)
-    time.sleep(np.random.default_rng().uniform(0, 0.3))
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    assert max(rows(folder / "run")) < 60
-    assert start(folder, "resume=last", *given_on_resume).wait() == 0
-    return folder / "run"
-
-
-def assert_equal_bit_for_bit(whole, resumed):
-    one, other = checkpoint(whole), checkpoint(resumed)
-    for part in ("state_dict", "optimizer_states", "lr_schedulers"):
-        compare(one[part], other[part], part)
-    assert one["global_step"] == other["global_step"] == 60
-    assert (whole / "model.safetensors").read_bytes() == (resumed / "model.safetensors").read_bytes()
-    assert (whole / "metrics.csv").read_text() == (resumed / "metrics.csv").read_text()
-
-
-def compare(one, other, place):
-    assert type(one) is type(other), place
-    if isinstance(one, dict):
-        assert one.keys() == other.keys(), place
-        for key in one:
-            compare(one[key], other[key], f"{place}.{key}")
-    elif isinstance(one, (list, tuple)):
-        assert len(one) == len(other), place
-        for index, pair in enumerate(zip(one, other, strict=True)):
-            compare(*pair, f"{place}[{index}]")
-    elif isinstance(one, torch.Tensor):
-        assert torch.equal(one, other), place
-    else:
-        assert one == other, place
-
-
-def curve(folder, name):
-    events = EventAccumulator(str(folder / "tensorboard"))
-    events.Reload()
-    return [(event.step, event.value) for event in events.Scalars(name)]
-
-
-def test_killed_and_resumed_run_equals_the_uninterrupted_one(tmp_path):
-    assert start(tmp_path / "whole", *KILLED).wait() == 0
-    whole = tmp_path / "whole" / "run"
-    resumed = killed_and_resumed(tmp_path / "killed", int(np.random.default_rng().integers(22, 50)), KILLED)
-    assert_equal_bit_for_bit(whole, resumed)
-    for name in ("loss/generator", "loss/discriminator", "val/psnr", "weight/adversarial"):
-        assert curve(resumed, name) == curve(whole, name)
-    assert [step for step, _ in curve(resumed, "val/psnr")] == [25, 50, 60]
-
-
-@pytest.mark.slow
-def test_two_processes_equal_one_with_twice_the_batch(tmp_path):
-    from safetensors.torch import load_file
-
-    given = [  # without batch norm, whose statistics are each process's own
-        *("generator=rrdb", "generator.channels=8", "generator.blocks=1", "generator.growth_channels=4"),
-        *("discriminator=none", "data.crop_size=32", "loader.num_workers=0", "trainer.max_steps=12"),
-        *("trainer.val_check_interval=10", "trainer.accelerator=cpu"),
-    ]
-    two = ["trainer.devices=2", "trainer.strategy=ddp_find_unused_parameters_true", "loader.batch_size=2"]
-    said = {}
-    for name, how in (("one", ["loader.batch_size=4"]), ("two", two)):
-        command = [sys.executable, "-m", "srlab.train", *given, *how, f"hydra.run.dir={name}"]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-        said[name] = done.stdout + done.stderr
-    one, other = (load_file(tmp_path / name / "model.safetensors") for name in ("one", "two"))
-    for key in one:
-        torch.testing.assert_close(one[key], other[key], rtol=0, atol=1e-6)
-    assert said["two"].count("training RRDB") == said["two"].count("done:") == 1
-    assert "sync_dist" not in said["two"]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "given",
-    [["ema=null"], ["loader.accumulate=3"], ["loader.num_workers=2"], ["trainer.val_check_interval=7"]],
-    ids=" ".join,
-)
-def test_every_variant_resumes_exactly(tmp_path, given):
-    assert start(tmp_path / "whole", *KILLED, *given).wait() == 0
-    after = int(np.random.default_rng().integers(10, 50))
-    resumed = killed_and_resumed(tmp_path / "killed", after, [*KILLED, *given])
-    assert_equal_bit_for_bit(tmp_path / "whole" / "run", resumed)
-
-
 def test_interrupted_run_says_how_to_go_on(tmp_path):
     given = [*TINY, "trainer.max_steps=100000", "callbacks.checkpoints.every=3", "hydra.run.dir=run"]
     command = [sys.executable, "-m", "srlab.train", *given]
@@ -349,6 +246,13 @@ class TestResuming:
         monkeypatch.chdir(unfinished)
         with pytest.raises(ValueError, match=r"seed is 0 in the run and 5 on the command line"):
             resumed(["resume=last", "seed=5"])
+
+    def test_workers_may_differ(self, unfinished, monkeypatch):
+        from srlab.resume import resumed
+
+        monkeypatch.chdir(unfinished)
+        arguments = resumed(["resume=last", "loader.num_workers=3"])
+        assert arguments.index("loader.num_workers=3") > arguments.index("loader.num_workers=0")
 
     def test_last_is_the_newest_unfinished_run_of_the_name(self, unfinished, monkeypatch):
         from srlab.resume import resumed

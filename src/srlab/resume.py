@@ -11,10 +11,14 @@ from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from srlab.cli import config_dir, quoted
+from srlab.cli import config_dir, quoted, sweeping
+from srlab.training.status import read_status
 
 LAST = Path("checkpoints") / "last.ckpt"
 CONFIG = "config.yaml"
+
+FREE = ("loader.num_workers",)
+"""Keys that may differ in a resumed run: no result depends on them."""
 
 
 def resumed(arguments: Sequence[str]) -> list[str]:
@@ -22,7 +26,7 @@ def resumed(arguments: Sequence[str]) -> list[str]:
 
     ``resume=last`` is the last checkpoint of the folder ``hydra.run.dir=``, or else of the newest unfinished run of
     this name; ``resume=PATH`` is a checkpoint in a run's folder. Whatever else is on the command line must agree with
-    the run's own configuration.
+    the run's own configuration, but for `FREE`.
     """
     values = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
     resume = values.get("resume", "null")
@@ -33,15 +37,25 @@ def resumed(arguments: Sequence[str]) -> list[str]:
                 f"{folder} already holds a run; go on with it by resume=last, or choose another hydra.run.dir."
             )
         return quoted(arguments)
-    if any(argument in ("-m", "--multirun") for argument in arguments):
-        raise ValueError("resume= goes on with one run; it cannot be combined with -m.")
+    if sweeping(arguments):
+        raise ValueError("resume= goes on with one run; it cannot be combined with -m or sweep=.")
     given = [argument for argument in quoted(arguments) if _key(argument) not in ("resume", "hydra.run.dir")]
     checkpoint = _last(folder, given) if resume == "last" else Path(os.path.expanduser(resume))
     folder = _run_folder(checkpoint)
     stored = [str(line) for line in OmegaConf.load(folder / ".hydra" / "overrides.yaml")]
     own = [line for line in stored if _key(line) != "resume"]
     _refuse_differences(own, [argument for argument in given if not argument.startswith("-")], folder)
-    return [*own, *quoted([f"hydra.run.dir={folder}", f"resume={checkpoint}"])]
+    free = [argument for argument in given if _key(argument) in FREE]
+    return [*own, *free, *quoted([f"hydra.run.dir={folder}", f"resume={checkpoint}"]), "hydra.mode=RUN"]
+
+
+def stored_config(folder: Path, now: DictConfig) -> DictConfig:
+    """The configuration of the run in `folder`, with the `FREE` keys as they are `now`."""
+    config = OmegaConf.load(folder / CONFIG)
+    assert isinstance(config, DictConfig)
+    for key in FREE:
+        OmegaConf.update(config, key, OmegaConf.select(now, key))
+    return config
 
 
 def _key(argument: str) -> str:
@@ -67,15 +81,22 @@ def _last(folder: Path | None, overrides: Sequence[str]) -> Path:
 
 
 def newest_unfinished(folders: Iterable[Path]) -> Path | None:
-    """The run with the newest last checkpoint, of those whose checkpoint has not reached ``trainer.max_steps``."""
+    """The run with the newest last checkpoint, of those that have neither ended nor reached ``trainer.max_steps``.
+
+    A run that diverged has ended; it is gone on with only if its folder is given.
+    """
     started = [folder for folder in folders if (folder / LAST).is_file()]
     for folder in sorted(started, key=lambda folder: (folder / LAST).stat().st_mtime, reverse=True):
-        if not _finished(folder / LAST, folder):
+        if read_status(folder) is None and not _finished(folder / LAST, folder):
             return folder
     return None
 
 
 def _finished(checkpoint: Path, folder: Path) -> bool:
+    ended = read_status(folder)
+    if ended is not None and ended.status == "stopped early":
+        return True
+
     from srlab.bundle import load_checkpoint  # torch is imported only where a run is resumed
 
     steps = OmegaConf.load(folder / CONFIG).trainer.max_steps
@@ -128,4 +149,8 @@ def _differences(stored: Any, wanted: Any, prefix: str = "") -> list[str]:  # no
             for key in keys
             for line in _differences(stored.get(key), wanted.get(key), f"{prefix}.{key}" if prefix else str(key))
         ]
-    return [] if stored == wanted else [f"{prefix} is {stored} in the run and {wanted} on the command line"]
+    return (
+        []
+        if stored == wanted or prefix in FREE
+        else [f"{prefix} is {stored} in the run and {wanted} on the command line"]
+    )

@@ -2,6 +2,7 @@ import re
 from fractions import Fraction
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -53,3 +54,18 @@ def test_phases_cannot_be_negative(pretrain, ramp):
     message = f"schedule.pretrain_steps {pretrain} and schedule.ramp_steps {ramp} count generator updates;"
     with pytest.raises(ValueError, match=re.escape(message)):
         Schedule(pretrain_steps=pretrain, ramp_steps=ramp)
+
+
+@pytest.mark.parametrize(("gap", "paused"), [(0.0, False), (0.5, False), (0.7, True)])
+def test_discriminator_pauses_where_it_wins_by_more(gap, paused):
+    values = {"discriminator/real": torch.tensor(0.2 + gap), "discriminator/fake": torch.tensor(0.2)}
+    schedule = Schedule(pretrain_steps=0, ramp_steps=0, pause_above=0.6)
+    assert schedule.paused(values).item() == paused
+    assert Schedule(pretrain_steps=0, ramp_steps=0).paused(values) is None
+
+
+@pytest.mark.parametrize("gap", [-0.5, 0.0, 1.0])
+def test_gap_to_pause_at_is_one_of_probabilities(gap):
+    message = f"schedule.pause_above is {gap}; give a difference of probabilities between 0 and 1, or null."
+    with pytest.raises(ValueError, match=re.escape(message)):
+        Schedule(pretrain_steps=0, ramp_steps=0, pause_above=gap)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -64,18 +65,35 @@ class DataModule(LightningDataModule):
             batch_sampler=self._sampler(),
             collate_fn=partial(_micro_batches, size=self.batch_size),
             num_workers=self.num_workers,
-            worker_init_fn=_one_thread,
+            worker_init_fn=_set_up,
             pin_memory=torch.cuda.is_available(),
         )
 
     def val_dataloader(self) -> DataLoader[Sample]:
-        """One view at a time, since views may differ in size."""
-        return DataLoader(self.source.validation, batch_size=1, collate_fn=collate)  # type: ignore[arg-type]
+        """One view at a time, since views may differ in size; this rank's share of them, and one at least."""
+        assert self.trainer is not None
+        return DataLoader(
+            self.source.validation,  # type: ignore[arg-type]
+            sampler=range(self.view(0), len(self.source.validation), self.trainer.world_size),
+            batch_size=1,
+            collate_fn=collate,
+        )
+
+    def view(self, number: int) -> int:
+        """The position in the validation data of this rank's `number`-th view, from 0."""
+        assert self.trainer is not None
+        # a rank without any would not enter validation, in which the others wait for it
+        return self.trainer.global_rank % len(self.source.validation) + number * self.trainer.world_size
 
 
-def _one_thread(worker: int) -> None:
-    """Keep a worker from competing with training for every core."""
+def _set_up(worker: int) -> None:
+    """Keep a worker from competing with training for every core, and alive when a whole job is told to stop.
+
+    The main process answers such a signal, after a step that still needs samples; a second one ends the worker.
+    """
     torch.set_num_threads(1)
+    for number in (signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, lambda told, _: signal.signal(told, signal.SIG_DFL))
 
 
 def collate(samples: Sequence[Sample]) -> dict[str, Tensor]:

@@ -10,6 +10,8 @@ import torch
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 
+from srlab.training.ranks import gathered
+
 log = logging.getLogger(__name__)
 
 Policy = Literal["raise", "skip"]
@@ -42,17 +44,21 @@ class Guard(nn.Module):
         self._statistics = [(buffer, buffer.clone()) for network in networks for buffer in network.buffers()]
 
     @torch.no_grad()
-    def judge(self, step: int, values: Mapping[str, Tensor], finite_samples: Tensor) -> Tensor:
-        """Whether all `values` are finite, on every rank, as a boolean on the device; undo the buffers if not.
+    def judge(
+        self, step: int, values: Mapping[str, Tensor], finite_samples: Tensor, overflowed: Tensor | None = None
+    ) -> Tensor:
+        """Whether all `values` are finite, as a boolean on the device; undo the buffers if not.
 
-        `finite_samples` ``(B,)`` says it of the SR of each sample of this rank.
+        The `values` are those of all ranks. `finite_samples` ``(B,)`` says it of the SR of each sample of this rank.
+        An update that `overflowed`, for its loss scale in float16, is left out, too, but is nothing to report.
         """
         each = torch.stack([value.isfinite() for value in values.values()])
-        finite = _on_every_rank(each.all())
-        self.skipped += ~finite
-        self.in_row.copy_((self.in_row + 1) * finite.logical_not())
+        finite = each.all()
+        good = finite if overflowed is None else finite | overflowed
+        self.skipped += ~good
+        self.in_row.copy_((self.in_row + 1) * ~good)
         incident = self._incidents.setdefault((*values,), _Incident(each, finite_samples))
-        incident.note(step, finite, each, finite_samples, self.in_row)
+        incident.note(step, good, each, finite_samples, self.in_row)
         for buffer, before in self._statistics:
             buffer.copy_(torch.where(finite, buffer, before))
         return finite
@@ -64,7 +70,7 @@ class Guard(nn.Module):
             return
         if not finite:  # where looking costs nothing; an optimiser passes over parameters without a gradient
             optimiser.zero_grad(set_to_none=True)
-        optimiser.step()
+        _update(optimiser)
 
     def report(self, positions: Callable[[int], Sequence[int]] | None = None) -> None:
         """Ask the device; raise or warn if an update was left out since the last time.
@@ -81,7 +87,8 @@ class Guard(nn.Module):
             advice = "try a lower learning rate, gradient clipping or precision 32-true, or look at these samples"
             allowed = f" and {self.most_in_row} in a row are allowed" if self.most_in_row else ""
             raise FloatingPointError(f"{first}{allowed}. No weights were changed by it; {advice}.")
-        log.warning("%s; %d updates were left out so far.", first, int(self.skipped))
+        if not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0:
+            log.warning("%s; %d updates were left out so far.", first, int(self.skipped))
 
 
 class _Incident:
@@ -112,22 +119,16 @@ class _Incident:
     def described(self, names: Sequence[str], positions: Callable[[int], Sequence[int]] | None) -> str:
         """What was not finite, when, and in which samples."""
         bad = [name for name, finite in zip(names, self._values.tolist(), strict=True) if not finite]
-        text = f"after {self.step} updates {', '.join(bad) or 'a value of another process'} was not finite"
+        text = f"after {self.step} updates {', '.join(bad)} was not finite"
         if positions is None or self.step < 0:
             return text
         where = positions(self.step)
-        samples = [str(where[number]) for number, finite in enumerate(self._samples.tolist()) if not finite]
+        ours = [str(where[number]) for number, finite in enumerate(self._samples.tolist()) if not finite]
+        found = gathered((where[0], where[-1], ours))
+        samples = [sample for _, _, theirs in found for sample in theirs]
         if samples:
             return f"{text}, and neither was the SR of training samples {', '.join(samples)}"
-        return f"{text}, with training samples {where[0]} to {where[-1]}"
-
-
-def _on_every_rank(finite: Tensor) -> Tensor:
-    if not torch.distributed.is_initialized():
-        return finite
-    everywhere = finite.int()
-    torch.distributed.all_reduce(everywhere, op=torch.distributed.ReduceOp.MIN)
-    return everywhere.bool()
+        return f"{text}, with training samples {found[0][0]} to {found[-1][1]}"
 
 
 @torch.no_grad()
@@ -137,10 +138,17 @@ def step_masked(optimiser: LightningOptimizer, finite: Tensor) -> None:
     State that an optimiser keeps on the host, as the step count of one that is not fused, counts on.
     """
     before = {id(tensor): tensor.clone() for tensor in _changing(optimiser, finite.device)}
-    optimiser.step()
+    _update(optimiser)
     for tensor in _changing(optimiser, finite.device):
         kept = before.get(id(tensor))  # none for state made by this very step, which begins at zero
         tensor.copy_(torch.where(finite, tensor, torch.zeros_like(tensor) if kept is None else kept))
+
+
+def _update(optimiser: LightningOptimizer) -> None:
+    """Step and be counted; Lightning's own step would divide float16 gradients by their scale once more."""
+    optimiser._on_before_step()
+    optimiser.optimizer.step()
+    optimiser._on_after_step()
 
 
 def _changing(optimiser: LightningOptimizer, device: torch.device) -> list[Tensor]:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from itertools import chain
 from typing import Any
 
-import numpy as np
-import torch
-from lightning import LightningModule, seed_everything
+from lightning import LightningModule
 from lightning.pytorch.core.optimizer import LightningOptimizer, do_nothing_closure
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import get_total_norm
 
 from srlab.bundle import CARD_KEY, ModelCard
@@ -20,11 +17,20 @@ from srlab.training.adversary import Adversary
 from srlab.training.conditions import conditions, warn_of_changes
 from srlab.training.ema import EMA
 from srlab.training.guard import Guard
+from srlab.training.latest import Latest
+from srlab.training.loss_scale import LossScale
 from srlab.training.optimisation import Training
+from srlab.training.ranks import average, check_strategy, no_exchange, reseed
 from srlab.training.schedule import Schedule
 from srlab.training.schedulers import Scheduler, Validated
-from srlab.training.update import Batch, Losses
+from srlab.training.update import Batch, Gathered, Losses
 from srlab.training.validation import Validation
+
+OF_DISCRIMINATOR = (
+    *("loss/discriminator", "discriminator/real", "discriminator/fake", "loss/penalty"),
+    *("gradient/discriminator", "discriminator/paused"),
+)
+"""What there is to log of updates in which it learns."""
 
 
 class GAN(LightningModule):
@@ -55,16 +61,17 @@ class GAN(LightningModule):
         self.content = losses.content
         self.adversary = adversary
         self.discriminator = adversary.discriminator if adversary else None
-        self.training_of_networks = [training, *([adversary.training] if adversary else [])]
+        self.training_of = {"generator": training} | ({"discriminator": adversary.training} if adversary else {})
         self.schedule = schedule
         self.ema = ema
         self.guard = guard
         self.validation = validation
         self.card = card
         self.seed = seed
-        self.register_buffer("latest_penalty", torch.zeros(()))  # it may be taken at fewer steps than are logged
+        self.latest = Latest(OF_DISCRIMINATOR if adversary else ())
 
-    latest_penalty: Tensor
+    recorded: dict[str, float]
+    """The scalars of the latest logging step."""
 
     @property
     def networks(self) -> dict[str, nn.Module]:
@@ -76,98 +83,69 @@ class GAN(LightningModule):
         generator = self.ema.on(self.device) if self.ema else self.generator
         return SuperResolver(generator=generator, normaliser=self.normaliser, card=self.card)
 
+    def setup(self, stage: str) -> None:
+        """Refuse a strategy that cannot do it; a ``ValueError``."""
+        check_strategy(self.trainer.strategy)
+
     def configure_optimizers(self) -> Any:  # noqa: ANN401 (Lightning's own type is a union of nine)
         """One optimiser and one scheduler for each network."""
-        pairs = [
-            training.build(network)
-            for training, network in zip(self.training_of_networks, self.networks.values(), strict=True)
-        ]
+        pairs = [self.training_of[name].build(network) for name, network in self.networks.items()]
         return [optimiser for optimiser, _ in pairs], [scheduler for _, scheduler in pairs]
 
     def training_step(self, micro_batches: list[Batch], batch_idx: int) -> None:
         """One generator update, and one discriminator update where the schedule has it."""
         step = self.global_step
-        self._reseed(step)
-        optimisers = self._optimisers()
-        for optimiser in optimisers:
+        reseed(self.seed, step, self.global_rank)
+        for optimiser in self._optimisers().values():
             optimiser.zero_grad()
         self.guard.remember(self.networks.values())
-        values, finite_samples = self._backward(micro_batches, step)
-        norms = self._gradient_norms(values)
-        finite = self.guard.judge(step, values | norms, finite_samples)
-        for (name, network), training, optimiser in zip(
-            self.networks.items(), self.training_of_networks, optimisers, strict=True
-        ):
-            if f"gradient/{name}" not in norms:
-                continue
+        with no_exchange(self.trainer.model):  # all at once in the end
+            gathered = self.losses.gather(
+                micro_batches,
+                step=step,
+                adversary=self.adversary,
+                schedule=self.schedule,
+                backward=self.manual_backward,
+            )
+        values = self._update(gathered, step)
+        if self.ema:
+            self.ema.update(self.generator, step + 1)
+        for scheduler in self._schedulers():
+            scheduler.step()
+        self._log_update(values)
+
+    def _update(self, gathered: Gathered, step: int) -> dict[str, Tensor]:
+        """Update the networks that have gradients; return what there is to log, the same on all ranks."""
+        values = dict(gathered.values)
+        updated = ["generator", *(["discriminator"] if "loss/discriminator" in values else [])]
+        networks = {name: self.networks[name] for name in updated}
+        gradients = {name: [p.grad for p in net.parameters() if p.grad is not None] for name, net in networks.items()}
+        statistics = [b for net in self.networks.values() for b in net.buffers() if b.is_floating_point()]
+        average([*values.values(), *chain(*gradients.values()), *statistics])
+        optimisers = self._optimisers()
+        scale = LossScale(getattr(self.trainer.precision_plugin, "scaler", None))
+        scale.unscale(optimisers[name].optimizer for name in updated)
+        norms = {f"gradient/{name}": get_total_norm(own) for name, own in gradients.items()}
+        overflowed = scale.overflowed(values.values(), norms.values())
+        finite = self.guard.judge(step, values | norms, gathered.finite, overflowed)
+        for name, network in networks.items():
+            training, optimiser, go = self.training_of[name], optimisers[name], finite
             if training.clip:
                 training.clip([*network.parameters()], norms[f"gradient/{name}"])
             if name == "discriminator":
                 # Lightning would count this optimiser's steps, too; it sets the hooks anew for every batch.
                 optimiser._on_before_step = optimiser._on_after_step = do_nothing_closure
-            self.guard.step(optimiser, finite)
-        if self.ema:
-            self.ema.update(self.generator, step + 1)
-        for scheduler in self._schedulers():
-            scheduler.step()
-        self._log_update(values | norms)
-
-    def _backward(self, micro_batches: list[Batch], step: int) -> tuple[dict[str, Tensor], Tensor]:
-        """Gather the gradients of both networks; return the mean losses, and whose SR is finite."""
-        adversary = self.adversary if self.schedule.game(step) else None
-        share, weight = 1 / len(micro_batches), self.schedule.share(step)
-        valid_count = self._valid_count(micro_batches)
-        values: dict[str, Tensor] = {}
-        finite = []
-        for number, batch in enumerate(micro_batches):
-            with self._all_reduce(number == len(micro_batches) - 1):
-                forward = self.losses.of_generator(
-                    batch, step=step, adversary=adversary, share=weight, valid_count=valid_count
-                )
-                self.manual_backward(forward.loss * share)
-                found = forward.values
-                if adversary and self.schedule.discriminator(step):
-                    loss, parts = self.losses.of_discriminator(forward, step=step, adversary=adversary)
-                    self.manual_backward(loss * share)
-                    found |= parts
-            values = {name: values.get(name, 0) + share * value.detach() for name, value in found.items()}
-            finite.append(forward.finite)
-        return values, torch.cat(finite)
-
-    @contextmanager
-    def _all_reduce(self, last: bool) -> Iterator[None]:
-        """Let ranks exchange gradients only with the last micro-batch."""
-        wrapper = self.trainer.model
-        if last or not isinstance(wrapper, DistributedDataParallel):
-            yield
-            return
-        with wrapper.no_sync():
-            yield
-
-    def _valid_count(self, micro_batches: list[Batch]) -> Tensor | None:
-        """Valid pixels of a micro-batch, averaged over the update's and over ranks; None if nothing can be hidden."""
-        if self.trainer.world_size == 1 and not any("valid" in batch for batch in micro_batches):
-            return None
-        counts = [
-            batch["valid"].sum() if "valid" in batch else torch.tensor(batch["hr"][:, 0].numel(), device=self.device)
-            for batch in micro_batches
-        ]
-        mean: Tensor = self.trainer.strategy.reduce(torch.stack(counts).float().mean(), reduce_op="mean")
-        return mean
-
-    def _gradient_norms(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The total norm of each network's gradients, where it is updated."""
-        updated = {"generator", *(["discriminator"] if "loss/discriminator" in values else [])}
-        return {
-            f"gradient/{name}": get_total_norm([p.grad for p in network.parameters() if p.grad is not None])
-            for name, network in self.networks.items()
-            if name in updated
-        }
+                paused = self.schedule.paused(values)
+                if paused is not None:
+                    values["discriminator/paused"] = paused.float()
+                    go = finite & ~paused
+            self.guard.step(optimiser, go)
+        scale.update()
+        return values | norms
 
     def _log_update(self, values: dict[str, Tensor]) -> None:
         """Log what the update was and what applies from the step now reached on; before any checkpoint of it."""
-        if "loss/penalty" in values:
-            self.latest_penalty.copy_(values["loss/penalty"])
+        self.latest.note(values)
         if self.global_step % self.trainer.log_every_n_steps:  # type: ignore[attr-defined]
             return
         self.report_bad_updates()
@@ -176,8 +154,8 @@ class GAN(LightningModule):
             f"lr/{name}": float(scheduler.get_last_lr()[0])
             for name, scheduler in zip(self.networks, self._schedulers(), strict=True)
         }
-        penalty = {"loss/penalty": self.latest_penalty} if self.adversary and self.adversary.penalty else {}
-        self.record({**values, **penalty, **rates, "weight/adversarial": weights.get("adversarial", 0.0)})
+        latest = self.latest.known()
+        self.record({**values, **latest, **rates, "weight/adversarial": weights.get("adversarial", 0.0)})
 
     def report_bad_updates(self) -> None:
         """Raise or warn of updates that were left out; the host waits for the device."""
@@ -190,10 +168,10 @@ class GAN(LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Score one view; return its SR."""
-        return self.validation.score(batch)
+        return self.validation.score(batch, number=self.trainer.datamodule.view(batch_idx))  # type: ignore[attr-defined]
 
     def on_validation_epoch_end(self) -> None:
-        """Average over the views; the means can be monitored by name."""
+        """Average over the views of all ranks; the means can be monitored by name."""
         means = self.validation.means()
         self.log_dict(means, logger=False)
         self.record(means)
@@ -203,9 +181,9 @@ class GAN(LightningModule):
 
     def record(self, values: Mapping[str, float | Tensor]) -> None:
         """Write scalars to every logger at the step now reached."""
-        scalars = {name: float(value) for name, value in values.items()}
+        self.recorded = {name: float(value) for name, value in values.items()}
         for logger in self.loggers:
-            logger.log_metrics(scalars, step=self.global_step)
+            logger.log_metrics(self.recorded, step=self.global_step)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the model card, so that a checkpoint can predict, and what exactness depends on."""
@@ -217,14 +195,9 @@ class GAN(LightningModule):
         """Warn of anything that keeps the resumed run from being the uninterrupted one to the last bit."""
         warn_of_changes(checkpoint["conditions"], conditions(self.trainer.world_size))
 
-    def _reseed(self, step: int) -> None:
-        """Make what is random in a step a function of the step, so that no generator's state need be kept."""
-        seed = np.random.SeedSequence([self.seed, step, self.global_rank]).generate_state(1)[0]
-        seed_everything(int(seed), verbose=False)
-
-    def _optimisers(self) -> list[LightningOptimizer]:
+    def _optimisers(self) -> dict[str, LightningOptimizer]:
         optimisers: Any = self.optimizers()  # a list, but for a single one
-        return optimisers if isinstance(optimisers, list) else [optimisers]
+        return dict(zip(self.networks, optimisers if isinstance(optimisers, list) else [optimisers], strict=True))
 
     def _schedulers(self) -> list[Scheduler]:
         return [config.scheduler for config in self.trainer.lr_scheduler_configs]  # type: ignore[misc]

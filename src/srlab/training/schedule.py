@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+from torch import Tensor
 
 from srlab.losses import Ramp
 from srlab.losses.ramp import Shape
@@ -14,7 +17,8 @@ class Schedule:
 
     The weight rises over `ramp_steps` generator updates in the shape `ramp`, as `srlab.losses.Ramp` has it. The
     discriminator learns at every `discriminator_every`-th update, from `discriminator_warmup_steps` before the end of
-    pretraining on.
+    pretraining on. It pauses where it wins by more than `pause_above`: where the mean probability that it gives to
+    real images, the sigmoid of its logits, exceeds that of fake ones by as much (null: never).
     """
 
     pretrain_steps: int
@@ -22,6 +26,7 @@ class Schedule:
     ramp: Shape = "linear"
     discriminator_warmup_steps: int = 0
     discriminator_every: int = 1
+    pause_above: float | None = None
 
     def __post_init__(self) -> None:
         if min(self.pretrain_steps, self.ramp_steps) < 0:
@@ -37,6 +42,11 @@ class Schedule:
         if self.discriminator_every < 1:
             raise ValueError(
                 f"schedule.discriminator_every is {self.discriminator_every}; give a number of generator updates >= 1."
+            )
+        if self.pause_above is not None and not 0 < self.pause_above < 1:
+            raise ValueError(
+                f"schedule.pause_above is {self.pause_above}; give a difference of probabilities between 0 and 1, "
+                "or null."
             )
         self._ramp()  # refuses what it cannot be
 
@@ -55,3 +65,9 @@ class Schedule:
         """Whether the update after `step` others trains the discriminator."""
         since = step - (self.pretrain_steps - self.discriminator_warmup_steps)
         return since >= 0 and since % self.discriminator_every == 0
+
+    def paused(self, values: Mapping[str, Tensor]) -> Tensor | None:
+        """Whether a discriminator that judged so in this update is left as it is; a boolean on the device, or None."""
+        if self.pause_above is None:
+            return None
+        return values["discriminator/real"] - values["discriminator/fake"] > self.pause_above

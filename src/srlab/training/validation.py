@@ -11,6 +11,7 @@ from srlab.degradations import Degradation
 from srlab.metrics import Metric, View, scores
 from srlab.nn.resample import enlarge
 from srlab.super_resolver import SuperResolver
+from srlab.training.ranks import gathered
 from srlab.training.update import one_draw
 
 
@@ -21,14 +22,14 @@ class Validation:
         self.metrics = dict(metrics)
         self.degradation = degradation
         self.data_range = data_range
-        self._found: list[dict[str, Tensor]] = []
+        self._found: dict[int, dict[str, Tensor]] = {}
 
     def start(self, model: SuperResolver) -> None:
         """Forget the last one."""
-        self._model, self._found = model, []
+        self._model, self._found = model, {}
 
-    def score(self, batch: dict[str, Tensor]) -> Tensor:
-        """Score one batch of equal views; return its SR."""
+    def score(self, batch: dict[str, Tensor], *, number: int) -> Tensor:
+        """Score one batch of equal views, the one with this `number` over all ranks; return its SR."""
         lr, hr, card = batch["lr"], batch["hr"], self._model.card
         view = View(
             lr=lr,
@@ -37,17 +38,20 @@ class Validation:
             data_range=self.data_range,
             channels=card.channels,
             pixel_size=card.pixel_size,
-            degrade=one_draw(self.degradation, lr.device, seed=len(self._found)),
+            degrade=one_draw(self.degradation, lr.device, seed=number),
         )
         sr: Tensor = self._model(lr)
         found = scores(self.metrics, sr, hr, view)
         if lr.shape[1] == hr.shape[1]:
             bicubic = scores(self.metrics, enlarge(lr, card.scale), hr, view)
             found |= {f"{name}_bicubic": value for name, value in bicubic.items()}
-        self._found.append({f"val/{name}": value for name, value in found.items()})
+        self._found[number] = {f"val/{name}": value for name, value in found.items()}
         return sr
 
     def means(self) -> dict[str, Tensor]:
-        """The mean of each score over all views in which it is defined."""
-        names = dict.fromkeys(name for found in self._found for name in found)
-        return {name: torch.cat([found[name] for found in self._found if name in found]).nanmean() for name in names}
+        """The mean of each score over all views in which it is defined, to the bit the same on any number of ranks."""
+        ours = {number: {name: value.cpu() for name, value in found.items()} for number, found in self._found.items()}
+        views = {number: found for theirs in gathered(ours) for number, found in theirs.items()}
+        every = [views[number] for number in sorted(views)]
+        names = dict.fromkeys(name for found in every for name in found)
+        return {name: torch.cat([found[name] for found in every if name in found]).nanmean() for name in names}

@@ -1,0 +1,202 @@
+"""Watching over a run: content losses that explode, discriminators that win or give up."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping
+from statistics import median
+from typing import Any
+
+from lightning import Callback, LightningModule, Trainer
+from torch import nn
+from torch.utils.hooks import RemovableHandle
+
+from srlab.adversarial import WGAN
+from srlab.losses.weighted import LossValue
+from srlab.training.module import GAN
+
+log = logging.getLogger(__name__)
+
+WINDOW = 21
+"""Logged values of which the usual one is the median."""
+
+BEYOND = 1e30
+"""A content loss that is never good."""
+
+
+class Divergence(Callback):
+    """Stops a run whose content loss explodes, and warns once of a game or of gradients that go wrong.
+
+    It looks at the values of logged steps, and at the last step. A loss has exploded when it is `factor` times the
+    usual at `patience` of them in a row, or above 1e30; a ``FloatingPointError`` then says what may help. The usual
+    value of a term is the median of its last 21, and of its very first at the start; the usual loss is the sum of
+    these by the weights now in force, so that neither a term that starts late nor a tiny one raises an alarm. Values
+    that are too high do not become usual; those that are not finite are the guard's.
+
+    Warnings come after `warn_after` logged steps in a row at which the discriminator told real from generated images
+    almost surely (its mean probabilities more than 0.98 apart; not for WGAN, whose critic gives none) or, with the
+    adversarial weight in full force, not at all (less than 0.01 apart); and when the norm of a network's gradient is
+    `factor` times the usual.
+    """
+
+    def __init__(self, *, factor: float = 100, patience: int = 3, warn_after: int = 30) -> None:
+        if factor <= 1 or min(patience, warn_after) < 1:
+            raise ValueError(
+                f"divergence got factor={factor}, patience={patience}, warn_after={warn_after}; give a factor > 1 "
+                "and counts >= 1."
+            )
+        self.factor = factor
+        self.patience = patience
+        self.warn_after = warn_after
+        self._usual: dict[str, list[float]] = {}
+        self._in_row: dict[str, int] = {}
+        self._judged = 0
+        self._warned: list[str] = []
+        self._first: LossValue | None = None
+        self._latest: LossValue | None = None
+        self._hook: RemovableHandle | None = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """What was usual, what is under suspicion, and what was said."""
+        self._note_first()
+        return {
+            "usual": {name: [*values] for name, values in self._usual.items()},
+            "in_row": {**self._in_row},
+            "judged": self._judged,
+            "warned": [*self._warned],
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a state."""
+        self._usual = {name: [*values] for name, values in state_dict["usual"].items()}
+        self._in_row = {**state_dict["in_row"]}
+        self._judged = state_dict["judged"]
+        self._warned = [*state_dict["warned"]]
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Listen for the losses of the very first and of the last step, which may not be logged."""
+        assert isinstance(pl_module, GAN)
+        self._hook = pl_module.content.register_forward_hook(self._listen)
+
+    def _listen(self, module: nn.Module, arguments: object, value: LossValue) -> None:
+        self._latest = LossValue(value.total.detach(), value.terms, value.weighted)
+        if not self._usual and self._first is None:
+            self._first = self._latest
+
+    def _note_first(self) -> None:
+        """Take the first values for usual; the host waits for the device."""
+        if self._first is not None:
+            for name, value in self._first.terms.items():
+                self._usual.setdefault(f"loss/{name}", [float(value)])
+            self._first = None
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: object) -> None:
+        """Judge what was logged at this step; the first process does, for all."""
+        assert isinstance(pl_module, GAN)
+        step = trainer.global_step
+        logged = step % trainer.log_every_n_steps == 0  # type: ignore[attr-defined]
+        last = step >= trainer.max_steps
+        if not (logged or last):
+            return
+        found = None
+        if trainer.is_global_zero:
+            self._note_first()
+            values = pl_module.recorded if logged else _named(self._latest)
+            found = self._exploded(values, [*pl_module.content.entries], step, last=last)
+            if logged:
+                self._watch_gradients(values)
+                self._watch_game(values, pl_module, step)
+        found = trainer.strategy.broadcast(found)
+        if found is not None:
+            raise FloatingPointError(found)
+
+    def _exploded(self, values: Mapping[str, float], terms: list[str], step: int, *, last: bool) -> str | None:
+        """What to say of a content loss that has exploded."""
+        present = {f"loss/{name}": values[f"weighted/{name}"] for name in terms if f"loss/{name}" in values}
+        total = sum(abs(weighted) for weighted in present.values())
+        if not math.isfinite(total):
+            return None
+        usual = sum(
+            abs(weighted / values[name]) * self._median(name)
+            for name, weighted in present.items()
+            if values[name] and name in self._usual
+        )
+        known = sum(abs(weighted) for name, weighted in present.items() if name in self._usual)
+        self._judged += 1
+        if total < BEYOND and not self._count("content", 0 < self.factor * usual < known):
+            for name in present:
+                self._add(name, values[name])
+            return None
+        enough = min(self.patience, self._judged) if last else self.patience
+        if total < BEYOND and self._in_row["content"] < enough:
+            return None
+        return (
+            f"training has diverged: after {step} updates the content loss is {total:.3g}, where {usual:.3g} is usual; "
+            "lower optimiser.generator.lr, warm it up (scheduler@scheduler.generator=warmup) or clip gradients "
+            "(clipping@clipping.generator=norm), in a new run."
+        )
+
+    def _watch_gradients(self, values: Mapping[str, float]) -> None:
+        for network in ("generator", "discriminator"):
+            name = f"gradient/{network}"
+            norm = values.get(name, math.nan)
+            if not math.isfinite(norm):
+                continue
+            if len(self._usual.get(name, [])) > WINDOW // 2 and norm > self.factor * self._median(name):
+                self._warn(
+                    name,
+                    f"the norm of the {network}'s gradient is {norm:.3g}, where {self._median(name):.3g} is usual; "
+                    f"clip it (clipping@clipping.{network}=norm) or lower optimiser.{network}.lr if it stays so.",
+                )
+            self._add(name, norm)
+
+    def _watch_game(self, values: Mapping[str, float], pl_module: GAN, step: int) -> None:
+        if "discriminator/real" not in values or pl_module.adversary is None:
+            return
+        gap = values["discriminator/real"] - values["discriminator/fake"]
+        bounded = not isinstance(pl_module.adversary.objective, WGAN)
+        if self._count("won", bounded and gap > 0.98) >= self.warn_after:
+            self._warn(
+                "won",
+                "the discriminator tells real from generated images almost surely, which teaches the generator little; "
+                "lower optimiser.discriminator.lr, train it at every second update (schedule.discriminator_every=2), "
+                "smooth its labels (adversarial.objective.label_smoothing=0.1) or take penalty=r1.",
+            )
+        full = pl_module.schedule.share(step) >= 1
+        if self._count("idle", full and abs(gap) < 0.01) >= self.warn_after:
+            self._warn(
+                "idle",
+                "the discriminator does not tell real from generated images, so that the generator learns nothing from "
+                "it; raise optimiser.discriminator.lr, give it more channels, or let it learn before the game begins "
+                "(schedule.discriminator_warmup_steps).",
+            )
+
+    def _count(self, name: str, true: bool) -> int:
+        self._in_row[name] = self._in_row.get(name, 0) + 1 if true else 0
+        return self._in_row[name]
+
+    def _median(self, name: str) -> float:
+        return median(self._usual[name])
+
+    def _add(self, name: str, value: float) -> None:
+        self._usual[name] = [*self._usual.get(name, []), value][-WINDOW:]
+
+    def _warn(self, name: str, message: str) -> None:
+        if name not in self._warned:
+            self._warned.append(name)
+            log.warning(message)
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Listen no more."""
+        if self._hook is not None:
+            self._hook.remove()
+
+
+def _named(value: LossValue | None) -> dict[str, float]:
+    """The values of a content loss as they are logged; the host waits for the device."""
+    if value is None:
+        return {}
+    return {f"loss/{name}": float(term) for name, term in value.terms.items()} | {
+        f"weighted/{name}": float(term) for name, term in value.weighted.items()
+    }

@@ -1,0 +1,92 @@
+"""Stopping when the machine is taken away."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from typing import Any
+
+import torch
+from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.trainer.states import TrainerFn
+from torch import distributed
+
+from srlab.training.callbacks.checkpoints import Checkpoints, validation_follows
+
+log = logging.getLogger(__name__)
+
+TERMINATED = 128 + signal.SIGTERM
+"""The exit code of a run that was told to stop, as shells have it."""
+
+
+class Preemption(Callback):
+    """Ends a run that gets SIGTERM or SIGUSR1 after the step in hand, with a checkpoint and exit code 143.
+
+    Batch systems send these before they take a machine away: SLURM on preemption, or by ``sbatch --signal``. A
+    validation that is due or under way is finished first; if the time does not suffice for it, the run goes on from
+    the checkpoint before. A run at its last step ends as it would. All processes stop at the same step as soon as one
+    was told, which they agree upon on the host, so that no step waits for a device. Lightning's own handlers are put
+    aside while training lasts: they end a run within a validation, and save within a step on SLURM. This callback
+    acts after `Checkpoints`.
+    """
+
+    def __init__(self) -> None:
+        self._told = False
+        self._hosts: Any = None  # a group of processes, if there are several
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Move behind the other callbacks."""
+        trainer.callbacks = [*(other for other in trainer.callbacks if other is not self), self]  # type: ignore[attr-defined]
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Listen; Lightning puts the earlier handlers back at the end."""
+        connector = trainer._signal_connector
+        self._told, connector.received_sigterm = connector.received_sigterm, False
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGUSR1):
+                signal.signal(number, self._tell)
+        if trainer.world_size > 1:
+            self._hosts = distributed.new_group(backend="gloo")
+
+    def _tell(self, *_: object) -> None:
+        self._told = True
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: object) -> None:
+        """Stop, unless a validation follows or the run ends anyway."""
+        if self._agreed() and not validation_follows(trainer) and not trainer.should_stop:
+            for callback in trainer.callbacks:  # type: ignore[attr-defined]
+                if isinstance(callback, Checkpoints):
+                    callback.write(trainer, pl_module)
+            self._stop(trainer)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Stop, unless the run ends anyway; the checkpoint is written."""
+        if trainer.sanity_checking or trainer.state.fn != TrainerFn.FITTING:
+            return
+        if self._agreed() and not trainer.should_stop:
+            self._stop(trainer)
+
+    def _agreed(self) -> bool:
+        """Whether any process was told."""
+        if self._hosts is None:
+            return self._told
+        told = torch.tensor(int(self._told))
+        distributed.all_reduce(told, op=distributed.ReduceOp.MAX, group=self._hosts)
+        return bool(told)
+
+    def _stop(self, trainer: Trainer) -> None:
+        if trainer.is_global_zero:
+            for callback in trainer.callbacks:  # type: ignore[attr-defined]
+                if isinstance(callback, Checkpoints):
+                    log.info(
+                        "told to stop after %d steps; go on with resume=last hydra.run.dir=%s",
+                        trainer.global_step, callback.folder,
+                    )  # fmt: skip
+        raise SystemExit(0 if _launched(trainer) else TERMINATED)
+
+
+def _launched(trainer: Trainer) -> bool:
+    """Whether this process was started by Lightning's first one, which is killed when another fails before it."""
+    environment = getattr(trainer.strategy, "cluster_environment", None)
+    return not (trainer.is_global_zero or environment is None or environment.creates_processes_externally)

@@ -1,0 +1,76 @@
+"""What a run changes for its whole process."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+
+_LOGGERS = ("lightning.pytorch", "lightning.fabric")
+_HARMLESS = (
+    ".*does not have many workers.*",
+    ".*module.s. in eval mode at the start of training.*",  # the weight average always is
+    ".*Detected call of .lr_scheduler.step.*",  # the discriminator's counts while it still rests
+    ".*sync_dist=True.*",  # the means are over all ranks already
+    ".*isinstance.treespec, LeafSpec.*",
+)
+
+
+@contextmanager
+def isolated() -> Iterator[None]:
+    """Leave the process as it was found, so that each job of a sweep, one after another in it, is as it would be alone.
+
+    Put back are environment variables, random generators, torch's flags and threads, levels of loggers and filters
+    of warnings.
+    """
+    environment = dict(os.environ)
+    levels = {name: logging.getLogger(name).level for name in _LOGGERS}
+    try:
+        with _generators_kept(), _flags_kept(), warnings.catch_warnings():
+            yield
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
+        os.environ.clear()
+        os.environ.update(environment)
+
+
+def quieten() -> None:
+    """Silence what torch and Lightning say of our own doings, which would hide what a user should read."""
+    for name in _LOGGERS:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for message in _HARMLESS:
+        warnings.filterwarnings("ignore", message=message)
+
+
+@contextmanager
+def _generators_kept() -> Iterator[None]:
+    python, numpy, of_torch = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)
+        torch.set_rng_state(of_torch)
+
+
+@contextmanager
+def _flags_kept() -> Iterator[None]:
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    fill = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
+    benchmark, threads = torch.backends.cudnn.benchmark, torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+        torch.utils.deterministic.fill_uninitialized_memory = fill  # type: ignore[attr-defined]
+        torch.backends.cudnn.benchmark = benchmark
+        if torch.get_num_threads() != threads:
+            torch.set_num_threads(threads)
