@@ -16,10 +16,10 @@ test: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -m "not slow" --cov
+	$(BIN)/pytest -m "not slow" -n auto --cov
 
 slow: $(READY)
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m slow -n auto
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

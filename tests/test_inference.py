@@ -406,7 +406,7 @@ def test_wrong_batch_sizes_abort_the_writer(batch_size):
         (stochastic, (1, 4), "noise has the shape (1, 4); this model takes (1, 5), as"),
         (srresnet, (1, 5), "noise has the shape (1, 5); this model takes no noise."),
     ],
-    ids=str,
+    ids=["three vectors", "no batch", "too short", "no noise taken"],
 )
 def test_noise_of_another_shape_aborts_the_writer(network, shape, message):
     recorder = Recorder((40, 40))
