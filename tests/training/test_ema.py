@@ -126,3 +126,49 @@ def test_decay_must_leave_room_for_news(decay):
     message = f"ema.decay is {decay}; it must be at least 0 and below 1, as 0.999."
     with pytest.raises(ValueError, match=re.escape(message)):
         EMA(network(), decay=decay)
+
+
+def test_until_its_start_the_average_is_the_network():
+    module, generator = network(), torch.Generator().manual_seed(1)
+    ema = EMA(module, decay=0.9, start_step=3)
+    for step in range(1, 4):
+        train_a_little(module, generator)
+        ema.update(module, step)
+        assert all(torch.equal(ema.average.state_dict()[name], now) for name, now in module.state_dict().items())
+    before = state(ema.average)["0.weight"]
+    train_a_little(module, generator)
+    ema.update(module, 4)
+    expected = 2 / 11 * before + 9 / 11 * state(module)["0.weight"]  # its own first update
+    np.testing.assert_allclose(state(ema.average)["0.weight"], expected, rtol=1e-5, atol=1e-6)
+
+
+def test_without_a_warmup_the_decay_counts_from_the_first_update():
+    module, generator = network(), torch.Generator().manual_seed(1)
+    ema = EMA(module, decay=0.9, warmup=False)
+    before = state(module)["0.weight"]
+    train_a_little(module, generator)
+    ema.update(module, 1)
+    expected = 0.9 * before + 0.1 * state(module)["0.weight"]
+    np.testing.assert_allclose(state(ema.average)["0.weight"], expected, rtol=1e-5, atol=1e-6)
+
+
+def test_average_stays_on_its_own_device_and_is_lent_to_another():
+    module = network()
+    ema = EMA(module, decay=0.9, device="cpu")
+    parent = nn.ModuleList([module, ema]).to("meta")
+    assert {tensor.device.type for tensor in parent[0].state_dict().values()} == {"meta"}
+    assert {tensor.device.type for tensor in ema.average.state_dict().values()} == {"cpu"}
+    assert ema.on(torch.device("cpu")) is ema.average
+    lent = ema.on(torch.device("meta"))
+    assert {tensor.device.type for tensor in lent.state_dict().values()} == {"meta"}
+    assert {tensor.device.type for tensor in ema.average.state_dict().values()} == {"cpu"}
+
+
+def test_without_a_device_it_moves_with_its_parent():
+    parent = nn.ModuleList([EMA(network(), decay=0.9)]).to("meta")
+    assert {tensor.device.type for tensor in parent.state_dict().values()} == {"meta"}
+
+
+def test_negative_start_is_refused():
+    with pytest.raises(ValueError, match=re.escape("ema.start_step is -1; give a number of generator updates >= 0.")):
+        EMA(network(), decay=0.9, start_step=-1)

@@ -69,3 +69,30 @@ def test_gap_to_pause_at_is_one_of_probabilities(gap):
     message = f"schedule.pause_above is {gap}; give a difference of probabilities between 0 and 1, or null."
     with pytest.raises(ValueError, match=re.escape(message)):
         Schedule(pretrain_steps=0, ramp_steps=0, pause_above=gap)
+
+
+def test_discriminator_warms_up_before_the_generator_listens():
+    schedule = Schedule(pretrain_steps=10, ramp_steps=0, discriminator_warmup_steps=4)
+    assert [step for step in range(20) if schedule.discriminator(step)] == list(range(6, 20))
+    assert [schedule.share(step) for step in (9, 10)] == [0.0, 1.0]
+    assert [schedule.game(step) for step in (5, 6, 10)] == [False, True, True]
+
+
+def test_discriminator_learns_at_every_kth_update():
+    schedule = Schedule(pretrain_steps=10, ramp_steps=0, discriminator_every=3)
+    assert [step for step in range(20) if schedule.discriminator(step)] == [10, 13, 16, 19]
+    assert all(schedule.game(step) for step in range(10, 20))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"discriminator_warmup_steps": 11}, "discriminator_warmup_steps is 11; they are the last of pretraining"),
+        ({"discriminator_warmup_steps": -1}, "discriminator_warmup_steps is -1;"),
+        ({"discriminator_every": 0}, "discriminator_every is 0; give a number of generator updates >= 1."),
+        ({"ramp": "square"}, "rises by 'square'"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(given, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        Schedule(pretrain_steps=10, ramp_steps=0, **given)
