@@ -8,6 +8,7 @@ from math import prod
 from typing import Literal, get_args
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from srlab.nn.dims import conv, transposed_conv
@@ -40,6 +41,8 @@ class PixelShuffle(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Spread each group of ``prod(scale)`` channels over the cells of one pixel."""
+        if len(self.scale) == 2 and len(set(self.scale)) == 1:
+            return F.pixel_shuffle(features, self.scale[0])  # keeps channels last, where they are
         batch, channels, *size = features.shape
         dims = len(size)
         cells = features.reshape(batch, channels // prod(self.scale), *self.scale, *size)
