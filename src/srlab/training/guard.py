@@ -59,8 +59,9 @@ class Guard(nn.Module):
         self.in_row.copy_((self.in_row + 1) * ~good)
         incident = self._incidents.setdefault((*values,), _Incident(each, finite_samples))
         incident.note(step, good, each, finite_samples, self.in_row)
-        for buffer, before in self._statistics:
-            buffer.copy_(torch.where(finite, buffer, before))
+        if finite.device.type != "cpu" or not finite:  # where looking costs nothing
+            for buffer, before in self._statistics:
+                buffer.copy_(torch.where(finite, buffer, before))
         return finite
 
     def step(self, optimiser: LightningOptimizer, finite: Tensor) -> None:
@@ -68,7 +69,7 @@ class Guard(nn.Module):
         if finite.device.type != "cpu":
             step_masked(optimiser, finite)
             return
-        if not finite:  # where looking costs nothing; an optimiser passes over parameters without a gradient
+        if not finite:  # an optimiser passes over parameters without a gradient
             optimiser.zero_grad(set_to_none=True)
         _update(optimiser)
 
