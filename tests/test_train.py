@@ -79,6 +79,15 @@ def test_steps_phases_and_rates_are_as_configured(command, tmp_path):
     assert progress["ready"] == progress["processed"] == 60
 
 
+def test_validation_judges_the_discriminator_as_soon_as_it_has_learnt(command, tmp_path):
+    given = ["trainer.max_steps=4", "trainer.val_check_interval=1", "schedule.pretrain_steps=3", "hydra.run.dir=run"]
+    assert command("train", *TINY, *given, "schedule.discriminator_warmup_steps=1") == Outcome(0, "")
+    for name in ("val/accuracy_real", "val/accuracy_fake"):
+        shares = [row[name] for _, row in sorted(rows(tmp_path / "run").items())]
+        assert shares[:2] == ["", ""]
+        assert all(0 <= float(share) <= 1 for share in shares[2:])
+
+
 @pytest.mark.parametrize("given", [["discriminator=none"], ["ema=null"], ["loader.accumulate=3"], ["loss=[l1,l2]"]])
 def test_variants_train(command, tmp_path, given):
     tiny = [line for line in TINY if not (given == ["discriminator=none"] and line.startswith("discriminator"))]

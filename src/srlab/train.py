@@ -126,7 +126,12 @@ def _module(config: DictConfig, data: Source, state: dict[str, Any] | None) -> G
         schedule=_built(config.schedule),
         ema=average and average(generator),
         guard=Guard(on_nonfinite=config.on_nonfinite, max_skips=config.max_skips),
-        validation=Validation(metrics=_built(config.metric), degradation=degradation, data_range=data.data_range),
+        validation=Validation(
+            metrics=_built(config.metric),
+            degradation=degradation,
+            data_range=data.data_range,
+            crop=data.training[0]["hr"].shape[1:],
+        ),
         card=ModelCard.from_json(state["srlab"]) if state else _card(config, data),
         seed=config.seed,
     )

@@ -2,10 +2,12 @@
 
 from itertools import product
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import expit
 
 from srlab.adversarial.bce import BCE
 from srlab.adversarial.hinge import Hinge
@@ -95,6 +97,45 @@ def test_each_side_pulls_in_its_own_direction(objective):
     on_fake, on_real = (torch.autograd.grad(loss, side, retain_graph=True) for side in (fake, real))
     assert all(head.sum() > 0 for head in on_fake)
     assert all(head.sum() < 0 for head in on_real)
+
+
+@every
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 10**6), size=st.sampled_from([1e-3, 1.0, 30.0]))
+def test_realness_is_a_share_for_each_logit_and_rises_with_it(objective, seed, size):
+    fake, real = (tuple(size * head for head in logits(SHAPES, seed + kind)) for kind in (0, 1))
+    for given_, taken in zip((fake, real), objective.realness(fake, real), strict=True):
+        for head, shares in zip(given_, taken, strict=True):
+            assert shares.shape == head.shape
+            assert 0 <= shares.min() <= shares.max() <= 1
+            assert (shares.flatten()[head.flatten().argsort()].diff() >= 0).all()
+
+
+@every
+@pytest.mark.parametrize("right", [True, False])
+def test_realness_tells_whether_a_discriminator_is_right(objective, right):
+    low, high = (tuple(target + 0.1 * head.tanh() for head in logits(SHAPES, 0)) for target in (-0.5, 1.5))
+    fake, real = objective.realness(*((low, high) if right else (high, low)))
+    assert all(((head < 0.5) == right).all() for head in fake)
+    assert all(((head > 0.5) == right).all() for head in real)
+
+
+@pytest.mark.parametrize(
+    ("objective", "expected"),
+    [
+        (BCE(), lambda fake, real: (expit(fake), expit(real))),
+        (Hinge(), lambda fake, real: (np.interp(fake, [-1, 1], [0, 1]), np.interp(real, [-1, 1], [0, 1]))),
+        (LSGAN(), lambda fake, real: (np.interp(fake, [0, 1], [0, 1]), np.interp(real, [0, 1], [0, 1]))),
+        (Relativistic(), lambda fake, real: (expit(fake - real.mean()), expit(real - fake.mean()))),
+        (WGAN(), lambda fake, real: tuple(expit(x - fake.mean() / 2 - real.mean() / 2) for x in (fake, real))),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_realness_matches_the_formula(objective, expected):
+    heads = logits(SHAPES, 0), logits(SHAPES, 1)
+    for head, (fake, real) in enumerate(zip(*heads, strict=True)):
+        for taken, wanted in zip(objective.realness(*heads), expected(fake.numpy(), real.numpy()), strict=True):
+            np.testing.assert_allclose(taken[head], wanted, rtol=1e-12)
 
 
 @every

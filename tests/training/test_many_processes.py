@@ -24,7 +24,7 @@ from srlab.io.array import ArrayReader
 
 
 class Holes:
-    """Noise with holes, more of them in some crops than in others."""
+    """Noise with holes, more of them in some crops than in others: nearly half of the crops see nothing else."""
 
     unit, data_range, pixel_size, bands, channels = "signal", 1.0, None, (1, 2), ("1", "2")
 
@@ -36,7 +36,7 @@ class Holes:
         )
         array = array.copy()
         if holes:
-            array[:, np.random.default_rng(1).random((64, 64)) < np.linspace(0, 0.9, 64)] = np.nan
+            array[:, np.random.default_rng(1).random((64, 64)) < np.linspace(0, 2.5, 64)] = np.nan
         region = Region.whole(ArrayReader(array))
         pairing = Pairing(degradation, (scale, scale), seed)
         self.training = RandomCrops([region], pairing, crop_size=crop_size, augment=True)

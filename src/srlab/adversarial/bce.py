@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from srlab.adversarial.checks import check_label_smoothing
-from srlab.adversarial.heads import mean_over_heads
+from srlab.adversarial.heads import each_head, mean_over_heads
 from srlab.adversarial.protocol import Logits
 
 
@@ -28,6 +29,10 @@ class BCE:
         smooth = self.label_smoothing
         on_real = mean_over_heads(real, lambda head: (1 - smooth) * _is_real(head) + smooth * _is_fake(head))
         return on_real + mean_over_heads(fake, _is_fake)
+
+    def realness(self, fake: Logits, real: Logits) -> tuple[Logits, Logits]:
+        """``D``, the sigmoid of the logits."""
+        return each_head(fake, torch.sigmoid), each_head(real, torch.sigmoid)
 
 
 def _is_real(head: Tensor) -> Tensor:

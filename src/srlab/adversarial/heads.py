@@ -12,7 +12,12 @@ from srlab.adversarial.protocol import Logits
 
 def mean_over_heads(logits: Logits, loss: Callable[[Tensor], Tensor]) -> Tensor:
     """Average the elementwise `loss` within each head, then over heads: a head counts the same whatever its size."""
-    return torch.stack([loss(at_least_float32(head)).mean() for head in logits]).mean()
+    return torch.stack([head.mean() for head in each_head(logits, loss)]).mean()
+
+
+def each_head(logits: Logits, function: Callable[[Tensor], Tensor]) -> Logits:
+    """Apply an elementwise `function` to every head."""
+    return tuple(function(at_least_float32(head)) for head in logits)
 
 
 def at_least_float32(values: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
-from srlab.adversarial.heads import mean_over_heads
+from srlab.adversarial.heads import each_head, mean_over_heads
 from srlab.adversarial.protocol import Logits
 
 
@@ -23,3 +23,11 @@ class Hinge:
         """``max(0, 1 - real) + max(0, 1 + fake)``, averaged."""
         on_real = mean_over_heads(real, lambda head: F.relu(1 - head))
         return on_real + mean_over_heads(fake, lambda head: F.relu(1 + head))
+
+    def realness(self, fake: Logits, real: Logits) -> tuple[Logits, Logits]:
+        """``(1 + logit) / 2``, which is 0 from the margin of fake on and 1 from that of real on."""
+        return each_head(fake, _within_margins), each_head(real, _within_margins)
+
+
+def _within_margins(head: Tensor) -> Tensor:
+    return ((1 + head) / 2).clamp(0, 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from srlab.adversarial.checks import check_label_smoothing
-from srlab.adversarial.heads import mean_over_heads
+from srlab.adversarial.heads import each_head, mean_over_heads
 from srlab.adversarial.protocol import Logits
 
 
@@ -26,3 +26,7 @@ class LSGAN:
         """``(real - (1 - s))² / 2 + fake² / 2``, averaged."""
         on_real = mean_over_heads(real, lambda head: (head - (1 - self.label_smoothing)).square())
         return (on_real + mean_over_heads(fake, lambda head: head.square())) / 2
+
+    def realness(self, fake: Logits, real: Logits) -> tuple[Logits, Logits]:
+        """The logits themselves, up to the targets 0 and 1."""
+        return each_head(fake, lambda head: head.clamp(0, 1)), each_head(real, lambda head: head.clamp(0, 1))

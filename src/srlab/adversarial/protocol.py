@@ -19,6 +19,12 @@ class Objective(Protocol):
     def discriminator_loss(self, fake: Logits, real: Logits) -> Tensor:
         """Return what the discriminator minimises."""
 
+    def realness(self, fake: Logits, real: Logits) -> tuple[Logits, Logits]:
+        """Return how real the discriminator takes `fake` and `real` to be: 0 fake, 1 real, 0.5 undecided.
+
+        Each logit has a value. What is relative in an objective is so to this process's batch.
+        """
+
 
 class Penalty(Protocol):
     """A term of the discriminator's loss that looks at its gradient."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import torch
 from torch import Tensor
 
 from srlab.adversarial.bce import BCE
@@ -31,9 +34,17 @@ class Relativistic:
         """``-(1 - s) log D(real, fake) - s log(1 - D(real, fake)) - log(1 - D(fake, real))``, averaged."""
         return self._of_discriminator.discriminator_loss(_relative(fake, real), _relative(real, fake))
 
+    def realness(self, fake: Logits, real: Logits) -> tuple[Logits, Logits]:
+        """``D(fake, real)`` and ``D(real, fake)``."""
+        sides = _relative(fake, real, mean=torch.mean), _relative(real, fake, mean=torch.mean)
+        return self._of_generator.realness(*sides)
 
-def _relative(logits: Logits, others: Logits) -> Logits:
+
+def _mean_of_all(head: Tensor) -> Tensor:
+    return mean_over_ranks(head.mean())
+
+
+def _relative(logits: Logits, others: Logits, *, mean: Callable[[Tensor], Tensor] = _mean_of_all) -> Logits:
     return tuple(
-        at_least_float32(head) - mean_over_ranks(at_least_float32(other).mean())
-        for head, other in zip(logits, others, strict=True)
+        at_least_float32(head) - mean(at_least_float32(other)) for head, other in zip(logits, others, strict=True)
     )

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
-from srlab.adversarial import Objective, Penalty, feature_matching
+from srlab.adversarial import Logits, Objective, Penalty, feature_matching
+from srlab.adversarial.heads import mean_over_heads
 from srlab.discriminators import Judgement
 from srlab.training.optimisation import Training
+
+_KINDS = ("fake", "real")
 
 
 @dataclass(frozen=True)
@@ -46,16 +51,41 @@ class Adversary:
         """What the discriminator minimises, as ``loss/discriminator``, and what it is made of."""
         fake = self.discriminator(sr.detach())
         loss = self.objective.discriminator_loss(fake.logits, real.logits)
-        values = {"discriminator/real": _probability(real), "discriminator/fake": _probability(fake)}
+        taken = self.objective.realness(_detached(fake.logits), _detached(real.logits))
+        values = {f"discriminator/{kind}": _mean(heads) for kind, heads in zip(_KINDS, taken, strict=True)}
         if self.penalty and self.penalty.due(step):
             values["loss/penalty"] = self.penalty(self.discriminator, sr.detach(), hr)
             loss = loss + values["loss/penalty"]
         return {"loss/discriminator": loss, **values}
+
+    def accuracies(self, sr: Tensor, hr: Tensor) -> dict[str, Tensor]:
+        """The shares of logits that are right, of SR and of HR ``(B, C, *S)``; two scalars, and nothing is learnt."""
+        with _batch_statistics(self.discriminator):
+            fake, real = self.objective.realness(self.discriminator(sr).logits, self.discriminator(hr).logits)
+        right = tuple(head < 0.5 for head in fake), tuple(head > 0.5 for head in real)
+        return {f"accuracy_{kind}": _mean(heads) for kind, heads in zip(_KINDS, right, strict=True)}
 
 
 def _detached(tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     return tuple(tensor.detach() for tensor in tensors)
 
 
-def _probability(judgement: Judgement) -> Tensor:
-    return torch.stack([head.detach().float().sigmoid().mean() for head in judgement.logits]).mean()
+def _mean(heads: Logits) -> Tensor:
+    return mean_over_heads(heads, lambda head: head)
+
+
+@contextmanager
+def _batch_statistics(network: nn.Module) -> Iterator[None]:
+    """Have batch norm in evaluation mode normalise by the batch, as it does in training.
+
+    Its running averages mix SR and HR, which come in batches of their own: by them it judges quite differently.
+    """
+    layers = [layer for layer in network.modules() if isinstance(layer, _BatchNorm)]
+    averages = [(layer.running_mean, layer.running_var) for layer in layers]
+    for layer in layers:
+        layer.running_mean = layer.running_var = None
+    try:
+        yield
+    finally:
+        for layer, (mean, variance) in zip(layers, averages, strict=True):
+            layer.running_mean, layer.running_var = mean, variance

@@ -164,7 +164,8 @@ class GAN(LightningModule):
     def on_validation_epoch_start(self) -> None:
         """Begin with the model as it is now."""
         self.report_bad_updates()
-        self.validation.start(self.super_resolver())
+        learnt = self.global_step > self.schedule.discriminator_start
+        self.validation.start(self.super_resolver(), self.adversary if learnt else None)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Score one view; return its SR."""

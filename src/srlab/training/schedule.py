@@ -53,6 +53,11 @@ class Schedule:
     def _ramp(self) -> Ramp:
         return Ramp(self.pretrain_steps, self.ramp_steps, self.ramp)
 
+    @property
+    def discriminator_start(self) -> int:
+        """The number of generator updates before the first of the discriminator."""
+        return self.pretrain_steps - self.discriminator_warmup_steps
+
     def share(self, step: int) -> float:
         """The share of the adversarial weight in force after `step` generator updates, in 0–1."""
         return self._ramp().share(step)
@@ -63,7 +68,7 @@ class Schedule:
 
     def discriminator(self, step: int) -> bool:
         """Whether the update after `step` others trains the discriminator."""
-        since = step - (self.pretrain_steps - self.discriminator_warmup_steps)
+        since = step - self.discriminator_start
         return since >= 0 and since % self.discriminator_every == 0
 
     def paused(self, values: Mapping[str, Tensor]) -> Tensor | None:

@@ -37,7 +37,7 @@ class Forward:
     """Both in the network's range, zero where pixels are hidden."""
 
     anything: Tensor | float
-    """1, or 0 where nothing is valid: such a batch counts for nothing."""
+    """1, or 0 where nothing is valid in the whole update, which then counts for nothing."""
 
     real: Judgement | None
     """What the discriminator says of HR, if there is a game."""
@@ -94,8 +94,8 @@ class Losses:
         )
         values = {f"loss/{name}": value for name, value in content.terms.items()}
         values |= {f"weighted/{name}": value for name, value in content.weighted.items()}
-        seen, wanted = (image if valid is None else torch.where(valid, image, 0.0) for image in (sr, hr))
-        anything = 1.0 if valid is None else valid.any().float()
+        seen, wanted = without_hidden(sr, valid), without_hidden(hr, valid)
+        anything = 1.0 if valid_count is None else (valid_count > 0).float()
         loss, real = content.total, None
         if adversary:
             real = adversary.discriminator(wanted)
@@ -148,6 +148,11 @@ class Losses:
         """A vector for each image, for a generator that takes one."""
         channels = getattr(self.generator, "noise_channels", None)
         return () if channels is None else (torch.randn(len(lr), channels, device=lr.device),)
+
+
+def without_hidden(image: Tensor, valid: Tensor | None) -> Tensor:
+    """As a discriminator sees an image: hidden pixels are zero."""
+    return image if valid is None else torch.where(valid, image, 0.0)
 
 
 def _valid_count(micro_batches: Sequence[Batch]) -> Tensor | None:
