@@ -7,6 +7,7 @@ from math import prod
 
 from torch import Tensor, nn
 
+from srlab.nn.activation import PReLU
 from srlab.nn.dims import conv, per_axis
 from srlab.nn.resample import Interpolation, check_interpolation, enlarge
 from srlab.nn.trunk import Trunk
@@ -43,9 +44,9 @@ class Compact(nn.Module):
         self.in_channels = in_channels
         self.scale = per_axis(scale, spatial_dims)
         self.kind = check_interpolation(skip, argument="skip")
-        self.head = nn.Sequential(conv(spatial_dims, in_channels, channels, 3), nn.PReLU(channels))
+        self.head = nn.Sequential(conv(spatial_dims, in_channels, channels, 3), PReLU(channels))
         self.trunk = Trunk(
-            *(nn.Sequential(conv(spatial_dims, channels, channels, 3), nn.PReLU(channels)) for _ in range(blocks)),
+            *(nn.Sequential(conv(spatial_dims, channels, channels, 3), PReLU(channels)) for _ in range(blocks)),
             checkpointing=checkpointing,
         )
         self.tail = nn.Sequential(

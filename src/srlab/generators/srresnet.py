@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from srlab.nn.activation import PReLU
 from srlab.nn.blocks import ResidualBlock
 from srlab.nn.dims import batch_norm, conv, per_axis
 from srlab.nn.skip import InputSkip, Skip
@@ -39,14 +40,14 @@ class SRResNet(nn.Module):
         super().__init__()
         self.in_channels = in_channels
         self.scale = per_axis(scale, spatial_dims)
-        self.head = nn.Sequential(conv(spatial_dims, in_channels, channels, 9), nn.PReLU())
+        self.head = nn.Sequential(conv(spatial_dims, in_channels, channels, 9), PReLU())
         self.trunk = Trunk(
             *(ResidualBlock(spatial_dims, channels, residual_scale=residual_scale) for _ in range(blocks)),
             conv(spatial_dims, channels, channels, 3, bias=False),
             batch_norm(spatial_dims, channels),
             checkpointing=checkpointing,
         )
-        self.upsampler = build_upsampler(upsampler, spatial_dims, channels, self.scale, activation=nn.PReLU)
+        self.upsampler = build_upsampler(upsampler, spatial_dims, channels, self.scale, activation=PReLU)
         self.tail = conv(spatial_dims, channels, out_channels, 9)
         self.skip = InputSkip(
             skip,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
 from srlab.nn.dims import conv, per_axis
@@ -33,7 +34,7 @@ class ModulatedBlock(nn.Module):
             part.view(*part.shape, *[1] * (features.ndim - 2)) for part in self.modulation(style).chunk(2, 1)
         )
         modulated = (1 + gain) * self.first(features) + shift
-        result: Tensor = features + self.residual_scale * self.second(self.activation(modulated))
+        result: Tensor = torch.add(features, self.second(self.activation(modulated)), alpha=self.residual_scale)
         return result
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from srlab.nn.activation import PReLU
 from srlab.nn.dims import adaptive_pool, batch_norm, conv
 
 
@@ -19,14 +20,14 @@ class ResidualBlock(nn.Module):
         self.body = nn.Sequential(
             conv(spatial_dims, channels, channels, 3, bias=False),
             batch_norm(spatial_dims, channels),
-            nn.PReLU(),
+            PReLU(),
             conv(spatial_dims, channels, channels, 3, bias=False),
             batch_norm(spatial_dims, channels),
         )
 
     def forward(self, features: Tensor) -> Tensor:
         """``(B, C, *S)`` to the same shape."""
-        result: Tensor = features + self.residual_scale * self.body(features)
+        result: Tensor = torch.add(features, self.body(features), alpha=self.residual_scale)
         return result
 
 
@@ -42,7 +43,7 @@ class PlainResidualBlock(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """``(B, C, *S)`` to the same shape."""
-        result: Tensor = features + self.residual_scale * self.body(features)
+        result: Tensor = torch.add(features, self.body(features), alpha=self.residual_scale)
         return result
 
 
@@ -82,7 +83,7 @@ class ResidualChannelAttentionBlock(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """``(B, C, *S)`` to the same shape."""
-        result: Tensor = features + self.residual_scale * self.body(features)
+        result: Tensor = torch.add(features, self.body(features), alpha=self.residual_scale)
         return result
 
 
@@ -145,8 +146,8 @@ class LargeKernelBlock(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """``(B, C, *S)`` to the same shape."""
-        features = features + self.residual_scale * self.attention(features)
-        result: Tensor = features + self.residual_scale * self.feed_forward(features)
+        features = torch.add(features, self.attention(features), alpha=self.residual_scale)
+        result: Tensor = torch.add(features, self.feed_forward(features), alpha=self.residual_scale)
         return result
 
 
@@ -172,7 +173,7 @@ class DenseBlock(nn.Module):
         seen = features
         for layer in self.convs[:-1]:
             seen = torch.cat((seen, self.activation(layer(seen))), dim=1)
-        result: Tensor = features + self.residual_scale * self.convs[-1](seen)
+        result: Tensor = torch.add(features, self.convs[-1](seen), alpha=self.residual_scale)
         return result
 
 
@@ -191,5 +192,5 @@ class ResidualInResidualDenseBlock(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """``(B, C, *S)`` to the same shape."""
-        result: Tensor = features + self.residual_scale * self.blocks(features)
+        result: Tensor = torch.add(features, self.blocks(features), alpha=self.residual_scale)
         return result
