@@ -135,7 +135,7 @@ def test_every_game_is_played(command, tmp_path, theirs, objective, discriminato
     assert len(rows) == 20
     assert all(math.isfinite(value) for row in rows for value in row.values())
     for name in ("loss/adversarial", "loss/feature_matching", "loss/discriminator", "loss/penalty"):
-        assert len({row[name] for row in rows}) >= 5, f"{name} stands still"
+        assert len({row[name] for row in rows[1:]}) >= 5, f"{name} stands still"
     for row in rows[1:]:
         parts = row["weighted/l1"] + 0.1 * row["loss/adversarial"] + 0.5 * row["loss/feature_matching"]
         assert row["loss/generator"] == pytest.approx(parts, rel=1e-4)

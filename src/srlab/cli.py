@@ -86,9 +86,14 @@ def sweeping(arguments: Sequence[str]) -> bool:
     )
 
 
+def searching(arguments: Sequence[str]) -> bool:
+    """Whether a command line asks for a search with Optuna."""
+    return bool({"sweep=optuna", "hydra/sweeper=optuna"} & {*arguments})
+
+
 def require_sweeper(arguments: Sequence[str]) -> None:
     """Raise a ``ModuleNotFoundError`` that says what to install, if a search with Optuna is asked for without it."""
-    if {"sweep=optuna", "hydra/sweeper=optuna"} & {*arguments} and not _installed("hydra-optuna-sweeper"):
+    if searching(arguments) and not _installed("hydra-optuna-sweeper"):
         raise ModuleNotFoundError('a search with Optuna needs Hydra\'s plugin for it: pip install "srlab[sweep]".')
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 
-from srlab.cli import sweeping
+from srlab.cli import searching, sweeping
 from srlab.resume import resumed
 
 _RANKS = (("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_NTASKS"))  # of torchrun, and of srun
@@ -20,6 +20,11 @@ def launched(arguments: Sequence[str]) -> list[str]:
     if any(argument.startswith("hydra.job.name=train_ddp_process_") for argument in arguments):
         return list(arguments)
     rank = started_as(os.environ)
+    if rank is not None and searching(arguments):
+        raise ValueError(
+            "a search with Optuna runs in one process, and torchrun or srun started several, each of which would "
+            "search for itself: start it by itself, on one device."
+        )
     keys = {argument.partition("=")[0] for argument in arguments}
     folder = "hydra.sweep.dir" if sweeping(arguments) else "hydra.run.dir"
     if rank is not None and folder not in keys:

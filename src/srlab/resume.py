@@ -12,6 +12,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from srlab.cli import config_dir, quoted, sweeping
+from srlab.training.folder import is_held
 from srlab.training.status import read_status
 
 LAST = Path("checkpoints") / "last.ckpt"
@@ -83,11 +84,12 @@ def _last(folder: Path | None, overrides: Sequence[str]) -> Path:
 def newest_unfinished(folders: Iterable[Path]) -> Path | None:
     """The run with the newest last checkpoint, of those that have neither ended nor reached ``trainer.max_steps``.
 
-    A run that diverged has ended; it is gone on with only if its folder is given.
+    One that is under way in another process is none of them. A run that diverged has ended; it is gone on with only
+    if its folder is given.
     """
     started = [folder for folder in folders if (folder / LAST).is_file()]
     for folder in sorted(started, key=lambda folder: (folder / LAST).stat().st_mtime, reverse=True):
-        if read_status(folder) is None and not _finished(folder / LAST, folder):
+        if read_status(folder) is None and not is_held(folder) and not _finished(folder / LAST, folder):
             return folder
     return None
 

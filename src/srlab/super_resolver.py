@@ -40,7 +40,9 @@ class SuperResolver(nn.Module):
                 f"{self.generator.in_channels} channels, {dims} spatial axes)."
             )
         inputs = (self.normaliser.lr(lr),) if noise is None else (self.normaliser.lr(lr), noise)
-        return self.normaliser.inverse(self.generator(*inputs))
+        sr = self.generator(*inputs)
+        # half precision would round physical units to three digits
+        return self.normaliser.inverse(sr.to(torch.promote_types(sr.dtype, torch.float32)))
 
     def draw_noise(self, seed: int) -> Tensor:
         """Draw ``(1, noise_channels)`` for one sample of a stochastic generator: the same on every device for a seed.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from srlab import cli
 from srlab.launch import launched
 from srlab.resume import CONFIG, LAST, stored_config
+from srlab.training.folder import held
 from srlab.training.status import STATUS, Outcome, Status
 
 if TYPE_CHECKING:
@@ -59,9 +61,10 @@ def train(config: DictConfig) -> float | None:
         seed_everything(config.seed, verbose=False)
         data = _built(config.data)
         module = _module(config, data, state)
-        if not state and trainer.is_global_zero:
-            OmegaConf.save(config, folder / CONFIG)
-        return _fitted(trainer, module, _built(config.loader)(data), folder=folder, checkpoint=checkpoint)
+        with held(folder) if trainer.is_global_zero else nullcontext():
+            if not state and trainer.is_global_zero:
+                OmegaConf.save(config, folder / CONFIG)
+            return _fitted(trainer, module, _built(config.loader)(data), folder=folder, checkpoint=checkpoint)
 
 
 def _check(config: DictConfig) -> None:
@@ -181,6 +184,8 @@ def _training(config: DictConfig, name: str, network: Any) -> Training:  # noqa:
 
 def _fitted(trainer: Trainer, module: GAN, data: Any, *, folder: Path, checkpoint: str | None) -> float | None:  # noqa: ANN401 (a DataModule)
     """Train, write down how it ended, and return what a sweep compares."""
+    from srlab.training.ranks import is_child
+
     if trainer.is_global_zero:
         (folder / STATUS).unlink(missing_ok=True)
         log.info("training %s in %s", _described(module), folder)
@@ -193,6 +198,8 @@ def _fitted(trainer: Trainer, module: GAN, data: Any, *, folder: Path, checkpoin
         raise KeyboardInterrupt from None
     except FloatingPointError as error:
         _ended(trainer, folder, diverged=True)
+        if is_child(trainer):
+            raise SystemExit(0) from error  # the first process writes down how it ended, and says why
         if not _sweeping():
             raise
         log.warning("%s", error)

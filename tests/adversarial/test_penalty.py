@@ -264,8 +264,8 @@ def test_computed_in_float32_under_autocast(penalty, dtype):
 def test_lazy_penalty_counts_for_the_updates_it_skips(kind, interval, start):
     lazy, steady = kind(interval=interval), kind(interval=1)
     critic, image = Critic(linear(random(1, 2, 2))), random(2, 1, 2, 2)
-    assert sum(lazy.due(step) for step in range(start, start + interval)) == 1
-    assert all(steady.due(step) for step in range(start, start + 3))
+    assert sum(lazy.due(update) for update in range(start, start + interval)) == 1
+    assert all(steady.due(update) for update in range(start, start + 3))
     torch.testing.assert_close(lazy(critic, image, image), interval * steady(critic, image, image))
 
 

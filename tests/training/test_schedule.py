@@ -84,6 +84,17 @@ def test_discriminator_learns_at_every_kth_update():
     assert all(schedule.game(step) for step in range(10, 20))
 
 
+@given(pretrain=st.integers(0, 30), warmup=st.integers(0, 30), every=st.integers(1, 9), steps=st.integers(0, 90))
+def test_updates_of_the_discriminator_are_counted(pretrain, warmup, every, steps):
+    schedule = Schedule(
+        pretrain_steps=pretrain,
+        ramp_steps=0,
+        discriminator_warmup_steps=min(warmup, pretrain),
+        discriminator_every=every,
+    )
+    assert schedule.discriminator_updates(steps) == sum(schedule.discriminator(step) for step in range(steps))
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

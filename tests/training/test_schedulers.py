@@ -14,7 +14,7 @@ from torch import nn
 from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, MultiStepLR, OneCycleLR, ReduceLROnPlateau
 
 from srlab import cli
-from srlab.training.schedulers import Piecewise, Plateau, Validated, Warmup
+from srlab.training.schedulers import Chained, Piecewise, Plateau, Validated, Warmup
 
 LR, STEPS, CADENCE = 0.2, 300, 7
 DIGITS = {"mode": "max", "factor": 0.5, "patience": 1, "cooldown": 1, "threshold": 0.01, "min_lr": 1e-3}
@@ -30,6 +30,10 @@ def warmup(then, steps=40, shape="linear"):
     return partial(Warmup, steps=steps, shape=shape, then=then)
 
 
+def chained(first, then, steps=80):
+    return partial(Chained, first=first, steps=steps, then=then)
+
+
 SCHEDULERS = {
     "constant": constant,
     "cosine": cosine,
@@ -42,6 +46,11 @@ SCHEDULERS = {
     "warmup_multistep": warmup(multistep, steps=60),
     "warmup_plateau": warmup(plateau),
     "warmup_warmup": warmup(warmup(cosine, steps=90)),
+    "cosine_then_multistep": chained(cosine, multistep),
+    "one_cycle_then_one_cycle": chained(one_cycle, partial(one_cycle, max_lr=0.1)),
+    "one_cycle_then_cosine": chained(one_cycle, cosine),
+    "plateau_then_warmup": chained(plateau, warmup(cosine)),
+    "warmup_then_chain_then_plateau": warmup(chained(constant, chained(multistep, plateau, 30)), steps=20),
 }
 
 
@@ -169,7 +178,7 @@ def test_resumed_rates_are_those_of_the_uninterrupted_run(name, interruption, me
 
 def test_only_what_wants_validations_is_told():
     told = {name for name, make in SCHEDULERS.items() if isinstance(make(optimiser()), Validated)}
-    assert told == {"plateau", *(name for name in SCHEDULERS if name.startswith("warmup"))}
+    assert told == {"plateau", *(name for name in SCHEDULERS if name.startswith("warmup") or "_then_" in name)}
 
 
 @pytest.mark.parametrize("make", [plateau, warmup(plateau)])
@@ -184,6 +193,7 @@ def test_unknown_metric_is_named_with_those_there_are(make):
     [
         (warmup(constant, -1), "scheduler.steps is -1; give a number of generator updates >= 0."),
         (warmup(constant, 1, "none"), "scheduler.shape is 'none'; choose one of linear, cosine."),
+        (chained(constant, constant, 0), "scheduler.steps is 0; give the number of generator updates of the first"),
         (partial(plateau, mode="best"), "scheduler.mode is 'best'; choose one of max, min."),
         (partial(plateau, factor=1.0), "scheduler.factor is 1.0; it must lie between 0 and 1, as 0.5."),
         (partial(plateau, factor=0.0), "scheduler.factor is 0.0; it must lie between 0 and 1, as 0.5."),
@@ -207,6 +217,24 @@ def test_anything_can_follow_a_warmup(name):
     then = instantiate(config.scheduler.generator.then, _convert_="all")(optimiser()).get_last_lr()[0]
     built = instantiate(config.scheduler.generator, _convert_="all")(optimiser())
     assert built.get_last_lr() == pytest.approx([then / 10])
+
+
+@pytest.mark.parametrize("first", ["cosine", "one_cycle", "multistep", "piecewise", "warmup_cosine"])
+@pytest.mark.parametrize("then", ["cosine", "one_cycle", "multistep", "piecewise", "warmup_cosine"])
+def test_chain_is_one_after_the_other_each_by_itself(first, then):
+    alone = [rates_of(SCHEDULERS[name](optimiser(0.1, LR)), range(80)) for name in (first, then)]
+    chain = rates_of(chained(SCHEDULERS[first], SCHEDULERS[then])(optimiser(0.1, LR)), range(160))
+    np.testing.assert_array_equal(chain, np.concatenate(alone))
+
+
+def test_validations_reach_the_part_of_a_chain_that_is_in_force():
+    scores = [*[1.0] * 10, *[0.0] * 10]  # the tenth comes after update 70, and is the first that the plateau hears of
+    rates = rates_of(chained(constant, plateau, 70)(optimiser()), range(140), scores)
+    assert set(rates[:77, 0]) == {LR}
+    alone = plateau(optimiser())
+    alone.validated({"val/psnr": 1.0})
+    np.testing.assert_array_equal(rates[70:], rates_of(alone, range(70), scores[10:]))
+    assert len(set(rates[70:, 0])) > 2
 
 
 def test_piecewise_rates_may_rise_again():

@@ -14,18 +14,18 @@ from srlab.adversarial.heads import at_least_float32
 class R1:
     """``γ/2 · E ‖∇D(real)‖²``, the norm over all pixels and channels of an image (Mescheder et al. 2018, eq. 9).
 
-    Taken at every `interval`-th update and multiplied by `interval` (lazy regularisation, Karras et al. 2020, app. B;
-    there it is an update of its own, here it joins the loss of one, so that the optimiser's settings stay).
-    `slopes` says what the norm means for maps of logits.
+    Taken at every `interval`-th update of the discriminator and multiplied by `interval` (lazy regularisation, Karras
+    et al. 2020, app. B; there it is an update of its own, here it joins the loss of one, so that the optimiser's
+    settings stay). `slopes` says what the norm means for maps of logits.
     """
 
     def __init__(self, *, gamma: float = 10.0, interval: int = 16) -> None:
         self.gamma = check_weight("gamma", gamma)
         self.interval = check_interval(interval)
 
-    def due(self, step: int) -> bool:
-        """Return whether it counts after `step` updates."""
-        return step % self.interval == 0
+    def due(self, update: int) -> bool:
+        """Return whether it counts after `update` updates of the discriminator."""
+        return update % self.interval == 0
 
     def __call__(self, discriminator: nn.Module, fake: Tensor, real: Tensor) -> Tensor:
         """Return the penalty on `real`, ``(B, C, *S)``, times the interval; a scalar."""
@@ -43,9 +43,9 @@ class WGANGP:
         self.weight = check_weight("weight", weight)
         self.interval = check_interval(interval)
 
-    def due(self, step: int) -> bool:
-        """Return whether it counts after `step` updates."""
-        return step % self.interval == 0
+    def due(self, update: int) -> bool:
+        """Return whether it counts after `update` updates of the discriminator."""
+        return update % self.interval == 0
 
     def __call__(self, discriminator: nn.Module, fake: Tensor, real: Tensor) -> Tensor:
         """Return the penalty between `fake` and `real`, both ``(B, C, *S)``, times the interval; a scalar."""

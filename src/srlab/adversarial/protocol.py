@@ -29,8 +29,8 @@ class Objective(Protocol):
 class Penalty(Protocol):
     """A term of the discriminator's loss that looks at its gradient."""
 
-    def due(self, step: int) -> bool:
-        """Return whether it counts in the update after `step` generator updates."""
+    def due(self, update: int) -> bool:
+        """Return whether it counts in the discriminator's own update after `update` others."""
 
     def __call__(self, discriminator: nn.Module, fake: Tensor, real: Tensor) -> Tensor:
         """Return a weighted scalar to add to the loss, from SR and HR ``(B, C, *S)`` in the network's range.

@@ -47,13 +47,13 @@ class Adversary:
         """The weight of each value of the generator's side, at a `share` of the full game."""
         return {"adversarial": share * self.weight, "feature_matching": share * self.feature_matching}
 
-    def discriminator_side(self, sr: Tensor, hr: Tensor, real: Judgement, step: int) -> dict[str, Tensor]:
-        """What the discriminator minimises, as ``loss/discriminator``, and what it is made of."""
+    def discriminator_side(self, sr: Tensor, hr: Tensor, real: Judgement, update: int) -> dict[str, Tensor]:
+        """What the discriminator minimises after `update` updates, as ``loss/discriminator``, and its parts."""
         fake = self.discriminator(sr.detach())
         loss = self.objective.discriminator_loss(fake.logits, real.logits)
         taken = self.objective.realness(_detached(fake.logits), _detached(real.logits))
         values = {f"discriminator/{kind}": _mean(heads) for kind, heads in zip(_KINDS, taken, strict=True)}
-        if self.penalty and self.penalty.due(step):
+        if self.penalty and self.penalty.due(update):
             values["loss/penalty"] = self.penalty(self.discriminator, sr.detach(), hr)
             loss = loss + values["loss/penalty"]
         return {"loss/discriminator": loss, **values}

@@ -20,7 +20,7 @@ from srlab.training.guard import Guard
 from srlab.training.latest import Latest
 from srlab.training.loss_scale import LossScale
 from srlab.training.optimisation import Training
-from srlab.training.ranks import average, check_strategy, no_exchange, reseed
+from srlab.training.ranks import average, check_strategy, keep_to_each, no_exchange, reseed
 from srlab.training.schedule import Schedule
 from srlab.training.schedulers import Scheduler, Validated
 from srlab.training.update import Batch, Gathered, Losses
@@ -86,6 +86,8 @@ class GAN(LightningModule):
     def setup(self, stage: str) -> None:
         """Refuse a strategy that cannot do it; a ``ValueError``."""
         check_strategy(self.trainer.strategy)
+        if self.ema:
+            keep_to_each(self, "ema")
 
     def configure_optimizers(self) -> Any:  # noqa: ANN401 (Lightning's own type is a union of nine)
         """One optimiser and one scheduler for each network."""

@@ -9,9 +9,9 @@ from typing import TypeVar
 
 import numpy as np
 import torch
-from lightning import seed_everything
+from lightning import Trainer, seed_everything
 from lightning.pytorch.strategies import DDPStrategy, DeepSpeedStrategy, SingleDeviceStrategy, Strategy
-from torch import Tensor, distributed
+from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 T = TypeVar("T")
@@ -65,6 +65,18 @@ def check_strategy(strategy: Strategy) -> None:
         )
     if isinstance(strategy, DDPStrategy) and strategy._layer_sync and strategy.root_device.type == "cpu":
         raise ValueError("trainer.sync_batchnorm=true works on GPUs alone; leave it out on a CPU.")
+
+
+def is_child(trainer: Trainer) -> bool:
+    """Whether this process was started by Lightning's first one, which is killed when a child fails before it ends."""
+    environment = getattr(trainer.strategy, "cluster_environment", None)
+    return not (trainer.is_global_zero or environment is None or environment.creates_processes_externally)
+
+
+def keep_to_each(module: nn.Module, part: str) -> None:
+    """Have data parallelism leave out a part of `module` that every rank computes for itself, on any device."""
+    names = [f"{part}.{name}" for name in module.get_submodule(part).state_dict()]
+    DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(module, names)  # type: ignore[no-untyped-call]
 
 
 def reseed(seed: int, step: int, rank: int) -> None:

@@ -71,6 +71,10 @@ class Schedule:
         since = step - self.discriminator_start
         return since >= 0 and since % self.discriminator_every == 0
 
+    def discriminator_updates(self, step: int) -> int:
+        """The number of updates of the discriminator that are due within the first `step` of the generator."""
+        return max(0, -(-(step - self.discriminator_start) // self.discriminator_every))
+
     def paused(self, values: Mapping[str, Tensor]) -> Tensor | None:
         """Whether a discriminator that judged so in this update is left as it is; a boolean on the device, or None."""
         if self.pause_above is None:

@@ -160,14 +160,14 @@ class Warmup:
     def step(self) -> None:
         """Set the rates that apply to the next update."""
         self._done += 1
-        self._set(self._then.get_last_lr())  # torch's schedulers go on from the rates they find
+        _set(self.optimizer, self._then.get_last_lr())  # torch's schedulers go on from the rates they find
         self._then.step()
         self._scale()
 
     def validated(self, metrics: Mapping[str, float]) -> None:
         """Tell ``then``, if it wants to know."""
         if isinstance(self._then, Validated):
-            self._set(self._then.get_last_lr())
+            _set(self.optimizer, self._then.get_last_lr())
             self._then.validated(metrics)
             self._scale()
 
@@ -186,8 +186,80 @@ class Warmup:
         self._then.load_state_dict(state_dict["then"])
 
     def _scale(self) -> None:
-        self._set(self.get_last_lr())
+        _set(self.optimizer, self.get_last_lr())
 
-    def _set(self, rates: list[float | Tensor]) -> None:
-        for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
-            group["lr"] = rate
+
+class Chained:
+    """Has `first` set the rates of the first `steps` generator updates, and ``then`` those after them.
+
+    Each counts its own updates from 0, and begins with the optimiser's rates. Any scheduler will do for either, another
+    chain, too. What validation says reaches the one in force.
+    """
+
+    def __init__(
+        self,
+        optimiser: Optimizer,
+        /,
+        *,
+        first: Callable[[Optimizer], Scheduler],
+        steps: int,
+        then: Callable[[Optimizer], Scheduler],
+    ) -> None:
+        if steps < 1:
+            raise ValueError(f"scheduler.steps is {steps}; give the number of generator updates of the first, >= 1.")
+        self.optimizer = optimiser
+        self.steps = steps
+        begin = _settings(optimiser)
+        self._first = first(optimiser)
+        of_first = _settings(optimiser)  # torch's schedulers keep notes there
+        _restore(optimiser, begin)
+        self._then = then(optimiser)
+        self._of_then = _settings(optimiser)
+        _restore(optimiser, of_first)
+        self._done = 0
+
+    @property
+    def _part(self) -> Scheduler:
+        return self._first if self._done < self.steps else self._then
+
+    def step(self) -> None:
+        """Set the rates that apply to the next update."""
+        self._part.step()
+        self._done += 1
+        if self._done == self.steps:
+            _restore(self.optimizer, self._of_then)
+
+    def validated(self, metrics: Mapping[str, float]) -> None:
+        """Tell the one in force, if it wants to know."""
+        if isinstance(self._part, Validated):
+            self._part.validated(metrics)
+
+    def get_last_lr(self) -> list[float | Tensor]:
+        """Return the rates in force, one for each group."""
+        return self._part.get_last_lr()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the count of updates and the state of both."""
+        return {"done": self._done, "first": self._first.state_dict(), "then": self._then.state_dict()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a state."""
+        self._done = state_dict["done"]
+        self._first.load_state_dict(state_dict["first"])
+        self._then.load_state_dict(state_dict["then"])
+
+
+def _settings(optimiser: Optimizer) -> list[dict[str, Any]]:
+    return [{name: value for name, value in group.items() if name != "params"} for group in optimiser.param_groups]
+
+
+def _restore(optimiser: Optimizer, settings: Sequence[Mapping[str, Any]]) -> None:
+    for group, values in zip(optimiser.param_groups, settings, strict=True):
+        for name in group.keys() - values.keys() - {"params"}:
+            del group[name]
+        group.update(values)
+
+
+def _set(optimiser: Optimizer, rates: Sequence[float | Tensor]) -> None:
+    for group, rate in zip(optimiser.param_groups, rates, strict=True):
+        group["lr"] = rate

@@ -100,7 +100,7 @@ class Losses:
         if adversary:
             real = adversary.discriminator(wanted)
             weights = adversary.weights(share)
-            for name, value in adversary.generator_side(seen, real).items():
+            for name, value in adversary.generator_side(seen, real).items() if share > 0 else ():
                 values[f"loss/{name}"], values[f"weighted/{name}"] = value, weights[name] * anything * value
                 loss = loss + values[f"weighted/{name}"]
         if not loss.requires_grad:
@@ -109,11 +109,11 @@ class Losses:
         return Forward(loss, values, sr.detach().isfinite().flatten(1).all(dim=1), seen, wanted, anything, real)
 
     def of_discriminator(
-        self, forward: Forward, *, step: int, adversary: Adversary
+        self, forward: Forward, *, update: int, adversary: Adversary
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """The discriminator's side: what it minimises, and its parts."""
+        """The discriminator's side after `update` updates of its own: what it minimises, and its parts."""
         assert forward.real is not None
-        values = adversary.discriminator_side(forward.sr, forward.hr, forward.real, step)
+        values = adversary.discriminator_side(forward.sr, forward.hr, forward.real, update)
         return values["loss/discriminator"] * forward.anything, values
 
     def gather(
@@ -137,7 +137,9 @@ class Losses:
             backward(forward.loss * part)
             found = forward.values
             if adversary and schedule.discriminator(step):
-                loss, parts = self.of_discriminator(forward, step=step, adversary=adversary)
+                loss, parts = self.of_discriminator(
+                    forward, update=schedule.discriminator_updates(step), adversary=adversary
+                )
                 backward(loss * part)
                 found |= parts
             values = {name: values.get(name, 0) + part * value.detach() for name, value in found.items()}

@@ -50,10 +50,11 @@ class Validation:
             degrade=one_draw(self.degradation, lr.device, seed=number),
         )
         sr: Tensor = self._model(lr)
-        found = scores(self.metrics, sr, hr, view)
-        if lr.shape[1] == hr.shape[1]:
-            bicubic = scores(self.metrics, enlarge(lr, card.scale), hr, view)
-            found |= {f"{name}_bicubic": value for name, value in bicubic.items()}
+        with torch.autocast(sr.device.type, enabled=False):
+            found = scores(self.metrics, sr, hr, view)
+            if lr.shape[1] == hr.shape[1]:
+                bicubic = scores(self.metrics, enlarge(lr, card.scale), hr, view)
+                found |= {f"{name}_bicubic": value for name, value in bicubic.items()}
         if self._adversary:
             found |= self._accuracies(self._adversary, sr, hr, view.valid)
         self._found[number] = {f"val/{name}": value for name, value in found.items()}

@@ -90,6 +90,7 @@ class Checkpoints(Callback):
         if rank == 0 or trainer.should_stop:
             pl_module.super_resolver().save(self.folder / "model.safetensors")
         os.replace(unfinished, self._path("last.ckpt"))
+        self._dropped.unlink(missing_ok=True)
 
     def _rank(self, trainer: Trainer) -> int | None:
         """Enter the validation's value among the best; None if it is none of them."""
@@ -109,7 +110,9 @@ class Checkpoints(Callback):
         return value > than if self.mode == "max" else value < than
 
     def _insert(self, checkpoint: Path, rank: int) -> None:
-        """Move the files from a rank on to the next, from the worst on: so none but the dropped one is ever gone."""
+        """Move the files from a rank on to the next, from the worst on: so none is ever gone."""
+        if self._best(self.keep - 1).is_file():
+            _link(self._best(self.keep - 1), self._dropped)
         for position in reversed(range(rank + 1, len(self.kept))):
             _link(self._best(position - 1), self._best(position))
         _link(checkpoint, self._best(rank))
@@ -117,15 +120,21 @@ class Checkpoints(Callback):
     def _restore_ranks(self) -> None:
         """Undo what `_insert` did after the checkpoint: files have only moved down, so none is in another's way."""
         found: dict[int, Path] = {}
-        for rank in range(self.keep):
-            if self._best(rank).is_file():
-                found.setdefault(load_checkpoint(self._best(rank))["global_step"], self._best(rank))
+        for path in (*(self._best(rank) for rank in range(self.keep)), self._dropped):
+            if path.is_file():
+                found.setdefault(load_checkpoint(path)["global_step"], path)
         for rank in range(self.keep):
             source = found.get(self.kept[rank][1]) if rank < len(self.kept) else None
             if source is None:
                 self._best(rank).unlink(missing_ok=True)
             elif source != self._best(rank):
                 _link(source, self._best(rank))
+        self._dropped.unlink(missing_ok=True)
+
+    @property
+    def _dropped(self) -> Path:
+        """What fell out of the best, until the last checkpoint knows it."""
+        return self._path(".dropped.ckpt")
 
     def _best(self, rank: int) -> Path:
         return self._path("best.ckpt" if rank == 0 else f"best_{rank + 1}.ckpt")

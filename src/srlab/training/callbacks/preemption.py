@@ -13,6 +13,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import distributed
 
 from srlab.training.callbacks.checkpoints import Checkpoints, validation_follows
+from srlab.training.ranks import is_child
 
 log = logging.getLogger(__name__)
 
@@ -83,10 +84,4 @@ class Preemption(Callback):
                         "told to stop after %d steps; go on with resume=last hydra.run.dir=%s",
                         trainer.global_step, callback.folder,
                     )  # fmt: skip
-        raise SystemExit(0 if _launched(trainer) else TERMINATED)
-
-
-def _launched(trainer: Trainer) -> bool:
-    """Whether this process was started by Lightning's first one, which is killed when another fails before it."""
-    environment = getattr(trainer.strategy, "cluster_environment", None)
-    return not (trainer.is_global_zero or environment is None or environment.creates_processes_externally)
+        raise SystemExit(0 if is_child(trainer) else TERMINATED)
