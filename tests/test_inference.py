@@ -9,7 +9,7 @@ from torch import nn
 
 from srlab.bundle import ModelCard
 from srlab.generators import RRDB, SRResNet, Stochastic
-from srlab.inference import chosen_device, plan_tiles, super_resolve, tiling_error
+from srlab.inference import _together, chosen_device, plan_tiles, super_resolve, tiling_error
 from srlab.io.array import ArrayReader, ArrayWriter
 from srlab.nn.receptive_field import receptive_field
 from srlab.normalisers import Identity, MinMax
@@ -267,20 +267,31 @@ def test_zero_noise_gives_the_deterministic_answer():
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 5])
-def test_every_batch_has_its_full_size(batch_size):
+def test_a_cpu_takes_one_tile_at_a_time(batch_size):
     generator = Repeat((2, 3))
     image = scene(1, 20, 23)
     plan = TilePlan((20, 23), (9, 8), (1, 1))
     assert len(plan) == 12
     result = tiled(resolver(generator, top=1), image, plan, batch_size)
-    assert generator.seen == [(batch_size, 1, 9, 8)] * -(-12 // batch_size)
+    assert generator.seen == [(1, 1, 9, 8)] * 12
     np.testing.assert_array_equal(result, np.kron(image, np.ones((1, 2, 3))))
+
+
+@pytest.mark.parametrize("size", [3, 5])
+def test_a_batch_is_filled_to_its_full_size(size):
+    generator = Repeat((2, 3))
+    images = torch.rand(3, 1, 4, 5)
+    result = _together(resolver(generator, top=1), images, size, None)
+    assert generator.seen == [(size, 1, 4, 5)]
+    torch.testing.assert_close(result, repeat(images, (2, 3)))
 
 
 def test_a_tile_has_the_same_bits_whatever_shares_its_batch():
     model, image = resolver(srresnet((2, 2))), scene(2, 57, 49)
     plan = TilePlan((57, 49), (29, 25), (10, 10))
     together = tiled(model, image, plan, batch_size=3)
+    for other in (1, 2, 5):
+        np.testing.assert_array_equal(tiled(model, image, plan, batch_size=other), together)
     alone = np.full_like(together, np.nan)
     for tile in plan:
         one = tiled(model, image[(slice(None), *tile.read)], TilePlan((29, 25), (29, 25), (0, 0)), batch_size=3)

@@ -73,21 +73,27 @@ def _run(
     device: str | torch.device,
     noise: Tensor | None,
 ) -> NDArray[np.float32]:
-    """SR tiles ``(batch_size, C, ...)``, NaN where LR holds no data; a short batch is filled with its last tile.
-
-    Another batch size could change the last bit of a tile, and with it a seam.
-    """
+    """SR tiles ``(len(tiles), C, ...)``, NaN where LR holds no data; no bit depends on a tile's company."""
     images = torch.stack([torch.from_numpy(reader.read(tile.read)) for tile in tiles])
     hidden = images.isnan().any(dim=1, keepdim=True)
     lr = torch.where(hidden, _fill(model, images.ndim), images)
-    lr = torch.cat([lr, lr[-1:].expand(batch_size - len(tiles), *lr.shape[1:])])
-    shared = None if noise is None else noise.to(device).expand(batch_size, -1)
-    sr = model(lr.to(device), shared).float().cpu()
+    lr, noise = lr.to(device), None if noise is None else noise.to(device)
+    # A CPU shares a batch out among threads, within an image too, and rounds differently at the borders of shares.
+    size = 1 if lr.device.type == "cpu" else batch_size
+    sr = torch.cat([_together(model, part, size, noise) for part in torch.split(lr, size)])
+    sr = sr.float().cpu()
     for axis, factor in enumerate(model.card.scale, start=2):
         hidden = hidden.repeat_interleave(factor, dim=axis)
-    sr[: len(tiles)].masked_fill_(hidden, torch.nan)
+    sr.masked_fill_(hidden, torch.nan)
     result: NDArray[np.float32] = sr.numpy()
     return result
+
+
+def _together(model: SuperResolver, lr: Tensor, size: int, noise: Tensor | None) -> Tensor:
+    """SR of a batch that is filled with its last tile to a given size: another size could change the last bit."""
+    filled = torch.cat([lr, lr[-1:].expand(size - len(lr), *lr.shape[1:])])
+    sr: Tensor = model(filled, None if noise is None else noise.expand(size, -1))
+    return sr[: len(lr)]
 
 
 def _fill(model: SuperResolver, ndim: int) -> Tensor:
