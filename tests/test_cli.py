@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from srlab import cli
+from srlab.mistakes import one_line_errors
 from srlab.nn.dims import per_axis
 
 AWKWARD = [
@@ -77,16 +78,16 @@ def test_bugs_keep_their_traceback_and_mistakes_do_not():
     def library_error():
         int("not a number")
 
-    with pytest.raises(ValueError, match="invalid literal"), cli.one_line_errors():
+    with pytest.raises(ValueError, match="invalid literal"), one_line_errors():
         library_error()
-    with pytest.raises(SystemExit) as exit_, cli.one_line_errors():
+    with pytest.raises(SystemExit) as exit_, one_line_errors():
         per_axis(0, 2)
     assert str(exit_.value.code).startswith("error: got 0 for 2 spatial axes")
     assert "\n" not in str(exit_.value.code)
 
 
 def test_interruption_ends_in_one_line(capsys):
-    with pytest.raises(SystemExit) as exit_, cli.one_line_errors():
+    with pytest.raises(SystemExit) as exit_, one_line_errors():
         raise KeyboardInterrupt
     assert exit_.value.code == 130
     assert capsys.readouterr().err == "interrupted\n"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from conftest import Outcome
 
-from srlab.cli import config_dir
+from srlab.configuration import config_dir
 
 VOLUMES = '''
 import numpy as np

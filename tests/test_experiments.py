@@ -10,7 +10,7 @@ import rasterio
 from conftest import Outcome
 from PIL import Image
 
-from srlab.cli import config_dir
+from srlab.configuration import config_dir
 
 STEPS = [
     *("trainer.max_steps=4", "trainer.val_check_interval=2", "trainer.log_every_n_steps=1"),

@@ -14,11 +14,11 @@ FLOORS = [
     {"generators", "discriminators", "adversarial", "data"},
     {"bundle", "super_resolver", "inference", "compatibility", "metrics", "weights", "layouts", "inflation"},
     {"training", "report"},
-    {"cli", "launch", "resume", "train", "predict", "evaluate", "summary"},
+    {"assembly", "cli", "configuration", "launch", "mistakes", "resume", "train", "predict", "evaluate", "summary"},
 ]
 FLOOR = {part: number for number, floor in enumerate(FLOORS) for part in floor}
 
-LIGHTNING_MAY = {"training", "data.module", "train"}
+LIGHTNING_MAY = {"training", "data.module", "train", "assembly"}
 
 
 def module_name(path: Path) -> str:

@@ -13,7 +13,7 @@ from test_super_resolver import checkpoint, image, model
 from torch import nn
 
 from srlab import generators
-from srlab.cli import config_dir
+from srlab.configuration import config_dir
 from srlab.generators import RCAB, RRDB, Compact, Interpolation, MSRResNet, Residual, Spandrel, SRResNet
 from srlab.layouts import LAYOUTS
 from srlab.normalisers import MinMax

@@ -7,27 +7,25 @@ import importlib.util
 import os
 import re
 import sys
-import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from importlib.metadata import distributions, entry_points
 from pathlib import Path
 
 import hydra
 from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
-from hydra.errors import InstantiationException
 from hydra.experimental.callback import Callback
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
+
+from srlab.configuration import check_choices, check_kinds, config_dir
+from srlab.mistakes import full_errors, one_line_errors
 
 PATH_KEYS = frozenset(
     {"model", "input", "output", "data.root", "resume", "weights", "hydra.run.dir", "hydra.sweep.dir"}
 )
 """Keys whose values are taken as they stand, with whatever signs a file name may have; so is every ``*.weights``."""
-
-INTERRUPTED = 130
-"""The exit code after Ctrl-C, as shells have it: 128 and the signal's number."""
 
 
 class ThirdPartyConfigs(SearchPathPlugin):
@@ -56,12 +54,6 @@ class SweepFolder(Callback):
     def on_multirun_start(self, config: DictConfig, **_: object) -> None:
         """Make the folder."""
         Path(config.hydra.sweep.dir).mkdir(parents=True, exist_ok=True)
-
-
-def config_dir() -> str:
-    """The folder of YAMLs: inside the installed package, or beside `src` in a checkout."""
-    package = Path(__file__).parent
-    return str(next(folder for folder in (package / "conf", package.parents[1] / "conf") if folder.is_dir()))
 
 
 def prepare() -> None:
@@ -124,12 +116,17 @@ def run(task: Callable[[DictConfig], float | None], *, config_name: str, argumen
     # argparse wants flags before or after all overrides, and users put -m anywhere
     sys.argv[1:] = sorted(arguments, key=lambda argument: argument not in ("-m", "--multirun"))
 
+    wanted = os.environ.get("HYDRA_FULL_ERROR")
+
     @functools.wraps(task)
     def guarded(config: DictConfig) -> float | None:
-        with one_line_errors(config):
+        with full_errors(wanted), one_line_errors(config, command=config_name):
+            check_kinds(config, name=config_name, overrides=HydraConfig.get().overrides.task)
             return task(config)
 
-    hydra.main(version_base="1.3", config_path=config_dir(), config_name=config_name)(guarded)()
+    with one_line_errors(command=config_name), full_errors("1"):
+        check_choices(arguments)
+        hydra.main(version_base="1.3", config_path=config_dir(), config_name=config_name)(guarded)()
 
 
 def require(config: DictConfig, *keys: str) -> None:
@@ -137,75 +134,3 @@ def require(config: DictConfig, *keys: str) -> None:
     missing = [key for key in keys if OmegaConf.is_missing(config, key)]
     if missing:
         raise ValueError(f"{', '.join(missing)} must be given: {' '.join(f'{key}=PATH' for key in missing)}.")
-
-
-@contextmanager
-def one_line_errors(config: DictConfig | None = None) -> Iterator[None]:
-    """Turn an error that is meant for the user into one line and exit code 1; let a bug show its traceback.
-
-    Ctrl-C ends in a line and exit code 130, too. ``HYDRA_FULL_ERROR=1`` shows every traceback.
-    """
-    try:
-        yield
-    except Exception as error:
-        message = user_message(error, config)
-        if message is None or os.environ.get("HYDRA_FULL_ERROR") == "1":
-            raise
-        sys.exit(f"error: {message}")
-    except KeyboardInterrupt:
-        if os.environ.get("HYDRA_FULL_ERROR") == "1":
-            raise
-        sys.stderr.write("interrupted\n")
-        sys.exit(INTERRUPTED)
-
-
-@contextmanager
-def naming(key: str) -> Iterator[None]:
-    """Have an error name the key whose class or function it comes from, as one does that Hydra calls itself."""
-    try:
-        yield
-    except Exception as error:
-        raise InstantiationException(f"{error!r}{_KEY}{key}") from error
-
-
-_KEY = "\nfull_key: "  # how the last line of Hydra's messages begins
-
-
-def user_message(error: BaseException, config: DictConfig | None = None) -> str | None:
-    """What to tell the user of an error that is meant for them; None for any other error, which is a bug.
-
-    Meant for them are errors that our own code raised, and those of what a key of `config` names, wherever raised.
-    """
-    instantiating, key = isinstance(error, InstantiationException), ""
-    while isinstance(error, InstantiationException):
-        key = str(error).partition(_KEY)[2]
-        if error.__cause__ is None:
-            break
-        error = error.__cause__
-    if str(error).startswith("Caught ") and "DataLoader worker" in str(error):
-        return str(error).strip().splitlines()[-1].partition(": ")[2]
-    if isinstance(error, AssertionError):
-        return None
-    if instantiating and (isinstance(error, TypeError) or not _ours(error)):
-        reason = " ".join(str(error).partition(_KEY)[0].split()) or type(error).__name__
-        return f"{f'{key}: ' if key else ''}{reason}{_texts(config, key) if _of_types(error) else ''}"
-    return str(error) if _ours(error) else None
-
-
-def _of_types(error: BaseException) -> bool:
-    return isinstance(error, TypeError) and "'str'" in str(error)
-
-
-def _ours(error: BaseException) -> bool:
-    """Whether our own code raised it, or it says that training diverged."""
-    frames = traceback.extract_tb(error.__traceback__)
-    raised_here = bool(frames) and frames[-1].filename.startswith(str(Path(__file__).parent))
-    return raised_here or isinstance(error, FloatingPointError)
-
-
-def _texts(config: DictConfig | None, key: str) -> str:
-    """The values of a node that are text, where a number may have been meant."""
-    node = OmegaConf.select(config, key) if config is not None else None
-    values = dict(node.items()) if isinstance(node, DictConfig) else {}
-    texts = [f"{name!s}={value}" for name, value in values.items() if isinstance(value, str) and name != "_target_"]
-    return f" (text is {', '.join(texts)})" if texts else ""

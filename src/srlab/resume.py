@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from srlab.cli import config_dir, quoted, sweeping
+from srlab.cli import quoted, sweeping
+from srlab.configuration import composed
 from srlab.training.folder import is_held
 from srlab.training.status import read_status
 
@@ -69,7 +69,7 @@ def _last(folder: Path | None, overrides: Sequence[str]) -> Path:
         if not (folder / LAST).is_file():
             raise FileNotFoundError(f"there is nothing to resume in {folder}: it has no {LAST}.")
         return folder / LAST
-    config = _composed(overrides)
+    config = composed("train", overrides, with_hydra=True)
     HydraConfig.instance().set_config(config)
     runs = Path(config.hydra.run.dir).parent
     found = newest_unfinished(path for path in runs.glob("*") if (path / CONFIG).is_file())
@@ -120,13 +120,8 @@ def _run_folder(checkpoint: Path) -> Path:
     return folder
 
 
-def _composed(overrides: Sequence[str]) -> DictConfig:
-    with initialize_config_dir(config_dir(), version_base="1.3"):
-        return compose("train", overrides=list(overrides), return_hydra_config=True)
-
-
 def _refuse_differences(own: Sequence[str], given: Sequence[str], folder: Path) -> None:
-    stored, wanted = (_plain(_composed(overrides)) for overrides in (own, [*own, *given]))
+    stored, wanted = (_plain(composed("train", overrides, with_hydra=True)) for overrides in (own, [*own, *given]))
     lines = _differences(stored, wanted)
     if lines:
         raise ValueError(

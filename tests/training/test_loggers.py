@@ -17,7 +17,7 @@ from lightning.pytorch.loggers.logger import DummyLogger
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from srlab.cli import user_message
+from srlab.mistakes import user_message
 from srlab.training import loggers
 from srlab.training.csv_logger import CSVLogger
 from srlab.training.loggers import histogram, log_histogram, log_image, visual

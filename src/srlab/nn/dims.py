@@ -46,6 +46,8 @@ def conv(
     bias: bool = True,
 ) -> Conv:
     """Return a zero-padded convolution that keeps the size at stride 1; kernels are odd."""
+    if min(in_channels, out_channels) < 1:
+        raise ValueError(f"a convolution from {in_channels} to {out_channels} channels; there must be 1 at least.")
     kernel = per_axis(kernel_size, spatial_dims)
     padding = tuple(dilation * (size - 1) // 2 for size in kernel)
     return _CONVOLUTIONS[spatial_dims](

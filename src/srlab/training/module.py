@@ -69,6 +69,8 @@ class GAN(LightningModule):
         self.card = card
         self.seed = seed
         self.latest = Latest(OF_DISCRIMINATOR if adversary else ())
+        self.logged: dict[str, float] = {}
+        """The latest value of every scalar that was logged."""
 
     recorded: dict[str, float]
     """The scalars of the latest logging step."""
@@ -174,17 +176,17 @@ class GAN(LightningModule):
         return self.validation.score(batch, number=self.trainer.datamodule.view(batch_idx))  # type: ignore[attr-defined]
 
     def on_validation_epoch_end(self) -> None:
-        """Average over the views of all ranks; the means can be monitored by name."""
-        means = self.validation.means()
-        self.log_dict(means, logger=False)
-        self.record(means)
+        """Average over the views of all ranks; whatever was logged last can be monitored by name."""
+        self.record(self.validation.means())
+        self.log_dict(self.logged, logger=False)
         for scheduler in self._schedulers():
             if isinstance(scheduler, Validated) and not self.trainer.sanity_checking:
-                scheduler.validated({name: float(mean) for name, mean in means.items()})
+                scheduler.validated(self.logged)
 
     def record(self, values: Mapping[str, float | Tensor]) -> None:
         """Write scalars to every logger at the step now reached."""
         self.recorded = {name: float(value) for name, value in values.items()}
+        self.logged |= self.recorded
         for logger in self.loggers:
             logger.log_metrics(self.recorded, step=self.global_step)
 
@@ -193,10 +195,12 @@ class GAN(LightningModule):
         self.report_bad_updates()
         checkpoint[CARD_KEY] = self.card.to_json()
         checkpoint["conditions"] = conditions(self.trainer.world_size)
+        checkpoint["logged"] = dict(self.logged)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Warn of anything that keeps the resumed run from being the uninterrupted one to the last bit."""
         warn_of_changes(checkpoint["conditions"], conditions(self.trainer.world_size))
+        self.logged = dict(checkpoint["logged"])
 
     def _optimisers(self) -> dict[str, LightningOptimizer]:
         optimisers: Any = self.optimizers()  # a list, but for a single one

@@ -101,7 +101,7 @@ class Checkpoints(Callback):
             )
         value = float(trainer.callback_metrics[self.monitor])
         rank = sum(not self._better(value, other) for other, _ in self.kept)
-        if math.isnan(value) or rank >= self.keep:
+        if not math.isfinite(value) or rank >= self.keep:
             return None
         self.kept = [*self.kept[:rank], (value, trainer.global_step), *self.kept[rank:]][: self.keep]
         return rank
