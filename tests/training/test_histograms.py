@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from together import validate
 from torch import nn
 
+from srlab.training import loggers
 from srlab.training.callbacks import Histograms, histograms
 from srlab.training.module import GAN
 
@@ -14,10 +16,12 @@ from srlab.training.module import GAN
 @pytest.fixture
 def logged(monkeypatch):
     found = {}
-    monkeypatch.setattr(histograms, "visual", lambda loggers: loggers)
-    monkeypatch.setattr(
-        histograms, "log_histogram", lambda logger, name, counted, step: found.update({(name, step): counted})
-    )
+
+    def log_histogram(logger, name, counted, step):
+        assert found.setdefault((name, step), counted) is counted  # once
+
+    monkeypatch.setattr(loggers, "visual", lambda loggers: loggers)
+    monkeypatch.setattr(histograms, "log_histogram", log_histogram)
     return found
 
 
@@ -62,18 +66,15 @@ def test_networks_are_counted_where_it_is_due(logged, every, steps):
     assert sorted({step for _, step in logged}) == steps
 
 
-def validate(callback, views, **state):
-    state = trainer(**state)
-    callback.on_validation_epoch_start(state, module())
-    for number, (sr, batch) in enumerate(views):
-        callback.on_validation_batch_end(state, module(), sr, batch, number)
-    callback.on_validation_epoch_end(state, module())
+STATE = {"loggers": ["one"], "global_step": 10, "sanity_checking": False}
 
 
-def test_values_of_all_views_are_counted_band_by_band_in_the_same_bins(logged):
+@pytest.mark.parametrize("ranks", [1, 2, 3])
+def test_values_of_all_views_are_counted_band_by_band_in_the_same_bins(logged, monkeypatch, ranks):
     random = torch.Generator().manual_seed(0)
     views = [[make(3, 2, 6, side, generator=random) for make in (torch.randn, torch.rand)] for side in (5, 9)]
-    validate(Histograms(bins=20), [(sr, {"hr": hr}) for sr, hr in views])
+    pairs = [(sr, {"hr": hr}) for sr, hr in views]
+    validate(monkeypatch, lambda: Histograms(bins=20), module(), pairs, on=ranks, **STATE)
     assert set(logged) == {(f"values/{band}/{image}", 10) for band in ("red", "nir") for image in ("sr", "hr")}
     for number, band in enumerate(("red", "nir")):
         sr, hr = (
@@ -89,31 +90,46 @@ def test_values_of_all_views_are_counted_band_by_band_in_the_same_bins(logged):
             assert counted.counts.sum() == values.size
 
 
-def test_missing_pixels_do_not_count(logged):
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_missing_pixels_do_not_count(logged, monkeypatch, ranks):
     sr, hr = torch.rand(1, 2, 4, 4), torch.rand(1, 2, 4, 4)
     valid = torch.ones(1, 1, 4, 4, dtype=torch.bool)
     valid[..., :2, :] = False
     hr[..., :2, :] = -1e6
-    validate(Histograms(bins=10), [(sr, {"hr": hr, "valid": valid})])
+    nowhere = (sr, {"hr": hr, "valid": torch.zeros_like(valid)})
+    views = [(sr, {"hr": hr, "valid": valid}), nowhere]
+    validate(monkeypatch, lambda: Histograms(bins=10), module(), views, on=ranks, **STATE)
     assert logged["values/red/sr", 10].counts.sum() == logged["values/red/hr", 10].counts.sum() == 8
     assert logged["values/red/hr", 10].edges[0] > -1
 
 
-def test_large_views_are_sampled_at_the_same_pixels(logged):
+def test_band_without_finite_values_is_left_out(logged, monkeypatch):
+    hr = torch.rand(1, 2, 4, 4)
+    hr[:, 0] = torch.nan
+    sr = torch.full_like(hr, torch.nan)
+    views = [(sr, {"hr": hr}), (sr, {"hr": hr})]
+    validate(monkeypatch, Histograms, module(), views, on=2, **STATE)
+    assert set(logged) == {("values/nir/hr", 10)}
+
+
+def test_large_views_are_sampled_at_the_same_pixels(logged, monkeypatch):
     hr = torch.rand(1, 2, 600, 700)
-    validate(Histograms(), [(hr.clone(), {"hr": hr})])
+    validate(monkeypatch, Histograms, module(), [(hr.clone(), {"hr": hr})], **STATE)
     sr, hr = logged["values/nir/sr", 10], logged["values/nir/hr", 10]
     assert 100_000 <= hr.counts.sum() < 200_000
     np.testing.assert_array_equal(sr.counts, hr.counts)
 
 
-@pytest.mark.parametrize("state", [{"is_global_zero": False}, {"loggers": []}, {"sanity_checking": True}], ids=str)
-def test_nothing_is_kept_where_nobody_looks(logged, state):
-    callback = Histograms()
+@pytest.mark.parametrize("state", [{"loggers": []}, {"sanity_checking": True}], ids=str)
+def test_nothing_is_gathered_where_nobody_looks(logged, monkeypatch, state):
     view = (torch.rand(1, 2, 4, 4), {"hr": torch.rand(1, 2, 4, 4)})
-    validate(callback, [view], **state)
-    if "sanity_checking" not in state:
-        callback.on_train_batch_end(trainer(**state), module())
+    assert validate(monkeypatch, Histograms, module(), [view] * 3, on=2, **{**STATE, **state}) == 0
+    assert not logged
+
+
+@pytest.mark.parametrize("state", [{"is_global_zero": False}, {"loggers": []}], ids=str)
+def test_networks_are_counted_by_the_first_rank_where_somebody_looks(logged, state):
+    Histograms().on_train_batch_end(trainer(**state), module())
     assert not logged
 
 

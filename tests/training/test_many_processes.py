@@ -1,13 +1,17 @@
 import csv
+import io
 import json
 import math
 import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 from conftest import TINY, Outcome
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 THEIRS = '''
 import hashlib
@@ -117,6 +121,22 @@ def rows(folder):
         return {int(row["step"]): {k: float(v) for k, v in row.items() if v} for row in csv.DictReader(file)}
 
 
+def seen(folder):
+    """The pictures and histograms in TensorBoard, by name and step."""
+    events = EventAccumulator(str(folder / "tensorboard"), size_guidance={"images": 0, "histograms": 0})
+    events.Reload()
+    tags = events.Tags()
+    images = [(name, event) for name in tags["images"] for event in events.Images(name)]
+    pictures = {
+        (name, event.step): np.array(Image.open(io.BytesIO(event.encoded_image_string))).astype(int)
+        for name, event in images
+    }
+    counts = [(name, event) for name in tags["histograms"] for event in events.Histograms(name)]
+    histograms = {(name, event.step): np.array(event.histogram_value.bucket) for name, event in counts}
+    assert (len(pictures), len(histograms)) == (len(images), len(counts))  # each once
+    return pictures, histograms
+
+
 def assert_close(one, other, *, atol):
     one, other = state(one), state(other)
     assert one.keys() == other.keys()
@@ -144,6 +164,19 @@ class TestTwoProcesses:
         assert one.keys() == two.keys()
         for step, row in one.items():
             assert row == pytest.approx(two[step], rel=1e-3, abs=1e-5), step
+
+    def test_show_what_one_process_shows(self, pair):
+        (pictures, histograms), (theirs, their_histograms) = (seen(pair[0] / name) for name in ("one", "two"))
+        assert list(theirs) == [(f"validation/{view}", step) for view in range(3) for step in (8, 16, 20)]
+        assert theirs.keys() == pictures.keys()
+        for name, picture in pictures.items():
+            np.testing.assert_allclose(picture, theirs[name], rtol=0, atol=1, err_msg=str(name))
+        assert their_histograms.keys() == histograms.keys()
+        for name, counts in histograms.items():
+            # what differs by rounding may lie on the other side of an edge
+            assert counts.sum() == their_histograms[name].sum(), name
+            moved = np.abs(counts.cumsum() - their_histograms[name].cumsum()).max()
+            assert moved <= (0 if name[0].endswith("/hr") else 0.01 * counts.sum() + 1), name
 
     def test_hold_equal_weights_after_each_step(self, pair):
         first, second = (json.loads((pair[0] / "two" / f"witness_{rank}.json").read_text())["seen"] for rank in (0, 1))
@@ -192,8 +225,8 @@ def test_accumulation_exchanges_no_more_and_equals_the_batch(tmp_path):
 
 
 @pytest.mark.slow
-def test_validation_is_shared_and_its_means_are_those_of_one_process(tmp_path):
-    """More processes than views, and as many views as leave a rest."""
+def test_validation_is_shared_and_equals_that_of_one_process(tmp_path):
+    """Its means and all it shows, with more processes than views, and with as many views as leave a rest."""
     given = [*third_party(tmp_path), *SMALL, "trainer.max_steps=1", "optimiser.generator.lr=0"]
     for views in (1, 3):
         names = f"one_{views}", f"two_{views}"
@@ -202,6 +235,11 @@ def test_validation_is_shared_and_its_means_are_those_of_one_process(tmp_path):
         one, two = (rows(tmp_path / name)[1] for name in names)
         scores = [name for name in one if name.startswith("val/")]
         assert {name: one[name] for name in scores} == {name: two[name] for name in scores}
+        for ours, theirs in zip(*(seen(tmp_path / name) for name in names), strict=True):
+            assert ours.keys() == theirs.keys()
+            for name in ours:
+                if name[0].startswith(("validation/", "values/")):
+                    np.testing.assert_array_equal(ours[name], theirs[name], err_msg=str(name))
 
 
 @pytest.mark.slow

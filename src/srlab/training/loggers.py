@@ -10,8 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from lightning import Trainer
 from lightning.pytorch.loggers import CSVLogger as LightningCSVLogger
 from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
+from lightning.pytorch.utilities import rank_zero_only
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -53,7 +55,17 @@ def visual(loggers: Iterable[Logger]) -> list[Logger]:
     return found
 
 
+def watching(trainer: Trainer) -> list[Logger]:
+    """The loggers to which a validation shows pictures and histograms: none of a sanity check.
+
+    They are of the same kinds on all ranks, so that each knows whether the others gather what there is to show; only
+    rank 0's write anything.
+    """
+    return [] if trainer.sanity_checking else visual(trainer.loggers)
+
+
 @functools.cache
+@rank_zero_only
 def _pass_over(kind: type[Logger]) -> None:
     log.info("%s gets no pictures and histograms: they go to TensorBoard, Weights & Biases and MLflow", kind.__name__)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from itertools import groupby
 from typing import TypeVar
@@ -41,6 +41,15 @@ def gathered(value: T) -> list[T]:
     values: list[T] = [value] * distributed.get_world_size()
     distributed.all_gather_object(values, value)
     return values
+
+
+def by_view(ours: Mapping[int, T]) -> dict[int, T]:
+    """Return what all ranks found in their validation views, in the order of the views' numbers, each view once.
+
+    Every rank must call it equally often, with what it found itself, which can be pickled.
+    """
+    found = {view: value for theirs in gathered(dict(ours)) for view, value in theirs.items()}
+    return {view: found[view] for view in sorted(found)}
 
 
 def several() -> bool:

@@ -12,7 +12,7 @@ from srlab.metrics import Metric, View, scores
 from srlab.nn.resample import enlarge
 from srlab.super_resolver import SuperResolver
 from srlab.training.adversary import Adversary
-from srlab.training.ranks import gathered
+from srlab.training.ranks import by_view
 from srlab.training.update import one_draw, without_hidden
 
 
@@ -78,8 +78,7 @@ class Validation:
     def means(self) -> dict[str, Tensor]:
         """The mean of each score over all views in which it is defined, to the bit the same on any number of ranks."""
         ours = {number: {name: value.cpu() for name, value in found.items()} for number, found in self._found.items()}
-        views = {number: found for theirs in gathered(ours) for number, found in theirs.items()}
-        every = [views[number] for number in sorted(views)]
+        every = [*by_view(ours).values()]
         names = dict.fromkeys(name for found in every for name in found)
         return {name: torch.cat([found[name] for found in every if name in found]).nanmean() for name in names}
 

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from srlab.nn.resample import enlarge
 from srlab.report.pictures import View, beside, displayable
-from srlab.training.loggers import log_image, visual
+from srlab.training.loggers import log_image, watching
 from srlab.training.module import GAN
+from srlab.training.ranks import by_view
 
 
 class ImageGrid(Callback):
@@ -21,7 +22,8 @@ class ImageGrid(Callback):
     `channels` are the numbers, from 1, of one or three channels to show; null takes the first three, or the first.
     Each view is stretched between the percentiles `stretch` of its HR, whose missing pixels are black. A volume is
     shown by its ``middle`` slice, by the middle ``slices`` of all three axes, or as a few ``frames`` of a video. LR
-    and bicubic are left out where LR and HR differ in channels.
+    and bicubic are left out where LR and HR differ in channels. A picture is named by its view's number, whichever
+    rank saw the view.
     """
 
     def __init__(
@@ -36,6 +38,11 @@ class ImageGrid(Callback):
         self.channels = channels
         self.stretch = stretch
         self.view = view
+        self._pictures: dict[int, Tensor] = {}
+
+    def on_validation_epoch_start(self, *_: object) -> None:
+        """Forget a validation that was cut short."""
+        self._pictures = {}
 
     def on_validation_batch_end(
         self,
@@ -46,16 +53,23 @@ class ImageGrid(Callback):
         batch_idx: int,
         *_: object,
     ) -> None:
-        """Log one view."""
-        if batch_idx >= self.count or trainer.sanity_checking or not trainer.is_global_zero:
-            return
-        loggers = visual(trainer.loggers)
+        """Keep the picture of one view, in 8 bits, since it is sent to all ranks."""
+        number = trainer.datamodule.view(batch_idx)  # type: ignore[attr-defined]
+        if number < self.count and watching(trainer):
+            assert isinstance(pl_module, GAN)
+            picture = self._grid(batch, outputs, pl_module.card.scale)
+            self._pictures[number] = (picture * 255).round().to(torch.uint8)
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Log the pictures of all ranks."""
+        loggers = watching(trainer)
         if not loggers:
             return
-        assert isinstance(pl_module, GAN)
-        picture = self._grid(batch, outputs, pl_module.card.scale)
-        for logger in loggers:
-            log_image(logger, f"validation/{batch_idx}", picture, trainer.global_step)
+        pictures, self._pictures = by_view(self._pictures), {}
+        if trainer.is_global_zero:
+            for number, picture in pictures.items():
+                for logger in loggers:
+                    log_image(logger, f"validation/{number}", picture / 255, trainer.global_step)
 
     def _grid(self, batch: dict[str, Tensor], sr: Tensor, scale: tuple[int, ...]) -> Tensor:
         lr, hr = batch["lr"], batch["hr"]
