@@ -217,6 +217,35 @@ def test_finished_run_is_not_resumed(command, trained):
     assert "is finished" in outcome.error
 
 
+def test_run_that_was_killed_before_it_wrote_its_status_ends_when_resumed(command, trained, tmp_path):
+    shutil.copytree(trained, tmp_path / "run")
+    (tmp_path / "run" / "status.json").unlink()
+    before = checkpoint(tmp_path / "run")["state_dict"]
+    assert command("train", "resume=last", "hydra.run.dir=run") == Outcome(0, "")
+    assert (tmp_path / "run" / "status.json").read_text() == (trained / "status.json").read_text()
+    assert rows(tmp_path / "run") == rows(trained)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in checkpoint(tmp_path / "run")["state_dict"].items())
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("config.yaml", "a: [", "config.yaml cannot be read"),
+        (".hydra/overrides.yaml", "{", "overrides.yaml cannot be read"),
+        ("status.json", "nonsense", "status.json is no status that srlab wrote: delete it"),
+        ("status.json", '{"a": 1}', "status.json is no status that srlab wrote: delete it"),
+    ],
+)
+def test_spoilt_files_of_a_run_are_named(command, trained, tmp_path, name, content, message):
+    shutil.copytree(trained, tmp_path / "run")
+    (tmp_path / "run" / "status.json").unlink()
+    (tmp_path / "run" / name).write_text(content)
+    outcome = command("train", "resume=last", "hydra.run.dir=run")
+    assert outcome.code == 1
+    assert message in outcome.error
+    assert "\n" not in outcome.error
+
+
 def test_interrupted_run_says_how_to_go_on(tmp_path):
     given = [*TINY, "trainer.max_steps=100000", "callbacks.checkpoints.every=3", "hydra.run.dir=run"]
     command = [sys.executable, "-m", "srlab.train", *given]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,12 @@ def check(config: DictConfig) -> None:
             f"trainer.precision={config.trainer.precision} would keep the weights in 16 bits, which lose small "
             "updates; choose bf16-mixed, 16-mixed or 32-true."
         )
+    for name, node in config.scheduler.items():
+        if node.get("total_steps", math.inf) < config.trainer.max_steps:
+            raise ValueError(
+                f"scheduler.{name!s}.total_steps is {node.total_steps}; it must be no less than trainer.max_steps, "
+                f"{config.trainer.max_steps}."
+            )
     metrics = [f"val/{name}" for name in map(str, config.metric)]
     for key, node in _monitoring(config):  # which bands a metric tells apart is known only later
         if not str(node.monitor).startswith((*_OF_TRAINING, *_OF_DISCRIMINATOR, *metrics)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import os
 import re
 import sys
@@ -24,6 +25,7 @@ _FULL = "HYDRA_FULL_ERROR"
 _KEY = "\nfull_key: "  # how the last line of Hydra's messages begins
 _OF_LIBRARIES = ("MisconfigurationException",)  # Lightning's, by name, as it is imported only where it is needed
 
+_FULL_DISK = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 _NOISE = ("full_key", "object_type", "See http", "To append")
 
 
@@ -95,9 +97,9 @@ def user_message(error: BaseException, config: DictConfig | None = None, *, comm
         return f"{f'{key}: ' if key else ''}{reason}{_texts(config, key) if _of_types(error) else ''}"
     if isinstance(error, AssertionError):
         return None
-    if _ours(error):
-        return _one_line(str(error))
-    return _of_file(error) if isinstance(error, OSError) else None
+    if isinstance(error, OSError) and error.errno:
+        return _of_file(error)
+    return _one_line(str(error)) if _ours(error) else None
 
 
 def _ours(error: BaseException) -> bool:
@@ -108,6 +110,8 @@ def _ours(error: BaseException) -> bool:
 
 
 def _of_file(error: OSError) -> str | None:
+    if error.errno in _FULL_DISK:
+        return f"the disk is full, or a limit on files is reached ({error.strerror}); make room and try again."
     return f"{error.filename} cannot be used: {error.strerror}." if error.filename and error.strerror else None
 
 

@@ -43,7 +43,7 @@ def resumed(arguments: Sequence[str]) -> list[str]:
     given = [argument for argument in quoted(arguments) if _key(argument) not in ("resume", "hydra.run.dir")]
     checkpoint = _last(folder, given) if resume == "last" else Path(os.path.expanduser(resume))
     folder = _run_folder(checkpoint)
-    stored = [str(line) for line in OmegaConf.load(folder / ".hydra" / "overrides.yaml")]
+    stored = [str(line) for line in _read(folder / ".hydra" / "overrides.yaml")]
     own = [line for line in stored if _key(line) != "resume"]
     _refuse_differences(own, [argument for argument in given if not argument.startswith("-")], folder)
     free = [argument for argument in given if _key(argument) in FREE]
@@ -52,7 +52,7 @@ def resumed(arguments: Sequence[str]) -> list[str]:
 
 def stored_config(folder: Path, now: DictConfig) -> DictConfig:
     """The configuration of the run in `folder`, with the `FREE` keys as they are `now`."""
-    config = OmegaConf.load(folder / CONFIG)
+    config = _read(folder / CONFIG)
     assert isinstance(config, DictConfig)
     for key in FREE:
         OmegaConf.update(config, key, OmegaConf.select(now, key))
@@ -82,27 +82,37 @@ def _last(folder: Path | None, overrides: Sequence[str]) -> Path:
 
 
 def newest_unfinished(folders: Iterable[Path]) -> Path | None:
-    """The run with the newest last checkpoint, of those that have neither ended nor reached ``trainer.max_steps``.
+    """The run with the newest last checkpoint, of those that have not ended and are not under way in another process.
 
-    One that is under way in another process is none of them. A run that diverged has ended; it is gone on with only
-    if its folder is given.
+    A run that diverged has ended; it is gone on with only if its folder is given.
     """
     started = [folder for folder in folders if (folder / LAST).is_file()]
     for folder in sorted(started, key=lambda folder: (folder / LAST).stat().st_mtime, reverse=True):
-        if read_status(folder) is None and not is_held(folder) and not _finished(folder / LAST, folder):
+        if read_status(folder) is None and not is_held(folder):
             return folder
     return None
 
 
 def _finished(checkpoint: Path, folder: Path) -> bool:
+    """Whether nothing is left to do; a run that was killed before it wrote down that it has ended, still must."""
     ended = read_status(folder)
-    if ended is not None and ended.status == "stopped early":
-        return True
+    if ended is None or ended.status == "stopped early":
+        return ended is not None
 
     from srlab.bundle import load_checkpoint  # torch is imported only where a run is resumed
 
-    steps = OmegaConf.load(folder / CONFIG).trainer.max_steps
-    return bool(load_checkpoint(checkpoint)["global_step"] >= steps)
+    return bool(load_checkpoint(checkpoint)["global_step"] >= _read(folder / CONFIG).trainer.max_steps)
+
+
+def _read(path: Path) -> Any:  # noqa: ANN401 (whatever YAML holds)
+    """A file of the run's folder; a ``ValueError`` if somebody has spoilt it."""
+    try:
+        return OmegaConf.load(path)
+    except Exception as error:  # YAML's own errors, and those of what it cannot decode
+        raise ValueError(
+            f"{path} cannot be read ({' '.join(str(error).split())}): put it back as it was, or start a new run from "
+            "the weights by weights=."
+        ) from error
 
 
 def _run_folder(checkpoint: Path) -> Path:

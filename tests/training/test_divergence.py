@@ -37,7 +37,7 @@ class Run:
     def __init__(self, callback, *terms, every=1, steps=10**9, objective=None, ramp_end=0):
         self.callback = callback
         self.trainer = SimpleNamespace(
-            global_step=0, log_every_n_steps=every, max_steps=steps, is_global_zero=True,
+            global_step=0, log_every_n_steps=every, max_steps=steps, is_global_zero=True, sanity_checking=False,
             strategy=SimpleNamespace(broadcast=lambda value: value),
         )  # fmt: skip
         self.module = Mock(
@@ -46,6 +46,7 @@ class Run:
             adversary=SimpleNamespace(objective=objective or BCE()),
             schedule=Schedule(pretrain_steps=0, ramp_steps=ramp_end),
             recorded={},
+            logged={},
         )
         callback.on_train_start(self.trainer, self.module)
 
@@ -162,6 +163,33 @@ def test_first_loss_is_in_a_checkpoint_that_comes_before_any_log():
 
 def game(real, fake):
     return {"discriminator/real": real, "discriminator/fake": fake}
+
+
+def validations(caplog, callback, scores):
+    run = Run(callback)
+    with caplog.at_level(logging.WARNING):
+        for score in scores:
+            run.module.logged = {"val/psnr": score}
+            callback.on_validation_end(run.trainer, run.module)
+    return [record.message for record in caplog.records]
+
+
+def test_generator_that_collapses_is_told_once(caplog):
+    usual = [20.0, 27.0, 24.5, 24.0, 25.0, 22.0, 24.0, 24.0, 20.9, 20.9, 24.0, math.nan]
+    callback = Divergence(patience=3)
+    assert not validations(caplog, callback, [*usual, 12.0, 12.0])
+    resumed = Divergence(patience=3)
+    resumed.load_state_dict(callback.state_dict())
+    (message,) = validations(caplog, resumed, [11.5] * 9)
+    assert "validation has fallen from 27.00 to 11.50 dB PSNR and stays there" in message
+    assert "checkpoints/best.ckpt" in message
+
+
+def test_validation_without_psnr_tells_nothing_of_a_collapse(caplog):
+    run = Run(Divergence())
+    run.module.logged = {"val/ssim": 0.1}
+    run.callback.on_validation_end(run.trainer, run.module)
+    assert not caplog.records
 
 
 def warnings(caplog, run, updates):

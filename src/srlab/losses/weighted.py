@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Protocol
@@ -40,6 +41,8 @@ class WeightedTerm:
     warmup_steps: int = 0
 
     def __post_init__(self) -> None:
+        if not 0 <= self.weight < math.inf:
+            raise ValueError(f"a loss term has weight {self.weight}; give a finite number >= 0.")
         if self.stop_step is not None and self.stop_step <= self.start_step:
             raise ValueError(
                 f"a loss term starts after {self.start_step} updates and stops after {self.stop_step}; give a later "

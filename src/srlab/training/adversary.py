@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +30,11 @@ class Adversary:
 
     penalty: Penalty | None
     training: Training
+
+    def __post_init__(self) -> None:
+        for name in ("weight", "feature_matching"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"adversarial.{name} is {getattr(self, name)}; give a finite number >= 0.")
 
     def generator_side(self, sr: Tensor, real: Judgement) -> dict[str, Tensor]:
         """What the generator minimises, by name and unweighted; the discriminator gathers no gradients from it."""

@@ -29,6 +29,9 @@ class Schedule:
     pause_above: float | None = None
 
     def __post_init__(self) -> None:
+        for name in ("pretrain_steps", "ramp_steps", "discriminator_warmup_steps", "discriminator_every"):
+            if getattr(self, name) % 1:
+                raise ValueError(f"schedule.{name} is {getattr(self, name)}; give a whole number of generator updates.")
         if min(self.pretrain_steps, self.ramp_steps) < 0:
             raise ValueError(
                 f"schedule.pretrain_steps {self.pretrain_steps} and schedule.ramp_steps {self.ramp_steps} count "

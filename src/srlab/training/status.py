@@ -40,4 +40,7 @@ class Status:
 def read_status(folder: Path) -> Status | None:
     """How the run in a folder ended; None if it has not."""
     path = folder / STATUS
-    return Status(**json.loads(path.read_text())) if path.is_file() else None
+    try:
+        return Status(**json.loads(path.read_text())) if path.is_file() else None
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path} is no status that srlab wrote: delete it if the run is to go on.") from error

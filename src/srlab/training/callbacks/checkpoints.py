@@ -161,10 +161,17 @@ class _Durable(TorchCheckpointIO):
         """Write and wait for the disk."""
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         Path(path).unlink(missing_ok=True)  # what a kill left may be the same file as one of the best
-        with Path(path).open("wb") as file:
-            torch.save(checkpoint, file)
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with Path(path).open("wb") as file:
+                torch.save(checkpoint, file)
+                file.flush()
+                os.fsync(file.fileno())
+        except (OSError, RuntimeError) as error:  # torch tells of a full disk by a RuntimeError
+            Path(path).unlink(missing_ok=True)
+            raise OSError(
+                f"a checkpoint could not be written to {Path(path).parent}: {' '.join(str(error).split())}. If the "
+                "disk is full, make room; the checkpoints before are whole, and resume=last goes on from there."
+            ) from error
 
 
 def _link(source: Path, target: Path) -> None:

@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 WINDOW = 21
 """Logged values of which the usual one is the median."""
 
+FALL = 6.0
+"""Decibels: more than what perceptual training costs (SRGAN and ESRGAN: 2 to 3 on Set5)."""
+
 BEYOND = 1e30
 """A content loss that is never good."""
 
@@ -36,8 +39,9 @@ class Divergence(Callback):
 
     Warnings come after `warn_after` logged steps in a row at which the discriminator told real from generated images
     almost surely (its mean probabilities more than 0.98 apart; not for WGAN, whose critic gives none) or, with the
-    adversarial weight in full force, not at all (less than 0.01 apart); and when the norm of a network's gradient is
-    `factor` times the usual.
+    adversarial weight in full force, not at all (less than 0.01 apart); when the norm of a network's gradient is
+    `factor` times the usual; and when ``val/psnr`` has been 6 dB below its best at `patience` validations in a row, as
+    that of a generator that has collapsed.
     """
 
     def __init__(self, *, factor: float = 100, patience: int = 3, warn_after: int = 30) -> None:
@@ -52,6 +56,7 @@ class Divergence(Callback):
         self._usual: dict[str, list[float]] = {}
         self._in_row: dict[str, int] = {}
         self._judged = 0
+        self._peak = -math.inf
         self._warned: list[str] = []
         self._first: LossValue | None = None
         self._latest: LossValue | None = None
@@ -64,6 +69,7 @@ class Divergence(Callback):
             "usual": {name: [*values] for name, values in self._usual.items()},
             "in_row": {**self._in_row},
             "judged": self._judged,
+            "peak": self._peak,
             "warned": [*self._warned],
         }
 
@@ -72,6 +78,7 @@ class Divergence(Callback):
         self._usual = {name: [*values] for name, values in state_dict["usual"].items()}
         self._in_row = {**state_dict["in_row"]}
         self._judged = state_dict["judged"]
+        self._peak = state_dict["peak"]
         self._warned = [*state_dict["warned"]]
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -149,7 +156,8 @@ class Divergence(Callback):
                     f"the norm of the {network}'s gradient is {norm:.3g}, where {self._median(name):.3g} is usual; "
                     f"clip it (clipping@clipping.{network}=norm) or lower optimiser.{network}.lr if it stays so.",
                 )
-            self._add(name, norm)
+            else:
+                self._add(name, norm)
 
     def _watch_game(self, values: Mapping[str, float], pl_module: GAN, step: int) -> None:
         if "discriminator/real" not in values or pl_module.adversary is None:
@@ -170,6 +178,21 @@ class Divergence(Callback):
                 "the discriminator does not tell real from generated images, so that the generator learns nothing from "
                 "it; raise optimiser.discriminator.lr, give it more channels, or let it learn before the game begins "
                 "(schedule.discriminator_warmup_steps).",
+            )
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Compare with the best validation."""
+        assert isinstance(pl_module, GAN)
+        psnr = pl_module.logged.get("val/psnr", math.nan)
+        if trainer.sanity_checking or not trainer.is_global_zero or not math.isfinite(psnr):
+            return
+        self._peak = max(self._peak, psnr)
+        if self._count("fallen", psnr < self._peak - FALL) >= self.patience:
+            self._warn(
+                "fallen",
+                f"validation has fallen from {self._peak:.2f} to {psnr:.2f} dB PSNR and stays there: the generator may "
+                "have collapsed; lower adversarial.weight or the learning rates in a new run, which may start from "
+                "checkpoints/best.ckpt by weights=.",
             )
 
     def _count(self, name: str, true: bool) -> int:

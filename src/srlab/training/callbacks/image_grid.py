@@ -58,7 +58,7 @@ class ImageGrid(Callback):
         if number < self.count and watching(trainer):
             assert isinstance(pl_module, GAN)
             picture = self._grid(batch, outputs, pl_module.card.scale)
-            self._pictures[number] = (picture * 255).round().to(torch.uint8)
+            self._pictures[number] = (picture * 255).round().to(torch.uint8).cpu()
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log the pictures of all ranks."""

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
 from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
 
 
 class Progress(ProgressBar):
-    """One bar for the whole run, in generator updates, with the scores of the last validation."""
+    """One bar for the whole run, in generator updates, with the scores of the last validation.
+
+    While it is there, lines of the log that go to the console are written above it.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self._bar: tqdm[object] | None = None
+        self._shown_with = ExitStack()
 
     def disable(self) -> None:
         """Show nothing: Lightning calls this on all processes but the first."""
@@ -26,6 +33,7 @@ class Progress(ProgressBar):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Open the bar at the step from which the run goes on."""
+        self._shown_with.enter_context(logging_redirect_tqdm())
         self._bar = tqdm(
             total=trainer.max_steps,
             initial=trainer.global_step,
@@ -48,10 +56,13 @@ class Progress(ProgressBar):
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Close the bar."""
-        if self._bar is not None:
-            self._bar.close()
+        self._close()
 
     def on_exception(self, *_: object) -> None:
         """Close the bar, so that the error stands on a line of its own."""
+        self._close()
+
+    def _close(self) -> None:
+        self._shown_with.close()
         if self._bar is not None:
             self._bar.close()
