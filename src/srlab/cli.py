@@ -121,7 +121,8 @@ def run(task: Callable[[DictConfig], float | None], *, config_name: str, argumen
     @functools.wraps(task)
     def guarded(config: DictConfig) -> float | None:
         with full_errors(wanted), one_line_errors(config, command=config_name):
-            check_kinds(config, name=config_name, overrides=HydraConfig.get().overrides.task)
+            given = HydraConfig.get().overrides
+            check_kinds(config, name=config_name, overrides=[*given.hydra, *given.task])
             return task(config)
 
     with one_line_errors(command=config_name), full_errors("1"):

@@ -44,7 +44,7 @@ def check_kinds(config: DictConfig, *, name: str, overrides: Sequence[str]) -> N
     What a key has without the values among the `overrides` says what it takes. Null and lists are left to whoever gets
     them.
     """
-    chosen = [line for line in overrides if _chooses(line)]
+    chosen = [line for line in overrides if line.startswith("hydra.searchpath=") or _chooses(line)]
     usual = dict(_leaves(OmegaConf.to_container(composed(name, chosen), resolve=False)))
     for key, value in _leaves(OmegaConf.to_container(config, resolve=False)):
         if not key.startswith(LIBRARIES) and not _fits(value, usual.get(key)):

@@ -216,12 +216,16 @@ def test_every_game_of_two_processes_equals_one(tmp_path, given, atol):
 
 
 @pytest.mark.slow
-def test_accumulation_exchanges_no_more_and_equals_the_batch(tmp_path):
-    given = [*third_party(tmp_path), *SMALL, "trainer.max_steps=10", "+data.holes=false"]
-    run(tmp_path, "one", *given, *ONE)
-    run(tmp_path, "two", *given, *TWO, *WITNESS, "loader.batch_size=1", "loader.accumulate=4")
-    assert_close(tmp_path / "one", tmp_path / "two", atol=1e-5)
-    assert json.loads((tmp_path / "two" / "witness_0.json").read_text())["sent"] == 10
+@pytest.mark.parametrize("adversarial", ["bce", "hinge"])
+def test_accumulation_exchanges_no_more_and_equals_the_batch(tmp_path, adversarial):
+    """With micro-batches in which nothing is visible, too."""
+    given = [*third_party(tmp_path), *SMALL, *TWO, "trainer.max_steps=10", f"adversarial={adversarial}"]
+    run(tmp_path, "whole", *given)
+    for number in (2, 4):
+        sizes = [f"loader.batch_size={4 // number}", f"loader.accumulate={number}"]
+        run(tmp_path, f"parts_{number}", *given, *WITNESS, *sizes)
+        assert_close(tmp_path / "whole", tmp_path / f"parts_{number}", atol=1e-6)
+        assert json.loads((tmp_path / f"parts_{number}" / "witness_0.json").read_text())["sent"] == 10
 
 
 @pytest.mark.slow
