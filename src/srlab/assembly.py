@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -22,21 +22,22 @@ if TYPE_CHECKING:
     from srlab.training.module import GAN
     from srlab.training.optimisation import Training
 
-MATCHES = ("exact", "partial", "inflate")
 _OF_TRAINING = ("loss/", "weighted/", "gradient/", "discriminator/", "lr/", "weight/")
 _OF_DISCRIMINATOR = ("val/accuracy_real", "val/accuracy_fake")
 
 
 def check(config: DictConfig) -> None:
-    """Refuse numbers that would be errors, or quite another run, only much later."""
+    """Refuse values that would be errors, or quite another run, only much later."""
+    from srlab.weights import Match
+
     for key in ("max_steps", "val_check_interval", "log_every_n_steps"):
         value = config.trainer[key]
         if not (_is_count(value) or (key == "val_check_interval" and value is None)):
             raise ValueError(f"trainer.{key} is {value}; give a whole number of generator updates >= 1.")
     if not (isinstance(config.seed, int) and 0 <= config.seed < 2**32):
         raise ValueError(f"seed is {config.seed}; give a whole number from 0 to {2**32 - 1}.")
-    if config.weights_match not in MATCHES:
-        raise ValueError(f"weights_match is {config.weights_match!r}; choose one of {', '.join(MATCHES)}.")
+    if config.weights_match not in get_args(Match):
+        raise ValueError(f"weights_match is {config.weights_match!r}; choose one of {', '.join(get_args(Match))}.")
     if str(config.trainer.precision).endswith("16-true"):
         raise ValueError(
             f"trainer.precision={config.trainer.precision} would keep the weights in 16 bits, which lose small "

@@ -10,7 +10,6 @@ from __future__ import annotations
 import importlib
 import json
 import math
-import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
@@ -24,6 +23,7 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
 import srlab
+from srlab.io.files import replaced
 
 JSON = None | bool | int | float | str | list["JSON"] | dict[str, "JSON"]
 
@@ -115,11 +115,9 @@ class ModelCard:
 
 def write_bundle(path: str | Path, *, tensors: Mapping[str, Tensor], card: ModelCard) -> None:
     """Write tensors and card to `path`; a file already there is replaced only by a complete one."""
-    path = Path(path)
-    unfinished = path.with_name(f".{path.name}.partial")
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    unfinished.write_bytes(save(contiguous, metadata={CARD_KEY: card.to_json()}))
-    os.replace(unfinished, path)
+    with replaced(Path(path)) as unfinished:
+        unfinished.write_bytes(save(contiguous, metadata={CARD_KEY: card.to_json()}))
 
 
 def read_bundle(path: str | Path) -> tuple[dict[str, Tensor], ModelCard]:

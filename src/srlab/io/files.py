@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 PathLike = str | os.PathLike[str]
@@ -44,6 +46,17 @@ def new_file(path: PathLike, *, overwrite: bool, source: Path) -> Path:
         if not overwrite:
             raise FileExistsError(f"{path} exists: give another name, or overwrite=true to replace it.")
     return file
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """Give a hidden name beside `path` for a new file, which takes its place once it is whole, and goes if it fails."""
+    unfinished = path.with_name(f".{path.name}.partial")
+    try:
+        yield unfinished
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def partial_file(file: Path, suffix: str | None = None) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 from argparse import Namespace
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,6 +10,8 @@ from typing import Any
 
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
+
+from srlab.io.files import replaced
 
 
 class CSVLogger(Logger):
@@ -74,9 +75,7 @@ class CSVLogger(Logger):
     def _write_all(self, rows: Iterable[dict[str, str]], columns: list[str]) -> None:
         self._columns = columns
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = self._path.with_name(f".{self._path.name}.partial")
-        with unfinished.open("w", newline="") as file:
+        with replaced(self._path) as unfinished, unfinished.open("w", newline="") as file:
             writer = csv.DictWriter(file, columns)
             writer.writeheader()
             writer.writerows(rows)
-        os.replace(unfinished, self._path)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
+
+from srlab.io.files import replaced
 
 STATUS = "status.json"
 Outcome = Literal["completed", "stopped early", "diverged"]
@@ -32,9 +33,8 @@ class Status:
     def write(self, folder: Path) -> None:
         """Write `status.json` to a run's folder; it is there only complete."""
         finite = self.best is not None and math.isfinite(self.best)  # JSON has no infinities
-        unfinished = folder / f".{STATUS}.partial"
-        unfinished.write_text(json.dumps(asdict(self) | {"best": self.best if finite else None}) + "\n")
-        os.replace(unfinished, folder / STATUS)
+        with replaced(folder / STATUS) as unfinished:
+            unfinished.write_text(json.dumps(asdict(self) | {"best": self.best if finite else None}) + "\n")
 
 
 def read_status(folder: Path) -> Status | None:

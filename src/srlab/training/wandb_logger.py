@@ -13,6 +13,7 @@ from lightning.fabric.loggers.logger import rank_zero_experiment
 from lightning.pytorch.loggers import WandbLogger as LightningWandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
+from srlab.io.files import replaced
 from srlab.training.loggers import require
 
 if TYPE_CHECKING:
@@ -99,9 +100,8 @@ class WandbLogger(LightningWandbLogger):
 
     def _write_note(self, note: dict[str, Any]) -> None:
         self._note_path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = self._note_path.with_name(f".{self._note_path.name}.partial")
-        unfinished.write_text(json.dumps(note))
-        os.replace(unfinished, self._note_path)
+        with replaced(self._note_path) as unfinished:
+            unfinished.write_text(json.dumps(note))
 
     @property
     def _note_path(self) -> Path:
