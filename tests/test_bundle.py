@@ -209,7 +209,7 @@ def test_arguments_are_plain_values(written, marker, argument, reason):
         ({"in_channels": 900_000, "channels": 900_000}, "its tensors are not those of the model it names"),
         ({"blocks": 900_000}, "the network has more tensors than the file"),
         ({"scale": 65_536}, "the network has more tensors than the file"),
-        ({"channels": -3}, "negative dimension -3"),
+        ({"channels": -3}, "a convolution from 3 to -3 channels; there must be 1 at least"),
         ({"scale": -2}, "got -2 for 2 spatial axes"),
         ({"scale": [2] * 1000}, "got [2, 2, 2, 2, "),
         ({"scale": [[2], 2]}, "for 2 spatial axes"),
