@@ -92,6 +92,8 @@ def trainer(config: DictConfig) -> Trainer:
     trainer: Trainer = built(config.trainer, callbacks=callbacks, logger=loggers)
     # A debugging aid of deterministic mode, which costs a quarter of a step.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    if config.trainer.sync_batchnorm and trainer.strategy.root_device.type == "cpu":
+        raise ValueError("trainer.sync_batchnorm=true works on GPUs alone; leave it out on a CPU.")
     launcher = trainer.strategy.launcher
     if (
         sweeping()

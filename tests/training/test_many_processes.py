@@ -341,11 +341,10 @@ def test_float16_moves_its_scale_once_an_update_and_sees_gradients_without_it(co
     assert content["state_dict"]["guard.skipped"] == 0
 
 
-def test_batch_norm_over_processes_is_refused_on_a_cpu(command, theirs):
+@pytest.mark.parametrize("processes", [[], ["trainer=ddp", "trainer.devices=1"]], ids=["alone", "ddp"])
+def test_batch_norm_over_processes_is_refused_on_a_cpu(command, theirs, processes):
     given = [*theirs, *(line for line in SMALL if not line.startswith("discriminator.normal")), *ONE]
-    outcome = command(
-        "train", *given, "trainer=ddp", "trainer.devices=1", "trainer.sync_batchnorm=true", "hydra.run.dir=run"
-    )
+    outcome = command("train", *given, *processes, "trainer.sync_batchnorm=true", "hydra.run.dir=run")
     assert outcome == Outcome(1, "error: trainer.sync_batchnorm=true works on GPUs alone; leave it out on a CPU.")
 
 

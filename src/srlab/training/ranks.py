@@ -65,15 +65,13 @@ def no_exchange(wrapper: object) -> Iterator[None]:
 
 
 def check_strategy(strategy: Strategy) -> None:
-    """Raise a ``ValueError`` if processes do not train two networks in turns by it, or if layers need a GPU."""
+    """Raise a ``ValueError`` if processes do not train two networks in turns by it."""
     known = isinstance(strategy, DDPStrategy | SingleDeviceStrategy) and not isinstance(strategy, DeepSpeedStrategy)
     if not known:
         raise ValueError(
             f"trainer.strategy is {type(strategy).__name__}, which does not train two networks in turns; choose "
             "trainer=ddp for several devices."
         )
-    if isinstance(strategy, DDPStrategy) and strategy._layer_sync and strategy.root_device.type == "cpu":
-        raise ValueError("trainer.sync_batchnorm=true works on GPUs alone; leave it out on a CPU.")
 
 
 def is_child(trainer: Trainer) -> bool:
