@@ -37,6 +37,7 @@ MISTAKES = {
     "metric=[]": "callbacks.checkpoints.monitor is 'val/psnr', which is not logged: metric= chooses nothing.",
     "metric=[mae]": "callbacks.checkpoints.monitor is 'val/psnr', which is not logged: metric= chooses val/mae.",
     "callbacks.checkpoints.monitor=val/psrn": "monitor is 'val/psrn', which is not logged: metric= chooses val/psnr,",
+    "callbacks.checkpoints.monitor=psnr": "monitor is 'psnr', which is not logged: metric= chooses val/psnr,",
     "callbacks=[]": "callbacks has no checkpoints, so that the run would keep nothing; list default, too,",
     "callbacks=early_stopping": "callbacks has no checkpoints,",
     "schedule.pretrain_steps=2.5": "schedule.pretrain_steps is 2.5; give a whole number of generator updates.",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -22,8 +21,8 @@ if TYPE_CHECKING:
     from srlab.training.module import GAN
     from srlab.training.optimisation import Training
 
-_OF_TRAINING = ("loss/", "weighted/", "gradient/", "discriminator/", "lr/", "weight/")
-_OF_DISCRIMINATOR = ("val/accuracy_real", "val/accuracy_fake")
+OF_VALIDATION = ("val/accuracy_real", "val/accuracy_fake")
+"""What is logged besides the metrics."""
 
 
 def check(config: DictConfig) -> None:
@@ -44,17 +43,18 @@ def check(config: DictConfig) -> None:
             "updates; choose bf16-mixed, 16-mixed or 32-true."
         )
     for name, node in config.scheduler.items():
-        if node.get("total_steps", math.inf) < config.trainer.max_steps:
+        if node.get("total_steps") is not None and node.total_steps < config.trainer.max_steps:
             raise ValueError(
                 f"scheduler.{name!s}.total_steps is {node.total_steps}; it must be no less than trainer.max_steps, "
                 f"{config.trainer.max_steps}."
             )
     metrics = [f"val/{name}" for name in map(str, config.metric)]
-    for key, node in _monitoring(config):  # which bands a metric tells apart is known only later
-        if not str(node.monitor).startswith((*_OF_TRAINING, *_OF_DISCRIMINATOR, *metrics)):
+    for key, node in _monitoring(config):  # what a metric tells apart is known later, as is what callbacks log
+        name = str(node.monitor)
+        known = name.startswith((*metrics, *OF_VALIDATION)) or not name.startswith("val/")
+        if not known or f"val/{name}" in metrics:
             raise ValueError(
-                f"{key}.monitor is {str(node.monitor)!r}, which is not logged: metric= chooses "
-                f"{', '.join(metrics) or 'nothing'}."
+                f"{key}.monitor is {name!r}, which is not logged: metric= chooses {', '.join(metrics) or 'nothing'}."
             )
 
 
