@@ -44,7 +44,7 @@ MISTAKES = {
     "adversarial.weight=-1": "adversarial.weight is -1; give a finite number >= 0.",
     "loss.l1.weight=-1": "a loss term has weight -1; give a finite number >= 0.",
     "+scheduler.generator.total_steps=0": "total_steps is 0; it must be no less than trainer.max_steps, 1.",
-    "weights_match=foo": "weights_match is 'foo'; choose one of exact, partial, inflate.",
+    "weights_match=foo": "weights_match is 'foo'; it must be one of exact, partial, inflate.",
     "trainer.log_every_n_steps=0": "trainer.log_every_n_steps is 0; give a whole number of generator updates >= 1.",
     "trainer.max_steps=1.5": "trainer.max_steps is 1.5; give a whole number of generator updates >= 1.",
     "trainer.precision=16-true": "trainer.precision=16-true would keep the weights in 16 bits,",

@@ -210,15 +210,15 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("given", "said"),
         [
-            ("optimiser.generator.lr=abc", ["optimiser.generator: ", "lr=abc"]),
+            ("optimiser.generator.lr=abc", ["optimiser.generator.lr is 'abc'; give a number"]),
             ("optimiser.discriminator.betas=7", ["optimiser.discriminator: "]),
             ("+scheduler.generator.steps=7", ["scheduler.generator: ", "steps"]),
             ("trainer.accelerator=foo", ["trainer: ", "foo", "cpu"]),
             ("+trainer.quick=true", ["trainer: ", "quick"]),
             ("generator._target_=srlab.generators.Nothing", ["generator: ", "Nothing"]),
-            ("schedule.ramp_steps=abc", ["schedule: ", "ramp_steps=abc"]),
+            ("schedule.ramp_steps=abc", ["schedule.ramp_steps is 'abc'; give a number"]),
             ("trainer.max_steps=abc", ["trainer.max_steps is abc"]),
-            ("seed=abc", ["seed is abc", "whole number"]),
+            ("seed=abc", ["seed is 'abc'; give a number"]),
         ],
     )
     def test_is_refused_in_one_line_that_names_the_key(self, command, tmp_path, given, said):

@@ -36,7 +36,7 @@ def check(config: DictConfig) -> None:
     if not (isinstance(config.seed, int) and 0 <= config.seed < 2**32):
         raise ValueError(f"seed is {config.seed}; give a whole number from 0 to {2**32 - 1}.")
     if config.weights_match not in get_args(Match):
-        raise ValueError(f"weights_match is {config.weights_match!r}; choose one of {', '.join(get_args(Match))}.")
+        raise ValueError(f"weights_match is {config.weights_match!r}; it must be one of {', '.join(get_args(Match))}.")
     if str(config.trainer.precision).endswith("16-true"):
         raise ValueError(
             f"trainer.precision={config.trainer.precision} would keep the weights in 16 bits, which lose small "

@@ -120,12 +120,12 @@ def run(task: Callable[[DictConfig], float | None], *, config_name: str, argumen
 
     @functools.wraps(task)
     def guarded(config: DictConfig) -> float | None:
-        with full_errors(wanted), one_line_errors(config, command=config_name):
+        with full_errors(wanted), one_line_errors(config_name):
             given = HydraConfig.get().overrides
             check_kinds(config, name=config_name, overrides=[*given.hydra, *given.task])
             return task(config)
 
-    with one_line_errors(command=config_name), full_errors("1"):
+    with one_line_errors(config_name), full_errors("1"):
         check_choices(arguments)
         hydra.main(version_base="1.3", config_path=config_dir(), config_name=config_name)(guarded)()
 

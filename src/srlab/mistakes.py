@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hydra.errors import HydraException, InstantiationException, MissingConfigException
-from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
 from srlab.configuration import choices, composed, keys
@@ -30,7 +29,7 @@ _NOISE = ("full_key", "object_type", "See http", "To append")
 
 
 @contextmanager
-def one_line_errors(config: DictConfig | None = None, *, command: str = "train") -> Iterator[None]:
+def one_line_errors(command: str = "train") -> Iterator[None]:
     """Turn an error that is meant for the user of a `command` into one line and exit code 1; let a bug show itself.
 
     Ctrl-C ends in a line and exit code 130, too. ``HYDRA_FULL_ERROR=1`` shows every traceback.
@@ -38,7 +37,7 @@ def one_line_errors(config: DictConfig | None = None, *, command: str = "train")
     try:
         yield
     except Exception as error:
-        message = user_message(error, config, command=command)
+        message = user_message(error, command)
         if message is None or _full():
             raise
         sys.exit(f"error: {message}")
@@ -76,11 +75,11 @@ def naming(key: str) -> Iterator[None]:
         raise InstantiationException(f"{error!r}{_KEY}{key}") from error
 
 
-def user_message(error: BaseException, config: DictConfig | None = None, *, command: str = "train") -> str | None:
+def user_message(error: BaseException, command: str = "train") -> str | None:
     """What to tell the user of an error that is meant for them; None for any other error, which is a bug.
 
-    Meant for them are errors that our own code raised, those of what a key of `config` names, wherever raised, those of
-    the command line and of files.
+    Meant for them are errors that our own code raised, those of what a key of the configuration names, wherever raised,
+    those of the command line and of files.
     """
     instantiating, key = isinstance(error, InstantiationException), ""
     while isinstance(error, InstantiationException):
@@ -94,7 +93,7 @@ def user_message(error: BaseException, config: DictConfig | None = None, *, comm
         return _of_composition(error, command)
     if instantiating and (isinstance(error, TypeError | AssertionError) or not _ours(error)):
         reason = _one_line(str(error).partition(_KEY)[0]) or type(error).__name__
-        return f"{f'{key}: ' if key else ''}{reason}{_texts(config, key) if _of_types(error) else ''}"
+        return f"{key}: {reason}" if key else reason
     if isinstance(error, AssertionError):
         return None
     if isinstance(error, OSError) and error.errno:
@@ -113,18 +112,6 @@ def _of_file(error: OSError) -> str | None:
     if error.errno in _FULL_DISK:
         return f"the disk is full, or a limit on files is reached ({error.strerror}); make room and try again."
     return f"{error.filename} cannot be used: {error.strerror}." if error.filename and error.strerror else None
-
-
-def _of_types(error: BaseException) -> bool:
-    return isinstance(error, TypeError) and "'str'" in str(error)
-
-
-def _texts(config: DictConfig | None, key: str) -> str:
-    """The values of a node that are text, where a number may have been meant."""
-    node = OmegaConf.select(config, key) if config is not None else None
-    values = dict(node.items()) if isinstance(node, DictConfig) else {}
-    texts = [f"{name!s}={value}" for name, value in values.items() if isinstance(value, str) and name != "_target_"]
-    return f" (text is {', '.join(texts)})" if texts else ""
 
 
 def _one_line(text: str) -> str:

@@ -2,7 +2,6 @@ import copy
 import io
 import re
 from functools import partial
-from pathlib import Path
 
 import pytest
 import torch
@@ -11,12 +10,12 @@ from omegaconf import OmegaConf
 from torch import nn
 from torch.optim.lr_scheduler import ConstantLR
 
-from srlab import cli
+from srlab.configuration import choices, composed
 from srlab.generators import Interpolation, SRResNet
 from srlab.training.clipping import ClipNorm
 from srlab.training.optimisation import Training, parameter_groups
 
-OPTIMISERS = sorted((Path(cli.config_dir()) / "optimiser").glob("*.yaml"))
+OPTIMISERS = choices("optimiser")
 constant = partial(ConstantLR, factor=1.0)
 
 
@@ -125,10 +124,10 @@ def trained(network, optimiser, steps):
         optimiser.step()
 
 
-@pytest.mark.parametrize("path", OPTIMISERS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("name", OPTIMISERS)
 @pytest.mark.parametrize("fused", [True, None])
-def test_resumed_weights_are_those_of_the_uninterrupted_run(path, fused):
-    node = OmegaConf.merge(OmegaConf.load(path), {"fused": fused})
+def test_resumed_weights_are_those_of_the_uninterrupted_run(name, fused):
+    node = OmegaConf.merge(composed(f"optimiser/{name}").optimiser, {"fused": fused})
     training = Training(optimiser=instantiate(node, _convert_="all"), scheduler=constant)
     whole = srresnet()
     trained(whole, training.build(whole)[0], range(6))
@@ -148,13 +147,13 @@ def test_resumed_weights_are_those_of_the_uninterrupted_run(path, fused):
         assert torch.equal(one, other)
 
 
-@pytest.mark.parametrize("path", OPTIMISERS, ids=lambda path: path.stem)
-def test_fused_is_the_same_step_to_rounding(path):
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_fused_is_the_same_step_to_rounding(name):
     found = []
     for fused in (True, False):
         network = srresnet()
-        node = OmegaConf.merge(OmegaConf.load(path), {"fused": fused})
+        node = OmegaConf.merge(composed(f"optimiser/{name}").optimiser, {"fused": fused})
         trained(network, instantiate(node, _convert_="all")(parameter_groups(network)), range(4))
         found.append(network.state_dict())
-    for name, tensor in found[0].items():
-        torch.testing.assert_close(tensor, found[1][name], rtol=1e-5, atol=1e-7)
+    for weight, tensor in found[0].items():
+        torch.testing.assert_close(tensor, found[1][weight], rtol=1e-5, atol=1e-7)
