@@ -41,6 +41,7 @@ MISTAKES = {
     "callbacks=[]": "callbacks has no checkpoints, so that the run would keep nothing; list default, too,",
     "callbacks=early_stopping": "callbacks has no checkpoints,",
     "schedule.pretrain_steps=2.5": "schedule.pretrain_steps is 2.5; give a whole number of generator updates.",
+    "scheduler.generator=null": "scheduler.generator is null; choose scheduler@scheduler.generator=constant.",
     "adversarial.weight=-1": "adversarial.weight is -1; give a finite number >= 0.",
     "loss.l1.weight=-1": "a loss term has weight -1; give a finite number >= 0.",
     "+scheduler.generator.total_steps=0": "total_steps is 0; it must be no less than trainer.max_steps, 1.",
@@ -130,3 +131,19 @@ def test_every_default_fits_itself():
         if "root" in (config := composed("train", overrides)).data:
             OmegaConf.update(config, "data.root", "somewhere")
         check_kinds(config, name="train", overrides=overrides)
+
+
+def test_text_may_stand_for_a_number_where_the_class_takes_it(command):
+    cli.prepare()
+    given = ["metric=[psnr,frc]", "metric.frc.threshold=half_bit"]
+    check_kinds(composed("train", given), name="train", overrides=given)
+    error = command("train", *ONE_STEP, "metric=[psnr,mae]", "metric.mae.per_band=half").error
+    assert "metric.mae.per_band is 'half'; give true or false." in error
+
+
+@pytest.mark.parametrize("given", [["experiment=null", "sweep=null"], ["metric.ssim=null", "logger.tensorboard=null"]])
+def test_null_leaves_out_what_may_be_left_out_also_when_resumed(command, tmp_path, given):
+    assert command("train", *ONE_STEP, *given).code == 0
+    (tmp_path / "run" / "status.json").unlink()
+    assert command("train", "resume=last", "hydra.run.dir=run").code == 0
+    assert (tmp_path / "run" / "status.json").is_file()

@@ -92,7 +92,7 @@ def test_trains_bundles_and_predicts(command, tmp_path):
     assert 0 < change < 64  # two steps moved the weights a little, from the published ones
 
 
-def test_checkpoint_holds_the_whole_network(command, tmp_path):
+def test_checkpoint_holds_the_whole_network_and_is_gone_on_with(command, tmp_path, monkeypatch):
     torch.save(published(), tmp_path / "published.pth")
     small = [line for line in TINY if not line.startswith("generator")]
     steps = [
@@ -107,6 +107,23 @@ def test_checkpoint_holds_the_whole_network(command, tmp_path):
     state = torch.load(last, weights_only=True)
     names = [name for name in state["state_dict"] if name.startswith("ema.average.network.")]
     assert len(names) == len(published())
+
+    from srlab.training.module import GAN
+
+    step = GAN.training_step
+
+    def broken(self, *batch):
+        if self.global_step == 3:
+            raise RuntimeError("the power is gone")
+        step(self, *batch)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(GAN, "training_step", broken)
+        with pytest.raises(RuntimeError, match="the power is gone"):
+            command("train", *given, "hydra.run.dir=cut")
+    assert command("train", "resume=last", "hydra.run.dir=cut") == Outcome(0, "")
+    resumed = torch.load(tmp_path / "cut" / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+    assert all(torch.equal(resumed[name], tensor) for name, tensor in state["state_dict"].items())
 
 
 @pytest.mark.slow

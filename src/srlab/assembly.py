@@ -31,8 +31,11 @@ def check(config: DictConfig) -> None:
 
     for key in ("max_steps", "val_check_interval", "log_every_n_steps"):
         value = config.trainer[key]
-        if not (_is_count(value) or (key == "val_check_interval" and value is None)):
+        if key == "val_check_interval" and value is None:
+            continue
+        if not _is_count(value):
             raise ValueError(f"trainer.{key} is {value}; give a whole number of generator updates >= 1.")
+        config.trainer[key] = int(value)  # 1e5 is a fraction of an epoch for Lightning
     if not (isinstance(config.seed, int) and 0 <= config.seed < 2**32):
         raise ValueError(f"seed is {config.seed}; give a whole number from 0 to {2**32 - 1}.")
     if config.weights_match not in get_args(Match):
@@ -43,12 +46,14 @@ def check(config: DictConfig) -> None:
             "updates; choose bf16-mixed, 16-mixed or 32-true."
         )
     for name, node in config.scheduler.items():
+        if node is None:
+            raise ValueError(f"scheduler.{name!s} is null; choose scheduler@scheduler.{name!s}=constant.")
         if node.get("total_steps") is not None and node.total_steps < config.trainer.max_steps:
             raise ValueError(
                 f"scheduler.{name!s}.total_steps is {node.total_steps}; it must be no less than trainer.max_steps, "
                 f"{config.trainer.max_steps}."
             )
-    metrics = [f"val/{name}" for name in map(str, config.metric)]
+    metrics = [f"val/{name!s}" for name, node in config.metric.items() if node is not None]
     for key, node in _monitoring(config):  # what a metric tells apart is known later, as is what callbacks log
         name = str(node.monitor)
         known = name.startswith((*metrics, *OF_VALIDATION)) or not name.startswith("val/")
@@ -81,9 +86,7 @@ def trainer(config: DictConfig) -> Trainer:
 
     from srlab.training.callbacks import Checkpoints
 
-    loggers, callbacks = (
-        [each for each in built(nodes).values() if each is not None] for nodes in (config.logger, config.callbacks)
-    )
+    loggers, callbacks = ([*_named(nodes).values()] for nodes in (config.logger, config.callbacks))
     if not any(isinstance(callback, Checkpoints) for callback in callbacks):
         raise ValueError(
             "callbacks has no checkpoints, so that the run would keep nothing; list default, too, as "
@@ -118,7 +121,7 @@ def module(config: DictConfig, data: Source, state: dict[str, Any] | None) -> GA
     from srlab.training.update import Losses
     from srlab.training.validation import Validation
 
-    generator = _generator(config, data, resumes=state is not None)
+    generator = _generator(config, data, state)
     adversary = _adversary(config)
     average, degradation, normaliser = built(config.ema), built(config.degradation), built(config.normaliser)
     accelerate(generator, channels_last=config.channels_last, compiled=config.compile)
@@ -130,7 +133,7 @@ def module(config: DictConfig, data: Source, state: dict[str, Any] | None) -> GA
         losses=Losses(
             generator=generator,
             normaliser=normaliser,
-            content=WeightedLoss(built(config.loss)),
+            content=WeightedLoss(_named(config.loss)),
             degradation=degradation,
             data_range=data.data_range,
         ),
@@ -140,7 +143,7 @@ def module(config: DictConfig, data: Source, state: dict[str, Any] | None) -> GA
         ema=ema,
         guard=Guard(on_nonfinite=config.on_nonfinite, max_skips=config.max_skips),
         validation=Validation(
-            metrics=built(config.metric),
+            metrics=_named(config.metric),
             degradation=degradation,
             data_range=data.data_range,
             crop=data.training[0]["hr"].shape[1:],
@@ -150,14 +153,22 @@ def module(config: DictConfig, data: Source, state: dict[str, Any] | None) -> GA
     )
 
 
-def _generator(config: DictConfig, data: Source, *, resumes: bool) -> Any:  # noqa: ANN401 (a Generator)
-    """The generator with the weights it is to start from."""
+def _generator(config: DictConfig, data: Source, state: dict[str, Any] | None) -> Any:  # noqa: ANN401 (a Generator)
+    """The generator with the weights it is to start from, or those of a checkpoint's `state`."""
     from srlab.weights import load_weights
 
     generator = built(config.generator)
-    if config.weights and not resumes:
+    if state:  # spandrel builds its network from them
+        tensors = {name: tensor for name, tensor in state["state_dict"].items() if name.startswith("generator.")}
+        try:
+            generator.load_state_dict({name.removeprefix("generator."): tensor for name, tensor in tensors.items()})
+        except RuntimeError as error:
+            raise ValueError(
+                "the checkpoint holds another network than the run's config.yaml describes: put that back as it was."
+            ) from error
+    elif config.weights:
         load_weights(generator, config.weights, match=config.weights_match, channels=data.channels)
-    elif not resumes and config.weights_match != "exact":
+    elif config.weights_match != "exact":
         raise ValueError(f"weights_match={config.weights_match} needs weights=PATH.")
     return generator
 
@@ -217,6 +228,11 @@ def _card(config: DictConfig, data: Source) -> ModelCard:
 def built(node: Any, **more: Any) -> Any:  # noqa: ANN401 (whatever the YAML names)
     """Instantiate a node; lists and dictionaries become Python's own."""
     return instantiate(node, _convert_="all", **more) if node is not None else None
+
+
+def _named(nodes: DictConfig) -> dict[str, Any]:
+    """Instantiate what a list of choices brought, each under its name; null leaves one out."""
+    return {name: each for name, each in built(nodes).items() if each is not None}
 
 
 def sweeping() -> bool:

@@ -113,16 +113,19 @@ def _quoted(argument: str, choices: bool) -> str:
 
 def run(task: Callable[[DictConfig], float | None], *, config_name: str, arguments: Sequence[str]) -> None:
     """Run a command with Hydra."""
+    # Hydra knows no null for a group that nothing is chosen from by default
+    chosen = [argument for argument in arguments if argument not in ("experiment=null", "sweep=null")]
     # argparse wants flags before or after all overrides, and users put -m anywhere
-    sys.argv[1:] = sorted(arguments, key=lambda argument: argument not in ("-m", "--multirun"))
+    sys.argv[1:] = sorted(chosen, key=lambda argument: argument not in ("-m", "--multirun"))
 
     wanted = os.environ.get("HYDRA_FULL_ERROR")
 
     @functools.wraps(task)
     def guarded(config: DictConfig) -> float | None:
         with full_errors(wanted), one_line_errors(config_name):
-            given = HydraConfig.get().overrides
-            check_kinds(config, name=config_name, overrides=[*given.hydra, *given.task])
+            hydras = HydraConfig.get()
+            overrides = [*hydras.overrides.hydra, *hydras.overrides.task]
+            check_kinds(config, name=hydras.job.config_name or config_name, overrides=overrides)
             return task(config)
 
     with one_line_errors(config_name), full_errors("1"):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
 LIBRARIES = ("trainer.", "hydra.")
@@ -35,7 +37,7 @@ def choices(group: str) -> list[str]:
 
 def keys(config: DictConfig) -> list[str]:
     """The names of all values of a configuration."""
-    return [key for key, _ in _leaves(OmegaConf.to_container(config, resolve=False))]
+    return [key for key, _ in _leaves(OmegaConf.to_container(config, resolve=False)) if not key.endswith("._target_")]
 
 
 def check_kinds(config: DictConfig, *, name: str, overrides: Sequence[str]) -> None:
@@ -44,10 +46,10 @@ def check_kinds(config: DictConfig, *, name: str, overrides: Sequence[str]) -> N
     What a key has without the values among the `overrides` says what it takes. Null and lists are left to whoever gets
     them.
     """
-    chosen = [line for line in overrides if line.startswith("hydra.searchpath=") or _chooses(line)]
+    chosen = [line for line in overrides if line.lstrip("+").startswith("hydra.searchpath=") or _chooses(line)]
     usual = dict(_leaves(OmegaConf.to_container(composed(name, chosen), resolve=False)))
     for key, value in _leaves(OmegaConf.to_container(config, resolve=False)):
-        if not key.startswith(LIBRARIES) and not _fits(value, usual.get(key)):
+        if not key.startswith(LIBRARIES) and not _fits(value, usual.get(key)) and not _takes_text(config, key):
             wanted = "true or false" if isinstance(usual[key], bool) else f"a number, as {usual[key]}"
             raise ValueError(f"{key} is {value!r}; give {wanted}.")
 
@@ -79,6 +81,20 @@ def _fits(value: object, usual: object) -> bool:
     if isinstance(usual, bool):
         return value is None or isinstance(value, bool)
     return not (isinstance(usual, int | float) and isinstance(value, str | bool))
+
+
+def _takes_text(config: DictConfig, key: str) -> bool:
+    """Whether the class or function that gets a value is annotated to take text beside numbers."""
+    node, _, name = key.rpartition(".")
+    target = OmegaConf.select(config, f"{node}._target_") if node else None
+    if target is None:
+        return False
+    made: Any = get_object(target)
+    try:
+        hint = get_type_hints(made.__init__ if inspect.isclass(made) else made).get(name)
+    except NameError:  # of what is imported for the type checker alone
+        return True
+    return any(each is str or get_origin(each) is Literal for each in (hint, *get_args(hint)))
 
 
 def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:  # noqa: ANN401 (nested plain values)

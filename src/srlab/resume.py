@@ -44,7 +44,7 @@ def resumed(arguments: Sequence[str]) -> list[str]:
     checkpoint = _last(folder, given) if resume == "last" else Path(os.path.expanduser(resume))
     folder = _run_folder(checkpoint)
     stored = [str(line) for line in _read(folder / ".hydra" / "overrides.yaml")]
-    own = [line for line in stored if _key(line) != "resume"]
+    own = [*_search_path(folder), *(line for line in stored if _key(line) != "resume")]
     _refuse_differences(own, [argument for argument in given if not argument.startswith("-")], folder)
     free = [argument for argument in given if _key(argument) in FREE]
     return [*own, *free, *quoted([f"hydra.run.dir={folder}", f"resume={checkpoint}"]), "hydra.mode=RUN"]
@@ -57,6 +57,12 @@ def stored_config(folder: Path, now: DictConfig) -> DictConfig:
     for key in FREE:
         OmegaConf.update(config, key, OmegaConf.select(now, key))
     return config
+
+
+def _search_path(folder: Path) -> list[str]:
+    """The folders of third parties' configurations that the run was given on its command line."""
+    hydras = _read(folder / ".hydra" / "hydra.yaml")
+    return [str(line) for line in hydras.hydra.overrides.hydra if _key(str(line)) == "hydra.searchpath"]
 
 
 def _key(argument: str) -> str:

@@ -139,7 +139,7 @@ def _score(trainer: Trainer, *, diverged: bool) -> float | None:
 def _cut_curves(config: DictConfig, *, after: int) -> None:
     """Have each logger that can drop what an interrupted run logged beyond its checkpoint."""
     for node in config.logger.values():
-        if "purge_step" in node:
+        if node is not None and "purge_step" in node:
             node.purge_step = after + 1
 
 

@@ -59,6 +59,16 @@ def test_bfloat16_is_float32_rounded(count):
     torch.testing.assert_close(to_slopes, exact[2], rtol=1e-3, atol=0.1)
 
 
+def test_autocast_narrows_wide_features_as_torchs_does():
+    ours, torchs = pair(1, torch.float32)
+    features, gradient = inputs((2, 3, 8, 8), torch.float32)
+    with torch.autocast("cpu", torch.bfloat16):
+        mine, theirs = (passes(module, features, gradient.bfloat16()) for module in (ours, torchs))
+    for one, other in zip(mine, theirs, strict=True):
+        assert one.dtype == other.dtype
+        torch.testing.assert_close(one, other, rtol=2**-7, atol=0.5)
+
+
 @shapes
 @slopes
 def test_first_and_second_derivatives_match_finite_differences(shape, count):

@@ -377,3 +377,11 @@ def test_no_step_waits_for_the_device(monkeypatch, command, theirs):
     for precision in ("32-true", "16-mixed"):
         more = ["trainer.log_every_n_steps=100", f"trainer.precision={precision}", f"hydra.run.dir={precision}"]
         assert command("train", *theirs, *given, *ONE, *more, "trainer.max_steps=7") == Outcome(0, "")
+
+
+def test_run_of_a_third_partys_configuration_is_resumed_without_naming_its_folder_again(command, tmp_path, theirs):
+    given = [*theirs, *SMALL, *ONE, "trainer.max_steps=2", "hydra.run.dir=run"]
+    assert command("train", *given) == Outcome(0, "")
+    (tmp_path / "run" / "status.json").unlink()
+    assert command("train", "resume=last", "hydra.run.dir=run") == Outcome(0, "")
+    assert (tmp_path / "run" / "status.json").is_file()

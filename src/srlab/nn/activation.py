@@ -37,6 +37,7 @@ class _PReLU(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ANN401
         features, slopes = ctx.saved_tensors
+        features = features.to(gradient.dtype)  # under autocast they may have been wider
         above = torch.ops.aten.threshold_backward(gradient, features, 0)  # zero where the features are not positive
         along_channels = slopes.to(gradient.dtype).view(-1, *[1] * (features.ndim - 2))
         each = features * (gradient - above)

@@ -15,6 +15,12 @@ from srlab.adversarial.heads import mean_over_heads
 from srlab.discriminators import Judgement
 from srlab.training.optimisation import Training
 
+OF_DISCRIMINATOR = (
+    *("loss/discriminator", "discriminator/real", "discriminator/fake", "loss/penalty"),
+    *("gradient/discriminator", "discriminator/paused"),
+)
+"""What there is to log of updates in which it learns."""
+
 _KINDS = ("fake", "real")
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+log = logging.getLogger(__name__)
 
 LOCK = ".lock"
 
@@ -35,4 +38,6 @@ def _lock(descriptor: int) -> bool:
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):  # POSIX allows either
         return False
+    except OSError as error:
+        log.warning("this file system knows no locks (%s): see to it yourself that one process trains here", error)
     return True

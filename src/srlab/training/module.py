@@ -13,7 +13,7 @@ from torch.nn.utils import get_total_norm
 
 from srlab.bundle import CARD_KEY, ModelCard
 from srlab.super_resolver import SuperResolver
-from srlab.training.adversary import Adversary
+from srlab.training.adversary import OF_DISCRIMINATOR, Adversary
 from srlab.training.conditions import conditions, warn_of_changes
 from srlab.training.ema import EMA
 from srlab.training.guard import Guard
@@ -25,12 +25,6 @@ from srlab.training.schedule import Schedule
 from srlab.training.schedulers import Scheduler, Validated
 from srlab.training.update import Batch, Gathered, Losses
 from srlab.training.validation import Validation
-
-OF_DISCRIMINATOR = (
-    *("loss/discriminator", "discriminator/real", "discriminator/fake", "loss/penalty"),
-    *("gradient/discriminator", "discriminator/paused"),
-)
-"""What there is to log of updates in which it learns."""
 
 
 class GAN(LightningModule):
@@ -105,11 +99,7 @@ class GAN(LightningModule):
         self.guard.remember(self.networks.values())
         with no_exchange(self.trainer.model):  # all at once in the end
             gathered = self.losses.gather(
-                micro_batches,
-                step=step,
-                adversary=self.adversary,
-                schedule=self.schedule,
-                backward=self.manual_backward,
+                micro_batches, self.manual_backward, step=step, adversary=self.adversary, schedule=self.schedule
             )
         values = self._update(gathered, step)
         if self.ema:

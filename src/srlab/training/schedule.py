@@ -17,8 +17,8 @@ class Schedule:
 
     The weight rises over `ramp_steps` generator updates in the shape `ramp`, as `srlab.losses.Ramp` has it. The
     discriminator learns at every `discriminator_every`-th update, from `discriminator_warmup_steps` before the end of
-    pretraining on. It pauses where it wins by more than `pause_above`: where the mean probability that it gives to
-    real images, the sigmoid of its logits, exceeds that of fake ones by as much (null: never).
+    pretraining on. It pauses where it wins by more than `pause_above`: where it takes real images for so much more real
+    than fake ones, on average and from 0 to 1, as the objective's `realness` has it (null: never).
     """
 
     pretrain_steps: int

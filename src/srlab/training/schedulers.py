@@ -205,7 +205,7 @@ class Chained:
         steps: int,
         then: Callable[[Optimizer], Scheduler],
     ) -> None:
-        if steps < 1:
+        if steps < 1 or steps % 1:
             raise ValueError(f"scheduler.steps is {steps}; give the number of generator updates of the first, >= 1.")
         self.optimizer = optimiser
         self.steps = steps

@@ -119,11 +119,11 @@ class Losses:
     def gather(
         self,
         micro_batches: Sequence[Batch],
+        backward: Callable[[Tensor], None],
         *,
         step: int,
         adversary: Adversary | None,
         schedule: Schedule,
-        backward: Callable[[Tensor], None],
     ) -> Gathered:
         """Add up the gradients of both networks over the micro-batches of an update, each by its `backward`."""
         adversary = adversary if schedule.game(step) else None
