@@ -122,7 +122,8 @@ def _of_composition(error: HydraException | OmegaConfBaseException, command: str
     """One line for what Hydra and OmegaConf say of a command line in several."""
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     if isinstance(cause, MissingMandatoryValue):
-        return f"{cause.full_key} must be given: {cause.full_key}=…."
+        key = cause.full_key or str(cause).partition(": ")[2].split()[0]
+        return f"{key} must be given: {key}=…."
     missing = re.search(r"Could not (?:find|load) '(?:(.+)/)?([^/']+)'", str(error))
     if isinstance(error, MissingConfigException) and missing and missing[1]:
         return f"{missing[1]}={missing[2]} does not exist; choose one of {', '.join(choices(missing[1]))}."
