@@ -120,10 +120,9 @@ def _one_line(text: str) -> str:
 
 def _of_composition(error: HydraException | OmegaConfBaseException, command: str) -> str:
     """One line for what Hydra and OmegaConf say of a command line in several."""
-    cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
+    cause = error.__cause__ if isinstance(error, HydraException) else error
     if isinstance(cause, MissingMandatoryValue):
-        key = cause.full_key or str(cause).partition(": ")[2].split()[0]
-        return f"{key} must be given: {key}=…."
+        return f"{cause.full_key} must be given: {cause.full_key}=…."
     missing = re.search(r"Could not (?:find|load) '(?:(.+)/)?([^/']+)'", str(error))
     if isinstance(error, MissingConfigException) and missing and missing[1]:
         return f"{missing[1]}={missing[2]} does not exist; choose one of {', '.join(choices(missing[1]))}."
