@@ -1,4 +1,8 @@
+import os
+import subprocess
+import sys
 from itertools import islice
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -104,3 +108,24 @@ def test_senseless_sizes_are_refused(settings):
     )
     with pytest.raises(ValueError, match=message):
         module(**settings)
+
+
+ENDS = {"an error": "raise RuntimeError", "an exit": "sys.exit(1)", "Ctrl-C": "raise KeyboardInterrupt"}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_process_that_ends_while_workers_live_takes_them_along(end):
+    script = f"""
+import multiprocessing, sys
+from test_data_module import module
+samples = iter(module(num_workers=2).train_dataloader())
+next(samples)
+print(*[child.pid for child in multiprocessing.active_children()], flush=True)
+{ENDS[end]}
+"""
+    here = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, env=here)
+    assert ended.returncode != 0
+    workers = [int(pid) for pid in ended.stdout.split()]
+    assert len(workers) == 2
+    assert not [pid for pid in workers if Path(f"/proc/{pid}").exists()]

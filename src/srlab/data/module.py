@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import signal
 from collections.abc import Sequence
 from functools import partial
+from multiprocessing.util import Finalize
 from typing import Any
 
 import torch
@@ -60,6 +62,8 @@ class DataModule(LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Sample]:
         """Endless: one batch is a list of micro-batches, and one generator update."""
+        if self.num_workers:
+            _end_workers_at_exit()
         return DataLoader(
             self.source.training,  # type: ignore[arg-type]
             batch_sampler=self._sampler(),
@@ -84,6 +88,23 @@ class DataModule(LightningDataModule):
         assert self.trainer is not None
         # a rank without any would not enter validation, in which the others wait for it
         return self.trainer.global_rank % len(self.source.validation) + number * self.trainer.world_size
+
+
+def _end_workers_at_exit() -> None:
+    """End this process's workers when it exits, whatever the reason.
+
+    Python's own exit handler tells each worker to stop once and then waits for it without a limit. Our workers let the
+    first such signal pass (see `_set_up`), so a process that ends in an error would never be gone.
+    """
+    # With a priority of zero or more it runs before Python's handler.
+    Finalize(None, _kill_workers, exitpriority=0)
+
+
+def _kill_workers() -> None:
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch's handler raises an error for each killed worker
+    for child in multiprocessing.active_children():
+        if child.daemon:
+            child.kill()  # a second SIGTERM could merge with a first that is still pending
 
 
 def _set_up(worker: int) -> None:
