@@ -284,6 +284,37 @@ def search(tmp_path_factory):
     return folder / "search"
 
 
+class TestOneFailingJob:
+    def test_the_others_go_on_and_its_log_says_why(self, command, tmp_path):
+        outcome = command("train", "-m", *SHORT, "data.crop_size=30,32", "hydra.sweep.dir=sweep")
+        assert outcome.code == 1
+        assert "data.crop_size (30, 30) is not a multiple of the scale" in outcome.error
+        assert "\n" not in outcome.error
+        assert [path.parent.name for path in tmp_path.rglob("status.json")] == ["1"]
+        assert "data.crop_size (30, 30)" in (tmp_path / "sweep" / "0" / "train.log").read_text()
+
+    def test_a_bug_leaves_its_traceback_in_the_log(self, command, tmp_path, monkeypatch):
+        from srlab.training.schedule import Schedule
+
+        monkeypatch.setattr(Schedule, "share", lambda schedule, step: {}["shre"])
+        with pytest.raises(KeyError):
+            command("train", "-m", *SHORT, "seed=1,2", "hydra.sweep.dir=sweep")
+        logs = [path.read_text() for path in tmp_path.rglob("train.log")]
+        assert len(logs) == 2
+        assert all("KeyError: 'shre'" in log and "Traceback" in log for log in logs)
+
+    @pytest.mark.parametrize("seeds", ["-1,1", "-1,-2"])
+    def test_a_search_marks_it_as_failed_and_goes_on(self, command, tmp_path, seeds):
+        search = [*SEARCH, f"seed=choice({seeds})", "optimiser.generator.lr=1e-4"]
+        outcome = command("train", *search, "hydra.sweeper.n_trials=4")
+        with sqlite3.connect(tmp_path / "search" / "study.db") as study:
+            states = [state for (state,) in study.execute("SELECT state FROM trials")]
+        assert len(states) == 4
+        assert set(states) == ({"COMPLETE", "FAIL"} if seeds == "-1,1" else {"FAIL"})
+        assert outcome.code == 1
+        assert f"{states.count('FAIL')} of the sweep's jobs failed" in outcome.error
+
+
 class TestSearch:
     def test_every_trial_is_complete_and_the_one_that_diverged_the_worst(self, search):
         states, values, rates = zip(*trials(search), strict=True)

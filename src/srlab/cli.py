@@ -8,6 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from importlib.metadata import distributions, entry_points
 from pathlib import Path
 
@@ -17,10 +18,11 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
 from hydra.experimental.callback import Callback
 from hydra.plugins.search_path_plugin import SearchPathPlugin
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from srlab.configuration import check_choices, check_kinds, config_dir
-from srlab.mistakes import full_errors, one_line_errors
+from srlab.mistakes import full_errors, logged_errors, one_line_errors
 
 PATH_KEYS = frozenset(
     {"model", "input", "output", "data.root", "resume", "weights", "hydra.run.dir", "hydra.sweep.dir"}
@@ -120,17 +122,27 @@ def run(task: Callable[[DictConfig], float | None], *, config_name: str, argumen
 
     wanted = os.environ.get("HYDRA_FULL_ERROR")
 
+    failures: list[str] = []
+
     @functools.wraps(task)
     def guarded(config: DictConfig) -> float | None:
-        with full_errors(wanted), one_line_errors(config_name):
-            hydras = HydraConfig.get()
+        hydras = HydraConfig.get()
+        # A sweep goes on with its other jobs where Hydra is given the error; it does not catch SystemExit.
+        ended = nullcontext() if hydras.mode == RunMode.MULTIRUN else one_line_errors(config_name)
+        with ended, full_errors(wanted), logged_errors(config_name, failures):
             overrides = [*hydras.overrides.hydra, *hydras.overrides.task]
             check_kinds(config, name=hydras.job.config_name or config_name, overrides=overrides)
             return task(config)
 
     with one_line_errors(config_name), full_errors("1"):
         check_choices(arguments)
-        hydra.main(version_base="1.3", config_path=config_dir(), config_name=config_name)(guarded)()
+        try:
+            hydra.main(version_base="1.3", config_path=config_dir(), config_name=config_name)(guarded)()
+        except ValueError as error:
+            if not failures or str(error) != "No trials are completed yet.":  # Optuna's, at the end of a search
+                raise
+    if failures:
+        sys.exit(f"error: {len(failures)} of the sweep's jobs failed, first of all: {failures[0]}")
 
 
 def require(config: DictConfig, *keys: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import errno
+import logging
 import os
 import re
 import sys
@@ -16,6 +17,8 @@ from hydra.errors import HydraException, InstantiationException, MissingConfigEx
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
 from srlab.configuration import choices, composed, keys
+
+log = logging.getLogger(__name__)
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C, as shells have it: 128 and the signal's number."""
@@ -46,6 +49,23 @@ def one_line_errors(command: str = "train") -> Iterator[None]:
             raise
         sys.stderr.write("interrupted\n")
         sys.exit(INTERRUPTED)
+
+
+@contextmanager
+def logged_errors(command: str, failures: list[str]) -> Iterator[None]:
+    """Write an error into the log file of a run, and add its line to `failures`; then let it pass."""
+    try:
+        yield
+    except Exception as error:
+        message = user_message(error, command)
+        failures.append(message or f"{type(error).__name__}: {_one_line(str(error))}")
+        record = log.makeRecord(
+            log.name, logging.ERROR, __file__, 0, failures[-1], (), None if message else sys.exc_info()
+        )
+        for handler in logging.getLogger().handlers:
+            if isinstance(handler, logging.FileHandler):  # the console has the error from whoever catches it
+                handler.handle(record)
+        raise
 
 
 @contextmanager
