@@ -30,6 +30,10 @@ PATH_KEYS = frozenset(
 """Keys whose values are taken as they stand, with whatever signs a file name may have; so is every ``*.weights``."""
 
 
+NO_TRIAL_COMPLETED = ("No trials are completed yet.", "Record does not exist.")
+"""Optuna's errors at the end of a search in which every trial has failed."""
+
+
 class ThirdPartyConfigs(SearchPathPlugin):
     """Puts the folders that other packages declare as entry points of the group `srlab.conf` on Hydra's search path.
 
@@ -139,7 +143,7 @@ def run(task: Callable[[DictConfig], float | None], *, config_name: str, argumen
         try:
             hydra.main(version_base="1.3", config_path=config_dir(), config_name=config_name)(guarded)()
         except ValueError as error:
-            if not failures or str(error) != "No trials are completed yet.":  # Optuna's, at the end of a search
+            if not failures or str(error) not in NO_TRIAL_COMPLETED:
                 raise
     if failures:
         sys.exit(f"error: {len(failures)} of the sweep's jobs failed, first of all: {failures[0]}")
