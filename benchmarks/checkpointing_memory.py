@@ -52,7 +52,9 @@ def measure(options, *, checkpointing):
     torch.manual_seed(0)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     size = {"channels": options.channels, "blocks": options.blocks}
-    network = RRDB(in_channels=3, out_channels=3, scale=options.scale, **size, checkpointing=checkpointing).to(device)
+    network = RRDB(
+        in_channels=3, out_channels=3, scale=options.scale, **size, checkpointing=checkpointing
+    ).to(device)
     optimiser = torch.optim.Adam(network.parameters())
     step(network, optimiser, 8, options.scale, device)
     if device == "cuda":
@@ -65,11 +67,18 @@ def measure(options, *, checkpointing):
     start = time.perf_counter()
     kept = step(network, optimiser, options.size, options.scale, device)
     peak = torch.cuda.max_memory_allocated() if device == "cuda" else memory("VmHWM")
-    return {"kept": kept, "peak": peak - level, "seconds": time.perf_counter() - start, "device": device}
+    return {
+        "kept": kept,
+        "peak": peak - level,
+        "seconds": time.perf_counter() - start,
+        "device": device,
+    }
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     for name, default in {"blocks": 23, "channels": 64, "size": 48, "scale": 4}.items():
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--case", choices=["plain", "checkpointing"], help=argparse.SUPPRESS)
@@ -82,14 +91,20 @@ def main():
     environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536", "OMP_WAIT_POLICY": "PASSIVE"}
     for case in ("plain", "checkpointing"):
         command = [sys.executable, __file__, *sys.argv[1:], "--case", case]
-        result = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+        result = subprocess.run(
+            command, env=environment, check=True, capture_output=True, text=True
+        )
         rows[case] = json.loads(result.stdout.splitlines()[-1])
     what = f"RRDB, {options.blocks} blocks of {options.channels} channels, x{options.scale}"
     print(f"{what}, one LR crop of {options.size} x {options.size}, {rows['plain']['device']}")
     print(f"{'':14} {'kept for backward':>18} {'peak of a step':>15} {'seconds':>8}")
     for case, row in rows.items():
-        print(f"{case:14} {row['kept'] / 2**20:14.0f} MiB {row['peak'] / 2**20:11.0f} MiB {row['seconds']:8.1f}")
-    ratios = {key: rows["checkpointing"][key] / rows["plain"][key] for key in ("kept", "peak", "seconds")}
+        print(
+            f"{case:14} {row['kept'] / 2**20:14.0f} MiB {row['peak'] / 2**20:11.0f} MiB {row['seconds']:8.1f}"
+        )
+    ratios = {
+        key: rows["checkpointing"][key] / rows["plain"][key] for key in ("kept", "peak", "seconds")
+    }
     print(f"{'ratio':14} {ratios['kept']:18.2f} {ratios['peak']:15.2f} {ratios['seconds']:8.2f}")
 
 

@@ -27,7 +27,9 @@ def suite(*names):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     for name, default in {"rounds": 15, "batch": 4, "blocks": 8}.items():
         parser.add_argument(f"--{name}", type=int, default=default)
     options = parser.parse_args()
@@ -58,7 +60,9 @@ def main():
         loss(sr, hr, context).total.backward()
 
     cases = {"step, l1": (step, suite("l1")), "step, suite": (step, suite(*SUITE))}
-    cases |= {"suite alone": (alone, suite(*SUITE))} | {f"{name} alone": (alone, suite(name)) for name in SUITE}
+    cases |= {"suite alone": (alone, suite(*SUITE))} | {
+        f"{name} alone": (alone, suite(name)) for name in SUITE
+    }
     times = {name: [] for name in cases}
     for number in range(options.rounds + 2):
         for name, (run, loss) in cases.items():
@@ -69,9 +73,13 @@ def main():
             if number >= 2:
                 times[name].append(time.perf_counter() - start)
     medians = {name: statistics.median(values) for name, values in times.items()}
-    print(f"RRDB, {options.blocks} blocks, batch of {options.batch} HR crops of 128 x 128 with 4 bands, {device}")
+    print(
+        f"RRDB, {options.blocks} blocks, batch of {options.batch} HR crops of 128 x 128 with 4 bands, {device}"
+    )
     for name, seconds in medians.items():
-        print(f"{name:22} {1000 * seconds:8.1f} ms  {100 * seconds / medians['step, l1']:6.1f} % of the step with l1")
+        print(
+            f"{name:22} {1000 * seconds:8.1f} ms  {100 * seconds / medians['step, l1']:6.1f} % of the step with l1"
+        )
 
 
 if __name__ == "__main__":

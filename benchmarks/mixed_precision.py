@@ -23,14 +23,35 @@ from lightning import Callback
 
 TURN = 8.0
 GIVEN = [
-    *("generator=srresnet", "discriminator=none", "data=demo", "data.crop_size=96", "loader.batch_size=8"),
+    *(
+        "generator=srresnet",
+        "discriminator=none",
+        "data=demo",
+        "data.crop_size=96",
+        "loader.batch_size=8",
+    ),
     *("loader.num_workers=0", "ema=null", "logger=[csv]"),
-    *("generator.skip=cubic", "trainer.val_check_interval=100000", "callbacks.checkpoints.every=100000"),
-    *("+callbacks.times._target_=mixed_precision.StepTimes", "+callbacks.times.path=${hydra:runtime.output_dir}/times"),
+    *(
+        "generator.skip=cubic",
+        "trainer.val_check_interval=100000",
+        "callbacks.checkpoints.every=100000",
+    ),
+    *(
+        "+callbacks.times._target_=mixed_precision.StepTimes",
+        "+callbacks.times.path=${hydra:runtime.output_dir}/times",
+    ),
 ]
 RIVALS = {
-    "float32": ["trainer.precision=32-true", "channels_last=false", "optimiser.generator.fused=false"],
-    "bfloat16": ["trainer.precision=bf16-mixed", "channels_last=true", "optimiser.generator.fused=true"],
+    "float32": [
+        "trainer.precision=32-true",
+        "channels_last=false",
+        "optimiser.generator.fused=false",
+    ],
+    "bfloat16": [
+        "trainer.precision=bf16-mixed",
+        "channels_last=true",
+        "optimiser.generator.fused=true",
+    ],
 }
 
 
@@ -52,10 +73,16 @@ class StepTimes(Callback):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--steps", type=int, default=300)
     options = parser.parse_args()
-    environment = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE", "PYTHONPATH": str(Path(__file__).parent)}
+    environment = {
+        **os.environ,
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "PYTHONPATH": str(Path(__file__).parent),
+    }
     with TemporaryDirectory() as folder:
         started = {
             name: subprocess.Popen(
@@ -74,7 +101,9 @@ def main():
         scores = {name: last_psnr(Path(folder) / name / "metrics.csv") for name in RIVALS}
     medians = {name: statistics.median(values[5:]) for name, values in times.items()}
     for name in RIVALS:
-        print(f"{name:10} {1000 * medians[name]:8.1f} ms a step   {scores[name]:.3f} dB after {options.steps} steps")
+        print(
+            f"{name:10} {1000 * medians[name]:8.1f} ms a step   {scores[name]:.3f} dB after {options.steps} steps"
+        )
     print(f"{medians['float32'] / medians['bfloat16']:.2f} times as fast")
 
 

@@ -51,14 +51,20 @@ def candidates(hr, lr, scale):
 def theirs(lr, sr, hr, distance, prepared):
     import opensr_test
 
-    off = {} if prepared else {"harm_apply_spectral": False, "harm_apply_spatial": False, "border_mask": 0}
+    off = (
+        {}
+        if prepared
+        else {"harm_apply_spectral": False, "harm_apply_spatial": False, "border_mask": 0}
+    )
     metrics = opensr_test.Metrics(correctness_distance=distance, **off)
     shares = metrics.correctness(lr=lr[0], sr=sr[0], hr=hr[0], gradient_threshold="auto")
     return {name: shares[key] for name, key in NAMES.items()}
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("scene", nargs="?")
     parser.add_argument("--scale", type=int, default=4)
     parser.add_argument("--size", type=int, default=256)
@@ -67,7 +73,13 @@ def main():
     degrade = Bicubic(scale=options.scale)
     lr = degrade(hr).clamp(min=1e-4)
     view = View(
-        lr=lr, valid=None, scale=(options.scale,) * 2, data_range=1.0, channels=(), pixel_size=None, degrade=degrade
+        lr=lr,
+        valid=None,
+        scale=(options.scale,) * 2,
+        data_range=1.0,
+        channels=(),
+        pixel_size=None,
+        degrade=degrade,
     )
     print(f"{'distance':11} {'SR':15}", *(f"{name:>32}" for name in NAMES))
     print(f"{'':27}", *(f"{'ours':>10} {'theirs':>10} {'prepared':>10}" for _ in NAMES))
@@ -77,7 +89,10 @@ def main():
             ours = Correctness(distance=ours_distance)(sr, hr, view)
             plain, prepared = (theirs(lr, sr, hr, their_distance, flag) for flag in (False, True))
             largest = max(largest, *(abs(ours[share].item() - plain[share]) for share in NAMES))
-            cells = (f"{ours[key].item():10.5f} {plain[key]:10.5f} {prepared[key]:10.5f}" for key in NAMES)
+            cells = (
+                f"{ours[key].item():10.5f} {plain[key]:10.5f} {prepared[key]:10.5f}"
+                for key in NAMES
+            )
             print(f"{ours_distance:11} {name:15}", *cells)
     print(f"largest difference of ours from theirs: {largest:.1e}")
 

@@ -14,7 +14,9 @@ from srlab.nn.activation import PReLU
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--channels", type=int, default=64)
     parser.add_argument("--size", type=int, default=96)
     parser.add_argument("--repeats", type=int, default=20)
@@ -25,14 +27,21 @@ def main():
         for slopes in (1, options.channels):
             modules = {"torch": nn.PReLU(slopes).to(dtype), "srlab": PReLU(slopes).to(dtype)}
             times = taking_turns(modules, shape, dtype, options.repeats)
-            ratio = statistics.median(a / b for a, b in zip(times["torch"], times["srlab"], strict=True))
-            medians = ", ".join(f"{name} {1000 * statistics.median(values):.1f} ms" for name, values in times.items())
+            ratio = statistics.median(
+                a / b for a, b in zip(times["torch"], times["srlab"], strict=True)
+            )
+            medians = ", ".join(
+                f"{name} {1000 * statistics.median(values):.1f} ms"
+                for name, values in times.items()
+            )
             print(f"{dtype!s:15} {slopes:3} slope(s): {medians}, {ratio:.1f} times as fast")
 
 
 def taking_turns(modules, shape, dtype, repeats):
     features, gradient = (
-        torch.randn(shape, dtype=torch.float32).to(dtype).contiguous(memory_format=torch.channels_last)
+        torch.randn(shape, dtype=torch.float32)
+        .to(dtype)
+        .contiguous(memory_format=torch.channels_last)
         for _ in range(2)
     )
     features.requires_grad_()

@@ -23,9 +23,25 @@ import torch.nn.functional as F
 from lightning import Callback
 
 GIVEN = [
-    *("generator=srresnet", "discriminator=srgan", "data=demo", "data.crop_size=96", "loader.batch_size=8"),
-    *("loader.num_workers=0", "ema=null", "schedule.pretrain_steps=0", "schedule.ramp_steps=0", "logger=[csv]"),
-    *("optimiser.generator.fused=true", "optimiser.discriminator.fused=true", "trainer.val_check_interval=100000"),
+    *(
+        "generator=srresnet",
+        "discriminator=srgan",
+        "data=demo",
+        "data.crop_size=96",
+        "loader.batch_size=8",
+    ),
+    *(
+        "loader.num_workers=0",
+        "ema=null",
+        "schedule.pretrain_steps=0",
+        "schedule.ramp_steps=0",
+        "logger=[csv]",
+    ),
+    *(
+        "optimiser.generator.fused=true",
+        "optimiser.discriminator.fused=true",
+        "trainer.val_check_interval=100000",
+    ),
     *("callbacks.checkpoints.every=100000", "+callbacks.rival._target_=step_overhead.Rival"),
 ]
 
@@ -39,10 +55,13 @@ class Rival(Callback):
         networks = [copy.deepcopy(network) for network in (module.generator, module.discriminator)]
         self.generator, self.discriminator = networks
         self.optimisers = [
-            torch.optim.Adam(network.parameters(), lr=1e-4, betas=(0.9, 0.99), fused=True) for network in networks
+            torch.optim.Adam(network.parameters(), lr=1e-4, betas=(0.9, 0.99), fused=True)
+            for network in networks
         ]
         bf16 = "bf16" in str(trainer.precision)
-        self.precision = torch.autocast(module.device.type, torch.bfloat16) if bf16 else nullcontext()
+        self.precision = (
+            torch.autocast(module.device.type, torch.bfloat16) if bf16 else nullcontext()
+        )
         self.device = module.device.type
         self.since = self.now()
 
@@ -77,7 +96,9 @@ class Rival(Callback):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--precision", default="32-true", choices=["32-true", "bf16-mixed"])
     options = parser.parse_args()
@@ -94,7 +115,9 @@ def main():
     medians = {name: statistics.median(values) for name, values in times.items()}
     for name, seconds in medians.items():
         print(f"{name:14} {1000 * seconds:9.1f} ms a step")
-    ratios = [ours / theirs for ours, theirs in zip(times["srlab"], times["hand-written"], strict=True)]
+    ratios = [
+        ours / theirs for ours, theirs in zip(times["srlab"], times["hand-written"], strict=True)
+    ]
     print(
         f"{'ratio':14} {medians['srlab'] / medians['hand-written']:9.3f} of medians; "
         f"median of {len(ratios)} ratios of neighbours {statistics.median(ratios):.3f}"

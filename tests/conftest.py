@@ -75,6 +75,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "schedule.ramp_steps=2",
         "trainer.val_check_interval=4",
     ]
-    outcome = run_command("train", [*TINY, *steps, "generator.skip=cubic", f"hydra.run.dir={folder}"])
+    outcome = run_command(
+        "train", [*TINY, *steps, "generator.skip=cubic", f"hydra.run.dir={folder}"]
+    )
     assert outcome == Outcome(0, "")
     return folder

@@ -11,11 +11,13 @@ from omegaconf import DictConfig, OmegaConf
 from skimage.data import astronaut
 from skimage.io import imsave
 
-from srlab import cli
+from srlab.cli import command as cli
 
 CONF = Path(cli.config_dir())
 COMMANDS = ("train", "predict", "evaluate")
-OURS = sorted(path for path in CONF.rglob("*.yaml") if path.parent != CONF and "hydra" not in path.parts)
+OURS = sorted(
+    path for path in CONF.rglob("*.yaml") if path.parent != CONF and "hydra" not in path.parts
+)
 
 # Groups of overrides, which name no class of their own.
 RECIPES = ("experiment", "sweep")
@@ -31,7 +33,11 @@ NEEDED = {
     "experiment/srgan": ["data.root={photographs}"],
     "experiment/esrgan": ["data.root={photographs}"],
     "experiment/opensr_rgbn_x4": ["data.root={photographs}", "data.bands=[1,2]"],
-    "experiment/opensr_swir_x8": ["data.root={photographs}", "data.bands=[1,2]", "data.crop_size=64"],
+    "experiment/opensr_swir_x8": [
+        "data.root={photographs}",
+        "data.bands=[1,2]",
+        "data.crop_size=64",
+    ],
     "metric/lpips": ["metric.lpips.weights=random"],
 }
 
@@ -51,7 +57,9 @@ def photographs(tmp_path_factory):
 def composed(overrides: list[str], command: str = "train") -> DictConfig:
     cli.prepare()
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = compose(command, overrides=[*overrides, "hydra.runtime.output_dir=."], return_hydra_config=True)
+        config = compose(
+            command, overrides=[*overrides, "hydra.runtime.output_dir=."], return_hydra_config=True
+        )
     HydraConfig.instance().set_config(config)
     return config
 
@@ -64,7 +72,10 @@ def chosen(name: str, photographs: Path) -> list[str]:
     group, _, choice = name.partition("/")
     key = f"{group}@{PLACES[group]}" if group in PLACES else group
     listed = f"[{choice}]" if group in ("loss", "metric", "logger", "callbacks") else choice
-    return [f"{key}={listed}", *(line.format(photographs=photographs) for line in NEEDED.get(name, []))]
+    return [
+        f"{key}={listed}",
+        *(line.format(photographs=photographs) for line in NEEDED.get(name, [])),
+    ]
 
 
 def nodes(config: object, path: str = "") -> list[tuple[str, DictConfig]]:
@@ -81,7 +92,15 @@ def nodes(config: object, path: str = "") -> list[tuple[str, DictConfig]]:
 
 def test_there_are_configurations_to_test():
     groups = {path.parent.name for path in OURS}
-    assert {"generator", "discriminator", "loss", "data", "normaliser", "degradation", "experiment"} <= groups
+    assert {
+        "generator",
+        "discriminator",
+        "loss",
+        "data",
+        "normaliser",
+        "degradation",
+        "experiment",
+    } <= groups
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -96,7 +115,9 @@ def test_yaml_composes_and_instantiates(path, photographs, tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     config = composed(chosen(name_of(path), photographs))
     group = path.parent.name
-    parts = ["generator", "discriminator", "data"] if group in RECIPES else [PLACES.get(group, group)]
+    parts = (
+        ["generator", "discriminator", "data"] if group in RECIPES else [PLACES.get(group, group)]
+    )
     for part in parts:
         node = OmegaConf.select(config, part)
         built = instantiate(node, _convert_="all")
@@ -109,10 +130,14 @@ def test_keys_are_exactly_the_constructors(path, photographs):
     if path.parent.name in RECIPES:
         return
     config = composed(chosen(name_of(path), photographs))
-    for place, node in nodes(OmegaConf.select(config, PLACES.get(path.parent.name, path.parent.name))):
+    for place, node in nodes(
+        OmegaConf.select(config, PLACES.get(path.parent.name, path.parent.name))
+    ):
         target = get_class(node._target_)
         parameters = inspect.signature(target.__init__).parameters.values()
-        arguments = {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)} - {"self"}
+        arguments = {
+            p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+        } - {"self"}
         keys = {key for key in node if not key.startswith("_")}
         if not any(p.kind is p.VAR_KEYWORD for p in parameters):
             assert keys <= arguments, f"{place} has keys that {node._target_} does not take"
@@ -124,16 +149,26 @@ def test_keys_are_exactly_the_constructors(path, photographs):
 @pytest.mark.parametrize("dims", [2, 3])
 def test_scale_and_channels_are_written_once(generator, dims):
     scale = [2, 4] if dims == 2 else [1, 4, 4]
-    config = composed([f"generator={generator}", f"scale={scale}", f"spatial_dims={dims}", "data.bands=[1,2]"])
+    config = composed(
+        [f"generator={generator}", f"scale={scale}", f"spatial_dims={dims}", "data.bands=[1,2]"]
+    )
     assert config.generator.in_channels == config.generator.out_channels == 2
     assert config.discriminator.in_channels == 2
-    assert list(config.generator.scale) == list(config.data.scale) == list(config.degradation.scale) == scale
+    assert (
+        list(config.generator.scale)
+        == list(config.data.scale)
+        == list(config.degradation.scale)
+        == scale
+    )
 
 
 def test_data_chooses_its_normaliser_and_the_command_line_wins():
     given = ["data=sentinel2", "data.root=x"]
     assert composed(given).normaliser._target_ == "srlab.normalisers.Reflectance"
-    assert composed([*given, "normaliser=identity"]).normaliser._target_ == "srlab.normalisers.Identity"
+    assert (
+        composed([*given, "normaliser=identity"]).normaliser._target_
+        == "srlab.normalisers.Identity"
+    )
     assert composed([]).normaliser._target_ == "srlab.normalisers.MinMax"
 
 
@@ -150,7 +185,9 @@ def test_losses_compose_as_a_list():
 def test_third_party_configurations_are_found(tmp_path, monkeypatch):
     package = tmp_path / "theirs"
     (package / "conf" / "loss").mkdir(parents=True)
-    (package / "__init__.py").write_text("from torch import nn\nclass Thing(nn.Module):\n    pass\n")
+    (package / "__init__.py").write_text(
+        "from torch import nn\nclass Thing(nn.Module):\n    pass\n"
+    )
     (package / "conf" / "loss" / "thing.yaml").write_text(
         "thing:\n  weight: 2.0\n  term:\n    _target_: theirs.Thing\n"
     )

@@ -17,7 +17,10 @@ def bicubic_psnr(pixels):
     hr = torch.from_numpy(np.moveaxis(pixels, -1, 0).astype(np.float32))[None]
     lr = Bicubic(scale=4, integers=[0, 255])(hr)[0].numpy()
     size = pixels.shape[1::-1]
-    sr = np.stack([np.asarray(Image.fromarray(band).resize(size, Image.Resampling.BICUBIC)) for band in lr], axis=-1)
+    sr = np.stack(
+        [np.asarray(Image.fromarray(band).resize(size, Image.Resampling.BICUBIC)) for band in lr],
+        axis=-1,
+    )
     return peak_signal_noise_ratio(pixels.astype(float), sr.astype(float), data_range=255)
 
 
@@ -42,6 +45,8 @@ def test_untrained_network_with_a_cubic_skip_is_bicubic(command, tmp_path, train
 
 
 def test_bands_that_do_not_fit_are_refused(command, trained):
-    outcome = command("evaluate", f"model={trained}/model.safetensors", "data=demo", "data.bands=[1]")
+    outcome = command(
+        "evaluate", f"model={trained}/model.safetensors", "data=demo", "data.bands=[1]"
+    )
     assert outcome.code == 1
     assert "data.bands names 1 bands and the model takes 3" in outcome.error

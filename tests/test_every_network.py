@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 from conftest import Outcome
 
-from srlab.configuration import config_dir
+from srlab.cli.configuration import config_dir
 
 VOLUMES = '''
 import numpy as np
 
 from srlab.data.pairs import FixedViews, Pairing, RandomCrops
 from srlab.data.regions import Region
-from srlab.io.array import ArrayReader
-from srlab.nn.dims import per_axis
+from srlab.io.array.memory import ArrayReader
+from srlab.axes import per_axis
 
 
 class Noise:
@@ -59,7 +59,10 @@ SMALL = {
 }
 
 SKIPPED = {
-    "generator": {"interpolation": "has nothing to train", "spandrel": "takes its architecture from weights="},
+    "generator": {
+        "interpolation": "has nothing to train",
+        "spandrel": "takes its architecture from weights=",
+    },
     "discriminator": {"none": "is no network"},
 }
 
@@ -91,9 +94,23 @@ COMBINATIONS = [(name, "srgan") for name in choices("generator")] + [
 @pytest.mark.parametrize(("generator", "discriminator"), COMBINATIONS)
 def test_takes_three_gan_steps(command, tmp_path, theirs, generator, discriminator, dims):
     scale = [2, 4] if dims == 2 else [1, 2, 4]
-    steps = ["trainer.max_steps=3", "schedule.pretrain_steps=0", "schedule.ramp_steps=1", "trainer.log_every_n_steps=1"]
-    chosen = [f"generator={generator}", f"discriminator={discriminator}", f"scale={scale}", f"spatial_dims={dims}"]
-    sizes = [*small("generator", generator), *small("discriminator", discriminator), "loader.batch_size=2"]
+    steps = [
+        "trainer.max_steps=3",
+        "schedule.pretrain_steps=0",
+        "schedule.ramp_steps=1",
+        "trainer.log_every_n_steps=1",
+    ]
+    chosen = [
+        f"generator={generator}",
+        f"discriminator={discriminator}",
+        f"scale={scale}",
+        f"spatial_dims={dims}",
+    ]
+    sizes = [
+        *small("generator", generator),
+        *small("discriminator", discriminator),
+        "loader.batch_size=2",
+    ]
     given = [*theirs, *chosen, *sizes, *steps, "loader.num_workers=0", "hydra.run.dir=run"]
     assert command("train", *given) == Outcome(0, "")
     with (tmp_path / "run" / "metrics.csv").open() as file:
@@ -109,7 +126,9 @@ def test_takes_three_gan_steps(command, tmp_path, theirs, generator, discriminat
 
 OBJECTIVES = sorted(path.stem for path in (Path(config_dir()) / "adversarial").glob("*.yaml"))
 GAMES = [
-    pytest.param(objective, discriminator, marks=() if discriminator == "patchgan" else pytest.mark.slow)
+    pytest.param(
+        objective, discriminator, marks=() if discriminator == "patchgan" else pytest.mark.slow
+    )
     for objective in OBJECTIVES
     for discriminator in choices("discriminator")
 ]
@@ -125,19 +144,40 @@ def test_every_game_is_played(command, tmp_path, theirs, objective, discriminato
     ]
     penalty = [] if objective == "wgan" else ["penalty=r1", "penalty.interval=4"]
     given = [
-        *(*theirs, "generator=compact", *small("generator", "compact"), "loader.batch_size=2", "loader.num_workers=0"),
-        *(f"discriminator={discriminator}", *small("discriminator", discriminator), *steps, *penalty),
-        *(f"adversarial={objective}", "adversarial.weight=0.1", "adversarial.feature_matching=0.5", "scale=2"),
+        *(
+            *theirs,
+            "generator=compact",
+            *small("generator", "compact"),
+            "loader.batch_size=2",
+            "loader.num_workers=0",
+        ),
+        *(
+            f"discriminator={discriminator}",
+            *small("discriminator", discriminator),
+            *steps,
+            *penalty,
+        ),
+        *(
+            f"adversarial={objective}",
+            "adversarial.weight=0.1",
+            "adversarial.feature_matching=0.5",
+            "scale=2",
+        ),
     ]
     assert command("train", *given, "hydra.run.dir=run") == Outcome(0, "")
     with (tmp_path / "run" / "metrics.csv").open() as file:
-        rows = [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
+        rows = [
+            {name: float(value) for name, value in row.items() if value}
+            for row in csv.DictReader(file)
+        ]
     assert len(rows) == 20
     assert all(math.isfinite(value) for row in rows for value in row.values())
     for name in ("loss/adversarial", "loss/feature_matching", "loss/discriminator", "loss/penalty"):
         assert len({row[name] for row in rows[1:]}) >= 5, f"{name} stands still"
     for row in rows[1:]:
-        parts = row["weighted/l1"] + 0.1 * row["loss/adversarial"] + 0.5 * row["loss/feature_matching"]
+        parts = (
+            row["weighted/l1"] + 0.1 * row["loss/adversarial"] + 0.5 * row["loss/feature_matching"]
+        )
         assert row["loss/generator"] == pytest.approx(parts, rel=1e-4)
 
 

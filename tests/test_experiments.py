@@ -10,13 +10,22 @@ import rasterio
 from conftest import Outcome
 from PIL import Image
 
-from srlab.configuration import config_dir
+from srlab.cli.configuration import config_dir
 
 STEPS = [
     *("trainer.max_steps=4", "trainer.val_check_interval=2", "trainer.log_every_n_steps=1"),
-    *("schedule.pretrain_steps=2", "schedule.ramp_steps=1", "loader.batch_size=2", "loader.num_workers=0"),
+    *(
+        "schedule.pretrain_steps=2",
+        "schedule.ramp_steps=1",
+        "loader.batch_size=2",
+        "loader.num_workers=0",
+    ),
 ]
-SMALL_SRGAN = ["discriminator.channels=4", "discriminator.pooled_size=1", "discriminator.dense_channels=8"]
+SMALL_SRGAN = [
+    "discriminator.channels=4",
+    "discriminator.pooled_size=1",
+    "discriminator.dense_channels=8",
+]
 SMALL_ESRGAN = ["discriminator.channels=4", "discriminator.dense_channels=8"]
 VGG = ["loss.perceptual_vgg.term.weights=random"]
 PHOTOGRAPHS, SCENES = ["data.root=photographs"], ["data.root=scenes", "data.validation_size=128"]
@@ -26,7 +35,12 @@ SMALL = {
     "srgan": [*PHOTOGRAPHS, "generator.channels=8", "generator.blocks=1", *SMALL_SRGAN, *VGG],
     "esrgan": [*PHOTOGRAPHS, "generator.channels=8", "generator.blocks=1", *SMALL_ESRGAN, *VGG],
     "opensr_rgbn_x4": [*SCENES, "generator.channels=16", "generator.blocks=1", *SMALL_SRGAN, *VGG],
-    "opensr_swir_x8": [*SCENES, "generator.channels=8", "generator.blocks=1", "discriminator.channels=4"],
+    "opensr_swir_x8": [
+        *SCENES,
+        "generator.channels=8",
+        "generator.blocks=1",
+        "discriminator.channels=4",
+    ],
 }
 BANDS = ["B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12"]
 
@@ -49,11 +63,18 @@ def files(tmp_path):
             scene.descriptions = BANDS
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in (Path(config_dir()) / "experiment").glob("*.yaml")))
+@pytest.mark.parametrize(
+    "name", sorted(path.stem for path in (Path(config_dir()) / "experiment").glob("*.yaml"))
+)
 def test_recipe_runs_in_both_phases(command, tmp_path, files, name):
-    assert command("train", f"experiment={name}", *STEPS, *SMALL[name], "hydra.run.dir=run") == Outcome(0, "")
+    assert command(
+        "train", f"experiment={name}", *STEPS, *SMALL[name], "hydra.run.dir=run"
+    ) == Outcome(0, "")
     with (tmp_path / "run" / "metrics.csv").open() as file:
-        rows = [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(file)]
+        rows = [
+            {key: float(value) for key, value in row.items() if value}
+            for row in csv.DictReader(file)
+        ]
     assert all(math.isfinite(value) for row in rows for value in row.values())
     assert "loss/adversarial" not in rows[1]
     assert rows[3]["loss/adversarial"] > 0
@@ -64,7 +85,10 @@ def test_photographic_recipes_change_their_content_loss_with_the_phase(command, 
     given = [*STEPS, *SMALL["esrgan"], "hydra.run.dir=run"]
     assert command("train", "experiment=esrgan", *given) == Outcome(0, "")
     with (tmp_path / "run" / "metrics.csv").open() as file:
-        rows = {row["step"]: {name for name, value in row.items() if value} for row in csv.DictReader(file)}
+        rows = {
+            row["step"]: {name for name, value in row.items() if value}
+            for row in csv.DictReader(file)
+        }
     assert "loss/l1" in rows["2"]
     assert not {"loss/l1_beside", "loss/perceptual_vgg"} & rows["2"]
     assert {"loss/l1_beside", "loss/perceptual_vgg"} <= rows["3"]

@@ -8,10 +8,10 @@ from PIL import Image
 from skimage.data import chelsea
 
 import srlab
-from srlab.bundle import ModelCard
 from srlab.generators import Stochastic
+from srlab.models.bundle import ModelCard
+from srlab.models.super_resolver import SuperResolver, file_hash
 from srlab.normalisers import MinMax
-from srlab.super_resolver import SuperResolver, file_hash
 
 TRANSFORM = Affine(10, 0, 399_960, 0, -10, 5_300_040)
 
@@ -23,7 +23,9 @@ def scene(tmp_path_factory):
     pixels = np.moveaxis(chelsea()[:90, :70], -1, 0).clip(1, 255)
     pixels[:, :5, :7] = 0
     profile = {"driver": "GTiff", "count": 3, "height": 90, "width": 70, "dtype": "uint8"}
-    with rasterio.open(path, "w", **profile, crs="EPSG:32633", transform=TRANSFORM, nodata=0) as file:
+    with rasterio.open(
+        path, "w", **profile, crs="EPSG:32633", transform=TRANSFORM, nodata=0
+    ) as file:
         file.write(pixels)
         file.descriptions = ("red", "green", "blue")
     return path
@@ -83,17 +85,26 @@ def test_geotiff_keeps_its_place_and_type(command, tmp_path, model, scene):
 def test_png_equals_the_python_callable(command, tmp_path, model):
     pixels = chelsea()[100:160, 100:180]
     Image.fromarray(pixels).save(tmp_path / "small.png")
-    assert command("predict", f"model={model}", "input=small.png", "output=x4.png") == Outcome(0, "")
+    assert command("predict", f"model={model}", "input=small.png", "output=x4.png") == Outcome(
+        0, ""
+    )
     lr = torch.from_numpy(np.moveaxis(pixels, -1, 0).astype(np.float32))[None]
     expected = srlab.load(model)(lr)[0].round().clamp(0, 255).to(torch.uint8)
-    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "x4.png")), expected.movedim(0, -1).numpy())
+    np.testing.assert_array_equal(
+        np.asarray(Image.open(tmp_path / "x4.png")), expected.movedim(0, -1).numpy()
+    )
 
 
 def test_seams_do_not_show(command, tmp_path, model, scene):
     common = (f"model={model}", f"input={scene}")
-    assert command("predict", *common, "output=tiled.tif", "tile=40", "batch_size=3") == Outcome(0, "")
+    assert command("predict", *common, "output=tiled.tif", "tile=40", "batch_size=3") == Outcome(
+        0, ""
+    )
     assert command("predict", *common, "output=whole.tif", "tile=100") == Outcome(0, "")
-    with rasterio.open(tmp_path / "tiled.tif") as tiled, rasterio.open(tmp_path / "whole.tif") as whole:
+    with (
+        rasterio.open(tmp_path / "tiled.tif") as tiled,
+        rasterio.open(tmp_path / "whole.tif") as whole,
+    ):
         # Equal but for rounding: a value within 1e-4 of a half may round either way.
         assert np.abs(tiled.read().astype(int) - whole.read()).max() <= 1
         assert (tiled.read() != whole.read()).mean() < 1e-3
@@ -101,7 +112,12 @@ def test_seams_do_not_show(command, tmp_path, model, scene):
 
 def test_a_noise_seed_draws_one_sample(command, tmp_path, stochastic, scene):
     common = (f"model={stochastic}", f"input={scene}", "tile=40")
-    runs = {"none": [], "zero": ["noise_seed=0"], "seven": ["noise_seed=7"], "again": ["noise_seed=7"]}
+    runs = {
+        "none": [],
+        "zero": ["noise_seed=0"],
+        "seven": ["noise_seed=7"],
+        "again": ["noise_seed=7"],
+    }
     for name, given in runs.items():
         assert command("predict", *common, f"output={name}.tif", *given) == Outcome(0, "")
     assert (tmp_path / "seven.tif").read_bytes() == (tmp_path / "again.tif").read_bytes()
@@ -121,9 +137,14 @@ def test_a_noise_seed_draws_one_sample(command, tmp_path, stochastic, scene):
 
 def test_a_sample_shows_no_seams(command, tmp_path, stochastic, scene):
     common = (f"model={stochastic}", f"input={scene}", "noise_seed=7")
-    assert command("predict", *common, "output=tiled.tif", "tile=40", "batch_size=3") == Outcome(0, "")
+    assert command("predict", *common, "output=tiled.tif", "tile=40", "batch_size=3") == Outcome(
+        0, ""
+    )
     assert command("predict", *common, "output=whole.tif", "tile=100") == Outcome(0, "")
-    with rasterio.open(tmp_path / "tiled.tif") as tiled, rasterio.open(tmp_path / "whole.tif") as whole:
+    with (
+        rasterio.open(tmp_path / "tiled.tif") as tiled,
+        rasterio.open(tmp_path / "whole.tif") as whole,
+    ):
         # as above, equal but for rounding
         assert np.abs(tiled.read().astype(int) - whole.read()).max() <= 1
         assert (tiled.read() != whole.read()).mean() < 1e-3
@@ -137,12 +158,18 @@ def test_a_sample_equals_that_of_the_python_callable(command, tmp_path, stochast
     lr = torch.from_numpy(np.moveaxis(pixels, -1, 0).astype(np.float32))[None]
     model = srlab.load(stochastic)
     expected = model(lr, model.draw_noise(7))[0].round().clamp(0, 255).to(torch.uint8)
-    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "x4.png")), expected.movedim(0, -1).numpy())
+    np.testing.assert_array_equal(
+        np.asarray(Image.open(tmp_path / "x4.png")), expected.movedim(0, -1).numpy()
+    )
 
 
 def test_checkpoint_predicts_like_the_bundle(command, tmp_path, trained, scene):
     for name in ("model.safetensors", "checkpoints/last.ckpt"):
-        given = (f"model={trained / name}", f"input={scene}", f"output={trained.name}{len(name)}.tif")
+        given = (
+            f"model={trained / name}",
+            f"input={scene}",
+            f"output={trained.name}{len(name)}.tif",
+        )
         assert command("predict", *given) == Outcome(0, "")
     one, other = (rasterio.open(path).read() for path in sorted(tmp_path.glob("*.tif")))
     np.testing.assert_array_equal(one, other)
@@ -151,7 +178,9 @@ def test_checkpoint_predicts_like_the_bundle(command, tmp_path, trained, scene):
 @pytest.mark.parametrize("name", ["scene (1) [a], x=1 é~.tif", "it's.tif", "~x.tif"])
 def test_awkward_names_work_and_nothing_stray_is_left(command, tmp_path, model, scene, name):
     (tmp_path / name).write_bytes(scene.read_bytes())
-    assert command("predict", f"model={model}", f"input={name}", f"output=out {name}") == Outcome(0, "")
+    assert command("predict", f"model={model}", f"input={name}", f"output=out {name}") == Outcome(
+        0, ""
+    )
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([name, f"out {name}"])
 
 
@@ -164,7 +193,9 @@ class TestMistakes:
             assert outcome.code == 1
             assert outcome.error.startswith("error: ")
             assert "\n" not in outcome.error
-            assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+            assert {
+                path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()
+            } == before
             return outcome.error
 
         return run
@@ -186,7 +217,9 @@ class TestMistakes:
 
     @pytest.mark.parametrize("seed", ["-1", "1.5", "true", "many", "[1,2]", "4294967296"])
     def test_noise_seed_is_no_seed(self, refused, stochastic, scene, seed):
-        error = refused(f"model={stochastic}", f"input={scene}", "output=a.tif", f"noise_seed={seed}")
+        error = refused(
+            f"model={stochastic}", f"input={scene}", "output=a.tif", f"noise_seed={seed}"
+        )
         assert "give a whole number from 0 to 4294967295." in error
 
     def test_truncated_tiff(self, refused, tmp_path, model, scene):
@@ -195,10 +228,14 @@ class TestMistakes:
 
     def test_model_is_no_bundle(self, refused, tmp_path, scene):
         (tmp_path / "model.safetensors").write_text("not a bundle")
-        assert "not a bundle" in refused("model=model.safetensors", f"input={scene}", "output=a.tif")
+        assert "not a bundle" in refused(
+            "model=model.safetensors", f"input={scene}", "output=a.tif"
+        )
 
     def test_model_is_missing(self, refused, scene):
-        assert "no model at" in refused("model=nowhere.safetensors", f"input={scene}", "output=a.tif")
+        assert "no model at" in refused(
+            "model=nowhere.safetensors", f"input={scene}", "output=a.tif"
+        )
 
     def test_band_does_not_exist(self, refused, model, scene):
         assert "9" in refused(f"model={model}", f"input={scene}", "output=a.tif", "bands=[1,2,9]")
@@ -220,7 +257,9 @@ class TestMistakes:
         assert "input, output must be given" in refused(f"model={model}")
 
     def test_device_is_not_here(self, refused, model, scene):
-        assert "device=cuda:77" in refused(f"model={model}", f"input={scene}", "output=a.tif", "device=cuda:77")
+        assert "device=cuda:77" in refused(
+            f"model={model}", f"input={scene}", "output=a.tif", "device=cuda:77"
+        )
 
     def test_values_of_another_unit(self, refused, command, tmp_path, model):
         profile = {"driver": "GTiff", "count": 3, "height": 32, "width": 32, "dtype": "uint16"}
@@ -236,9 +275,18 @@ def test_real_sentinel2_scene_becomes_four_times_finer(command, tmp_path, shared
     path = shared_data("satellite/s2_ftw_8band_10m_uint16_utm33.tif")
     small = [line.replace("channels=8", "channels=16") for line in TINY if "crop_size" not in line]
     steps = ["trainer.max_steps=50", "schedule.pretrain_steps=20", "schedule.ramp_steps=10"]
-    given = ["generator=rrdb", "data=sentinel2", f"data.root={path}", "data.bands=[1,2,3,4]", *small, *steps]
+    given = [
+        "generator=rrdb",
+        "data=sentinel2",
+        f"data.root={path}",
+        "data.bands=[1,2,3,4]",
+        *small,
+        *steps,
+    ]
     assert command("train", *given, "hydra.run.dir=run") == Outcome(0, "")
-    assert command("predict", "model=run/model.safetensors", f"input={path}", "output=x4.tif") == Outcome(0, "")
+    assert command(
+        "predict", "model=run/model.safetensors", f"input={path}", "output=x4.tif"
+    ) == Outcome(0, "")
     with rasterio.open(path) as before, rasterio.open(tmp_path / "x4.tif") as after:
         assert (after.count, after.height, after.width) == (4, 4 * before.height, 4 * before.width)
         assert after.crs == before.crs

@@ -17,7 +17,10 @@ def test_arithmetic_is_that_of_the_formula():
     at_lr = 9 * (3 * 8 + 2 * 2 * 8 * 8 + 8 * 8 + 8 * 4 * 8)
     assert found.multiply_adds == pytest.approx(at_lr / 4 + 9 * 8 * 3)
     assert found.parameters == sum(p.numel() for p in network.parameters())
-    assert found.radius == (8, 8)  # five convolutions, one before the shuffle, and half of the last: 4 + 2 + 1 + 0.5
+    assert found.radius == (
+        8,
+        8,
+    )  # five convolutions, one before the shuffle, and half of the last: 4 + 2 + 1 + 0.5
 
 
 def test_memory_of_a_plain_network_is_that_of_its_tensors():
@@ -40,8 +43,17 @@ def test_memory_of_a_plain_network_is_that_of_its_tensors():
 
 def test_memory_grows_with_the_batch_and_shrinks_with_checkpointing():
     def peak(batch_size, checkpointing):
-        network = Residual(in_channels=3, out_channels=3, scale=2, channels=8, blocks=12, checkpointing=checkpointing)
-        found = summarise(network, in_channels=3, crop=(64, 64), scale=(2, 2), batch_size=batch_size)
+        network = Residual(
+            in_channels=3,
+            out_channels=3,
+            scale=2,
+            channels=8,
+            blocks=12,
+            checkpointing=checkpointing,
+        )
+        found = summarise(
+            network, in_channels=3, crop=(64, 64), scale=(2, 2), batch_size=batch_size
+        )
         return found.peak_bytes
 
     assert 1.8 < peak(4, False) / peak(2, False) < 2.2
@@ -49,11 +61,15 @@ def test_memory_grows_with_the_batch_and_shrinks_with_checkpointing():
 
 
 def test_table_names_what_cannot_be_measured_by_a_radius():
-    attention = RCAB(in_channels=1, out_channels=1, scale=2, channels=4, blocks=1, groups=1, reduction=2)
+    attention = RCAB(
+        in_channels=1, out_channels=1, scale=2, channels=4, blocks=1, groups=1, reduction=2
+    )
     crop = {"crop": (32, 32), "batch_size": 2}
     rows = [
         summarise(attention, in_channels=1, scale=(2, 2), **crop),
-        summarise(SRGANDiscriminator(in_channels=1, channels=2), in_channels=1, scale=(1, 1), **crop),
+        summarise(
+            SRGANDiscriminator(in_channels=1, channels=2), in_channels=1, scale=(1, 1), **crop
+        ),
         summarise(Interpolation(in_channels=1, scale=2), in_channels=1, scale=(2, 2), **crop),
     ]
     lines = table(rows).splitlines()
@@ -64,7 +80,8 @@ def test_table_names_what_cannot_be_measured_by_a_radius():
 
 
 @pytest.mark.parametrize(
-    "given", [["spatial_dims=3", "scale=[1,2,2]", "data.crop_size=[16,32,32]"], ["discriminator=none"]]
+    "given",
+    [["spatial_dims=3", "scale=[1,2,2]", "data.crop_size=[16,32,32]"], ["discriminator=none"]],
 )
 def test_command_prints_and_leaves_nothing(command, tmp_path, capfd, given):
     small = ["generator=rrdb", "generator.channels=4", "generator.blocks=1", "loader.batch_size=2"]

@@ -25,7 +25,13 @@ def checkpoint(folder, name="last"):
 
 
 def test_run_folder_holds_what_the_readme_says(trained):
-    for name in ("config.yaml", "metrics.csv", "checkpoints/last.ckpt", "checkpoints/best.ckpt", "model.safetensors"):
+    for name in (
+        "config.yaml",
+        "metrics.csv",
+        "checkpoints/last.ckpt",
+        "checkpoints/best.ckpt",
+        "model.safetensors",
+    ):
         assert (trained / name).stat().st_size > 0
     assert list((trained / "tensorboard").glob("events.*"))
     assert not list(trained.rglob("*.partial"))
@@ -37,12 +43,16 @@ def test_last_step_is_validated_and_bundle_is_its_average(trained):
 
     state = checkpoint(trained)["state_dict"]
     for name, tensor in load_file(trained / "model.safetensors").items():
-        source = name.replace("generator.", "ema.average.", 1) if name.startswith("generator.") else name
+        source = (
+            name.replace("generator.", "ema.average.", 1) if name.startswith("generator.") else name
+        )
         assert torch.equal(tensor, state[source])
 
 
 def test_best_checkpoint_has_the_best_score(trained):
-    scores = {step: float(row["val/psnr"]) for step, row in rows(trained).items() if row["val/psnr"]}
+    scores = {
+        step: float(row["val/psnr"]) for step, row in rows(trained).items() if row["val/psnr"]
+    }
     assert checkpoint(trained, "best")["global_step"] == max(scores, key=scores.get)
 
 
@@ -52,14 +62,25 @@ def test_tensorboard_has_scalars_and_pictures(trained):
     assert {"val/psnr", "val/ssim", "val/psnr_bicubic"} <= set(events.Tags()["scalars"])
     assert [event.step for event in events.Scalars("val/psnr")] == [4, 6]
     picture = events.Images("validation/0")[0]
-    assert (picture.height, picture.width) == (200, 4 * 200)  # LR, bicubic, SR and HR of a view of 200 × 200
+    assert (picture.height, picture.width) == (
+        200,
+        4 * 200,
+    )  # LR, bicubic, SR and HR of a view of 200 × 200
 
 
 def test_steps_phases_and_rates_are_as_configured(command, tmp_path):
     given = [
         *(*TINY, *PHASES, "trainer.log_every_n_steps=1", "trainer.val_check_interval=1000"),
-        *("scheduler@scheduler.generator=multistep", "scheduler.generator.milestones=[10,50]", "hydra.run.dir=run"),
-        *("optimiser.generator.lr=1e-3", "optimiser.discriminator.lr=2e-4", "adversarial.weight=0.5"),
+        *(
+            "scheduler@scheduler.generator=multistep",
+            "scheduler.generator.milestones=[10,50]",
+            "hydra.run.dir=run",
+        ),
+        *(
+            "optimiser.generator.lr=1e-3",
+            "optimiser.discriminator.lr=2e-4",
+            "adversarial.weight=0.5",
+        ),
     ]
     assert command("train", *given) == Outcome(0, "")
     logged = rows(tmp_path / "run")
@@ -73,33 +94,62 @@ def test_steps_phases_and_rates_are_as_configured(command, tmp_path):
     assert logged[21]["loss/discriminator"]
     state = checkpoint(tmp_path / "run")
     assert state["global_step"] == 60
-    updates = [{int(entry["step"]) for entry in optimiser["state"].values()} for optimiser in state["optimizer_states"]]
+    updates = [
+        {int(entry["step"]) for entry in optimiser["state"].values()}
+        for optimiser in state["optimizer_states"]
+    ]
     assert updates == [{60}, {40}]
     progress = state["loops"]["fit_loop"]["epoch_loop.batch_progress"]["total"]
     assert progress["ready"] == progress["processed"] == 60
 
 
 def test_validation_judges_the_discriminator_as_soon_as_it_has_learnt(command, tmp_path):
-    given = ["trainer.max_steps=4", "trainer.val_check_interval=1", "schedule.pretrain_steps=3", "hydra.run.dir=run"]
-    assert command("train", *TINY, *given, "schedule.discriminator_warmup_steps=1") == Outcome(0, "")
+    given = [
+        "trainer.max_steps=4",
+        "trainer.val_check_interval=1",
+        "schedule.pretrain_steps=3",
+        "hydra.run.dir=run",
+    ]
+    assert command("train", *TINY, *given, "schedule.discriminator_warmup_steps=1") == Outcome(
+        0, ""
+    )
     for name in ("val/accuracy_real", "val/accuracy_fake"):
         shares = [row[name] for _, row in sorted(rows(tmp_path / "run").items())]
         assert shares[:2] == ["", ""]
         assert all(0 <= float(share) <= 1 for share in shares[2:])
 
 
-@pytest.mark.parametrize("given", [["discriminator=none"], ["ema=null"], ["loader.accumulate=3"], ["loss=[l1,l2]"]])
+@pytest.mark.parametrize(
+    "given", [["discriminator=none"], ["ema=null"], ["loader.accumulate=3"], ["loss=[l1,l2]"]]
+)
 def test_variants_train(command, tmp_path, given):
-    tiny = [line for line in TINY if not (given == ["discriminator=none"] and line.startswith("discriminator"))]
-    steps = ["trainer.max_steps=3", "schedule.pretrain_steps=1", "schedule.ramp_steps=1", "trainer.log_every_n_steps=1"]
+    tiny = [
+        line
+        for line in TINY
+        if not (given == ["discriminator=none"] and line.startswith("discriminator"))
+    ]
+    steps = [
+        "trainer.max_steps=3",
+        "schedule.pretrain_steps=1",
+        "schedule.ramp_steps=1",
+        "trainer.log_every_n_steps=1",
+    ]
     assert command("train", *tiny, *steps, *given, "hydra.run.dir=run") == Outcome(0, "")
     final = rows(tmp_path / "run")[3]
     assert all(np.isfinite(float(value)) for value in final.values() if value)
 
 
 def test_weights_start_from_a_bundle(command, trained, tmp_path):
-    given = [*TINY, "generator.skip=cubic", "optimiser.generator.lr=0", "trainer.max_steps=1", "ema=null"]
-    assert command("train", *given, f"weights={trained}/model.safetensors", "hydra.run.dir=run") == Outcome(0, "")
+    given = [
+        *TINY,
+        "generator.skip=cubic",
+        "optimiser.generator.lr=0",
+        "trainer.max_steps=1",
+        "ema=null",
+    ]
+    assert command(
+        "train", *given, f"weights={trained}/model.safetensors", "hydra.run.dir=run"
+    ) == Outcome(0, "")
     before = checkpoint(trained)["state_dict"]
     after = checkpoint(tmp_path / "run")["state_dict"]
     assert torch.equal(after["generator.tail.weight"], before["ema.average.tail.weight"])
@@ -151,7 +201,9 @@ class TestMistakes:
     def test_crop_is_no_multiple_of_the_scale(self, refused):
         assert "multiple of the scale" in refused("data.crop_size=50")
 
-    @pytest.mark.parametrize("given", ["max_steps=0", "max_steps=-1", "val_check_interval=0", "val_check_interval=0.5"])
+    @pytest.mark.parametrize(
+        "given", ["max_steps=0", "max_steps=-1", "val_check_interval=0", "val_check_interval=0.5"]
+    )
     def test_counts_of_steps_below_one(self, refused, given):
         assert f"trainer.{given.replace('=', ' is ')};" in refused(*TINY, f"trainer.{given}")
 
@@ -161,7 +213,9 @@ class TestMistakes:
         content = (tmp_path / "whole.png").read_bytes()
         (tmp_path / "damaged.png").write_bytes(content[: len(content) // 2])
         for workers in (0, 1):
-            error = refused(*TINY, "data=rgb_folder", "data.root=.", f"loader.num_workers={workers}")
+            error = refused(
+                *TINY, "data=rgb_folder", "data.root=.", f"loader.num_workers={workers}"
+            )
             assert "damaged.png" in error
 
     def test_weights_of_another_scale(self, refused, trained):
@@ -206,7 +260,9 @@ def test_other_versions_warn_on_resume(command, trained, tmp_path):
     state["conditions"]["torch"] = "1.13.1"
     torch.save(state, run / "checkpoints" / "last.ckpt")
     assert command("train", "resume=last", "hydra.run.dir=run") == Outcome(0, "")
-    warning = f"resuming with torch {torch.__version__}, where the run had 1.13.1: results may differ"
+    warning = (
+        f"resuming with torch {torch.__version__}, where the run had 1.13.1: results may differ"
+    )
     assert warning in (run / "train.log").read_text()
     assert checkpoint(run)["global_step"] == 7
 
@@ -217,14 +273,19 @@ def test_finished_run_is_not_resumed(command, trained):
     assert "is finished" in outcome.error
 
 
-def test_run_that_was_killed_before_it_wrote_its_status_ends_when_resumed(command, trained, tmp_path):
+def test_run_that_was_killed_before_it_wrote_its_status_ends_when_resumed(
+    command, trained, tmp_path
+):
     shutil.copytree(trained, tmp_path / "run")
     (tmp_path / "run" / "status.json").unlink()
     before = checkpoint(tmp_path / "run")["state_dict"]
     assert command("train", "resume=last", "hydra.run.dir=run") == Outcome(0, "")
     assert (tmp_path / "run" / "status.json").read_text() == (trained / "status.json").read_text()
     assert rows(tmp_path / "run") == rows(trained)
-    assert all(torch.equal(tensor, before[name]) for name, tensor in checkpoint(tmp_path / "run")["state_dict"].items())
+    assert all(
+        torch.equal(tensor, before[name])
+        for name, tensor in checkpoint(tmp_path / "run")["state_dict"].items()
+    )
 
 
 @pytest.mark.parametrize(
@@ -247,7 +308,12 @@ def test_spoilt_files_of_a_run_are_named(command, trained, tmp_path, name, conte
 
 
 def test_interrupted_run_says_how_to_go_on(tmp_path):
-    given = [*TINY, "trainer.max_steps=100000", "callbacks.checkpoints.every=3", "hydra.run.dir=run"]
+    given = [
+        *TINY,
+        "trainer.max_steps=100000",
+        "callbacks.checkpoints.every=3",
+        "hydra.run.dir=run",
+    ]
     command = [sys.executable, "-m", "srlab.train", *given]
     # a shell's background jobs ignore SIGINT, and so would their children
     handled = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.default_int_handler)}
@@ -267,9 +333,16 @@ def test_interrupted_run_says_how_to_go_on(tmp_path):
 def unfinished(tmp_path_factory):
     """A folder in which a run of the default name was killed."""
     folder = tmp_path_factory.mktemp("unfinished")
-    given = [*TINY, "trainer.max_steps=100000", "callbacks.checkpoints.every=3", "trainer.log_every_n_steps=1"]
+    given = [
+        *TINY,
+        "trainer.max_steps=100000",
+        "callbacks.checkpoints.every=3",
+        "trainer.log_every_n_steps=1",
+    ]
     command = [sys.executable, "-m", "srlab.train", *given]
-    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     while process.poll() is None and not list(folder.rglob("last.ckpt")):
         time.sleep(0.05)
     process.kill()
@@ -279,21 +352,21 @@ def unfinished(tmp_path_factory):
 
 class TestResuming:
     def test_a_different_command_line_is_refused(self, unfinished, monkeypatch):
-        from srlab.resume import resumed
+        from srlab.cli.resume import resumed
 
         monkeypatch.chdir(unfinished)
         with pytest.raises(ValueError, match=r"seed is 0 in the run and 5 on the command line"):
             resumed(["resume=last", "seed=5"])
 
     def test_workers_may_differ(self, unfinished, monkeypatch):
-        from srlab.resume import resumed
+        from srlab.cli.resume import resumed
 
         monkeypatch.chdir(unfinished)
         arguments = resumed(["resume=last", "loader.num_workers=3"])
         assert arguments.index("loader.num_workers=3") > arguments.index("loader.num_workers=0")
 
     def test_last_is_the_newest_unfinished_run_of_the_name(self, unfinished, monkeypatch):
-        from srlab.resume import resumed
+        from srlab.cli.resume import resumed
 
         monkeypatch.chdir(unfinished)
         (run,) = (unfinished / "outputs" / "srresnet_demo").iterdir()
@@ -304,7 +377,7 @@ class TestResuming:
             resumed(["resume=last", "generator=rrdb"])
 
     def test_sweeps_are_not_resumed(self):
-        from srlab.resume import resumed
+        from srlab.cli.resume import resumed
 
         with pytest.raises(ValueError, match="cannot be combined with -m"):
             resumed(["-m", "resume=last"])

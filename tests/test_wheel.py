@@ -14,7 +14,16 @@ ROOT = Path(__file__).parents[1]
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)]
+    command = [
+        sys.executable,
+        "-m",
+        "build",
+        "--wheel",
+        "--no-isolation",
+        "--outdir",
+        str(folder),
+        str(ROOT),
+    ]
     subprocess.run(command, check=True, capture_output=True)
     return next(folder.glob("*.whl"))
 
@@ -33,9 +42,13 @@ def test_commands_compose_from_the_wheel(wheel, tmp_path, command):
     empty.mkdir()
     environment = {**os.environ, "PYTHONPATH": str(installed)}
     where = [sys.executable, "-c", "import srlab; print(srlab.__file__)"]
-    found = subprocess.run(where, cwd=empty, env=environment, capture_output=True, text=True, check=True)
+    found = subprocess.run(
+        where, cwd=empty, env=environment, capture_output=True, text=True, check=True
+    )
     assert Path(found.stdout.strip()).is_relative_to(installed)
     compose = [sys.executable, "-m", f"srlab.{command}", "--cfg", "job"]
-    done = subprocess.run(compose, cwd=empty, env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        compose, cwd=empty, env=environment, capture_output=True, text=True, check=True
+    )
     assert "seed: 0" in done.stdout or "overlap: auto" in done.stdout
     assert not list(empty.iterdir())

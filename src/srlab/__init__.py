@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from srlab.super_resolver import SuperResolver
+    from srlab.models.super_resolver import SuperResolver
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "load"]
@@ -19,6 +19,8 @@ def load(path: str | Path, *, trust: bool = False) -> SuperResolver:
     The result is called on LR batches ``(B, C, *S)`` in physical units and returns SR in physical units.
     `trust` allows networks defined outside srlab, whose code is then imported and run.
     """
-    from srlab.super_resolver import SuperResolver  # torch is imported only by those who need it
+    from srlab.models.super_resolver import (
+        SuperResolver,
+    )  # torch is imported only by those who need it
 
     return SuperResolver.load(path, trust=trust)

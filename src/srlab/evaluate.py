@@ -8,7 +8,8 @@ import sys
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from srlab import cli
+from srlab.cli import command as cli
+from srlab.mistakes import Mistake
 
 log = logging.getLogger(__name__)
 
@@ -16,7 +17,7 @@ log = logging.getLogger(__name__)
 def evaluate(config: DictConfig) -> None:
     """Score every test image of a source, and compare pictures of the first."""
     import srlab
-    from srlab.inference import chosen_device
+    from srlab.prediction.inference import chosen_device
     from srlab.report.scores import compare, write_report
 
     cli.require(config, "model")
@@ -24,7 +25,7 @@ def evaluate(config: DictConfig) -> None:
     config.scale, config.spatial_dims = list(model.card.scale), model.card.spatial_dims
     data = instantiate(config.data, _convert_="all")
     if len(data.bands) != model.generator.in_channels:
-        raise ValueError(
+        raise Mistake(
             f"data.bands names {len(data.bands)} bands and the model takes {model.generator.in_channels}: "
             f"it was trained on data.bands={list(model.card.bands)}."
         )

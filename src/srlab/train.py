@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from srlab import assembly, cli
-from srlab.launch import launched
-from srlab.mistakes import naming, one_line_errors
-from srlab.resume import CONFIG, LAST, stored_config
-from srlab.training.folder import held
+from srlab.cli import assembly
+from srlab.cli import command as cli
+from srlab.cli.errors import naming, one_line_errors
+from srlab.cli.launch import launched
+from srlab.cli.resume import CONFIG, LAST, stored_config
+from srlab.mistakes import ExistingFile
+from srlab.training.processes.folder import held
 from srlab.training.status import STATUS, Outcome, Status
 
 if TYPE_CHECKING:
@@ -37,8 +39,8 @@ def train(config: DictConfig) -> float | None:
     """
     from lightning import seed_everything
 
-    from srlab.bundle import load_checkpoint
-    from srlab.training.process import isolated, quieten
+    from srlab.models.bundle import load_checkpoint
+    from srlab.training.processes.isolation import isolated, quieten
 
     folder = Path(HydraConfig.get().runtime.output_dir)
     checkpoint = config.resume
@@ -47,7 +49,7 @@ def train(config: DictConfig) -> float | None:
         config = stored_config(folder, config)
         _cut_curves(config, after=state["global_step"])
     elif (folder / LAST).exists():
-        raise FileExistsError(f"{folder} already holds a run; choose another folder.")
+        raise ExistingFile(f"{folder} already holds a run; choose another folder.")
     assembly.check(config)
     with isolated():
         quieten()
@@ -65,9 +67,11 @@ def train(config: DictConfig) -> float | None:
             return _fitted(trainer, module, loader, folder=folder, checkpoint=checkpoint)
 
 
-def _fitted(trainer: Trainer, module: GAN, data: Any, *, folder: Path, checkpoint: str | None) -> float | None:  # noqa: ANN401 (a DataModule)
+def _fitted(
+    trainer: Trainer, module: GAN, data: Any, *, folder: Path, checkpoint: str | None
+) -> float | None:
     """Train, write down how it ended, and return what a sweep compares."""
-    from srlab.training.ranks import is_child
+    from srlab.training.processes.ranks import is_child
 
     if trainer.is_global_zero:
         (folder / STATUS).unlink(missing_ok=True)
@@ -82,7 +86,9 @@ def _fitted(trainer: Trainer, module: GAN, data: Any, *, folder: Path, checkpoin
     except FloatingPointError as error:
         _ended(trainer, folder, diverged=True)
         if is_child(trainer):
-            raise SystemExit(0) from error  # the first process writes down how it ended, and says why
+            raise SystemExit(
+                0
+            ) from error  # the first process writes down how it ended, and says why
         if not assembly.sweeping():
             raise
         log.warning("%s", error)
@@ -99,7 +105,10 @@ def _ended(trainer: Trainer, folder: Path, *, diverged: bool) -> None:
         return
     outcome: Outcome = "diverged" if diverged else "completed"
     if not diverged and trainer.global_step < trainer.max_steps:
-        if not any(isinstance(each, EarlyStopping) and each.stopping_reason.value for each in _callbacks(trainer)):
+        if not any(
+            isinstance(each, EarlyStopping) and each.stopping_reason.value
+            for each in _callbacks(trainer)
+        ):
             _tell_how_to_go_on(folder)
             return
         outcome = "stopped early"
@@ -111,7 +120,9 @@ def _ended(trainer: Trainer, folder: Path, *, diverged: bool) -> None:
 
 def _tell_how_to_go_on(folder: Path) -> None:
     if (folder / LAST).is_file():
-        log.info("stopped; go on from the last checkpoint with resume=last hydra.run.dir=%s", folder)
+        log.info(
+            "stopped; go on from the last checkpoint with resume=last hydra.run.dir=%s", folder
+        )
 
 
 def _checkpoints(trainer: Trainer) -> Checkpoints:
@@ -131,7 +142,9 @@ def _score(trainer: Trainer, *, diverged: bool) -> float | None:
         return kept.best
     if diverged or kept.best is None:
         worst = -FINITE if kept.mode == "max" else FINITE
-        log.warning("this run counts as %g in the sweep, the worst %s there is", worst, kept.monitor)
+        log.warning(
+            "this run counts as %g in the sweep, the worst %s there is", worst, kept.monitor
+        )
         return worst
     return max(-FINITE, min(kept.best, FINITE))
 
@@ -144,7 +157,7 @@ def _cut_curves(config: DictConfig, *, after: int) -> None:
 
 
 def _described(module: GAN) -> str:
-    def millions(network: Any) -> str:  # noqa: ANN401
+    def millions(network: Any) -> str:
         return f"{type(network).__name__} ({sum(p.numel() for p in network.parameters()) / 1e6:.2f} M parameters)"
 
     scale = "×".join(str(factor) for factor in module.card.scale)

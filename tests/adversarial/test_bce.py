@@ -14,7 +14,9 @@ heads = pytest.mark.parametrize("shapes", HEADS, ids=len)
 
 def logits(shapes, seed):
     generator = torch.Generator().manual_seed(seed)
-    return tuple(5 * torch.randn(shape, dtype=torch.float64, generator=generator) for shape in shapes)
+    return tuple(
+        5 * torch.randn(shape, dtype=torch.float64, generator=generator) for shape in shapes
+    )
 
 
 def against(heads, target):
@@ -33,19 +35,25 @@ def test_generator_loss_calls_the_fake_real(shapes):
 def test_discriminator_loss_tells_real_from_fake(shapes, smoothing):
     fake, real = logits(shapes, 0), logits(shapes, 1)
     expected = against(real, 1 - smoothing) + against(fake, 0.0)
-    torch.testing.assert_close(BCE(label_smoothing=smoothing).discriminator_loss(fake, real), expected)
+    torch.testing.assert_close(
+        BCE(label_smoothing=smoothing).discriminator_loss(fake, real), expected
+    )
 
 
 @settings(max_examples=50, deadline=None)
 @given(value=st.floats(-30, 30), smoothing=st.floats(0, 0.9))
 def test_smoothing_leaves_the_generator_side_alone(value, smoothing):
     fake = (torch.full((1, 1), value, dtype=torch.float64),)
-    torch.testing.assert_close(BCE(label_smoothing=smoothing).generator_loss(fake, fake), against(fake, 1.0))
+    torch.testing.assert_close(
+        BCE(label_smoothing=smoothing).generator_loss(fake, fake), against(fake, 1.0)
+    )
 
 
 def test_each_head_counts_the_same_whatever_its_size():
     small, large = torch.zeros(1, 1), torch.full((1, 1, 50, 50), 3.0)
-    expected = (cross_entropy(small, torch.ones(1, 1)) + cross_entropy(large, torch.ones_like(large))) / 2
+    expected = (
+        cross_entropy(small, torch.ones(1, 1)) + cross_entropy(large, torch.ones_like(large))
+    ) / 2
     torch.testing.assert_close(BCE().generator_loss((small, large), (small, large)), expected)
 
 
@@ -55,7 +63,8 @@ def test_each_side_pulls_in_its_own_direction(shapes):
     for head in torch.autograd.grad(BCE().generator_loss(fake, real), fake):
         assert (head < 0).all()  # descent raises the logits of the fake
     by_fake, by_real = (
-        torch.autograd.grad(BCE().discriminator_loss(fake, real), side, retain_graph=True) for side in (fake, real)
+        torch.autograd.grad(BCE().discriminator_loss(fake, real), side, retain_graph=True)
+        for side in (fake, real)
     )
     assert all((head > 0).all() for head in by_fake)
     assert all((head < 0).all() for head in by_real)
@@ -64,14 +73,21 @@ def test_each_side_pulls_in_its_own_direction(shapes):
 def test_smoothed_optimum_is_the_smoothed_label():
     # d/dx of (1-s)·softplus(-x) + s·softplus(x) is zero where sigmoid(x) = 1 - s
     optimum = torch.logit(torch.tensor([0.9], dtype=torch.float64)).requires_grad_()
-    loss = BCE(label_smoothing=0.1).discriminator_loss((torch.zeros(1, dtype=torch.float64),), (optimum,))
-    torch.testing.assert_close(torch.autograd.grad(loss, optimum)[0], torch.zeros(1, dtype=torch.float64))
+    loss = BCE(label_smoothing=0.1).discriminator_loss(
+        (torch.zeros(1, dtype=torch.float64),), (optimum,)
+    )
+    torch.testing.assert_close(
+        torch.autograd.grad(loss, optimum)[0], torch.zeros(1, dtype=torch.float64)
+    )
 
 
 @pytest.mark.parametrize("confident", [-1e4, 1e4])
 def test_confident_logits_stay_finite(confident):
     head = torch.full((2, 1), confident).requires_grad_()
-    for loss in (BCE().generator_loss((head,), (head,)), BCE(label_smoothing=0.1).discriminator_loss((head,), (head,))):
+    for loss in (
+        BCE().generator_loss((head,), (head,)),
+        BCE(label_smoothing=0.1).discriminator_loss((head,), (head,)),
+    ):
         assert loss.isfinite()
         assert torch.autograd.grad(loss, head)[0].isfinite().all()
 

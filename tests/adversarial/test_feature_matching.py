@@ -13,14 +13,18 @@ SHAPES = [(2, 3, 6, 5), (2, 8, 3, 2), (2, 4, 2, 3, 2)]
 
 def features(seed, dtype=torch.float64):
     generator = torch.Generator().manual_seed(seed)
-    return tuple(torch.randn(shape, dtype=torch.float64, generator=generator).to(dtype) for shape in SHAPES)
+    return tuple(
+        torch.randn(shape, dtype=torch.float64, generator=generator).to(dtype) for shape in SHAPES
+    )
 
 
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10**6))
 def test_matches_the_formula(seed):
     fake, real = features(seed), features(seed + 1)
-    expected = np.mean([np.abs(a.numpy() - b.numpy()).mean() for a, b in zip(fake, real, strict=True)])
+    expected = np.mean(
+        [np.abs(a.numpy() - b.numpy()).mean() for a, b in zip(fake, real, strict=True)]
+    )
     assert feature_matching(fake, real).item() == pytest.approx(expected)
 
 
@@ -58,6 +62,8 @@ def test_gradient_matches_finite_differences():
 
 
 def test_discriminator_must_have_features():
-    message = "returns no features to match; set adversarial.feature_matching=0 or choose another one."
+    message = (
+        "returns no features to match; set adversarial.feature_matching=0 or choose another one."
+    )
     with pytest.raises(ValueError, match=re.escape(message)):
         feature_matching((), ())

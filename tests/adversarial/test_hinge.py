@@ -23,7 +23,10 @@ def test_matches_the_formula(fake, real):
 @settings(max_examples=50, deadline=None)
 @given(margin=st.floats(1, 1e4))
 def test_beyond_the_margin_the_discriminator_is_content(margin):
-    fake, real = torch.full((2, 1), -margin).requires_grad_(), torch.full((2, 1), margin).requires_grad_()
+    fake, real = (
+        torch.full((2, 1), -margin).requires_grad_(),
+        torch.full((2, 1), margin).requires_grad_(),
+    )
     loss = Hinge().discriminator_loss((fake,), (real,))
     assert loss.item() == 0
     for gradient in torch.autograd.grad(loss, (fake, real)):

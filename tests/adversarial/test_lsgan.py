@@ -25,7 +25,10 @@ def test_matches_the_formula(fake, real, smoothing):
 @pytest.mark.parametrize("smoothing", [0.0, 0.25])
 def test_rests_at_its_targets(smoothing):
     objective = LSGAN(label_smoothing=smoothing)
-    fake, real = torch.zeros(3, 1).requires_grad_(), torch.full((3, 1), 1 - smoothing).requires_grad_()
+    fake, real = (
+        torch.zeros(3, 1).requires_grad_(),
+        torch.full((3, 1), 1 - smoothing).requires_grad_(),
+    )
     loss = objective.discriminator_loss((fake,), (real,))
     assert loss.item() == 0
     for gradient in torch.autograd.grad(loss, (fake, real)):

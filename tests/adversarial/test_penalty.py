@@ -18,11 +18,15 @@ from srlab.discriminators import (
 
 SIZES = [(3, 2, 5, 4), (2, 1, 3, 4, 5)]
 sizes = pytest.mark.parametrize("size", SIZES, ids=str)
-both = pytest.mark.parametrize("penalty", [R1(gamma=3.0, interval=1), WGANGP(weight=3.0)], ids=["R1", "WGANGP"])
+both = pytest.mark.parametrize(
+    "penalty", [R1(gamma=3.0, interval=1), WGANGP(weight=3.0)], ids=["R1", "WGANGP"]
+)
 
 
 def random(*size, seed=0, dtype=torch.float64):
-    return torch.randn(size, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)).to(dtype)
+    return torch.randn(size, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)).to(
+        dtype
+    )
 
 
 class Critic(nn.Module):
@@ -81,8 +85,12 @@ def test_r1_looks_at_real_images_alone():
 def test_size_of_a_map_of_patches_does_not_matter(penalty, height, width):
     weight = random(3)
     norm = weight.norm()
-    loss = penalty(Critic(pointwise(weight)), random(2, 3, height, width), random(2, 3, height, width, seed=1))
-    torch.testing.assert_close(loss, 3 / 2 * norm**2 if isinstance(penalty, R1) else 3 * (norm - 1) ** 2)
+    loss = penalty(
+        Critic(pointwise(weight)), random(2, 3, height, width), random(2, 3, height, width, seed=1)
+    )
+    torch.testing.assert_close(
+        loss, 3 / 2 * norm**2 if isinstance(penalty, R1) else 3 * (norm - 1) ** 2
+    )
 
 
 def test_separate_patches_are_images_of_their_own():
@@ -149,7 +157,9 @@ def test_wgan_gp_draws_shares_uniformly():
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
 def test_flat_discriminator_has_finite_gradients(penalty, size, dtype):
     weight = torch.zeros(size[1:], requires_grad=True)
-    loss = penalty(Critic(linear(weight)), random(*size, dtype=dtype), random(*size, dtype=dtype, seed=1))
+    loss = penalty(
+        Critic(linear(weight)), random(*size, dtype=dtype), random(*size, dtype=dtype, seed=1)
+    )
     assert loss.item() == (0 if isinstance(penalty, R1) else 3)
     assert torch.equal(torch.autograd.grad(loss, weight)[0], torch.zeros(size[1:]))
 
@@ -165,7 +175,10 @@ def test_extreme_images_have_finite_gradients(penalty, value):
     loss = penalty(critic, fake, spike)
     loss.backward()
     assert loss.isfinite()
-    assert all(parameter.grad is None or parameter.grad.isfinite().all() for parameter in critic.parameters())
+    assert all(
+        parameter.grad is None or parameter.grad.isfinite().all()
+        for parameter in critic.parameters()
+    )
 
 
 @both
@@ -186,7 +199,9 @@ def test_second_order_gradient_matches_finite_differences(penalty, spatial_dims)
 
 DISCRIMINATORS = {
     "srgan": lambda: SRGANDiscriminator(in_channels=1, channels=2, pooled_size=1, dense_channels=4),
-    "esrgan": lambda: ESRGANDiscriminator(in_channels=1, channels=2, layers=2, pooled_size=1, dense_channels=4),
+    "esrgan": lambda: ESRGANDiscriminator(
+        in_channels=1, channels=2, layers=2, pooled_size=1, dense_channels=4
+    ),
     "unet": lambda: UNetDiscriminator(in_channels=1, channels=2, layers=2),
     **{
         f"patchgan {kind}": lambda kind=kind: PatchGANDiscriminator(
@@ -204,7 +219,9 @@ def test_gradient_reaches_every_weight_of_every_discriminator(penalty, name):
     torch.manual_seed(0)
     critic = DISCRIMINATORS[name]()
     penalty(
-        critic, random(2, 1, 16, 18, dtype=torch.float32), random(2, 1, 16, 18, dtype=torch.float32, seed=1)
+        critic,
+        random(2, 1, 16, 18, dtype=torch.float32),
+        random(2, 1, 16, 18, dtype=torch.float32, seed=1),
     ).backward()
     for path, parameter in critic.named_parameters():
         assert parameter.grad is None or parameter.grad.isfinite().all(), path
@@ -217,7 +234,10 @@ def test_penalty_joins_the_loss_of_the_same_update(penalty):
     """Spectral normalisation changes its vectors in each pass, which must not break the backward of an earlier one."""
     torch.manual_seed(0)
     critic = UNetDiscriminator(in_channels=1, channels=2, layers=1)
-    fake, real = random(2, 1, 8, 8, dtype=torch.float32), random(2, 1, 8, 8, dtype=torch.float32, seed=1)
+    fake, real = (
+        random(2, 1, 8, 8, dtype=torch.float32),
+        random(2, 1, 8, 8, dtype=torch.float32, seed=1),
+    )
     loss = critic(fake).logits[0].mean() - critic(real).logits[0].mean()
     (loss + penalty(critic, fake, real)).backward()
     assert all(parameter.grad.isfinite().all() for parameter in critic.parameters())
@@ -255,7 +275,9 @@ def test_computed_in_float32_under_autocast(penalty, dtype):
         inside = value(fake, real)
     layer.double()
     assert inside.dtype == torch.float32
-    torch.testing.assert_close(inside.double(), value(fake.double(), real.double()), rtol=1e-5, atol=0)
+    torch.testing.assert_close(
+        inside.double(), value(fake.double(), real.double()), rtol=1e-5, atol=0
+    )
 
 
 @pytest.mark.parametrize("kind", [R1, WGANGP])

@@ -47,9 +47,14 @@ def test_equal_logits_are_undecided(logit):
 @given(fake=values, real=values, shift=st.floats(-1e3, 1e3))
 def test_only_differences_count(fake, real, shift):
     for side in SIDES:
-        moved = getattr(Relativistic(), side)((torch.tensor(fake + shift),), (torch.tensor(real + shift),))
+        moved = getattr(Relativistic(), side)(
+            (torch.tensor(fake + shift),), (torch.tensor(real + shift),)
+        )
         torch.testing.assert_close(
-            moved, getattr(Relativistic(), side)((torch.tensor(fake),), (torch.tensor(real),)), rtol=1e-9, atol=1e-9
+            moved,
+            getattr(Relativistic(), side)((torch.tensor(fake),), (torch.tensor(real),)),
+            rtol=1e-9,
+            atol=1e-9,
         )
 
 
@@ -63,7 +68,10 @@ def test_the_sides_mirror_each_other(fake, real):
 
 
 def test_generator_gains_from_less_realistic_real_images():
-    fake, real = (torch.tensor(x, dtype=torch.float64).requires_grad_() for x in ([[-1.0], [0.5]], [[2.0], [1.0]]))
+    fake, real = (
+        torch.tensor(x, dtype=torch.float64).requires_grad_()
+        for x in ([[-1.0], [0.5]], [[2.0], [1.0]])
+    )
     (gradient,) = torch.autograd.grad(Relativistic().generator_loss((fake,), (real,)), real)
     assert (gradient > 0).all()
 
@@ -86,22 +94,32 @@ class Game(nn.Module):
     def __init__(self):
         super().__init__()
         generator = torch.Generator().manual_seed(0)
-        self.generator, self.map, self.whole = nn.Conv2d(1, 1, 3), nn.Conv2d(1, 1, 3), nn.Linear(36, 1)
+        self.generator, self.map, self.whole = (
+            nn.Conv2d(1, 1, 3),
+            nn.Conv2d(1, 1, 3),
+            nn.Linear(36, 1),
+        )
         for parameter in self.parameters():
             parameter.data = torch.randn(parameter.shape, dtype=torch.float64, generator=generator)
 
     def forward(self, lr, hr):
-        return tuple((self.map(image), self.whole(image.flatten(1))) for image in (self.generator(lr), hr))
+        return tuple(
+            (self.map(image), self.whole(image.flatten(1))) for image in (self.generator(lr), hr)
+        )
 
 
 def batch():
     generator = torch.Generator().manual_seed(1)
-    return tuple(torch.randn(4, 1, side, side, dtype=torch.float64, generator=generator) for side in (8, 6))
+    return tuple(
+        torch.randn(4, 1, side, side, dtype=torch.float64, generator=generator) for side in (8, 6)
+    )
 
 
 def rank_of_two(rank, folder):
     torch.set_num_threads(1)
-    distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
+    distributed.init_process_group(
+        "gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2
+    )
     try:
         game = DistributedDataParallel(Game())
         half = [images[2 * rank : 2 * rank + 2] for images in batch()]
@@ -110,7 +128,10 @@ def rank_of_two(rank, folder):
             game.zero_grad()
             loss = getattr(Relativistic(label_smoothing=0.1), side)(*game(*half))
             loss.backward()
-            results[side] = (loss.detach(), [parameter.grad.clone() for parameter in game.parameters()])
+            results[side] = (
+                loss.detach(),
+                [parameter.grad.clone() for parameter in game.parameters()],
+            )
         torch.save(results, f"{folder}/{rank}.pt")
     finally:
         distributed.destroy_process_group()
@@ -131,4 +152,6 @@ def test_two_ranks_equal_one_process_with_the_whole_batch(tmp_path, monkeypatch)
         loss.backward()
         torch.testing.assert_close((ranks[0][side][0] + ranks[1][side][0]) / 2, loss.detach())
         for rank in ranks:
-            torch.testing.assert_close(rank[side][1], [parameter.grad for parameter in game.parameters()])
+            torch.testing.assert_close(
+                rank[side][1], [parameter.grad for parameter in game.parameters()]
+            )

@@ -21,7 +21,10 @@ def test_discriminator_loss_is_the_difference_of_means(fake, real, shift):
 
 
 @settings(max_examples=50, deadline=None)
-@given(fake=arrays(np.float64, 8, elements=st.floats(0, 1)), real=arrays(np.float64, 8, elements=st.floats(2, 3)))
+@given(
+    fake=arrays(np.float64, 8, elements=st.floats(0, 1)),
+    real=arrays(np.float64, 8, elements=st.floats(2, 3)),
+)
 def test_best_critic_finds_the_wasserstein_distance(fake, real):
     # where all that is real exceeds all that is fake, the best critic of slope 1 is the identity
     loss = WGAN().discriminator_loss((torch.tensor(fake),), (torch.tensor(real),))

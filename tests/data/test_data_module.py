@@ -24,7 +24,10 @@ class Positions:
     def __getitem__(self, position):
         if self.length is not None and position >= self.length:
             raise IndexError(position)
-        sample = {"lr": torch.full((1, 2, 2), float(position)), "hr": torch.full((1, 4, 4), float(position))}
+        sample = {
+            "lr": torch.full((1, 2, 2), float(position)),
+            "hr": torch.full((1, 4, 4), float(position)),
+        }
         if position in self.missing:
             sample["valid"] = torch.arange(16).view(1, 4, 4) > 3
         return sample
@@ -44,12 +47,17 @@ def positions(data, steps):
 
 
 def test_a_batch_is_one_update_of_accumulated_micro_batches():
-    assert positions(module(accumulate=3), 2) == [[[0, 1], [2, 3], [4, 5]], [[6, 7], [8, 9], [10, 11]]]
+    assert positions(module(accumulate=3), 2) == [
+        [[0, 1], [2, 3], [4, 5]],
+        [[6, 7], [8, 9], [10, 11]],
+    ]
 
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_micro_batches_are_stacked_samples(workers):
-    (batch,) = islice(iter(module(batch_size=3, accumulate=2, num_workers=workers).train_dataloader()), 1)
+    (batch,) = islice(
+        iter(module(batch_size=3, accumulate=2, num_workers=workers).train_dataloader()), 1
+    )
     assert [micro["hr"].shape for micro in batch] == [(3, 1, 4, 4)] * 2
     assert [micro["lr"].shape for micro in batch] == [(3, 1, 2, 2)] * 2
     assert batch[1]["hr"][2].unique().tolist() == [5]
@@ -110,7 +118,11 @@ def test_senseless_sizes_are_refused(settings):
         module(**settings)
 
 
-ENDS = {"an error": "raise RuntimeError", "an exit": "sys.exit(1)", "Ctrl-C": "raise KeyboardInterrupt"}
+ENDS = {
+    "an error": "raise RuntimeError",
+    "an exit": "sys.exit(1)",
+    "Ctrl-C": "raise KeyboardInterrupt",
+}
 
 
 @pytest.mark.parametrize("end", ENDS)
@@ -124,7 +136,9 @@ print(*[child.pid for child in multiprocessing.active_children()], flush=True)
 {ENDS[end]}
 """
     here = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
-    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, env=here)
+    ended = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, env=here
+    )
     assert ended.returncode != 0
     workers = [int(pid) for pid in ended.stdout.split()]
     assert len(workers) == 2

@@ -11,7 +11,14 @@ from srlab.degradations import Bicubic
 
 
 def demo(**overrides):
-    settings = {"bands": [1, 2, 3], "scale": 4, "crop_size": 32, "augment": True, "seed": 0, **overrides}
+    settings = {
+        "bands": [1, 2, 3],
+        "scale": 4,
+        "crop_size": 32,
+        "augment": True,
+        "seed": 0,
+        **overrides,
+    }
     degradation = Bicubic(scale=settings["scale"], integers=[0, 255])
     return DemoPhotographs(degradation=degradation, **settings)
 
@@ -22,7 +29,9 @@ def names(dataset):
 
 def test_photographs_are_trained_validated_or_tested_on_but_never_twice():
     data = demo()
-    training, validation, test = (set(names(dataset)) for dataset in (data.training, data.validation, data.test))
+    training, validation, test = (
+        set(names(dataset)) for dataset in (data.training, data.validation, data.test)
+    )
     assert len(training) == len(data.training.regions) >= 5
     assert len(validation) == len(test) == 1
     assert training.isdisjoint(validation | test)
@@ -31,7 +40,11 @@ def test_photographs_are_trained_validated_or_tested_on_but_never_twice():
 
 def test_values_are_those_of_8_bit_photographs():
     data = demo()
-    samples = [data.training[position] for position in range(40)] + list(data.validation) + list(data.test)
+    samples = (
+        [data.training[position] for position in range(40)]
+        + list(data.validation)
+        + list(data.test)
+    )
     for sample in samples:
         for image in (sample["lr"], sample["hr"]):
             assert 0 <= image.min() <= image.max() <= 255
@@ -73,5 +86,7 @@ def test_validation_views_share_no_pixel():
 
 def test_a_missing_skimage_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "skimage.data", None)
-    with pytest.raises(ImportError, match=re.escape("data=demo needs scikit-image: pip install 'srlab[demo]'.")):
+    with pytest.raises(
+        ImportError, match=re.escape("data=demo needs scikit-image: pip install 'srlab[demo]'.")
+    ):
         demo()

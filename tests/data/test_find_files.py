@@ -11,7 +11,16 @@ SUFFIXES = [".png", ".tif"]
 
 @pytest.fixture
 def tree(tmp_path):
-    names = ["b.png", "a.tif", "deep/er/c.PNG", "deep/d.Tif", "notes.txt", "e.jpg", ".hidden.png", "deep/._c.png"]
+    names = [
+        "b.png",
+        "a.tif",
+        "deep/er/c.PNG",
+        "deep/d.Tif",
+        "notes.txt",
+        "e.jpg",
+        ".hidden.png",
+        "deep/._c.png",
+    ]
     for name in [*names, ".thumbnails/f.png", "deep/.ipynb_checkpoints/g.png", "noext"]:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
@@ -98,7 +107,9 @@ def test_a_link_to_a_file_is_followed_and_a_broken_one_is_not(tree):
 
 
 def test_a_missing_place_is_an_error(tmp_path):
-    message = "/nowhere does not exist; give a file, a folder or a glob of .png/.tif files, or data=demo."
+    message = (
+        "/nowhere does not exist; give a file, a folder or a glob of .png/.tif files, or data=demo."
+    )
     with pytest.raises(FileNotFoundError, match=re.escape(f"data.root={tmp_path}{message}")):
         find_files(f"{tmp_path}/nowhere", SUFFIXES)
 

@@ -42,7 +42,14 @@ def folder(root, **overrides):
 def write(path, image, names=(), **profile):
     """Write ``(C, H, W)`` as it is."""
     bands, height, width = image.shape
-    profile = {"driver": "GTiff", "count": bands, "height": height, "width": width, "dtype": image.dtype, **profile}
+    profile = {
+        "driver": "GTiff",
+        "count": bands,
+        "height": height,
+        "width": width,
+        "dtype": image.dtype,
+        **profile,
+    }
     with rasterio.open(path, "w", **profile) as file:
         file.write(image)
         for number, name in enumerate(names, start=1):
@@ -50,7 +57,9 @@ def write(path, image, names=(), **profile):
 
 
 def picture(path, *shape, value=None):
-    image = np.random.default_rng(0).integers(0, 256, shape) if value is None else np.full(shape, value)
+    image = (
+        np.random.default_rng(0).integers(0, 256, shape) if value is None else np.full(shape, value)
+    )
     Image.fromarray(image.astype(np.uint8)).save(path)
 
 
@@ -69,7 +78,10 @@ def test_training_and_validation_share_no_pixel_of_one_file(tmp_path, shape, fra
     write(tmp_path / "scene.tif", image)
     data = folder(tmp_path / "scene.tif", validation_fraction=fraction, validation_size=None)
     held = round(40 * fraction)
-    training, validation = values(data.training[position] for position in range(500)), values(data.validation)
+    training, validation = (
+        values(data.training[position] for position in range(500)),
+        values(data.validation),
+    )
     expected = image[0, 40 - held :] if shape[0] == 40 else image[0, :, 40 - held :]
     assert validation == set(expected.flatten())
     rest = set(image.flatten()) - validation
@@ -185,8 +197,12 @@ def test_workers_read_the_same_samples(tmp_path):
     for number in range(5):
         picture(tmp_path / f"{number}.png", 30, 40 + number)
     data = folder(tmp_path)
-    expected = [data.training[position]["hr"].numpy() for position in range(24)]  # the files are open, then forked
-    loader = DataLoader(data.training, sampler=range(24), batch_size=4, num_workers=2, collate_fn=list)
+    expected = [
+        data.training[position]["hr"].numpy() for position in range(24)
+    ]  # the files are open, then forked
+    loader = DataLoader(
+        data.training, sampler=range(24), batch_size=4, num_workers=2, collate_fn=list
+    )
     read = [sample["hr"].numpy() for batch in loader for sample in batch]
     for ours, theirs in zip(expected, read, strict=True):
         np.testing.assert_array_equal(ours, theirs)
@@ -199,12 +215,16 @@ def test_no_more_than_the_crop_is_read_from_disk(shared_data, monkeypatch):
     def spying(path, **settings):
         reader = open_reader(path, **settings)
         read = reader.read
-        monkeypatch.setattr(reader, "read", lambda window: asked.append(window) or read(window), raising=False)
+        monkeypatch.setattr(
+            reader, "read", lambda window: asked.append(window) or read(window), raising=False
+        )
         return reader
 
     open_reader = srlab.data.folder.open_reader
     monkeypatch.setattr(srlab.data.folder, "open_reader", spying)
-    data = folder(path, bands=[3, 2, 1, 4], crop_size=(48, 32), augment=False, validation_fraction=0.2)
+    data = folder(
+        path, bands=[3, 2, 1, 4], crop_size=(48, 32), augment=False, validation_fraction=0.2
+    )
     assert asked == []
     assert len(data.channels) == 4
     assert data.pixel_size == pytest.approx((10, 10))
@@ -236,10 +256,15 @@ def test_hundreds_of_files_do_not_exhaust_the_handles(tmp_path):
         print(len({float(data.training[position]["hr"].mean()) for position in range(400)}))
     """
     process = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script), str(tmp_path)], capture_output=True, text=True, check=False
+        [sys.executable, "-c", textwrap.dedent(script), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert process.returncode == 0, process.stderr
     means, different = process.stdout.splitlines()
     # the names sort as text
-    assert means.split() == [str(int(name) % 256) for name in sorted(map(str, range(300)), key=lambda n: f"{n}.png")]
+    assert means.split() == [
+        str(int(name) % 256) for name in sorted(map(str, range(300)), key=lambda n: f"{n}.png")
+    ]
     assert int(different) > 100

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from srlab.data.handles import FewOpen, OneOfMany
-from srlab.io.array import ArrayReader
+from srlab.io.array.memory import ArrayReader
 
 
 class Counting(ArrayReader):

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 from srlab.data.pairs import FixedViews, Pairing, RandomCrops
 from srlab.data.regions import Region
 from srlab.degradations import Bicubic
-from srlab.io.array import ArrayReader
+from srlab.io.array.memory import ArrayReader
 
 
 def region(image, name="array"):
@@ -33,7 +33,9 @@ def pairing(scale=(1, 1), seed=0, degradation=None):
 
 def crops(*images, crop_size, scale=(1, 1), seed=0, augment=False, degradation=None):
     regions = [region(image) for image in images]
-    return RandomCrops(regions, pairing(scale, seed, degradation), crop_size=crop_size, augment=augment)
+    return RandomCrops(
+        regions, pairing(scale, seed, degradation), crop_size=crop_size, augment=augment
+    )
 
 
 def noisy(hr, *, generator):
@@ -47,7 +49,9 @@ def equal(one, other):
 
 def symmetries(square):
     """The eight images of a square under turns and mirroring, by NumPy's own quarter turn."""
-    return [np.rot90(mirrored, turns) for mirrored in (square, np.fliplr(square)) for turns in range(4)]
+    return [
+        np.rot90(mirrored, turns) for mirrored in (square, np.fliplr(square)) for turns in range(4)
+    ]
 
 
 def test_sample_depends_on_seed_and_position_alone():
@@ -77,7 +81,8 @@ def test_workers_change_nothing(augment):
     dataset = crops(noise(2, 40, 50), crop_size=16, augment=augment, degradation=noisy)
     batches = [[4, 5], [6, 7], [0, 1], [100, 2], [3, 9]]
     alone, shared = (
-        list(DataLoader(dataset, batch_sampler=batches, num_workers=workers, collate_fn=list)) for workers in (0, 2)
+        list(DataLoader(dataset, batch_sampler=batches, num_workers=workers, collate_fn=list))
+        for workers in (0, 2)
     )
     for positions, first, second in zip(batches, alone, shared, strict=True):
         for position, one, other in zip(positions, first, second, strict=True):
@@ -112,7 +117,9 @@ def test_crops_stay_inside_their_region():
     part = region(image).part([5, 10], [8, 9])
     dataset = RandomCrops([part], pairing(), crop_size=5, augment=True)
     inside = set(image[0, 5:13, 10:19].flatten())
-    seen = {value for position in range(300) for value in dataset[position]["hr"].flatten().tolist()}
+    seen = {
+        value for position in range(300) for value in dataset[position]["hr"].flatten().tolist()
+    }
     assert seen == inside
 
 
@@ -135,20 +142,26 @@ def test_all_eight_symmetries_of_a_square_occur_equally_often():
 
 
 @pytest.mark.parametrize(
-    ("shape", "scale"), [((4, 6), (1, 1)), ((4, 4), (2, 1)), ((6, 4), (2, 2))], ids=["oblong", "anisotropic", "scaled"]
+    ("shape", "scale"),
+    [((4, 6), (1, 1)), ((4, 4), (2, 1)), ((6, 4), (2, 2))],
+    ids=["oblong", "anisotropic", "scaled"],
 )
 def test_only_flips_where_the_axes_differ(shape, scale):
     image = numbered(*shape)
     seen = occurrences(crops(image, crop_size=shape, scale=scale, augment=True))
     assert len(seen) == 4
-    check_equally_frequent(seen, [image[0, ::rows, ::columns] for rows in (1, -1) for columns in (1, -1)])
+    check_equally_frequent(
+        seen, [image[0, ::rows, ::columns] for rows in (1, -1) for columns in (1, -1)]
+    )
 
 
 def test_volumes_are_flipped_along_all_axes_and_turned_in_plane():
     image = numbered(2, 4, 4)
     seen = occurrences(crops(image, crop_size=(2, 4, 4), scale=(1, 2, 2), augment=True), draws=1600)
     assert len(seen) == 16
-    turned = [np.stack(slices) for slices in zip(*(symmetries(part) for part in image[0]), strict=True)]
+    turned = [
+        np.stack(slices) for slices in zip(*(symmetries(part) for part in image[0]), strict=True)
+    ]
     check_equally_frequent(seen, [volume[::step] for volume in turned for step in (1, -1)])
 
 
@@ -238,7 +251,9 @@ def test_views_are_the_same_each_time_and_as_many_as_given():
     dataset = FixedViews([region(image) for image in images], pairing(degradation=noisy))
     assert len(dataset) == 2
     assert equal(dataset[1], dataset[1])
-    assert equal(dataset[0], FixedViews([region(image) for image in images], pairing(degradation=noisy))[0])
+    assert equal(
+        dataset[0], FixedViews([region(image) for image in images], pairing(degradation=noisy))[0]
+    )
     assert [tuple(sample["hr"].shape) for sample in dataset] == [(1, 6, 6), (1, 8, 4)]
 
 

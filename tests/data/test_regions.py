@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from srlab.data.regions import Region, hold_out, views
-from srlab.io.array import ArrayReader
+from srlab.io.array.memory import ArrayReader
 
 shapes = st.lists(st.integers(1, 30), min_size=2, max_size=3).map(tuple)
 fractions = st.floats(0.001, 0.999)
@@ -49,7 +49,9 @@ def test_of_several_files_whole_ones_are_held_out(count, fraction):
     assert {id(part.reader) for part in training}.isdisjoint(map(id, held))
     assert len(training) + len(validation) == count
     assert all(part.window == (slice(0, 4), slice(0, 4)) for part in [*training, *validation])
-    assert abs(len(validation) - fraction * count) <= 0.5 or min(len(training), len(validation)) == 1
+    assert (
+        abs(len(validation) - fraction * count) <= 0.5 or min(len(training), len(validation)) == 1
+    )
 
 
 @settings(deadline=None)
@@ -69,7 +71,9 @@ def test_held_out_files_are_spread_evenly(count, fraction):
 
 @pytest.mark.parametrize("fraction", [0, 1, -0.1, 1.5, 10])
 def test_a_fraction_outside_0_to_1_is_refused(fraction):
-    with pytest.raises(ValueError, match=f"validation_fraction is {fraction}; it must lie between 0 and 1, as 0.1."):
+    with pytest.raises(
+        ValueError, match=f"validation_fraction is {fraction}; it must lie between 0 and 1, as 0.1."
+    ):
         hold_out([region(9, 9)], fraction)
 
 

@@ -23,7 +23,12 @@ def global_batch(run):
 
 @given(run=settings_of_a_run, start=st.integers(0, 1000), steps=st.integers(1, 5))
 def test_ranks_share_the_positions_of_the_steps_between_them(run, start, steps):
-    positions = [position for rank in shares(run, start=start, steps=steps) for step in rank for position in step]
+    positions = [
+        position
+        for rank in shares(run, start=start, steps=steps)
+        for step in rank
+        for position in step
+    ]
     whole = global_batch(run)
     assert sorted(positions) == list(range(start * whole, (start + steps) * whole))
 
@@ -33,7 +38,9 @@ def test_each_step_takes_its_own_global_batch(run, start):
     whole = global_batch(run)
     for offset, step in enumerate(zip(*shares(run, start=start, steps=3), strict=True)):
         first = (start + offset) * whole
-        assert sorted(position for rank in step for position in rank) == list(range(first, first + whole))
+        assert sorted(position for rank in step for position in rank) == list(
+            range(first, first + whole)
+        )
         assert {len(rank) for rank in step} == {run["batch_size"] * run["accumulate"]}
 
 

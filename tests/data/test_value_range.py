@@ -9,8 +9,14 @@ class Shuffled:
     """Samples whose LR values, all together, are the numbers 0 to N - 1, in any order, and their hundredfold."""
 
     def __init__(self, samples, side):
-        values = np.random.default_rng(0).permutation(samples * side * side).reshape(samples, 1, side, side)
-        self.lr = torch.from_numpy(np.concatenate([values, 100 * values + 7], axis=1).astype(np.float32))
+        values = (
+            np.random.default_rng(0)
+            .permutation(samples * side * side)
+            .reshape(samples, 1, side, side)
+        )
+        self.lr = torch.from_numpy(
+            np.concatenate([values, 100 * values + 7], axis=1).astype(np.float32)
+        )
         self.asked = []
 
     def __getitem__(self, position):
@@ -31,7 +37,9 @@ def test_large_samples_are_thinned_out(monkeypatch):
     taken = []
     percentile = np.percentile
     monkeypatch.setattr(
-        np, "percentile", lambda a, *rest, **named: taken.append(a.size) or percentile(a, *rest, **named)
+        np,
+        "percentile",
+        lambda a, *rest, **named: taken.append(a.size) or percentile(a, *rest, **named),
     )
     ((low, high), _) = value_range(Shuffled(2, 400), samples=2)
     # two channels of two samples, of which some 4096 pixels each are to be kept

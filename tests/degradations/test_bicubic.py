@@ -17,7 +17,9 @@ def test_matches_pillow_inside(scale):
     hr = random(1, 1, 19 * scale, 17 * scale)
     picture = Image.fromarray(hr[0, 0].numpy(), "F").resize((17, 19), Image.BICUBIC)
     expected = torch.from_numpy(np.array(picture))[2:-2, 2:-2]
-    torch.testing.assert_close(Bicubic(scale=scale)(hr)[0, 0, 2:-2, 2:-2], expected, atol=1e-6, rtol=0)
+    torch.testing.assert_close(
+        Bicubic(scale=scale)(hr)[0, 0, 2:-2, 2:-2], expected, atol=1e-6, rtol=0
+    )
 
 
 @pytest.mark.parametrize("integers", [None, [0, 255]])
@@ -35,7 +37,9 @@ def test_same_batch_gives_the_same_bits_whatever_the_generator(integers):
 @pytest.mark.parametrize("limits", [[0, 255], [0, 65_535], [-1024, 3071], [100, 150]], ids=str)
 def test_integers_are_whole_and_in_range(limits):
     low, high = limits
-    hr = (low + (high - low) * (random(2, 3, 24, 24) > 0.5)).float()  # edges that cubic kernels overshoot
+    hr = (
+        low + (high - low) * (random(2, 3, 24, 24) > 0.5)
+    ).float()  # edges that cubic kernels overshoot
     lr = Bicubic(scale=2, integers=limits)(hr)
     assert torch.equal(lr, lr.round())
     assert low <= lr.min()
@@ -49,7 +53,9 @@ def test_integers_are_whole_and_in_range(limits):
 def test_half_is_rounded_up_as_matlab_does():
     # every value is the mean of its column pair's constant rows: 0.5 everywhere, 2.5 everywhere
     for value, expected in ((0.5, 1.0), (1.5, 2.0), (2.5, 3.0), (254.5, 255.0)):
-        lr = Bicubic(scale=(1, 2), integers=[0, 255])(torch.full((1, 1, 3, 8), value, dtype=torch.float64))
+        lr = Bicubic(scale=(1, 2), integers=[0, 255])(
+            torch.full((1, 1, 3, 8), value, dtype=torch.float64)
+        )
         assert lr.unique().tolist() == [expected]
 
 
@@ -64,10 +70,14 @@ def test_rounding_happens_after_each_axis():
 
 
 @pytest.mark.parametrize("integers", [None, [0, 255]])
-@pytest.mark.parametrize(("scale", "size"), [((1, 4, 4), (3, 2, 3)), ((3, 1, 1), (2, 5, 4)), (2, (2, 3, 4))], ids=str)
+@pytest.mark.parametrize(
+    ("scale", "size"), [((1, 4, 4), (3, 2, 3)), ((3, 1, 1), (2, 5, 4)), (2, (2, 3, 4))], ids=str
+)
 def test_volume_is_shrunk_by_the_scale_of_each_axis(scale, size, integers):
     factors = scale if isinstance(scale, tuple) else (scale,) * 3
-    hr = 255 * random(2, 1, *(length * factor for length, factor in zip(size, factors, strict=True)))
+    hr = 255 * random(
+        2, 1, *(length * factor for length, factor in zip(size, factors, strict=True))
+    )
     assert Bicubic(scale=scale, spatial_dims=3, integers=integers)(hr).shape == (2, 1, *size)
 
 
@@ -79,7 +89,9 @@ def test_frames_of_a_video_are_shrunk_one_by_one():
 
 @pytest.mark.parametrize("integers", [[0], [0, 1, 2], [255, 0], [5, 5], []], ids=str)
 def test_integers_are_a_lowest_and_a_highest(integers):
-    with pytest.raises(ValueError, match=re.escape(f"integers is {integers}; give null, or [lowest, highest]")):
+    with pytest.raises(
+        ValueError, match=re.escape(f"integers is {integers}; give null, or [lowest, highest]")
+    ):
         Bicubic(scale=2, integers=integers)
 
 
@@ -90,15 +102,21 @@ def test_scale_must_be_one_integer_per_axis(scale):
 
 
 def test_size_must_be_a_multiple_of_the_scale():
-    with pytest.raises(ValueError, match=re.escape("an image of size (9, 8) cannot be shrunk by (4, 4)")):
+    with pytest.raises(
+        ValueError, match=re.escape("an image of size (9, 8) cannot be shrunk by (4, 4)")
+    ):
         Bicubic(scale=4)(torch.zeros(1, 1, 9, 8))
 
 
 def test_gradient_passes_through_the_rounding():
-    hr = 255 * torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    hr = 255 * torch.rand(
+        1, 3, 16, 16, generator=torch.Generator().manual_seed(0), dtype=torch.float64
+    )
     gradients = []
     for integers in (None, [0, 255]):
         image = hr.clone().requires_grad_()
-        (Bicubic(scale=4, integers=integers)(image) * torch.arange(16.0).view(4, 4)).sum().backward()
+        (
+            Bicubic(scale=4, integers=integers)(image) * torch.arange(16.0).view(4, 4)
+        ).sum().backward()
         gradients.append(image.grad)
     torch.testing.assert_close(*gradients)

@@ -71,7 +71,9 @@ class Case:
 
     def build(self, in_channels=3, spatial_dims=2, seed=0):
         torch.manual_seed(seed)
-        return self.kind(in_channels=in_channels, spatial_dims=spatial_dims, channels=2, **self.arguments)
+        return self.kind(
+            in_channels=in_channels, spatial_dims=spatial_dims, channels=2, **self.arguments
+        )
 
     def crops(self, spatial_dims):
         """The smallest, an odd and an even one, none of them a square."""
@@ -92,7 +94,13 @@ CASES = {
             {"layers": layers, "normalisation": normalisation},
             (layers,),
         )
-        for layers, normalisation in [(1, "batch"), (2, "batch"), (1, "instance"), (1, "spectral"), (1, "none")]
+        for layers, normalisation in [
+            (1, "batch"),
+            (2, "batch"),
+            (1, "instance"),
+            (1, "spectral"),
+            (1, "none"),
+        ]
     },
     **{
         f"esrgan-{layers}-{normalisation}": Case(
@@ -105,7 +113,9 @@ CASES = {
         for layers, normalisation in [(1, "batch"), (3, "batch"), (2, "spectral"), (2, "none")]
     },
     **{
-        f"unet-{layers}": Case(UNetDiscriminator, 2**layers, unet_shapes, {"layers": layers}, (layers,))
+        f"unet-{layers}": Case(
+            UNetDiscriminator, 2**layers, unet_shapes, {"layers": layers}, (layers,)
+        )
         for layers in (1, 3)
     },
     **{
@@ -138,8 +148,12 @@ def test_shapes_follow_from_the_crop(case, dims, in_channels):
         judgement = network(torch.rand(3, in_channels, *crop))
         assert type(judgement) is Judgement
         assert type(judgement.logits) is type(judgement.features) is tuple
-        assert [tuple(logit.shape) for logit in judgement.logits] == [(3, *shape) for shape in logits]
-        assert [tuple(feature.shape) for feature in judgement.features] == [(3, *shape) for shape in features]
+        assert [tuple(logit.shape) for logit in judgement.logits] == [
+            (3, *shape) for shape in logits
+        ]
+        assert [tuple(feature.shape) for feature in judgement.features] == [
+            (3, *shape) for shape in features
+        ]
         assert all(tensor.isfinite().all() for tensor in (*judgement.logits, *judgement.features))
 
 
@@ -152,7 +166,9 @@ def test_bfloat16_autocast_stays_near_float32(case, dims):
         exact = network(image)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             rough = network(image)
-        for a, b in zip((*rough.logits, *rough.features), (*exact.logits, *exact.features), strict=True):
+        for a, b in zip(
+            (*rough.logits, *rough.features), (*exact.logits, *exact.features), strict=True
+        ):
             assert (a.float() - b).norm() < 0.1 * b.norm()
 
 
@@ -166,7 +182,9 @@ def test_gradients_of_the_logits_reach_every_parameter_and_pixel(case, dims, aut
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
         loss = loss_of(network(image).logits, real=True)
     loss.backward()
-    assert [name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()] == []
+    assert [
+        name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()
+    ] == []
     assert all(p.grad.isfinite().all() for p in network.parameters())
     assert image.grad.isfinite().all()
     assert image.grad.any(dim=0).any(dim=0).all()
@@ -195,7 +213,9 @@ def test_papers_depths_have_the_documented_smallest_crops():
         (UNetDiscriminator(in_channels=1, channels=1), 8),
     ]:
         network(torch.rand(2, 1, least, least))
-        with pytest.raises(ValueError, match=rf"at least {least}: raise data\.crop_size, lower discriminator\."):
+        with pytest.raises(
+            ValueError, match=rf"at least {least}: raise data\.crop_size, lower discriminator\."
+        ):
             network(torch.rand(2, 1, least, least - 1))
 
 
@@ -204,7 +224,9 @@ def test_seed_determines_the_state_and_the_state_the_training(case):
     """Also what spectral normalisation remembers: a network restored from its state goes on with the same bits."""
     first, again, other = case.build(seed=0), case.build(seed=0), case.build(seed=1)
     assert first.state_dict().keys() == again.state_dict().keys()
-    assert all(torch.equal(value, again.state_dict()[name]) for name, value in first.state_dict().items())
+    assert all(
+        torch.equal(value, again.state_dict()[name]) for name, value in first.state_dict().items()
+    )
     image = torch.rand(2, 3, case.minimum + 1, case.minimum)
     first(image)
     other.load_state_dict(copy.deepcopy(first.state_dict()))
@@ -279,10 +301,18 @@ def test_a_single_small_crop_is_enough_without_batch_norm(kind):
     ("kind", "wrong", "said"),
     [
         (PatchGANDiscriminator, {"layers": 0}, "discriminator.layers is 0; it must be at least 1."),
-        (PatchGANDiscriminator, {"normalisation": "group"}, "must be one of batch, instance, spectral, none."),
+        (
+            PatchGANDiscriminator,
+            {"normalisation": "group"},
+            "must be one of batch, instance, spectral, none.",
+        ),
         (PatchGANDiscriminator, {"spatial_dims": 4}, "spatial_dims is 4; it must be 2"),
         (ESRGANDiscriminator, {"layers": 0}, "discriminator.layers is 0"),
-        (ESRGANDiscriminator, {"normalisation": "instance"}, "must be one of batch, spectral, none."),
+        (
+            ESRGANDiscriminator,
+            {"normalisation": "instance"},
+            "must be one of batch, spectral, none.",
+        ),
         (UNetDiscriminator, {"layers": 0}, "discriminator.layers is 0"),
         (MultiscaleDiscriminator, {"scales": 0}, "discriminator.scales is 0"),
         (MultiscaleDiscriminator, {"layers": -1}, "discriminator.layers is -1"),

@@ -23,7 +23,9 @@ def settled(network):
     """A float64 network with random statistics, whose power iterations have converged, in eval mode."""
     network = network.double()
     for module in network.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm | nn.modules.instancenorm._InstanceNorm):
+        if isinstance(
+            module, nn.modules.batchnorm._BatchNorm | nn.modules.instancenorm._InstanceNorm
+        ):
             for tensor in (module.weight, module.bias, module.running_mean, module.running_var):
                 if tensor is not None:
                     tensor.data.uniform_(0.3, 1.5)
@@ -38,7 +40,9 @@ def settled(network):
 def kinds(network):
     """The normalisations in a state, by what only they keep."""
     names = network.state_dict().keys()
-    norms = {name.rpartition(".")[0] for name in names if name.endswith(".1.bias") and ".1." in name}
+    norms = {
+        name.rpartition(".")[0] for name in names if name.endswith(".1.bias") and ".1." in name
+    }
     found = {"batch"} if any(name.endswith("running_var") for name in names) else set()
     found |= {"instance"} if any(f"{norm}.running_var" not in names for norm in norms) else set()
     return found | ({"spectral"} if any(name.endswith("weight.0._u") for name in names) else set())
@@ -67,11 +71,16 @@ def rescaled(x, state, name):
         return x
     axes = (1, -1, *[1] * (x.ndim - 2))
     if f"{name}.running_mean" in state:
-        mean, var = state[f"{name}.running_mean"].view(axes), state[f"{name}.running_var"].view(axes)
+        mean, var = (
+            state[f"{name}.running_mean"].view(axes),
+            state[f"{name}.running_var"].view(axes),
+        )
     else:
         spatial = tuple(range(2, x.ndim))
         mean, var = x.mean(spatial, keepdim=True), x.var(spatial, keepdim=True, correction=0)
-    return (x - mean) / (var + 1e-5).sqrt() * state[f"{name}.weight"].view(axes) + state[f"{name}.bias"].view(axes)
+    return (x - mean) / (var + 1e-5).sqrt() * state[f"{name}.weight"].view(axes) + state[
+        f"{name}.bias"
+    ].view(axes)
 
 
 def patchgan(x, state, layers, prefix=""):
@@ -87,7 +96,9 @@ def linearly_resized(x, size):
     """Linear interpolation along each axis between pixel centres at half integers, constant beyond the outer ones."""
     for axis, target in enumerate(size, start=2):
         source = x.shape[axis]
-        position = ((torch.arange(target, dtype=x.dtype) + 0.5) * source / target - 0.5).clamp(0, source - 1)
+        position = ((torch.arange(target, dtype=x.dtype) + 0.5) * source / target - 0.5).clamp(
+            0, source - 1
+        )
         matrix = (1 - (position[:, None] - torch.arange(source, dtype=x.dtype)).abs()).clamp(min=0)
         x = torch.tensordot(x, matrix, dims=([axis], [1])).movedim(-1, axis)
     return x
@@ -107,7 +118,11 @@ def averaged(x):
 @pytest.mark.parametrize("kind", ["batch", "instance", "spectral", "none"])
 def test_patchgan_is_the_papers(dims, kind):
     torch.manual_seed(0)
-    network = settled(PatchGANDiscriminator(in_channels=3, spatial_dims=dims, channels=4, layers=2, normalisation=kind))
+    network = settled(
+        PatchGANDiscriminator(
+            in_channels=3, spatial_dims=dims, channels=4, layers=2, normalisation=kind
+        )
+    )
     image = torch.randn(2, 3, *(17, 22, 13)[:dims], dtype=torch.float64)
     logits, features = patchgan(image, network.state_dict(), 2)
     assert kinds(network) == {kind} - {"none"}
@@ -121,7 +136,9 @@ def test_patchgan_is_the_papers(dims, kind):
 def test_multiscale_heads_are_patchgans_that_see_the_averaged_image(dims, kind):
     torch.manual_seed(0)
     network = settled(
-        MultiscaleDiscriminator(in_channels=3, spatial_dims=dims, channels=2, layers=1, normalisation=kind)
+        MultiscaleDiscriminator(
+            in_channels=3, spatial_dims=dims, channels=2, layers=1, normalisation=kind
+        )
     )
     image = torch.randn(2, 3, *(27, 22, 21)[:dims], dtype=torch.float64)
     logits, features = [], []
@@ -143,7 +160,12 @@ def test_esrgan_is_the_papers(dims, kind):
     # 16 pixels and two halvings leave the 4×4 cells that crops of 128 leave after five
     network = settled(
         ESRGANDiscriminator(
-            in_channels=3, spatial_dims=dims, channels=4, layers=2, normalisation=kind, dense_channels=5
+            in_channels=3,
+            spatial_dims=dims,
+            channels=4,
+            layers=2,
+            normalisation=kind,
+            dense_channels=5,
         )
     )
     state = network.state_dict()
@@ -152,7 +174,9 @@ def test_esrgan_is_the_papers(dims, kind):
     for i in range(2):
         x = leaky(rescaled(convolved(x, state, f"before.{i}.0", 1), state, f"before.{i}.1"))
         features.append(x)
-        x = leaky(rescaled(convolved(x, state, f"downsamplings.{i}.0", 2), state, f"downsamplings.{i}.1"))
+        x = leaky(
+            rescaled(convolved(x, state, f"downsamplings.{i}.0", 2), state, f"downsamplings.{i}.1")
+        )
     assert x.shape[2:] == (4,) * dims
     hidden = leaky(x.flatten(1) @ weight(state, "classifier.2").T + state["classifier.2.bias"])
     logit = hidden @ weight(state, "classifier.4").T + state["classifier.4.bias"]
@@ -194,7 +218,9 @@ def test_unet_is_the_papers(crop):
     ],
     ids=["patchgan", "esrgan", "unet"],
 )
-def test_largest_singular_value_of_each_layer_is_one_but_for_the_papers_exceptions(kind, arguments, free):
+def test_largest_singular_value_of_each_layer_is_one_but_for_the_papers_exceptions(
+    kind, arguments, free
+):
     torch.manual_seed(0)
     network = settled(kind(in_channels=3, channels=4, layers=2, **arguments))
     sigmas = [
@@ -208,7 +234,9 @@ def test_largest_singular_value_of_each_layer_is_one_but_for_the_papers_exceptio
 @pytest.mark.parametrize(("layers", "field"), [(1, 16), (2, 34), (3, 70)])
 def test_patchgan_judges_patches_of_the_papers_sizes(layers, field):
     """Isola et al. 2017, sec. 6.1.2, measured by the gradient of one logit amid the image."""
-    network = PatchGANDiscriminator(in_channels=1, channels=1, layers=layers, normalisation="none").double()
+    network = PatchGANDiscriminator(
+        in_channels=1, channels=1, layers=layers, normalisation="none"
+    ).double()
     for parameter in network.parameters():
         parameter.data.uniform_(0.5, 1.0)  # positive, so that nothing cancels
     image = torch.rand(1, 1, 192, 192, dtype=torch.float64, requires_grad=True)
@@ -243,7 +271,13 @@ def test_patchgan_has_the_papers_size():
 
 
 def test_multiscale_has_the_size_of_its_patchgans():
-    one = 3 * 64 * 16 + 64 + sum(16 * a * b + 2 * b for a, b in pairwise((64, 128, 256, 512))) + 512 * 16 + 1
+    one = (
+        3 * 64 * 16
+        + 64
+        + sum(16 * a * b + 2 * b for a, b in pairwise((64, 128, 256, 512)))
+        + 512 * 16
+        + 1
+    )
     assert parameters(MultiscaleDiscriminator, in_channels=3) == 3 * one
 
 
@@ -254,7 +288,9 @@ def test_esrgan_has_the_authors_size():
     same = sum(9 * a * b + 2 * b for a, b in pairwise(widths))
     half = sum(16 * a * a + 2 * a for a in widths)
     dense = 512 * 16 * 100 + 100 + 100 + 1
-    assert parameters(ESRGANDiscriminator, in_channels=3) == first + same + half + dense == 14_499_401
+    assert (
+        parameters(ESRGANDiscriminator, in_channels=3) == first + same + half + dense == 14_499_401
+    )
 
 
 def test_unet_has_the_authors_size():
@@ -273,5 +309,7 @@ def test_even_convolution_halves_any_size(kernel, dims):
 
 
 def test_even_convolution_refuses_odd_kernels():
-    with pytest.raises(ValueError, match="kernel_size is 3; even_conv takes even kernels, conv takes odd ones"):
+    with pytest.raises(
+        ValueError, match="kernel_size is 3; even_conv takes even kernels, conv takes odd ones"
+    ):
         even_conv(2, 1, 1, 3, stride=2)

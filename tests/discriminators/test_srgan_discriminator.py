@@ -59,7 +59,8 @@ def test_forward_matches_plain_convolutions():
         x = F.conv2d(x, state[f"stages.{i}.0.weight"], state.get(f"stages.{i}.0.bias"), stride, 1)
         if i > 0:
             mean, var, scale, shift = (
-                state[f"stages.{i}.1.{key}"][:, None, None] for key in ("running_mean", "running_var", "weight", "bias")
+                state[f"stages.{i}.1.{key}"][:, None, None]
+                for key in ("running_mean", "running_var", "weight", "bias")
             )
             x = (x - mean) / (var + 1e-5).sqrt() * scale + shift
         x = leaky(x)
@@ -105,7 +106,9 @@ def test_gradients_of_the_logit_reach_every_parameter_and_the_image(crop):
     network = tiny(spatial_dims=len(crop))
     image = torch.rand(3, 3, *crop, requires_grad=True)
     F.softplus(network(image).logits[0]).mean().backward()
-    assert [name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()] == []
+    assert [
+        name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()
+    ] == []
     assert image.grad.any()
 
 

@@ -21,7 +21,11 @@ GENERATORS = {
 
 def that_take(option):
     """Names of the generators with a constructor argument of this name."""
-    return [name for name, (kind, _) in GENERATORS.items() if option in inspect.signature(kind).parameters]
+    return [
+        name
+        for name, (kind, _) in GENERATORS.items()
+        if option in inspect.signature(kind).parameters
+    ]
 
 
 def build(name, channels=3, *, out_channels=None, **arguments):
@@ -40,7 +44,9 @@ def randomised(network):
         if tensor.is_floating_point():
             statistic = name.endswith(("running_mean", "running_var"))
             draw = torch.rand if statistic else torch.randn
-            tensor.copy_(0.5 * statistic + 0.3 * draw(tensor.shape, generator=generator, dtype=torch.float64))
+            tensor.copy_(
+                0.5 * statistic + 0.3 * draw(tensor.shape, generator=generator, dtype=torch.float64)
+            )
     return network
 
 
@@ -58,7 +64,14 @@ def convolution(state, prefix=""):
 
     def conv(name, x, *, dilation=1, groups=1):
         weight, bias = state[f"{prefix}{name}.weight"], state[f"{prefix}{name}.bias"]
-        return F.conv2d(x, weight, bias, padding=dilation * (weight.shape[-1] // 2), dilation=dilation, groups=groups)
+        return F.conv2d(
+            x,
+            weight,
+            bias,
+            padding=dilation * (weight.shape[-1] // 2),
+            dilation=dilation,
+            groups=groups,
+        )
 
     return conv
 

@@ -37,7 +37,9 @@ def trunk(network):
 @every
 @pytest.mark.parametrize("autocast", [False, True], ids=["float32", "bfloat16"])
 def test_loss_gradients_and_statistics_are_the_same_bits(name, autocast):
-    plain, thrifty = (networks.build(name, scale=2, blocks=2, checkpointing=value) for value in (False, True))
+    plain, thrifty = (
+        networks.build(name, scale=2, blocks=2, checkpointing=value) for value in (False, True)
+    )
     assert trunk(thrifty).checkpointing
     assert not trunk(plain).checkpointing
     assert differing(trained(plain, autocast=autocast), trained(thrifty, autocast=autocast)) == []

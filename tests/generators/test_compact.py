@@ -25,12 +25,18 @@ def reference(x, state, *, blocks, scale, mode):
     for i in range(blocks):
         deep = prelu(f"trunk.{i}.1", conv(f"trunk.{i}.0", deep))
     options = {} if mode == "nearest" else {"align_corners": False}
-    return F.pixel_shuffle(conv("tail.0", deep), scale) + F.interpolate(x, scale_factor=scale, mode=mode, **options)
+    return F.pixel_shuffle(conv("tail.0", deep), scale) + F.interpolate(
+        x, scale_factor=scale, mode=mode, **options
+    )
 
 
 @pytest.mark.parametrize(("blocks", "expected"), [(16, 621_424), (32, 1_213_296)])
 def test_size_is_the_published_one(blocks, expected):
-    assert size_of(Compact, blocks=blocks) == published_parameters(channels=64, blocks=blocks) == expected
+    assert (
+        size_of(Compact, blocks=blocks)
+        == published_parameters(channels=64, blocks=blocks)
+        == expected
+    )
 
 
 def test_default_is_the_model_of_sixteen_convolutions():
@@ -39,7 +45,9 @@ def test_default_is_the_model_of_sixteen_convolutions():
 
 @pytest.mark.parametrize("scale", [(1, 1, 1), (2, 2, 2), (1, 4, 4), (3, 1, 1)], ids=str)
 def test_size_of_a_small_3d_network_follows_from_its_layers(scale):
-    expected = published_parameters(channels=6, blocks=2, dims=3, image_channels=2, cells=prod(scale))
+    expected = published_parameters(
+        channels=6, blocks=2, dims=3, image_channels=2, cells=prod(scale)
+    )
     network = {"in_channels": 2, "out_channels": 2, "channels": 6, "blocks": 2}
     assert size_of(Compact, scale=scale, spatial_dims=3, **network) == expected
 
@@ -51,7 +59,9 @@ def test_size_of_a_small_3d_network_follows_from_its_layers(scale):
 )
 @pytest.mark.parametrize("scale", [1, 2, 3, 4])
 def test_forward_matches_plain_convolutions(scale, options, mode):
-    network = randomised(Compact(in_channels=3, out_channels=3, scale=scale, channels=6, blocks=2, **options))
+    network = randomised(
+        Compact(in_channels=3, out_channels=3, scale=scale, channels=6, blocks=2, **options)
+    )
     x = torch.randn(2, 3, 6, 5, dtype=torch.float64)
     expected = reference(x, network.state_dict(), blocks=2, scale=scale, mode=mode)
     torch.testing.assert_close(network(x), expected, atol=1e-10, rtol=1e-10)

@@ -26,7 +26,9 @@ def _fresh_compiler():
 @pytest.mark.parametrize(("name", "backend"), BACKENDS)
 def test_compiled_network_equals_the_eager_one(name, backend):
     network = networks.build(name, scale=2, skip="cubic").eval()
-    torch.nn.init.normal_(next(p for key, p in network.named_parameters() if "tail" in key), std=0.1)
+    torch.nn.init.normal_(
+        next(p for key, p in network.named_parameters() if "tail" in key), std=0.1
+    )
     given = inputs(network, 7, 5)
     with torch.no_grad():
         compiled = torch.compile(network, backend=backend)(*given)
@@ -35,7 +37,9 @@ def test_compiled_network_equals_the_eager_one(name, backend):
 
 @pytest.mark.parametrize("name", that_take("checkpointing"))
 def test_compiled_training_with_checkpointing_has_the_eager_gradients(name):
-    plain, compiled = (networks.build(name, scale=2, checkpointing=value) for value in (False, True))
+    plain, compiled = (
+        networks.build(name, scale=2, checkpointing=value) for value in (False, True)
+    )
     plain(*inputs(plain, 7, 5)).square().mean().backward()
     torch.compile(compiled, backend="aot_eager")(*inputs(plain, 7, 5)).square().mean().backward()
     for expected, parameter in zip(plain.parameters(), compiled.parameters(), strict=True):
@@ -48,7 +52,9 @@ def test_compiled_training_with_checkpointing_has_the_eager_gradients(name):
 @pytest.mark.parametrize("name", GENERATORS)
 def test_exported_program_takes_any_size(name, dims):
     network = networks.build(name, scale=(1, 2, 3)[-dims:], spatial_dims=dims, skip="linear").eval()
-    torch.nn.init.normal_(next(p for key, p in network.named_parameters() if "tail" in key), std=0.1)
+    torch.nn.init.normal_(
+        next(p for key, p in network.named_parameters() if "tail" in key), std=0.1
+    )
     given = inputs(network, *(4, 7, 5)[-dims:])
     sizes = {2 + axis: torch.export.Dim(f"size_{axis}", min=2, max=64) for axis in range(dims)}
     shapes = (sizes, *[None] * (len(given) - 1))

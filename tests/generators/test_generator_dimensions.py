@@ -28,7 +28,11 @@ def pair(name, scale, options):
 CASES = [
     *((name, {}) for name in GENERATORS),
     *((name, {"skip": skip}) for name in GENERATORS for skip in ("linear", "cubic")),
-    *((name, {"upsampler": kind}) for name in that_take("upsampler") for kind in ("shuffle", "nearest", "transposed")),
+    *(
+        (name, {"upsampler": kind})
+        for name in that_take("upsampler")
+        for kind in ("shuffle", "nearest", "transposed")
+    ),
 ]
 
 
@@ -53,5 +57,7 @@ def test_attention_averages_over_the_slices_of_a_volume():
     with torch.no_grad():
         alike = deep(lr.unsqueeze(2).expand(-1, -1, 3, -1, -1))
         unlike = deep(torch.stack((lr, lr, 5 * lr), dim=2))
-    torch.testing.assert_close(alike, flat(lr).detach().unsqueeze(2).expand_as(alike), atol=1e-10, rtol=1e-10)
+    torch.testing.assert_close(
+        alike, flat(lr).detach().unsqueeze(2).expand_as(alike), atol=1e-10, rtol=1e-10
+    )
     assert (unlike[:, :, 0] - alike[:, :, 0]).abs().max() > 1e-3

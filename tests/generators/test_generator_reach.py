@@ -14,7 +14,9 @@ from srlab.nn.receptive_field import receptive_field
 # at LR resolution, by the number of blocks: the sum of half the kernels before the upsampler
 TRUNKS = {
     "compact": lambda blocks: blocks + 2,
-    "lka": lambda blocks: 1 + 12 * blocks + 1,  # 2 + 3·3 for the depthwise pair, 1 in the feed-forward part
+    "lka": lambda blocks: (
+        1 + 12 * blocks + 1
+    ),  # 2 + 3·3 for the depthwise pair, 1 in the feed-forward part
     "msrresnet": lambda blocks: 1 + 2 * blocks,
     "residual": lambda blocks: 1 + 2 * blocks + 1,
     "rrdb": lambda blocks: 1 + 15 * blocks + 1,
@@ -22,7 +24,15 @@ TRUNKS = {
     "stochastic": lambda blocks: 1 + 2 * blocks + 1,
 }
 # at HR resolution: half the kernels after the upsampler
-TAILS = {"compact": 0, "lka": 1, "msrresnet": 2, "residual": 1, "rrdb": 2, "srresnet": 4, "stochastic": 1}
+TAILS = {
+    "compact": 0,
+    "lka": 1,
+    "msrresnet": 2,
+    "residual": 1,
+    "rrdb": 2,
+    "srresnet": 4,
+    "stochastic": 1,
+}
 DEFAULT_UPSAMPLERS = {"compact": None, "rrdb": "nearest"}
 FACTORS = {1: [], 2: [2], 3: [3], 4: [2, 2]}
 
@@ -53,7 +63,9 @@ def measured(name, scale, **options):
 SCALES = [(2, 2), (3, 3), (4, 4), (1, 4, 4), (3, 1, 1), (2, 3, 4)]
 OF_UPSAMPLERS = [
     (name, scale, {"upsampler": upsampler, "skip": "cubic"})  # with a tail of zeros
-    for name, scale, upsampler in product(that_take("upsampler"), SCALES, ["shuffle", "nearest", "transposed"])
+    for name, scale, upsampler in product(
+        that_take("upsampler"), SCALES, ["shuffle", "nearest", "transposed"]
+    )
     if name != "rcab"
 ] + [("compact", scale, {}) for scale in SCALES]
 
@@ -77,7 +89,9 @@ def test_radius_does_not_depend_on_the_skip(name, skip):
 @pytest.mark.parametrize("blocks", [2, 5])
 @pytest.mark.parametrize("name", TRUNKS)
 def test_radius_grows_with_the_blocks(name, blocks):
-    assert measured(name, (2, 4), blocks=blocks) == tuple(ceil(r) for r in radius(name, (2, 4), blocks=blocks))
+    assert measured(name, (2, 4), blocks=blocks) == tuple(
+        ceil(r) for r in radius(name, (2, 4), blocks=blocks)
+    )
 
 
 @pytest.mark.parametrize(

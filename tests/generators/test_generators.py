@@ -16,7 +16,9 @@ from torch.nn import functional as F
 from srlab import generators
 
 SCALES = {2: [2, 3, 4, (3, 1)], 3: [2, 3, 4, (1, 4, 4), (3, 1, 1)]}
-CASES = [pytest.param(dims, scale, id=f"{dims}D-x{scale}") for dims in SCALES for scale in SCALES[dims]]
+CASES = [
+    pytest.param(dims, scale, id=f"{dims}D-x{scale}") for dims in SCALES for scale in SCALES[dims]
+]
 ODD_SIZES = {2: (7, 5), 3: (3, 5, 4)}
 
 every = pytest.mark.parametrize("build", GENERATORS, indirect=True)
@@ -37,7 +39,9 @@ def finer(size, scale):
 
 def names_without_gradient(network):
     return {
-        name for name, parameter in network.named_parameters() if parameter.grad is None or not parameter.grad.any()
+        name
+        for name, parameter in network.named_parameters()
+        if parameter.grad is None or not parameter.grad.any()
     }
 
 
@@ -47,7 +51,13 @@ def test_table_names_every_generator_with_weights():
     for kind in (kind for kind in exported if issubclass(kind, nn.Module)):
         arguments = {"in_channels": 3, "out_channels": 3, "scale": 2}
         with torch.device("meta"):
-            network = kind(**{key: arguments[key] for key in arguments if key in inspect.signature(kind).parameters})
+            network = kind(
+                **{
+                    key: arguments[key]
+                    for key in arguments
+                    if key in inspect.signature(kind).parameters
+                }
+            )
         if list(network.parameters()):
             with_weights.add(kind)
     assert with_weights == {kind for kind, _ in GENERATORS.values()}
@@ -73,7 +83,11 @@ def test_output_has_exactly_the_scaled_size_and_is_finite(build, dims, scale, ch
 @pytest.mark.parametrize(("dims", "scale"), [(2, 1), (2, (1, 6)), (3, (1, 1, 5))], ids=str)
 def test_every_upsampler_gives_the_scaled_size(build, dims, scale, upsampler):
     network = build(scale=scale, spatial_dims=dims, upsampler=upsampler)
-    assert network(*inputs(network, *ODD_SIZES[dims])).shape == (2, 3, *finer(ODD_SIZES[dims], scale))
+    assert network(*inputs(network, *ODD_SIZES[dims])).shape == (
+        2,
+        3,
+        *finer(ODD_SIZES[dims], scale),
+    )
 
 
 @every
@@ -96,7 +110,9 @@ def test_gradients_reach_every_parameter_and_a_step_lowers_the_loss(build, dims,
     network = build(channels, scale=scale, spatial_dims=dims)
     optimiser = torch.optim.Adam(network.parameters(), lr=1e-3)
     given = inputs(network, *ODD_SIZES[dims])
-    hr = torch.rand(2, channels, *finer(ODD_SIZES[dims], scale), generator=torch.Generator().manual_seed(3))
+    hr = torch.rand(
+        2, channels, *finer(ODD_SIZES[dims], scale), generator=torch.Generator().manual_seed(3)
+    )
     before = F.l1_loss(network(*given), hr)
     before.backward()
     assert names_without_gradient(network) == set()
@@ -111,7 +127,10 @@ def test_gradients_reach_every_parameter_and_a_step_lowers_the_loss(build, dims,
 def test_gradients_pass_a_skip_from_the_second_step_on(build, skip, upsampler):
     network = build(scale=2, skip=skip, upsampler=upsampler)
     optimiser = torch.optim.Adam(network.parameters(), lr=1e-3)
-    given, hr = inputs(network, 7, 5), torch.rand(2, 3, 14, 10, generator=torch.Generator().manual_seed(3))
+    given, hr = (
+        inputs(network, 7, 5),
+        torch.rand(2, 3, 14, 10, generator=torch.Generator().manual_seed(3)),
+    )
 
     def loss():
         optimiser.zero_grad()
@@ -199,7 +218,9 @@ def test_same_seed_builds_the_same_network(build):
     assert torch.equal(build(scale=2)(*given), build(scale=2)(*given))
 
 
-local = pytest.mark.parametrize("build", [name for name in GENERATORS if name != "rcab"], indirect=True)
+local = pytest.mark.parametrize(
+    "build", [name for name in GENERATORS if name != "rcab"], indirect=True
+)
 
 
 @local
@@ -232,7 +253,9 @@ def test_attributes_say_what_goes_in_and_by_how_much_it_grows(build, request):
 @every
 @pytest.mark.parametrize("skip", ["bicubic", None])
 def test_unknown_skip_is_refused(build, skip, request):
-    optional = "none, " if request.node.callspec.params["build"] in that_take("skip_channels") else ""
+    optional = (
+        "none, " if request.node.callspec.params["build"] in that_take("skip_channels") else ""
+    )
     message = f"skip is {skip!r}; it must be one of {optional}nearest, linear, cubic."
     with pytest.raises(ValueError, match=re.escape(message)):
         build(scale=2, skip=skip)
@@ -265,7 +288,9 @@ def test_skip_needs_one_input_channel_for_each_output_channel(build, options, sh
         build(4, out_channels=3, scale=2, skip="cubic", **options)
 
 
-@pytest.mark.parametrize("build", sorted(set(GENERATORS) - set(that_take("skip_channels"))), indirect=True)
+@pytest.mark.parametrize(
+    "build", sorted(set(GENERATORS) - set(that_take("skip_channels"))), indirect=True
+)
 def test_fixed_skip_needs_as_many_channels_out_as_in(build):
     message = "adds its input to its output, but there are 4 input and 3 output channels; choose another generator."
     with pytest.raises(ValueError, match=re.escape(message)):
@@ -281,7 +306,9 @@ def test_scale_must_be_one_integer_per_axis(build, scale):
 
 @every
 def test_spatial_dims_must_be_two_or_three(build):
-    with pytest.raises(ValueError, match=re.escape("spatial_dims is 4; it must be 2 (images) or 3")):
+    with pytest.raises(
+        ValueError, match=re.escape("spatial_dims is 4; it must be 2 (images) or 3")
+    ):
         build(scale=2, spatial_dims=4)
 
 

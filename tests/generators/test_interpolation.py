@@ -8,7 +8,10 @@ from torch.nn import functional as F
 
 from srlab.generators import Interpolation
 
-MODES = {2: {"nearest": "nearest", "linear": "bilinear"}, 3: {"nearest": "nearest", "linear": "trilinear"}}
+MODES = {
+    2: {"nearest": "nearest", "linear": "bilinear"},
+    3: {"nearest": "nearest", "linear": "trilinear"},
+}
 SCALES = [2, 3, 4, (1, 3), (2, 2, 2), (1, 4, 4), (3, 1, 1)]
 
 
@@ -21,7 +24,9 @@ def test_nearest_and_linear_are_torchs_up_to_the_border(scale, kind, channels):
     lr = torch.rand(2, channels, *(5, 4, 3)[:dims], dtype=torch.float64)
     sr = Interpolation(in_channels=channels, scale=scale, spatial_dims=dims, kind=kind)(lr)
     options = {"align_corners": False} if kind == "linear" else {}
-    expected = F.interpolate(lr, scale_factor=tuple(map(float, factors)), mode=MODES[dims][kind], **options)
+    expected = F.interpolate(
+        lr, scale_factor=tuple(map(float, factors)), mode=MODES[dims][kind], **options
+    )
     torch.testing.assert_close(sr, expected, atol=1e-12, rtol=0)
 
 
@@ -31,7 +36,9 @@ def test_default_is_bicubic(scale):
     sr = Interpolation(in_channels=1, scale=scale)(lr)[0, 0]
     image = Image.fromarray(lr[0, 0].numpy(), "F").resize((13 * scale, 11 * scale), Image.BICUBIC)
     inside = (slice(2 * scale, -2 * scale), slice(2 * scale, -2 * scale))
-    torch.testing.assert_close(sr[inside], torch.from_numpy(np.array(image))[inside], atol=1e-6, rtol=0)
+    torch.testing.assert_close(
+        sr[inside], torch.from_numpy(np.array(image))[inside], atol=1e-6, rtol=0
+    )
 
 
 def test_there_is_nothing_to_train_or_store():

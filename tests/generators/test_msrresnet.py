@@ -10,7 +10,9 @@ def published_parameters(*, channels, blocks, dims=2, image_channels=3, cells=(4
     """MSRResNet of BasicSR: no convolution after the blocks, but one after the upsampler."""
     inner = (2 * blocks + 1) * conv_size(channels, channels, dims=dims)
     upsampler = sum(conv_size(channels, channels * number, dims=dims) for number in cells)
-    ends = conv_size(image_channels, channels, dims=dims) + conv_size(channels, image_channels, dims=dims)
+    ends = conv_size(image_channels, channels, dims=dims) + conv_size(
+        channels, image_channels, dims=dims
+    )
     return inner + upsampler + ends
 
 
@@ -22,7 +24,9 @@ def reference(x, state, *, blocks, factors, residual_scale, mode):
 
     deep = leaky(conv("head.0", x))
     for i in range(blocks):
-        deep = deep + residual_scale * conv(f"trunk.{i}.body.2", conv(f"trunk.{i}.body.0", deep).clamp(min=0))
+        deep = deep + residual_scale * conv(
+            f"trunk.{i}.body.2", conv(f"trunk.{i}.body.0", deep).clamp(min=0)
+        )
     for stage, factor in enumerate(factors):
         deep = leaky(F.pixel_shuffle(conv(f"upsampler.{3 * stage}", deep), factor))
     sr = conv("tail", leaky(conv("refine.0", deep)))
@@ -34,7 +38,9 @@ def test_default_size_is_the_published_one():
     assert size_of(MSRResNet) == published_parameters(channels=64, blocks=16) == 1_517_571
 
 
-@pytest.mark.parametrize(("scale", "cells"), [(1, ()), (2, (8,)), ((1, 4, 4), (4, 4)), ((3, 1, 1), (3,))], ids=str)
+@pytest.mark.parametrize(
+    ("scale", "cells"), [(1, ()), (2, (8,)), ((1, 4, 4), (4, 4)), ((3, 1, 1), (3,))], ids=str
+)
 def test_size_of_a_small_3d_network_follows_from_its_layers(scale, cells):
     expected = published_parameters(channels=6, blocks=2, dims=3, image_channels=2, cells=cells)
     network = {"in_channels": 2, "out_channels": 2, "channels": 6, "blocks": 2}
@@ -48,7 +54,11 @@ def test_size_of_a_small_3d_network_follows_from_its_layers(scale, cells):
 )
 @pytest.mark.parametrize(("scale", "factors"), [(1, []), (2, [2]), (3, [3]), (4, [2, 2])])
 def test_forward_matches_plain_convolutions(scale, factors, options, residual_scale, mode):
-    network = randomised(MSRResNet(in_channels=3, out_channels=3, scale=scale, channels=6, blocks=2, **options))
+    network = randomised(
+        MSRResNet(in_channels=3, out_channels=3, scale=scale, channels=6, blocks=2, **options)
+    )
     x = torch.randn(2, 3, 6, 5, dtype=torch.float64)
     options = {"blocks": 2, "factors": factors, "residual_scale": residual_scale, "mode": mode}
-    torch.testing.assert_close(network(x), reference(x, network.state_dict(), **options), atol=1e-10, rtol=1e-10)
+    torch.testing.assert_close(
+        network(x), reference(x, network.state_dict(), **options), atol=1e-10, rtol=1e-10
+    )

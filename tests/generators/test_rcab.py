@@ -44,7 +44,9 @@ def test_default_size_is_that_of_rcan():
     assert size_of(RCAB) == expected == 15_592_355
 
 
-@pytest.mark.parametrize(("scale", "cells"), [(2, (8,)), ((1, 4, 4), (4, 4)), ((3, 1, 1), (3,))], ids=str)
+@pytest.mark.parametrize(
+    ("scale", "cells"), [(2, (8,)), ((1, 4, 4), (4, 4)), ((3, 1, 1), (3,))], ids=str
+)
 def test_size_of_a_small_3d_network_follows_from_its_layers(scale, cells):
     arguments = {"channels": 6, "blocks": 2, "groups": 3, "reduction": 3}
     expected = paper_parameters(**arguments, cells=cells, dims=3)
@@ -55,23 +57,33 @@ def test_size_of_a_small_3d_network_follows_from_its_layers(scale, cells):
 @pytest.mark.parametrize(("scale", "factors"), [(1, []), (2, [2]), (3, [3]), (4, [2, 2])])
 def test_forward_matches_plain_convolutions(scale, factors, residual_scale):
     size = {"channels": 6, "blocks": 2, "groups": 2, "reduction": 2}
-    network = randomised(RCAB(in_channels=3, out_channels=2, scale=scale, **size, residual_scale=residual_scale))
+    network = randomised(
+        RCAB(in_channels=3, out_channels=2, scale=scale, **size, residual_scale=residual_scale)
+    )
     x = torch.randn(2, 3, 6, 5, dtype=torch.float64)
     options = {"blocks": 2, "groups": 2, "factors": factors, "residual_scale": residual_scale}
-    torch.testing.assert_close(network(x), reference(x, network.state_dict(), **options), atol=1e-10, rtol=1e-10)
+    torch.testing.assert_close(
+        network(x), reference(x, network.state_dict(), **options), atol=1e-10, rtol=1e-10
+    )
 
 
 def test_default_residual_scale_is_the_papers():
-    network = randomised(RCAB(in_channels=3, out_channels=3, scale=1, channels=4, blocks=1, groups=1, reduction=2))
+    network = randomised(
+        RCAB(in_channels=3, out_channels=3, scale=1, channels=4, blocks=1, groups=1, reduction=2)
+    )
     x = torch.randn(2, 3, 6, 5, dtype=torch.float64)
-    expected = reference(x, network.state_dict(), blocks=1, groups=1, factors=[], residual_scale=1.0)
+    expected = reference(
+        x, network.state_dict(), blocks=1, groups=1, factors=[], residual_scale=1.0
+    )
     torch.testing.assert_close(network(x), expected, atol=1e-10, rtol=1e-10)
 
 
 @pytest.mark.parametrize("scale", [(2, 3), (1, 2, 2)], ids=str)
 def test_attention_sees_everything_along_each_axis(scale):
     size = {"channels": 4, "blocks": 1, "groups": 1, "reduction": 2}
-    network = RCAB(in_channels=1, out_channels=1, scale=scale, spatial_dims=len(scale), **size, skip="cubic")
+    network = RCAB(
+        in_channels=1, out_channels=1, scale=scale, spatial_dims=len(scale), **size, skip="cubic"
+    )
     assert receptive_field(network) == (None,) * len(scale)
 
 

@@ -13,7 +13,9 @@ def paper_parameters(*, dims, in_channels, out_channels, channels, growth, block
     def conv(inputs, outputs):
         return inputs * outputs * 3**dims + outputs
 
-    dense = sum(conv(channels + i * growth, growth) for i in range(4)) + conv(channels + 4 * growth, channels)
+    dense = sum(conv(channels + i * growth, growth) for i in range(4)) + conv(
+        channels + 4 * growth, channels
+    )
     trunk = blocks * 3 * dense + conv(channels, channels)
     refine = conv(channels, channels)
     return (
@@ -56,7 +58,9 @@ def reference(x, state, *, blocks, factors, residual_scale):
 def test_size_is_the_papers():
     with torch.device("meta"):
         network = RRDB(in_channels=3, out_channels=3, scale=4)
-    expected = paper_parameters(dims=2, in_channels=3, out_channels=3, channels=64, growth=32, blocks=23, upsamplings=2)
+    expected = paper_parameters(
+        dims=2, in_channels=3, out_channels=3, channels=64, growth=32, blocks=23, upsamplings=2
+    )
     assert expected == 16_697_987  # of the authors' RRDB_ESRGAN_x4.pth
     assert sum(parameter.numel() for parameter in network.parameters()) == expected
 
@@ -74,7 +78,13 @@ def test_size_of_a_small_3d_network_follows_from_its_layers(scale, upsamplings):
             growth_channels=4,
         )
     expected = paper_parameters(
-        dims=3, in_channels=2, out_channels=1, channels=6, growth=4, blocks=2, upsamplings=upsamplings
+        dims=3,
+        in_channels=2,
+        out_channels=1,
+        channels=6,
+        growth=4,
+        blocks=2,
+        upsamplings=upsamplings,
     )
     assert sum(parameter.numel() for parameter in network.parameters()) == expected
 
@@ -95,13 +105,17 @@ def test_forward_matches_plain_convolutions(scale, factors, residual_scale):
     for parameter in network.parameters():
         parameter.data.normal_(std=0.2)
     x = torch.randn(2, 3, 6, 5, dtype=torch.float64)
-    expected = reference(x, network.state_dict(), blocks=2, factors=factors, residual_scale=residual_scale)
+    expected = reference(
+        x, network.state_dict(), blocks=2, factors=factors, residual_scale=residual_scale
+    )
     torch.testing.assert_close(network(x), expected)
 
 
 def test_default_residual_scale_is_the_papers():
     torch.manual_seed(0)
-    network = RRDB(in_channels=1, out_channels=1, scale=2, channels=4, blocks=1, growth_channels=2).double()
+    network = RRDB(
+        in_channels=1, out_channels=1, scale=2, channels=4, blocks=1, growth_channels=2
+    ).double()
     for parameter in network.parameters():
         parameter.data.normal_(std=0.3)
     x = torch.randn(1, 1, 4, 4, dtype=torch.float64)
@@ -152,11 +166,15 @@ def test_anisotropic_cells_of_a_volume_are_those_of_its_slices():
 
 @torch.no_grad()
 def test_cells_of_several_slices_have_the_first_axis_outermost():
-    network = unshuffled(in_channels=1, scale=(1, 1, 1), unshuffle=(2, 1, 3), spatial_dims=3, blocks=1)
+    network = unshuffled(
+        in_channels=1, scale=(1, 1, 1), unshuffle=(2, 1, 3), spatial_dims=3, blocks=1
+    )
     plain = unshuffled(in_channels=6, scale=(2, 1, 3), spatial_dims=3, blocks=1)
     plain.load_state_dict(network.state_dict())
     lr = torch.randn(1, 1, 4, 5, 6, dtype=torch.float64)
-    cells = torch.cat([lr[:, :, deep::2, :, right::3] for deep in range(2) for right in range(3)], dim=1)
+    cells = torch.cat(
+        [lr[:, :, deep::2, :, right::3] for deep in range(2) for right in range(3)], dim=1
+    )
     torch.testing.assert_close(network(lr), plain(cells))
 
 
@@ -172,7 +190,9 @@ def test_skip_adds_the_input_as_it_is(size):
 def test_unshuffle_of_one_changes_neither_names_nor_answer():
     plain, network = unshuffled(scale=2), unshuffled(scale=2, unshuffle=[1, 1])
     assert (
-        network.state_dict().keys() == plain.state_dict().keys() == unshuffled(scale=1, unshuffle=2).state_dict().keys()
+        network.state_dict().keys()
+        == plain.state_dict().keys()
+        == unshuffled(scale=1, unshuffle=2).state_dict().keys()
     )
     lr = torch.randn(1, 3, 5, 4, dtype=torch.float64)
     assert torch.equal(network(lr), plain(lr))
@@ -189,7 +209,9 @@ def test_unshuffle_must_be_one_integer_per_axis():
 def test_gradients_reach_every_parameter_of_an_unshuffled_network():
     network = unshuffled(scale=2, unshuffle=(2, 3), checkpointing=True)
     network(torch.randn(1, 3, 5, 7, dtype=torch.float64)).square().mean().backward()
-    assert all(parameter.grad is not None and parameter.grad.any() for parameter in network.parameters())
+    assert all(
+        parameter.grad is not None and parameter.grad.any() for parameter in network.parameters()
+    )
 
 
 @pytest.mark.slow
@@ -206,9 +228,14 @@ def test_unshuffled_network_compiles_and_exports(dims, unshuffle):
     for size in [(3, 7, 5), (2, 6, 6), (3, 11, 4)]:
         given = lr(*size)
         torch.testing.assert_close(compiled(given), network(given))
-        torch.testing.assert_close(torch.export.export(network, (given,)).module()(given), network(given))
+        torch.testing.assert_close(
+            torch.export.export(network, (given,)).module()(given), network(given)
+        )
     cells = {2 + axis: torch.export.Dim(f"cells_{axis}", min=2, max=32) for axis in range(dims)}
-    sizes = {axis: free * cell for (axis, free), cell in zip(cells.items(), network.multiple_of, strict=True)}
+    sizes = {
+        axis: free * cell
+        for (axis, free), cell in zip(cells.items(), network.multiple_of, strict=True)
+    }
     exported = torch.export.export(network, (lr(4, 6, 12),), dynamic_shapes=(sizes,)).module()
     for size in [(4, 6, 12), (5, 8, 6)]:
         given = lr(*size)

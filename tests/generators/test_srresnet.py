@@ -27,7 +27,8 @@ def reference(x, state, *, blocks, factors, residual_scale):
 
     def norm(name, x):
         mean, var, scale, shift = (
-            state[f"{name}.{key}"][:, None, None] for key in ("running_mean", "running_var", "weight", "bias")
+            state[f"{name}.{key}"][:, None, None]
+            for key in ("running_mean", "running_var", "weight", "bias")
         )
         return (x - mean) / (var + 1e-5).sqrt() * scale + shift
 
@@ -49,32 +50,48 @@ def reference(x, state, *, blocks, factors, residual_scale):
 def test_size_is_the_papers():
     with torch.device("meta"):
         network = SRResNet(in_channels=3, out_channels=3, scale=4)
-    expected = paper_parameters(dims=2, in_channels=3, out_channels=3, channels=64, blocks=16, stages=[4, 4])
+    expected = paper_parameters(
+        dims=2, in_channels=3, out_channels=3, channels=64, blocks=16, stages=[4, 4]
+    )
     assert expected == 1_547_350
     assert sum(parameter.numel() for parameter in network.parameters()) == expected
 
 
 @pytest.mark.parametrize(
-    ("scale", "stages"), [(1, []), (2, [8]), (3, [27]), ((1, 4, 4), [4, 4]), ((3, 1, 1), [3])], ids=str
+    ("scale", "stages"),
+    [(1, []), (2, [8]), (3, [27]), ((1, 4, 4), [4, 4]), ((3, 1, 1), [3])],
+    ids=str,
 )
 def test_size_of_a_small_3d_network_follows_from_its_layers(scale, stages):
     with torch.device("meta"):
-        network = SRResNet(in_channels=2, out_channels=1, scale=scale, spatial_dims=3, channels=6, blocks=2)
-    expected = paper_parameters(dims=3, in_channels=2, out_channels=1, channels=6, blocks=2, stages=stages)
+        network = SRResNet(
+            in_channels=2, out_channels=1, scale=scale, spatial_dims=3, channels=6, blocks=2
+        )
+    expected = paper_parameters(
+        dims=3, in_channels=2, out_channels=1, channels=6, blocks=2, stages=stages
+    )
     assert sum(parameter.numel() for parameter in network.parameters()) == expected
 
 
-@pytest.mark.parametrize(("options", "residual_scale"), [({}, 1.0), ({"residual_scale": 0.3}, 0.3)], ids=str)
+@pytest.mark.parametrize(
+    ("options", "residual_scale"), [({}, 1.0), ({"residual_scale": 0.3}, 0.3)], ids=str
+)
 @pytest.mark.parametrize(("scale", "factors"), [(1, []), (2, [2]), (3, [3]), (4, [2, 2])])
 def test_forward_matches_plain_convolutions(scale, factors, options, residual_scale):
     torch.manual_seed(0)
-    network = SRResNet(in_channels=3, out_channels=2, scale=scale, channels=6, blocks=2, **options).double().eval()
+    network = (
+        SRResNet(in_channels=3, out_channels=2, scale=scale, channels=6, blocks=2, **options)
+        .double()
+        .eval()
+    )
     for tensor in (*network.parameters(), *network.buffers()):
         if tensor.is_floating_point():
             tensor.data.uniform_(0.2, 0.6)
             tensor.data.mul_(1 if tensor.ndim < 2 else torch.randn_like(tensor))
     x = torch.randn(2, 3, 6, 5, dtype=torch.float64)
-    expected = reference(x, network.state_dict(), blocks=2, factors=factors, residual_scale=residual_scale)
+    expected = reference(
+        x, network.state_dict(), blocks=2, factors=factors, residual_scale=residual_scale
+    )
     torch.testing.assert_close(network(x), expected)
 
 

@@ -14,7 +14,11 @@ def leaky(x):
 
 def shuffle(x, factor):
     """Of a volume, slice by slice."""
-    return F.pixel_shuffle(x, factor) if x.ndim == 4 else F.pixel_shuffle(x.movedim(2, 1), factor).movedim(1, 2)
+    return (
+        F.pixel_shuffle(x, factor)
+        if x.ndim == 4
+        else F.pixel_shuffle(x.movedim(2, 1), factor).movedim(1, 2)
+    )
 
 
 def reference(x, noise, state, *, blocks, factors, residual_scale):
@@ -26,7 +30,9 @@ def reference(x, noise, state, *, blocks, factors, residual_scale):
 
     def modulated(name, x):
         parts = (state[f"{name}.modulation.weight"] @ style).unflatten(0, (2, -1))
-        gain, shift = (part.movedim(0, -1).reshape(*x.shape[:2], *[1] * (x.ndim - 2)) for part in parts)
+        gain, shift = (
+            part.movedim(0, -1).reshape(*x.shape[:2], *[1] * (x.ndim - 2)) for part in parts
+        )
         inner = leaky((1 + gain) * conv(f"{name}.first", x) + shift)
         return x + residual_scale * conv(f"{name}.second", inner)
 

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from srlab.io import Provenance, Reader, Writer, create_writer, open_reader
-from srlab.io.array import ArrayReader
-from srlab.io.image import ImageWriter
-from srlab.io.raster import RasterReader, RasterWriter
+from srlab.io.array.memory import ArrayReader
+from srlab.io.image.writer import ImageWriter
+from srlab.io.raster.reader import RasterReader, RasterWriter
 
 MADE = Provenance(software="srlab 9.8", model="0a" * 32)
 
@@ -27,7 +27,9 @@ def test_reader_and_writers_keep_the_protocols(photo, tmp_path):
     assert isinstance(reader, RasterReader)
     assert reader.channels == ("G",)
     for name, kind in (("o.TIF", RasterWriter), ("o.png", ImageWriter), ("o.JPEG", ImageWriter)):
-        writer: Writer = create_writer(str(tmp_path / name), like=reader, scale=(2, 2), provenance=MADE)
+        writer: Writer = create_writer(
+            str(tmp_path / name), like=reader, scale=(2, 2), provenance=MADE
+        )
         assert isinstance(writer, kind)
         writer.write((slice(0, 8), slice(0, 10)), np.zeros((1, 8, 10), np.float32))
         writer.close()
@@ -40,7 +42,9 @@ def test_what_cannot_be_opened_is_said_in_one_line(tmp_path):
     with pytest.raises(IsADirectoryError, match="is a folder, and a file is wanted"):
         open_reader(tmp_path)
     (tmp_path / "a.docx").write_text("x")
-    with pytest.raises(ValueError, match=r"a.docx is of no format that can be read: .* \.tif, \.tiff, .* or \.pgm"):
+    with pytest.raises(
+        ValueError, match=r"a.docx is of no format that can be read: .* \.tif, \.tiff, .* or \.pgm"
+    ):
         open_reader(tmp_path / "a.docx")
     (tmp_path / "a.tif").write_text("no raster")
     with pytest.raises(ValueError, match=r"a.tif is not a raster that GDAL can read"):
@@ -52,13 +56,21 @@ def test_what_cannot_be_opened_is_said_in_one_line(tmp_path):
 
 def test_what_cannot_be_written_is_said_in_one_line(photo, tmp_path):
     like = open_reader(photo)
-    with pytest.raises(ValueError, match=r"of no format that can be written: .* \.tif, \.tiff, \.png, \.jpg or \.jpeg"):
+    with pytest.raises(
+        ValueError,
+        match=r"of no format that can be written: .* \.tif, \.tiff, \.png, \.jpg or \.jpeg",
+    ):
         create_writer(tmp_path / "o.bmp", like=like, scale=(2, 2), provenance=MADE)
     volume = ArrayReader(np.zeros((1, 2, 2, 2), np.float32), name="scan")
-    with pytest.raises(ValueError, match=r"o.tif would be an image, but scan is none: write the format of the input"):
+    with pytest.raises(
+        ValueError,
+        match=r"o.tif would be an image, but scan is none: write the format of the input",
+    ):
         create_writer(tmp_path / "o.tif", like=volume, scale=(2, 2, 2), provenance=MADE)
     with pytest.raises(FileExistsError, match="overwrite=true"):
-        create_writer(photo.parent / "a.PNG", like=open_reader(_copy(photo)), scale=(2, 2), provenance=MADE)
+        create_writer(
+            photo.parent / "a.PNG", like=open_reader(_copy(photo)), scale=(2, 2), provenance=MADE
+        )
 
 
 def _copy(photo: Path) -> Path:

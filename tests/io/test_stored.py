@@ -8,23 +8,36 @@ from hypothesis.extra.numpy import arrays
 
 from srlab.io.stored import holds, to_stored
 
-INTEGERS = [np.dtype(name) for name in ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64")]
+INTEGERS = [
+    np.dtype(name)
+    for name in ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64")
+]
 FLOATS = [np.dtype(name) for name in ("float32", "float64")]
 finite = st.floats(-(2.0**70), 2.0**70, width=32)
 
 
 def stored(values, dtype, *, nodata=None, scale=1.0, offset=0.0):
-    return to_stored(np.asarray(values, np.float32), scale=scale, offset=offset, dtype=np.dtype(dtype), nodata=nodata)
+    return to_stored(
+        np.asarray(values, np.float32),
+        scale=scale,
+        offset=offset,
+        dtype=np.dtype(dtype),
+        nodata=nodata,
+    )
 
 
 @given(values=arrays(np.float32, 8, elements=finite), dtype=st.sampled_from(INTEGERS))
 def test_integers_are_rounded_and_clipped(values, dtype):
     limits = np.iinfo(dtype)
     got = stored(values, dtype)
-    expected = [min(max(round(float(value)), limits.min), limits.max) for value in values]  # Python's: half to even
+    expected = [
+        min(max(round(float(value)), limits.min), limits.max) for value in values
+    ]  # Python's: half to even
     assert got.dtype == dtype
     # the largest float64 below 2^63 and 2^64 is 512 and 1024 short of the largest integer
-    np.testing.assert_allclose(got.astype(float), np.array(expected, dtype=float), rtol=1e-15, atol=0)
+    np.testing.assert_allclose(
+        got.astype(float), np.array(expected, dtype=float), rtol=1e-15, atol=0
+    )
 
 
 def test_infinities_are_clipped():
@@ -37,12 +50,16 @@ def test_infinities_are_clipped():
 def test_valid_never_becomes_nodata(data, dtype):
     if dtype.kind == "f":
         nodata = data.draw(
-            st.sampled_from([0.0, -9999.0, 1e20, float(np.finfo(dtype).min), float(np.finfo(dtype).max)])
+            st.sampled_from(
+                [0.0, -9999.0, 1e20, float(np.finfo(dtype).min), float(np.finfo(dtype).max)]
+            )
         )
     else:
         limits = np.iinfo(dtype)
         nodata = data.draw(st.sampled_from([0, 1, 7, limits.min, min(limits.max, 2**53)]))
-    near = st.sampled_from([0.0, 1.0, -1.0, 0.4, -0.4, 1e-6, -1e-6]).map(lambda step: float(nodata) + step)
+    near = st.sampled_from([0.0, 1.0, -1.0, 0.4, -0.4, 1e-6, -1e-6]).map(
+        lambda step: float(nodata) + step
+    )
     drawn = np.array(data.draw(st.lists(near | finite, min_size=1, max_size=6)))
     values = drawn[np.abs(drawn) <= np.finfo(np.float32).max].astype(np.float32)
     got = stored(values, dtype, nodata=nodata)
@@ -52,7 +69,9 @@ def test_valid_never_becomes_nodata(data, dtype):
         np.testing.assert_array_equal(got[same], values[same].astype(dtype))
         np.testing.assert_allclose(got, values.astype(dtype), rtol=1e-5, atol=1e-30)
     elif limits.max <= 2**31:
-        np.testing.assert_array_less(np.abs(got - np.clip(values.astype(float), limits.min, limits.max)), 1.5001)
+        np.testing.assert_array_less(
+            np.abs(got - np.clip(values.astype(float), limits.min, limits.max)), 1.5001
+        )
 
 
 @pytest.mark.parametrize(
@@ -71,21 +90,31 @@ def test_neighbour_is_on_the_side_of_the_value(dtype, nodata, value, expected):
     assert stored([value], dtype, nodata=nodata)[0] == expected
 
 
-@given(dtype=st.sampled_from(INTEGERS[:4]), scale=st.sampled_from([1e-4, 0.5, 3.0, -2.0]), offset=st.floats(-100, 100))
+@given(
+    dtype=st.sampled_from(INTEGERS[:4]),
+    scale=st.sampled_from([1e-4, 0.5, 3.0, -2.0]),
+    offset=st.floats(-100, 100),
+)
 def test_inverse_restores_every_stored_value(dtype, scale, offset):
     limits = np.iinfo(dtype)
     every = np.arange(limits.min, limits.max + 1).astype(dtype)
     physical = (every.astype(np.float64) * scale + offset).astype(np.float32)
-    tolerance = 2 * np.spacing(np.abs(physical).max()) / abs(scale)  # float32's resolution in stored steps
+    tolerance = (
+        2 * np.spacing(np.abs(physical).max()) / abs(scale)
+    )  # float32's resolution in stored steps
     got = stored(physical, dtype, scale=scale, offset=offset)
     assert np.abs(got.astype(int) - every.astype(int)).max() <= round(tolerance)
 
 
 def test_nan_needs_a_nodata_value_in_integers_only():
-    with pytest.raises(ValueError, match="2 values are NaN, and a file of uint8 without a nodata value cannot hold"):
+    with pytest.raises(
+        ValueError, match="2 values are NaN, and a file of uint8 without a nodata value cannot hold"
+    ):
         stored([np.nan, 1, np.nan], "uint8")
     np.testing.assert_array_equal(stored([np.nan, 1], "float32"), np.array([np.nan, 1], np.float32))
-    np.testing.assert_array_equal(stored([np.nan, 1], "float32", nodata=np.nan), np.array([np.nan, 1], np.float32))
+    np.testing.assert_array_equal(
+        stored([np.nan, 1], "float32", nodata=np.nan), np.array([np.nan, 1], np.float32)
+    )
 
 
 @pytest.mark.parametrize(

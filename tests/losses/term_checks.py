@@ -82,7 +82,9 @@ def assert_finite_at_extremes(term, *size, **changed):
 def assert_gradient_is_derivative(term, *size, **changed):
     sr, hr = random(*size).requires_grad_(), random(*size, seed=1)
     for valid in (None, scattered(size)):
-        assert torch.autograd.gradcheck(lambda image, valid=valid: value(term, image, hr, valid=valid, **changed), sr)
+        assert torch.autograd.gradcheck(
+            lambda image, valid=valid: value(term, image, hr, valid=valid, **changed), sr
+        )
 
 
 def assert_half_hidden_equals_visible_half(term, *size, **changed):

@@ -51,7 +51,9 @@ def test_other_channel_counts_need_a_choice(count):
         Bands(None)(random(1, count, 2, 2))
 
 
-@pytest.mark.parametrize("channels", [[], [[]], [0, 1, 2], [1, 2], [1.0, 2.0, 3.0], ["B04"], [[3, 2, 1], 4], 3, [True]])
+@pytest.mark.parametrize(
+    "channels", [[], [[]], [0, 1, 2], [1, 2], [1.0, 2.0, 3.0], ["B04"], [[3, 2, 1], 4], 3, [True]]
+)
 def test_channels_that_choose_nothing_are_refused(channels):
     message = f"channels is {channels!r}; give positions in data.bands from 1, {WAYS}."
     with pytest.raises(ValueError, match=re.escape(message)):
@@ -59,7 +61,9 @@ def test_channels_that_choose_nothing_are_refused(channels):
 
 
 def test_a_band_beyond_the_last_is_refused():
-    message = "channels asks for band 5 of images that have 4; give positions in data.bands, from 1."
+    message = (
+        "channels asks for band 5 of images that have 4; give positions in data.bands, from 1."
+    )
     with pytest.raises(ValueError, match=re.escape(message)):
         Bands([5, 2, 1])(random(1, 4, 2, 2))
 

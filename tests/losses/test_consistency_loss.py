@@ -5,7 +5,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from term_checks import assert_finite_at_extremes, assert_gradient_is_derivative, context, random, value
+from term_checks import (
+    assert_finite_at_extremes,
+    assert_gradient_is_derivative,
+    context,
+    random,
+    value,
+)
 
 from srlab.degradations import Bicubic
 from srlab.losses import Consistency
@@ -28,14 +34,18 @@ def blocks_mean(hr, factor):
 
 @each_norm
 @pytest.mark.parametrize(
-    ("size", "scale"), [((2, 3, 8, 12), [2, 2]), ((1, 1, 8, 8), [1, 4]), ((1, 2, 3, 8, 8), [1, 4, 4])], ids=str
+    ("size", "scale"),
+    [((2, 3, 8, 12), [2, 2]), ((1, 1, 8, 8), [1, 4]), ((1, 2, 3, 8, 8), [1, 4, 4])],
+    ids=str,
 )
 def test_image_that_degrades_to_lr_is_consistent(norm, size, scale):
     hr = 10_000 * random(*size)
     degrade = Bicubic(scale=scale, spatial_dims=len(scale))
     given = {"lr_physical": degrade(hr), "degrade": degrade, "data_range": 10_000.0}
     assert value(Consistency(norm=norm), hr, random(*size, seed=1), **given) == 0
-    assert value(Consistency(norm=norm), hr + 100, hr, **given).item() == pytest.approx(NORMS[norm](0.01))
+    assert value(Consistency(norm=norm), hr + 100, hr, **given).item() == pytest.approx(
+        NORMS[norm](0.01)
+    )
 
 
 @each_norm
@@ -44,7 +54,9 @@ def test_matches_cells_averaged_by_numpy(norm, data_range):
     sr, lr = 255 * random(2, 3, 4, 6), 255 * random(2, 3, 2, 3, seed=1)
     expected = NORMS[norm]((blocks_mean(sr.numpy(), 2) - lr.numpy()) / data_range).mean()
     term = Consistency(norm=norm)
-    result = term(sr, torch.zeros_like(sr), context(lr_physical=lr, degrade=halve, data_range=data_range))
+    result = term(
+        sr, torch.zeros_like(sr), context(lr_physical=lr, degrade=halve, data_range=data_range)
+    )
     assert result.shape == ()
     assert result.item() == pytest.approx(expected)
 
@@ -93,7 +105,11 @@ def test_hidden_pixels_do_not_enter_by_bicubic_shrinking(scale, fill):
     valid[0, 0, 4 * scale : 4 * scale + 3, 5 * scale - 1] = False
     valid[1, 0, :, : 2 * scale + 1] = False
     degrade = Bicubic(scale=scale)
-    given = {"lr_physical": degrade(torch.where(valid, hr, fill)), "degrade": degrade, "valid": valid}
+    given = {
+        "lr_physical": degrade(torch.where(valid, hr, fill)),
+        "degrade": degrade,
+        "valid": valid,
+    }
     assert value(Consistency(), hr, hr, **given).item() == pytest.approx(0, abs=1e-12)
     assert value(Consistency(), hr + 0.25, hr, **given).item() == pytest.approx(0.25)
     if fill:
@@ -109,7 +125,9 @@ def test_half_hidden_equals_the_visible_half():
     expected.backward()
     masked = sr.clone().requires_grad_()
     term = Consistency(reach=0)  # cells averaged look at nothing beyond
-    result = value(term, masked, torch.full_like(sr, torch.nan), lr_physical=lr, degrade=halve, valid=valid)
+    result = value(
+        term, masked, torch.full_like(sr, torch.nan), lr_physical=lr, degrade=halve, valid=valid
+    )
     result.backward()
     torch.testing.assert_close(result, expected)
     torch.testing.assert_close(masked.grad[..., :4], alone.grad)
@@ -120,7 +138,14 @@ def test_no_lr_pixel_beyond_reach_counts_for_nothing():
     sr = random(1, 1, 8, 8).requires_grad_()
     valid = torch.ones(1, 1, 8, 8, dtype=torch.bool)
     valid[..., 4, 4] = False
-    result = value(Consistency(), sr, sr.detach(), lr_physical=torch.ones(1, 1, 4, 4), degrade=halve, valid=valid)
+    result = value(
+        Consistency(),
+        sr,
+        sr.detach(),
+        lr_physical=torch.ones(1, 1, 4, 4),
+        degrade=halve,
+        valid=valid,
+    )
     result.backward()
     assert result == 0
     assert not sr.grad.any()
@@ -134,7 +159,9 @@ def test_channels_name_the_lr_counterparts_of_sr():
 
 
 @pytest.mark.parametrize(
-    ("channels", "said"), [(None, [1, 2, 3]), ([1], [1]), ([1, 4], [1, 4]), ([0, 1], [0, 1])], ids=str
+    ("channels", "said"),
+    [(None, [1, 2, 3]), ([1], [1]), ([1, 4], [1, 4]), ([0, 1], [0, 1])],
+    ids=str,
 )
 def test_channels_without_a_counterpart_are_refused(channels, said):
     message = (
@@ -192,10 +219,14 @@ def test_finite_at_extremes(norm, dims):
 
 
 def test_unknown_norm_is_refused():
-    with pytest.raises(ValueError, match=re.escape("loss.consistency.term.norm is 'l3'; it must be one of l1, l2.")):
+    with pytest.raises(
+        ValueError, match=re.escape("loss.consistency.term.norm is 'l3'; it must be one of l1, l2.")
+    ):
         Consistency(norm="l3")
 
 
 def test_negative_reach_is_refused():
-    with pytest.raises(ValueError, match=re.escape("loss.consistency.term.reach is -1; it must be 0 or more LR")):
+    with pytest.raises(
+        ValueError, match=re.escape("loss.consistency.term.reach is -1; it must be 0 or more LR")
+    ):
         Consistency(reach=-1)

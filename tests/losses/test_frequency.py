@@ -5,7 +5,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from term_checks import assert_finite_at_extremes, assert_gradient_is_derivative, context, half_hidden, random, value
+from term_checks import (
+    assert_finite_at_extremes,
+    assert_gradient_is_derivative,
+    context,
+    half_hidden,
+    random,
+    value,
+)
 
 from srlab.losses import Frequency
 
@@ -37,7 +44,9 @@ def test_matches_the_whole_spectrum_of_numpy(alpha, size):
 @given(st.integers(0, 5), st.integers(0, 4))
 def test_place_of_a_texture_does_not_matter(down, right):
     hr = random(1, 2, 6, 5)
-    assert value(Frequency(), hr.roll((down, right), (2, 3)), hr).item() == pytest.approx(0, abs=1e-12)
+    assert value(Frequency(), hr.roll((down, right), (2, 3)), hr).item() == pytest.approx(
+        0, abs=1e-12
+    )
 
 
 def test_weights_are_constants_to_the_gradient():
@@ -72,7 +81,9 @@ def test_image_without_valid_pixels_counts_as_difference_zero():
     sr, hr = random(*size), random(*size, seed=1)
     valid = torch.ones(2, 1, 4, 6, dtype=torch.bool)
     valid[1] = False
-    torch.testing.assert_close(value(Frequency(), sr, hr, valid=valid), value(Frequency(), sr[:1], hr[:1]) / 2)
+    torch.testing.assert_close(
+        value(Frequency(), sr, hr, valid=valid), value(Frequency(), sr[:1], hr[:1]) / 2
+    )
 
 
 @pytest.mark.parametrize("size", [(1, 2, 3, 4), (1, 1, 2, 3, 4)], ids=str)

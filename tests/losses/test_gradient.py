@@ -39,7 +39,9 @@ def test_map_counts_a_step_at_the_pixel_before_it(norm):
     for pixels in ([(0, 2), (1, 2)], [(1, 1), (1, 2)]):  # down, then across
         for pixel in pixels:
             expected[pixel] += NORMS[norm](2.0) / 2
-    np.testing.assert_allclose(Gradient(norm=norm)(sr, torch.zeros_like(sr), context())[0, 0], expected)
+    np.testing.assert_allclose(
+        Gradient(norm=norm)(sr, torch.zeros_like(sr), context())[0, 0], expected
+    )
 
 
 @each_norm
@@ -66,7 +68,9 @@ def test_constant_offset_has_no_gradient(norm):
 @each_norm
 def test_inverted_edges_differ(norm):
     hr = random(1, 2, 5, 5)
-    assert value(Gradient(norm=norm), 1 - hr, hr) > value(Gradient(norm=norm), torch.zeros_like(hr), hr)
+    assert value(Gradient(norm=norm), 1 - hr, hr) > value(
+        Gradient(norm=norm), torch.zeros_like(hr), hr
+    )
 
 
 @each_norm
@@ -88,5 +92,7 @@ def test_finite_at_extremes(norm, size):
 
 
 def test_unknown_norm_is_refused():
-    with pytest.raises(ValueError, match=re.escape("loss.gradient.term.norm is 'l3'; it must be one of l1, l2.")):
+    with pytest.raises(
+        ValueError, match=re.escape("loss.gradient.term.norm is 'l3'; it must be one of l1, l2.")
+    ):
         Gradient(norm="l3")

@@ -37,7 +37,9 @@ def test_each_channel_matches_scipy(size):
     assert distances.shape == sr.shape
     for image in range(size[0]):
         for channel in range(size[1]):
-            expected = wasserstein_distance(sr[image, channel].flatten(), hr[image, channel].flatten())
+            expected = wasserstein_distance(
+                sr[image, channel].flatten(), hr[image, channel].flatten()
+            )
             assert distances[image, channel].mean().item() == pytest.approx(expected)
 
 
@@ -45,9 +47,15 @@ def test_each_channel_matches_scipy(size):
 @pytest.mark.parametrize("offset", [-1.0, -0.5, 0.0])
 def test_visible_values_alone_match_scipy(size, offset):
     """Whatever hidden pixels hold lies among the visible values."""
-    sr, hr, valid = 4e4 * (random(*size) + offset), 2e4 * (random(*size, seed=1) + offset), scattered(size)
+    sr, hr, valid = (
+        4e4 * (random(*size) + offset),
+        2e4 * (random(*size, seed=1) + offset),
+        scattered(size),
+    )
     expected = reference(sr, hr, valid)
-    assert value(Histogram(), sr, torch.where(valid, hr, torch.nan), valid=valid).item() == pytest.approx(expected)
+    assert value(
+        Histogram(), sr, torch.where(valid, hr, torch.nan), valid=valid
+    ).item() == pytest.approx(expected)
 
 
 def test_even_the_largest_value_ranks_before_hidden_pixels():
@@ -74,7 +82,9 @@ def test_shift_has_the_distance_of_its_amount(shift):
 
 def test_ties_share_their_counterparts():
     hr = random(1, 1, 4, 4)
-    np.testing.assert_allclose(value(Histogram(), torch.full_like(hr, 0.5), hr), np.abs(0.5 - hr.numpy()).mean())
+    np.testing.assert_allclose(
+        value(Histogram(), torch.full_like(hr, 0.5), hr), np.abs(0.5 - hr.numpy()).mean()
+    )
 
 
 def test_gradient_leads_to_the_value_of_the_same_rank():

@@ -67,15 +67,22 @@ def test_total_is_the_weighted_sum_of_the_terms(weights):
     kinds = [L1(), L2(), Constant(0.25), Constant(-2.0)][: len(weights)]
     values = [F.l1_loss(sr, hr).item(), F.mse_loss(sr, hr).item(), 0.25, -2.0][: len(weights)]
     loss = WeightedLoss(
-        {f"t{i}": {"weight": w, "term": t} for i, (w, t) in enumerate(zip(weights, kinds, strict=True))}
+        {
+            f"t{i}": {"weight": w, "term": t}
+            for i, (w, t) in enumerate(zip(weights, kinds, strict=True))
+        }
     )
     result = loss(sr, hr, context())
-    assert result.total.item() == pytest.approx(sum(w * v for w, v in zip(weights, values, strict=True)))
+    assert result.total.item() == pytest.approx(
+        sum(w * v for w, v in zip(weights, values, strict=True))
+    )
     assert [result.terms[f"t{i}"].item() for i in range(len(weights))] == pytest.approx(values)
 
 
 def test_contributions_are_for_the_log_and_carry_no_gradient():
-    result = single(L1())(random(1, 1, 2, 2).requires_grad_(), random(1, 1, 2, 2, seed=1), context())
+    result = single(L1())(
+        random(1, 1, 2, 2).requires_grad_(), random(1, 1, 2, 2, seed=1), context()
+    )
     assert result.total.requires_grad
     assert not result.terms["term"].requires_grad
 
@@ -113,13 +120,21 @@ def test_valid_pixels_weigh_the_same_in_every_image(term):
     valid = torch.zeros(2, 1, 4, 4, dtype=torch.bool)
     valid[0, 0, 0, 0] = True
     valid[1, 0, 1:] = True
-    seen = torch.cat([sr[0, :, 0, 0], sr[1, :, 1:].flatten()]), torch.cat([hr[0, :, 0, 0], hr[1, :, 1:].flatten()])
-    torch.testing.assert_close(single(term())(sr, hr, context(valid)).total, REFERENCES[term](*seen))
+    seen = (
+        torch.cat([sr[0, :, 0, 0], sr[1, :, 1:].flatten()]),
+        torch.cat([hr[0, :, 0, 0], hr[1, :, 1:].flatten()]),
+    )
+    torch.testing.assert_close(
+        single(term())(sr, hr, context(valid)).total, REFERENCES[term](*seen)
+    )
 
 
 @both
 def test_batch_without_valid_pixels_counts_for_nothing(term):
-    sr, hr = random(2, 3, 4, 4).requires_grad_(), torch.full((2, 3, 4, 4), torch.nan, dtype=torch.float64)
+    sr, hr = (
+        random(2, 3, 4, 4).requires_grad_(),
+        torch.full((2, 3, 4, 4), torch.nan, dtype=torch.float64),
+    )
     result = single(term(), 100.0)(sr, hr, context(torch.zeros(2, 1, 4, 4, dtype=torch.bool)))
     result.total.backward()
     assert result.total.item() == 0
@@ -149,10 +164,20 @@ def test_scalar_is_taken_as_it_is_unless_nothing_is_valid(share, expected):
 def test_mean_over_micro_batches_is_that_over_all_valid_pixels(term, masked):
     """Of parts with different numbers of valid pixels, as on several ranks."""
     pairs = [(random(2, 3, 4, 5, seed=seed), random(2, 3, 4, 5, seed=seed + 10)) for seed in (0, 1)]
-    masks = [torch.rand(2, 1, 4, 5, generator=torch.Generator().manual_seed(i)) < 0.3 + 0.4 * i for i in (0, 1)]
-    masks = [mask if has else torch.ones_like(mask) for mask, has in zip(masks, masked, strict=True)]
+    masks = [
+        torch.rand(2, 1, 4, 5, generator=torch.Generator().manual_seed(i)) < 0.3 + 0.4 * i
+        for i in (0, 1)
+    ]
+    masks = [
+        mask if has else torch.ones_like(mask) for mask, has in zip(masks, masked, strict=True)
+    ]
     seen = [
-        torch.cat([pair[which].movedim(1, -1)[mask[:, 0]] for pair, mask in zip(pairs, masks, strict=True)])
+        torch.cat(
+            [
+                pair[which].movedim(1, -1)[mask[:, 0]]
+                for pair, mask in zip(pairs, masks, strict=True)
+            ]
+        )
         for which in (0, 1)
     ]
     count = torch.stack([mask.sum() for mask in masks]).float().mean()
@@ -179,11 +204,21 @@ def test_term_starts_late_and_warms_up():
 
 
 def test_term_stops():
-    loss = WeightedLoss({"l1": {"weight": 1.0, "stop_step": 5, "term": L1()}, "late": {"weight": 0, "term": L2()}})
+    loss = WeightedLoss(
+        {"l1": {"weight": 1.0, "stop_step": 5, "term": L1()}, "late": {"weight": 0, "term": L2()}}
+    )
     sr, hr = random(1, 1, 4, 4), random(1, 1, 4, 4, seed=1)
-    assert [("l1" in loss(sr, hr, context(step=step)).terms) for step in (0, 4, 5, 9)] == [True, True, False, False]
+    assert [("l1" in loss(sr, hr, context(step=step)).terms) for step in (0, 4, 5, 9)] == [
+        True,
+        True,
+        False,
+        False,
+    ]
     assert loss(sr, hr, context(step=5)).total.item() == 0
-    with pytest.raises(ValueError, match="starts after 3 updates and stops after 3; give a later stop_step, or null"):
+    with pytest.raises(
+        ValueError,
+        match="starts after 3 updates and stops after 3; give a later stop_step, or null",
+    ):
         WeightedLoss({"l1": {"weight": 1.0, "start_step": 3, "stop_step": 3, "term": L1()}})
 
 
@@ -199,9 +234,13 @@ def test_terms_compute_in_float32_under_autocast(dtype):
     assert sr.grad.dtype == dtype
 
 
-@pytest.mark.parametrize("entry", [{"term": L1()}, {"weight": 1.0}, {"weight": 1.0, "term": L1(), "wait": 3}])
+@pytest.mark.parametrize(
+    "entry", [{"term": L1()}, {"weight": 1.0}, {"weight": 1.0, "term": L1(), "wait": 3}]
+)
 def test_entry_with_other_keys_is_refused(entry):
-    with pytest.raises(ValueError, match=r"loss\.l1 has .*; it needs weight and term, and may have start_step"):
+    with pytest.raises(
+        ValueError, match=r"loss\.l1 has .*; it needs weight and term, and may have start_step"
+    ):
         WeightedLoss({"l1": entry})
 
 
@@ -232,7 +271,9 @@ def test_physical_map_has_the_error_in_physical_units():
 
 
 def test_loss_needs_a_term():
-    with pytest.raises(ValueError, match=re.escape("the loss has no terms; choose at least one, as loss=[l1].")):
+    with pytest.raises(
+        ValueError, match=re.escape("the loss has no terms; choose at least one, as loss=[l1].")
+    ):
         WeightedLoss({})
 
 

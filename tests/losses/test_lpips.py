@@ -21,7 +21,11 @@ def library(net):
         module = lpips.LPIPS(net=net, pretrained=False, pnet_rand=True, verbose=False)
     module.to_empty(device="cpu").scaling_layer = lpips.ScalingLayer()
     for parameter in module.requires_grad_(False).parameters():
-        parameter.copy_(torch.rand(parameter.shape) if parameter.shape[0] == 1 else 0.1 * torch.randn(parameter.shape))
+        parameter.copy_(
+            torch.rand(parameter.shape)
+            if parameter.shape[0] == 1
+            else 0.1 * torch.randn(parameter.shape)
+        )
     linear = torch.load(f"{lpips.__path__[0]}/weights/v0.1/{net}.pth", map_location="cpu")
     module.load_state_dict(linear, strict=False)
     return module.eval()
@@ -32,7 +36,9 @@ def pair(request, tmp_path_factory):
     """The package's module, and a path of its features' weights as torchvision names them."""
     module = library(request.param)
     path = tmp_path_factory.mktemp("weights") / "features.pth"
-    torch.save({f"features.{n.partition('.')[2]}": t for n, t in module.net.state_dict().items()}, path)
+    torch.save(
+        {f"features.{n.partition('.')[2]}": t for n, t in module.net.state_dict().items()}, path
+    )
     return request.param, module, str(path)
 
 
@@ -41,7 +47,9 @@ def test_distance_equals_the_packages(pair):
     sr, hr = (2 * random(3, 3, 40, 37, seed=seed).float() - 1 for seed in (0, 1))
     expected = module(sr, hr).flatten()
     assert expected.abs().min() > 1e-4
-    torch.testing.assert_close(LearnedDistance(net=net, weights=path)(sr, hr), expected, rtol=1e-4, atol=1e-7)
+    torch.testing.assert_close(
+        LearnedDistance(net=net, weights=path)(sr, hr), expected, rtol=1e-4, atol=1e-7
+    )
 
 
 def test_loss_is_the_packages_mean_over_images_in_minus_one_to_one(pair):
@@ -57,7 +65,9 @@ def test_loss_is_the_packages_mean_over_images_in_minus_one_to_one(pair):
 @pytest.mark.parametrize("net", LEAST)
 def test_smallest_image_is_named(net):
     distance, least = LearnedDistance(net=net, weights="random"), LEAST[net]
-    assert distance(torch.zeros(1, 3, least, least), torch.ones(1, 3, least, least)).isfinite().all()
+    assert (
+        distance(torch.zeros(1, 3, least, least), torch.ones(1, 3, least, least)).isfinite().all()
+    )
     message = (
         f"LPIPS with net={net} needs images of at least {least} pixels a side, and these have ({least}, {least - 1}); "
         "use larger crops (data.crop_size) or another net."
@@ -126,11 +136,17 @@ def test_network_is_frozen_and_in_no_checkpoint():
 
 def test_volumes_are_refused_with_the_way_to_take_them():
     with pytest.raises(ValueError, match=re.escape("wrap the term in srlab.losses.Slices")):
-        value(LPIPS(net="squeeze", weights="random"), random(1, 3, 17, 17, 17), random(1, 3, 17, 17, 17))
+        value(
+            LPIPS(net="squeeze", weights="random"),
+            random(1, 3, 17, 17, 17),
+            random(1, 3, 17, 17, 17),
+        )
 
 
 def test_unknown_net_is_refused():
-    with pytest.raises(ValueError, match=re.escape("net is 'vgg16'; it must be one of alex, vgg, squeeze.")):
+    with pytest.raises(
+        ValueError, match=re.escape("net is 'vgg16'; it must be one of alex, vgg, squeeze.")
+    ):
         LPIPS(net="vgg16", weights="random")
 
 
@@ -141,8 +157,6 @@ def test_failed_download_names_the_file(tmp_path, monkeypatch):
         raise OSError("no route")
 
     monkeypatch.setattr(torch.hub, "urlopen", cut_off)
-    message = (
-        "squeezenet1_1-b8a52dc0.pth could not be downloaded (no route); fetch https://download.pytorch.org/models/"
-    )
+    message = "squeezenet1_1-b8a52dc0.pth could not be downloaded (no route); fetch https://download.pytorch.org/models/"
     with pytest.raises(ValueError, match=re.escape(message)):
         LPIPS(net="squeeze")

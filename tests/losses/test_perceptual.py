@@ -3,7 +3,13 @@ import re
 import numpy as np
 import pytest
 import torch
-from term_checks import assert_finite_at_extremes, assert_gradient_is_derivative, context, random, value
+from term_checks import (
+    assert_finite_at_extremes,
+    assert_gradient_is_derivative,
+    context,
+    random,
+    value,
+)
 from torch import nn
 
 from srlab.losses.perceptual import Perceptual
@@ -53,11 +59,18 @@ def filters(channels=3, dims=2):
 def test_matches_the_formula_in_numpy(pack, layers, layer_weights, weights, distance, error):
     sr, hr = 50 * random(2, 3, 4, 5), 50 * random(2, 3, 4, 5, seed=1)
     term = Perceptual(
-        extractor=Outputs(pack), layers=layers, layer_weights=layer_weights, distance=distance, low=10, high=40
+        extractor=Outputs(pack),
+        layers=layers,
+        layer_weights=layer_weights,
+        distance=distance,
+        low=10,
+        high=40,
     ).double()
     a, b = (((x.numpy() - 10) / 30 - MEAN[:, None, None]) / STD[:, None, None] for x in (sr, hr))
     expected = weights[0] * error(a - b).mean() + weights[1] * error(a**2 - b**2).mean()
-    assert value(term, sr, hr).item() == pytest.approx(expected, rel=1e-5)  # mean and std are float32
+    assert value(term, sr, hr).item() == pytest.approx(
+        expected, rel=1e-5
+    )  # mean and std are float32
 
 
 def test_sees_physical_units():
@@ -78,7 +91,9 @@ def test_bands_are_chosen_as_in_a_permuted_image():
 def test_several_lists_of_bands_are_averaged():
     sr, hr = random(2, 4, 6, 6), random(2, 4, 6, 6, seed=1)
     lists = [[3, 2, 1], [4, 3, 2], [1]]
-    single = [value(Perceptual(extractor=filters(), channels=bands).double(), sr, hr) for bands in lists]
+    single = [
+        value(Perceptual(extractor=filters(), channels=bands).double(), sr, hr) for bands in lists
+    ]
     together = value(Perceptual(extractor=filters(), channels=lists).double(), sr, hr)
     torch.testing.assert_close(together, torch.stack(single).mean())
 
@@ -90,7 +105,9 @@ def test_extractor_of_volumes_takes_volumes():
     with torch.no_grad():
         expected = (extractor(sr) - extractor(hr)).abs().mean()
     torch.testing.assert_close(value(term, sr, hr), expected)
-    with pytest.raises(ValueError, match="takes images of 3 spatial axes, and these have the shape"):
+    with pytest.raises(
+        ValueError, match="takes images of 3 spatial axes, and these have the shape"
+    ):
         value(term, random(1, 1, 5, 6), random(1, 1, 5, 6))
 
 
@@ -99,7 +116,11 @@ def test_extractor_of_volumes_takes_volumes():
 def test_gradient_is_the_derivative(distance, size):
     dims = len(size) - 2
     term = Perceptual(
-        extractor=filters(size[1], dims), distance=distance, in_channels=size[1], spatial_dims=dims, **PLAIN
+        extractor=filters(size[1], dims),
+        distance=distance,
+        in_channels=size[1],
+        spatial_dims=dims,
+        **PLAIN,
     )
     assert_gradient_is_derivative(term.double(), *size)
 
@@ -133,7 +154,10 @@ def test_extractor_is_frozen_and_in_no_checkpoint():
     ("changed", "message"),
     [
         ({"distance": "l3"}, "distance is 'l3'; it must be one of l1, l2."),
-        ({"layers": []}, "layers is empty; name at least one output of the extractor, or null for all."),
+        (
+            {"layers": []},
+            "layers is empty; name at least one output of the extractor, or null for all.",
+        ),
         (
             {"layers": ["a", "b"], "layer_weights": [1.0]},
             "2 layers have 1 layer_weights; give one each, or null.",
@@ -151,7 +175,11 @@ def test_arguments_that_do_not_fit_are_refused(changed, message):
     ("pack", "layers", "message"),
     [
         (as_list, [3], "the extractor has no output '3'; set layers to some of 1, 2."),
-        (as_dictionary, ["third"], "the extractor has no output 'third'; set layers to some of first, second."),
+        (
+            as_dictionary,
+            ["third"],
+            "the extractor has no output 'third'; set layers to some of first, second.",
+        ),
         (
             lambda first, second: first[..., :0],
             None,
@@ -161,10 +189,16 @@ def test_arguments_that_do_not_fit_are_refused(changed, message):
 )
 def test_outputs_that_are_not_there_are_refused(pack, layers, message):
     with pytest.raises(ValueError, match=re.escape(message)):
-        value(Perceptual(extractor=Outputs(pack), layers=layers), random(1, 3, 4, 4), random(1, 3, 4, 4))
+        value(
+            Perceptual(extractor=Outputs(pack), layers=layers),
+            random(1, 3, 4, 4),
+            random(1, 3, 4, 4),
+        )
 
 
 def test_weights_for_other_outputs_are_refused():
     term = Perceptual(extractor=Outputs(as_list), layer_weights=[1.0, 2.0, 3.0])
-    with pytest.raises(ValueError, match=re.escape("the extractor has 2 outputs for 3 layer_weights; set layers.")):
+    with pytest.raises(
+        ValueError, match=re.escape("the extractor has 2 outputs for 3 layer_weights; set layers.")
+    ):
         value(term, random(1, 3, 4, 4), random(1, 3, 4, 4))

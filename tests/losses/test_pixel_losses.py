@@ -15,7 +15,9 @@ from term_checks import (
 
 from srlab.losses.pixel import L1, L2, Charbonnier, Huber
 
-every_term = pytest.mark.parametrize("term", [L1(), L2(), Huber(), Charbonnier()], ids=lambda term: type(term).__name__)
+every_term = pytest.mark.parametrize(
+    "term", [L1(), L2(), Huber(), Charbonnier()], ids=lambda term: type(term).__name__
+)
 in_2d_and_3d = pytest.mark.parametrize("size", [(2, 2, 3, 4), (1, 1, 2, 3, 4)], ids=str)
 
 

@@ -12,14 +12,20 @@ STEPS = st.integers(0, 10**6)
 
 @pytest.mark.parametrize("shape", ["linear", "cosine"])
 @pytest.mark.parametrize(
-    ("step", "linear"), [(0, 0.0), (20, 0.0), (25, 0.25), (30, 0.5), (35, 0.75), (40, 1.0), (99, 1.0)]
+    ("step", "linear"),
+    [(0, 0.0), (20, 0.0), (25, 0.25), (30, 0.5), (35, 0.75), (40, 1.0), (99, 1.0)],
 )
 def test_share_rises_by_the_formula(shape, step, linear):
     expected = linear if shape == "linear" else math.sin(math.pi * linear / 2) ** 2
     assert Ramp(20, 20, shape).share(step) == pytest.approx(expected)
 
 
-@given(start=STEPS, steps=STEPS, shape=st.sampled_from(["linear", "cosine"]), at=st.tuples(STEPS, STEPS))
+@given(
+    start=STEPS,
+    steps=STEPS,
+    shape=st.sampled_from(["linear", "cosine"]),
+    at=st.tuples(STEPS, STEPS),
+)
 def test_share_never_falls_and_ends_at_the_full_weight(start, steps, shape, at):
     ramp = Ramp(start, steps, shape)
     earlier, later = (ramp.share(step) for step in sorted(at))
@@ -34,7 +40,10 @@ def test_none_switches_on():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ((0, 5, "none"), "a weight rises over 5 steps by 'none'; choose linear or cosine, or 0 steps."),
+        (
+            (0, 5, "none"),
+            "a weight rises over 5 steps by 'none'; choose linear or cosine, or 0 steps.",
+        ),
         ((0, 5, "square"), "a weight rises by 'square'; choose one of none, linear, cosine."),
         ((-1, 5, "linear"), "a weight starts at step -1 and rises over 5;"),
         ((0, -5, "linear"), "a weight starts at step 0 and rises over -5;"),

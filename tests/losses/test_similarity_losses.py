@@ -3,7 +3,14 @@ import re
 import pytest
 import torch
 from skimage.metrics import structural_similarity
-from term_checks import assert_finite_at_extremes, assert_gradient_is_derivative, context, half_hidden, random, value
+from term_checks import (
+    assert_finite_at_extremes,
+    assert_gradient_is_derivative,
+    context,
+    half_hidden,
+    random,
+    value,
+)
 from torch.nn import functional as F
 from torchmetrics.functional.image import structural_similarity_index_measure
 
@@ -21,7 +28,9 @@ def pair(*size, noise=0.1):
 def one_minus_ssim_of_skimage(sr, hr, data_range):
     settings = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
     scores = [
-        structural_similarity(s.numpy(), h.numpy(), data_range=data_range, channel_axis=0, **settings)
+        structural_similarity(
+            s.numpy(), h.numpy(), data_range=data_range, channel_axis=0, **settings
+        )
         for s, h in zip(sr, hr, strict=True)
     ]
     return pytest.approx(1 - sum(scores) / len(scores))
@@ -32,7 +41,9 @@ def one_minus_ssim_of_skimage(sr, hr, data_range):
 def test_ssim_loss_is_one_minus_that_of_skimage(size, data_range):
     sr, hr = pair(*size, noise=0.5)
     expected = one_minus_ssim_of_skimage(data_range * sr, data_range * hr, data_range)
-    assert SSIM()(data_range * sr, data_range * hr, context(data_range=data_range)).item() == expected
+    assert (
+        SSIM()(data_range * sr, data_range * hr, context(data_range=data_range)).item() == expected
+    )
 
 
 def test_training_compares_in_physical_units_and_takes_hidden_pixels_for_equal():
@@ -57,10 +68,14 @@ def test_ms_ssim_loss_is_one_minus_the_weighted_product_of_torchmetrics():
     weights = [weight / sum(weights) for weight in weights]
     expected, images = torch.ones(4), [image.reshape(4, 1, 92, 88) for image in (sr, hr)]
     for weight in weights[:-1]:
-        _, contrast = structural_similarity_index_measure(*images, **arguments, return_contrast_sensitivity=True)
+        _, contrast = structural_similarity_index_measure(
+            *images, **arguments, return_contrast_sensitivity=True
+        )
         expected = expected * contrast**weight
         images = [F.avg_pool2d(image, 2) for image in images]
-    _, similarity = structural_similarity_index_measure(*images, **arguments, return_full_image=True)
+    _, similarity = structural_similarity_index_measure(
+        *images, **arguments, return_full_image=True
+    )
     inside = similarity[..., 5:-5, 5:-5].flatten(1).mean(dim=1)
     expected = expected * inside ** weights[-1]
     torch.testing.assert_close(MSSSIM(levels=4)(sr, hr, context()), 1 - expected.mean())
@@ -75,7 +90,9 @@ def test_one_level_is_ssim():
 def test_data_range_is_the_full_scale(term):
     sr, hr = pair(1, 1, 8, 8, noise=0.5)
     assert term(sr, hr, context()) > 1.5 * term(sr, hr, context(data_range=10.0))
-    torch.testing.assert_close(term(50 * sr, 50 * hr, context(data_range=50.0)), term(sr, hr, context()))
+    torch.testing.assert_close(
+        term(50 * sr, 50 * hr, context(data_range=50.0)), term(sr, hr, context())
+    )
 
 
 @both
@@ -130,8 +147,14 @@ def test_ms_ssim_leads_out_of_opposed_structure():
 @pytest.mark.parametrize(
     ("term", "message"),
     [
-        (SSIM(), "windows of (11, 11) pixels; got an image of (8, 64). Give larger images, or set a smaller window"),
-        (MSSSIM(), "needs images of at least (88, 88); got (8, 64). Give larger images, or set fewer levels"),
+        (
+            SSIM(),
+            "windows of (11, 11) pixels; got an image of (8, 64). Give larger images, or set a smaller window",
+        ),
+        (
+            MSSSIM(),
+            "needs images of at least (88, 88); got (8, 64). Give larger images, or set fewer levels",
+        ),
     ],
     ids=["ssim", "ms_ssim"],
 )

@@ -4,7 +4,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from term_checks import assert_finite_at_extremes, assert_gradient_is_derivative, context, random, value
+from term_checks import (
+    assert_finite_at_extremes,
+    assert_gradient_is_derivative,
+    context,
+    random,
+    value,
+)
 from torch import nn
 
 from srlab.losses import L1
@@ -31,7 +37,9 @@ def numbered(axis, size=SIZE):
 
 def positions(axis, count, step, size=SIZE):
     term = Seen()
-    Slices(term=term, axis=axis, count=count)(numbered(axis, size), numbered(axis, size), context(step=step))
+    Slices(term=term, axis=axis, count=count)(
+        numbered(axis, size), numbered(axis, size), context(step=step)
+    )
     return [int(part.flatten()[0]) for part in term.sr.chunk(len(term.sr) // size[0])]
 
 
@@ -41,7 +49,9 @@ def test_equals_a_loop_over_the_slices(axis):
     vgg = PerceptualVGG(layers=["conv1_2"], weights="random").double()
     cuts = [(sr.select(2 + axis, p), hr.select(2 + axis, p)) for p in positions(axis, 3, step=11)]
     expected = torch.stack([value(vgg, a, b) for a, b in cuts]).mean()
-    torch.testing.assert_close(value(Slices(term=vgg, axis=axis, count=3), sr, hr, step=11), expected)
+    torch.testing.assert_close(
+        value(Slices(term=vgg, axis=axis, count=3), sr, hr, step=11), expected
+    )
 
 
 @settings(max_examples=40, deadline=None)
@@ -56,7 +66,9 @@ def test_slices_are_distinct_and_the_same_at_the_same_step(axis, count, step):
 @given(count=st.integers(1, 9), turn=st.integers(0, 1000))
 def test_every_slice_has_its_turn(count, turn):
     rounds = -(-8 // count)
-    seen = [p for step in range(turn * rounds, (turn + 1) * rounds) for p in positions(2, count, step)]
+    seen = [
+        p for step in range(turn * rounds, (turn + 1) * rounds) for p in positions(2, count, step)
+    ]
     assert set(seen) == set(range(8))
 
 
@@ -90,7 +102,8 @@ def test_context_is_cut_in_the_same_places(axis):
     assert term.context.lr.shape == (6, 3, *(n for at, n in enumerate(small[2:]) if at != axis))
     assert (term.context.step, term.context.valid_count) == (5, count)
     with pytest.raises(
-        ValueError, match=re.escape("a slice cannot be degraded without its neighbours; use the term on")
+        ValueError,
+        match=re.escape("a slice cannot be degraded without its neighbours; use the term on"),
     ):
         term.context.degrade(lr)
 
@@ -119,7 +132,9 @@ def test_hidden_pixels_are_hidden_in_the_slices():
 
 
 def test_gradient_is_the_derivative():
-    term = Slices(term=PerceptualVGG(layers=["conv1_2"], weights="random"), axis=1, count=2).double()
+    term = Slices(
+        term=PerceptualVGG(layers=["conv1_2"], weights="random"), axis=1, count=2
+    ).double()
     assert_gradient_is_derivative(term, 1, 1, 2, 3, 4)
 
 
@@ -129,15 +144,15 @@ def test_finite_at_extremes():
 
 
 def test_images_are_refused():
-    message = (
-        "Slices takes volumes (B, C, D, H, W), and these have the shape (1, 3, 4, 4); use the term itself for images."
-    )
+    message = "Slices takes volumes (B, C, D, H, W), and these have the shape (1, 3, 4, 4); use the term itself for images."
     with pytest.raises(ValueError, match=re.escape(message)):
         value(Slices(term=Seen()), random(1, 3, 4, 4), random(1, 3, 4, 4))
 
 
 def test_pixel_terms_are_refused():
-    with pytest.raises(ValueError, match=re.escape("L1 compares pixel by pixel and takes volumes itself.")):
+    with pytest.raises(
+        ValueError, match=re.escape("L1 compares pixel by pixel and takes volumes itself.")
+    ):
         value(Slices(term=L1()), random(*SIZE), random(*SIZE))
 
 

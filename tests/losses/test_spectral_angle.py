@@ -54,14 +54,18 @@ def test_map_matches_the_arc_cosine(size):
 @given(st.floats(1e-2, 1e4), st.floats(1e-2, 1e4))
 def test_brightness_leaves_angles_alone(first, second):
     sr, hr = random(1, 3, 4, 4), random(1, 3, 4, 4, seed=1)
-    torch.testing.assert_close(value(SpectralAngle(), first * sr, second * hr), value(SpectralAngle(), sr, hr))
+    torch.testing.assert_close(
+        value(SpectralAngle(), first * sr, second * hr), value(SpectralAngle(), sr, hr)
+    )
 
 
 @pytest.mark.parametrize("small", [1e-3, 1e-6, 1e-8])
 def test_small_angles_keep_their_digits(small):
     turned = [3 * np.cos(0.7 + small), 3 * np.sin(0.7 + small)]
     expected = np.arctan2(turned[1], turned[0]) - 0.7
-    assert angle(turned, [np.cos(0.7), np.sin(0.7)]) == pytest.approx(expected, rel=1e-12, abs=2e-15)
+    assert angle(turned, [np.cos(0.7), np.sin(0.7)]) == pytest.approx(
+        expected, rel=1e-12, abs=2e-15
+    )
 
 
 def test_small_angles_are_seen_in_float32():
@@ -71,7 +75,9 @@ def test_small_angles_are_seen_in_float32():
 @pytest.mark.parametrize("small", [1e-1, 1e-4, 1e-6])
 def test_a_small_angle_shrinks_as_fast_as_a_large_one(small):
     sr = torch.tensor([np.cos(small), np.sin(small)]).view(1, 2, 1, 1).requires_grad_()
-    value(SpectralAngle(), sr, torch.tensor([1.0, 0.0], dtype=torch.float64).view(1, 2, 1, 1)).backward()
+    value(
+        SpectralAngle(), sr, torch.tensor([1.0, 0.0], dtype=torch.float64).view(1, 2, 1, 1)
+    ).backward()
     # the unit vector along which the angle grows
     np.testing.assert_allclose(sr.grad.flatten(), [-np.sin(small), np.cos(small)], rtol=1e-6)
 
@@ -112,7 +118,9 @@ def test_spectrum_below_a_millionth_of_the_data_range_counts_as_zero(data_range)
 def test_angles_are_those_of_physical_units():
     sr, hr = random(1, 3, 4, 4), random(1, 3, 4, 4, seed=1)
     expected = value(SpectralAngle(), 1000 * sr + 7, 1000 * hr + 7)
-    torch.testing.assert_close(value(SpectralAngle(), sr, hr, denormalise=lambda x: 1000 * x + 7), expected)
+    torch.testing.assert_close(
+        value(SpectralAngle(), sr, hr, denormalise=lambda x: 1000 * x + 7), expected
+    )
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)

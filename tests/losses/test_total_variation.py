@@ -32,7 +32,9 @@ def by_hand(image, valid, eps):
             following = (*place[:axis], position + 1, *place[axis + 1 :])
             inside = position + 1 < image.shape[2 + axis]
             if inside and valid[(batch, 0, *place)] and valid[(batch, 0, *following)]:
-                squares += (image[(batch, channel, *following)] - image[(batch, channel, *place)]) ** 2
+                squares += (
+                    image[(batch, channel, *following)] - image[(batch, channel, *place)]
+                ) ** 2
         result[(batch, channel, *place)] = np.sqrt(squares + eps**2) - eps
     return result
 
@@ -46,7 +48,9 @@ def by_hand(image, valid, eps):
 )
 def test_map_is_the_length_of_the_differences_between_valid_pixels(size, share, eps, seed):
     image, valid = random(*size, seed=seed), random(size[0], 1, *size[2:], seed=seed + 1) < share
-    np.testing.assert_allclose(variation(image, valid, eps=eps), by_hand(image.numpy(), valid.numpy(), eps), atol=1e-12)
+    np.testing.assert_allclose(
+        variation(image, valid, eps=eps), by_hand(image.numpy(), valid.numpy(), eps), atol=1e-12
+    )
     if share == 1:
         assert torch.equal(variation(image, eps=eps), variation(image, valid, eps=eps))
 
@@ -84,5 +88,7 @@ def test_extreme_images_leave_value_and_gradient_finite(size):
 
 
 def test_eps_must_be_positive():
-    with pytest.raises(ValueError, match=re.escape("loss.total_variation.term.eps is 0; it must be above 0.")):
+    with pytest.raises(
+        ValueError, match=re.escape("loss.total_variation.term.eps is 0; it must be above 0.")
+    ):
         TotalVariation(eps=0)

@@ -9,7 +9,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 from safetensors.torch import save_file
-from term_checks import assert_finite_at_extremes, assert_gradient_is_derivative, context, random, value
+from term_checks import (
+    assert_finite_at_extremes,
+    assert_gradient_is_derivative,
+    context,
+    random,
+    value,
+)
 from torchvision.models import vgg
 
 from srlab.losses import published
@@ -33,14 +39,19 @@ def torchvisions():
 def file(torchvisions, tmp_path_factory):
     """Its weights, under the names of the whole network's state dict."""
     path = tmp_path_factory.mktemp("weights") / "vgg (1).safetensors"
-    save_file({f"features.{name}": tensor for name, tensor in torchvisions.state_dict().items()}, path)
+    save_file(
+        {f"features.{name}": tensor for name, tensor in torchvisions.state_dict().items()}, path
+    )
     return str(path)
 
 
 def hooked(network, image):
     """What each layer returns, before the next one writes over it."""
     seen, until_last_pooling = [], network[:-1]
-    hooks = [layer.register_forward_hook(lambda *call: seen.append(call[2].clone())) for layer in until_last_pooling]
+    hooks = [
+        layer.register_forward_hook(lambda *call: seen.append(call[2].clone()))
+        for layer in until_last_pooling
+    ]
     until_last_pooling(image)
     for hook in hooks:
         hook.remove()
@@ -66,17 +77,23 @@ def test_features_equal_torchvisions(torchvisions, file):
 def test_loss_is_the_weighted_error_of_standardised_images(torchvisions, file):
     sr, hr = (255 * random(1, 3, 16, 17, seed=seed).float() for seed in (0, 1))
     mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
-    a, b = (hooked(torchvisions, (x / 255 - mean.view(3, 1, 1)) / std.view(3, 1, 1)) for x in (sr, hr))
+    a, b = (
+        hooked(torchvisions, (x / 255 - mean.view(3, 1, 1)) / std.view(3, 1, 1)) for x in (sr, hr)
+    )
     for distance, error in (("l1", F.l1_loss), ("l2", F.mse_loss)):
         expected = 0.5 * error(a[8], b[8]) + 2 * error(a[10], b[10])
-        term = PerceptualVGG(layers=["conv3_1", "relu2_2"], layer_weights=[2.0, 0.5], weights=file, distance=distance)
+        term = PerceptualVGG(
+            layers=["conv3_1", "relu2_2"], layer_weights=[2.0, 0.5], weights=file, distance=distance
+        )
         torch.testing.assert_close(value(term, sr, hr, data_range=255.0), expected)
 
 
 def test_default_is_the_one_layer_of_esrgan(torchvisions, file):
     sr, hr = random(1, 1, 16, 16).float(), random(1, 1, 16, 16, seed=1).float()
     mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
-    a, b = (hooked(torchvisions, (x - mean.view(3, 1, 1)) / std.view(3, 1, 1))[34] for x in (sr, hr))
+    a, b = (
+        hooked(torchvisions, (x - mean.view(3, 1, 1)) / std.view(3, 1, 1))[34] for x in (sr, hr)
+    )
     term = PerceptualVGG(weights=file)
     torch.testing.assert_close(value(term, sr, hr), (a - b).abs().mean())
 
@@ -92,20 +109,29 @@ def test_bands_and_range_are_chosen_as_in_a_changed_image():
 
 
 def test_nothing_is_built_beyond_the_last_layer():
-    assert list(VGGFeatures(layers=["relu2_1", "conv1_1"], weights="random").stages) == list(LAYERS[:7])
+    assert list(VGGFeatures(layers=["relu2_1", "conv1_1"], weights="random").stages) == list(
+        LAYERS[:7]
+    )
 
 
 def test_pickled_and_safe_files_give_the_same(torchvisions, file, tmp_path):
     path = tmp_path / "vgg19.pth"
-    torch.save({f"features.{name}": tensor for name, tensor in torchvisions[:5].state_dict().items()}, path)
+    torch.save(
+        {f"features.{name}": tensor for name, tensor in torchvisions[:5].state_dict().items()}, path
+    )
     image = torch.rand(1, 3, 4, 4)
-    first, second = (VGGFeatures(layers=["conv1_2"], weights=str(name))(image)["conv1_2"] for name in (path, file))
+    first, second = (
+        VGGFeatures(layers=["conv1_2"], weights=str(name))(image)["conv1_2"]
+        for name in (path, file)
+    )
     assert torch.equal(first, second)
 
 
 def test_random_weights_are_the_same_every_time_and_leave_the_global_seed_alone():
     torch.manual_seed(7)
-    first, second = (VGGFeatures(layers=["conv2_1"], weights="random").stages.state_dict() for _ in range(2))
+    first, second = (
+        VGGFeatures(layers=["conv2_1"], weights="random").stages.state_dict() for _ in range(2)
+    )
     assert torch.equal(torch.rand(3), torch.rand(3, generator=torch.Generator().manual_seed(7)))
     assert all(torch.equal(first[name], second[name]) for name in first)
 
@@ -116,7 +142,9 @@ def test_random_weights_keep_the_size_of_features():
     assert 0.3 < spreads[1] / spreads[0] < 3
 
 
-@pytest.mark.parametrize(("layer", "least"), [("conv5_4", 16), ("relu4_1", 8), ("pool1", 2), ("conv1_1", 1)])
+@pytest.mark.parametrize(
+    ("layer", "least"), [("conv5_4", 16), ("relu4_1", 8), ("pool1", 2), ("conv1_1", 1)]
+)
 def test_smallest_image_is_named(layer, least):
     features = VGGFeatures(layers=[layer], weights="random")
     assert features(torch.zeros(1, 3, least, least))[layer].numel()
@@ -158,7 +186,9 @@ def test_network_is_in_no_checkpoint_and_moves_along():
     assert term.double()(sr, hr, context()).dtype == torch.float64
     term(sr, hr, context()).backward()
     assert hr.grad is None
-    assert {tensor.dtype for tensor in term.perceptual.extractor.network.state_dict().values()} == {torch.float64}
+    assert {tensor.dtype for tensor in term.perceptual.extractor.network.state_dict().values()} == {
+        torch.float64
+    }
 
 
 @pytest.fixture
@@ -179,7 +209,9 @@ def test_damaged_file_in_the_cache_is_named(cache):
     cache.mkdir(parents=True)
     path = cache / "vgg19-dcbb9e9d.pth"
     path.write_bytes(b"half a file")
-    with pytest.raises(ValueError, match=re.escape(f"{path} carries more than tensors, or it is damaged, and")):
+    with pytest.raises(
+        ValueError, match=re.escape(f"{path} carries more than tensors, or it is damaged, and")
+    ):
         VGGFeatures(layers=["conv1_1"])
 
 
@@ -208,7 +240,9 @@ def test_failed_download_says_how_to_get_the_file_and_leaves_none(cache, answer,
 def test_download_does_not_wait_without_end(cache, monkeypatch):
     silent = socket.create_server(("127.0.0.1", 0))
     here = f"http://127.0.0.1:{silent.getsockname()[1]}"
-    monkeypatch.setattr(torch.hub, "urlopen", lambda request: build_opener(ProxyHandler({})).open(here))
+    monkeypatch.setattr(
+        torch.hub, "urlopen", lambda request: build_opener(ProxyHandler({})).open(here)
+    )
     monkeypatch.setattr(published, "PATIENCE", 0.2)
     with silent, pytest.raises(ValueError, match=re.escape("could not be downloaded (timed out)")):
         VGGFeatures(layers=["conv1_1"])
@@ -234,12 +268,16 @@ def test_damaged_file_or_code_in_it_is_refused_and_not_run(suffix, tmp_path, cap
     damaged.write_bytes(b"half a file")
     torch.save({"features.0.weight": Code()}, malicious)
     for path in (damaged, malicious):
-        with pytest.raises(ValueError, match=re.escape(f"{path} carries more than tensors, or it is damaged, and")):
+        with pytest.raises(
+            ValueError, match=re.escape(f"{path} carries more than tensors, or it is damaged, and")
+        ):
             VGGFeatures(layers=["conv1_1"], weights=str(path))
     assert "run" not in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("content", [{"features.0.weight": torch.zeros(64, 1, 3, 3)}, {"features.0.bias": 1}, [1]])
+@pytest.mark.parametrize(
+    "content", [{"features.0.weight": torch.zeros(64, 1, 3, 3)}, {"features.0.bias": 1}, [1]]
+)
 def test_another_networks_file_is_refused(content, tmp_path):
     path = tmp_path / "other.pth"
     torch.save(content, path)

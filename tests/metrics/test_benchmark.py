@@ -40,13 +40,19 @@ def test_luma_is_that_of_skimage(round_luma):
     sr, hr, seen = photograph(2, 3, 9, 8), photograph(2, 3, 9, 8, seed=1), Seen()
     Benchmark(metric=seen, border=0, round_luma=round_luma)(sr, hr, view(hr))
     for image, luma in ((sr, seen.sr), (hr, seen.hr)):
-        expected = torch.from_numpy(rgb2ycbcr(image.numpy().astype(np.uint8), channel_axis=1)[:, :1]).float()
-        torch.testing.assert_close(luma, expected.round() if round_luma else expected, atol=1e-4, rtol=0)
+        expected = torch.from_numpy(
+            rgb2ycbcr(image.numpy().astype(np.uint8), channel_axis=1)[:, :1]
+        ).float()
+        torch.testing.assert_close(
+            luma, expected.round() if round_luma else expected, atol=1e-4, rtol=0
+        )
 
 
 def test_sr_is_rounded_to_8_bits_and_hr_is_taken_as_it_is():
     seen, hr = Seen(), torch.full((1, 1, 1, 6), 7.0)
-    Benchmark(metric=seen, border=0)(torch.tensor([[[[-3.0, 0.4, 0.5, 1.5, 254.6, 300]]]]), hr, view(hr))
+    Benchmark(metric=seen, border=0)(
+        torch.tensor([[[[-3.0, 0.4, 0.5, 1.5, 254.6, 300]]]]), hr, view(hr)
+    )
     assert seen.sr.flatten().tolist() == [0, 0, 1, 2, 255, 255]
     assert torch.equal(seen.hr, hr)
 
@@ -75,11 +81,16 @@ def test_border_is_left_out_on_every_side(border, scale, rims):
 
 def test_direction_and_names_are_those_of_the_metric():
     hr = photograph(1, 3, 8, 8)
-    assert [Benchmark(metric=metric).higher_is_better for metric in (PSNR(), Seen())] == [True, False]
+    assert [Benchmark(metric=metric).higher_is_better for metric in (PSNR(), Seen())] == [
+        True,
+        False,
+    ]
     assert set(Benchmark(metric=Seen())(hr, hr, view(hr))) == {"", "more"}
 
 
-@pytest.mark.parametrize(("channels", "data_range"), [(3, 1.0), (4, 255.0), (2, 255.0), (1, 10_000.0)])
+@pytest.mark.parametrize(
+    ("channels", "data_range"), [(3, 1.0), (4, 255.0), (2, 255.0), (1, 10_000.0)]
+)
 def test_refuses_all_but_8_bit_photographs(channels, data_range):
     hr = photograph(1, channels, 8, 8)
     message = (
@@ -106,7 +117,10 @@ def set5(folder, scale):
 
 def mean_scores(pairs, scale):
     metrics = [Benchmark(metric=PSNR()), Benchmark(metric=SSIM())]
-    found = [[float(metric(sr, hr, view(hr, scale=(scale, scale)))) for metric in metrics] for sr, hr in pairs]
+    found = [
+        [float(metric(sr, hr, view(hr, scale=(scale, scale)))) for metric in metrics]
+        for sr, hr in pairs
+    ]
     return np.mean(found, axis=0)
 
 
@@ -119,7 +133,11 @@ def test_set5_bicubic_as_published(scale, shared_data):
     """The tables interpolate Y, shrunk from 8 bits without rounding."""
 
     def pair(hr):
-        luma = torch.from_numpy(rgb2ycbcr(hr[0].numpy().astype(np.uint8), channel_axis=0)[:1]).round().float()[None]
+        luma = (
+            torch.from_numpy(rgb2ycbcr(hr[0].numpy().astype(np.uint8), channel_axis=0)[:1])
+            .round()
+            .float()[None]
+        )
         return enlarge(shrink(luma, scale), scale), luma
 
     psnr, ssim = mean_scores((pair(hr) for hr in set5(shared_data("rgb/set5"), scale)), scale)

@@ -8,7 +8,12 @@ from skimage.data import astronaut, camera
 from skimage.registration import phase_cross_correlation
 
 from srlab.degradations import Bicubic
-from srlab.metrics.consistency import ReflectanceConsistency, SpatialConsistency, SpectralConsistency, phase_shift
+from srlab.metrics.consistency import (
+    ReflectanceConsistency,
+    SpatialConsistency,
+    SpectralConsistency,
+    phase_shift,
+)
 from srlab.metrics.protocol import View
 
 METRICS = [ReflectanceConsistency(), SpectralConsistency(), SpatialConsistency()]
@@ -20,12 +25,22 @@ def random(*size, seed=0):
 
 
 def smooth(*size, seed=0):
-    return torch.from_numpy(scipy.ndimage.gaussian_filter(np.random.default_rng(seed).random(size), 1, mode="wrap"))
+    return torch.from_numpy(
+        scipy.ndimage.gaussian_filter(np.random.default_rng(seed).random(size), 1, mode="wrap")
+    )
 
 
 def view(lr, scale, valid=None, degrade=None):
     degrade = degrade or Bicubic(scale=scale, spatial_dims=len(scale))
-    return View(lr=lr, valid=valid, scale=scale, data_range=1.0, channels=(), pixel_size=None, degrade=degrade)
+    return View(
+        lr=lr,
+        valid=valid,
+        scale=scale,
+        data_range=1.0,
+        channels=(),
+        pixel_size=None,
+        degrade=degrade,
+    )
 
 
 def block_means(image, scale):
@@ -36,13 +51,20 @@ def block_means(image, scale):
 
 def moved(image, shift):
     """`image` displaced by a subpixel shift, periodically."""
-    return torch.from_numpy(np.fft.ifftn(scipy.ndimage.fourier_shift(np.fft.fftn(image.numpy()), shift)).real)
+    return torch.from_numpy(
+        np.fft.ifftn(scipy.ndimage.fourier_shift(np.fft.fftn(image.numpy()), shift)).real
+    )
 
 
 @pytest.mark.parametrize(("size", "scale"), [((8, 12), (2, 4)), ((4, 8, 8), (1, 4, 2))])
 def test_reflectance_is_the_mean_difference_after_degradation(size, scale):
-    sr, lr = random(2, 3, *size), random(2, 3, *(n // s for n, s in zip(size, scale, strict=True)), seed=1)
-    result = ReflectanceConsistency()(sr, sr, view(lr, scale, degrade=lambda hr: block_means(hr, scale)))
+    sr, lr = (
+        random(2, 3, *size),
+        random(2, 3, *(n // s for n, s in zip(size, scale, strict=True)), seed=1),
+    )
+    result = ReflectanceConsistency()(
+        sr, sr, view(lr, scale, degrade=lambda hr: block_means(hr, scale))
+    )
     expected = np.abs(block_means(sr, scale).numpy() - lr.numpy()).reshape(2, -1).mean(1)
     np.testing.assert_allclose(result, expected)
 
@@ -61,7 +83,13 @@ def test_spectral_is_the_mean_angle_in_degrees(size):
 def test_spectral_sees_angles_and_no_brightness(gain, degrees):
     angle = np.radians(degrees)
     lr = torch.tensor([1000.0, 0]).view(1, 2, 1, 1).expand(1, 2, 4, 4)
-    sr = gain * 1000 * torch.tensor([np.cos(angle), np.sin(angle)], dtype=torch.float32).view(1, 2, 1, 1).expand_as(lr)
+    sr = (
+        gain
+        * 1000
+        * torch.tensor([np.cos(angle), np.sin(angle)], dtype=torch.float32)
+        .view(1, 2, 1, 1)
+        .expand_as(lr)
+    )
     result = SpectralConsistency()(sr, sr, view(lr, (1, 1), degrade=lambda hr: hr))
     assert result.item() == pytest.approx(degrees, rel=1e-4)
 
@@ -76,7 +104,9 @@ def test_zero_spectrum_counts_as_angle_zero():
 
 def test_one_channel_has_no_angle():
     with pytest.raises(ValueError, match="needs at least two channels; got one"):
-        SpectralConsistency()(random(1, 1, 8, 8), random(1, 1, 8, 8), view(random(1, 1, 4, 4), (2, 2)))
+        SpectralConsistency()(
+            random(1, 1, 8, 8), random(1, 1, 8, 8), view(random(1, 1, 4, 4), (2, 2))
+        )
 
 
 @every
@@ -89,7 +119,9 @@ def test_consistent_image_scores_zero(metric):
 @every
 def test_reference_is_not_looked_at(metric):
     sr, lr = smooth(1, 2, 32, 32), smooth(1, 2, 16, 16, seed=1)
-    with_hr, without = (metric(sr, hr, view(lr, (2, 2))) for hr in (smooth(1, 2, 32, 32, seed=2), sr + torch.nan))
+    with_hr, without = (
+        metric(sr, hr, view(lr, (2, 2))) for hr in (smooth(1, 2, 32, 32, seed=2), sr + torch.nan)
+    )
     torch.testing.assert_close(with_hr, without)
 
 
@@ -113,7 +145,9 @@ def test_pixels_reached_by_hidden_ones_do_not_count():
     sr = torch.ones(1, 1, 1, 16)
     valid = torch.ones(1, 1, 1, 16, dtype=torch.bool)
     valid[..., 8] = False
-    lr = torch.tensor([1.0, 1, 9, 9, 9, 9, 2, 2]).view(1, 1, 1, 8)  # bicubic reaches two LR pixels to either side
+    lr = torch.tensor([1.0, 1, 9, 9, 9, 9, 2, 2]).view(
+        1, 1, 1, 8
+    )  # bicubic reaches two LR pixels to either side
     assert ReflectanceConsistency()(sr, sr, view(lr, (1, 2), valid)).item() == pytest.approx(0.5)
 
 
@@ -121,7 +155,10 @@ def test_degradation_that_swallows_nan_sees_no_hidden_value():
     valid = torch.ones(1, 1, 1, 8, dtype=torch.bool)
     valid[..., 3] = False
     lr = view(torch.zeros(1, 1, 1, 8), (1, 1), valid, degrade=lambda hr: hr.nan_to_num().roll(1, 3))
-    values = [ReflectanceConsistency()(torch.where(valid, 1.0, hidden), valid, lr) for hidden in (5.0, 1e4, torch.nan)]
+    values = [
+        ReflectanceConsistency()(torch.where(valid, 1.0, hidden), valid, lr)
+        for hidden in (5.0, 1e4, torch.nan)
+    ]
     assert values[0].equal(values[1])
     assert values[0].equal(values[2])
 
@@ -129,7 +166,12 @@ def test_degradation_that_swallows_nan_sees_no_hidden_value():
 def test_kernel_without_reach_still_needs_whole_blocks():
     sr, valid = torch.ones(1, 1, 2, 4), torch.ones(1, 1, 2, 4, dtype=torch.bool)
     valid[..., 1, 3] = False
-    first = view(torch.tensor([[2.0, 50]]).view(1, 1, 1, 2), (2, 2), valid, degrade=lambda hr: hr[..., ::2, ::2])
+    first = view(
+        torch.tensor([[2.0, 50]]).view(1, 1, 1, 2),
+        (2, 2),
+        valid,
+        degrade=lambda hr: hr[..., ::2, ::2],
+    )
     assert ReflectanceConsistency()(sr, sr, first).item() == 1
 
 
@@ -153,28 +195,42 @@ def test_other_channels_in_lr_are_an_error(metric):
 @pytest.mark.parametrize("shift", [(0.3, -0.7), (-3.4, 0.05), (7.25, 12.6)])
 def test_phase_shift_finds_periodic_shifts(shift, dtype):
     image = smooth(24, 41)
-    found = phase_shift(*(10_000 * one.to(dtype)[None, None] for one in (moved(image, shift), image)))
+    found = phase_shift(
+        *(10_000 * one.to(dtype)[None, None] for one in (moved(image, shift), image))
+    )
     np.testing.assert_allclose(found[0], shift, atol=0.02)
 
 
 def test_phase_shift_in_volumes_and_batches():
     shifts = [(0.4, -1.3, 2.2), (-0.9, 0.0, 0.15)]
-    images = [torch.stack([smooth(13, 16, 20, seed=seed), smooth(13, 16, 20, seed=seed + 5)]) for seed in (1, 2)]
-    turned = [torch.stack([moved(one, by) for one in image]) for image, by in zip(images, shifts, strict=True)]
-    np.testing.assert_allclose(phase_shift(torch.stack(turned), torch.stack(images)), shifts, atol=0.02)
+    images = [
+        torch.stack([smooth(13, 16, 20, seed=seed), smooth(13, 16, 20, seed=seed + 5)])
+        for seed in (1, 2)
+    ]
+    turned = [
+        torch.stack([moved(one, by) for one in image])
+        for image, by in zip(images, shifts, strict=True)
+    ]
+    np.testing.assert_allclose(
+        phase_shift(torch.stack(turned), torch.stack(images)), shifts, atol=0.02
+    )
 
 
 def test_phase_shift_matches_skimage():
     reference = torch.from_numpy(camera()[100:164, 100:196].astype(float))
     image = moved(reference, (1.37, -2.81))
     theirs = -phase_cross_correlation(reference.numpy(), image.numpy(), upsample_factor=100)[0]
-    np.testing.assert_allclose(phase_shift(image[None, None], reference[None, None])[0], theirs, atol=0.025)
+    np.testing.assert_allclose(
+        phase_shift(image[None, None], reference[None, None])[0], theirs, atol=0.025
+    )
 
 
 @pytest.mark.parametrize(("upsampling", "expected"), [(1, 2.0), (4, 2.25), (1000, 2.27)])
 def test_phase_shift_is_as_fine_as_asked(upsampling, expected):
     image = smooth(32, 32)
-    found = phase_shift(moved(image, (2.27, 0.0))[None, None], image[None, None], upsampling=upsampling)
+    found = phase_shift(
+        moved(image, (2.27, 0.0))[None, None], image[None, None], upsampling=upsampling
+    )
     assert found[0].tolist() == pytest.approx([expected, 0], abs=0.005)
 
 

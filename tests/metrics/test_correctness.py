@@ -21,14 +21,21 @@ PUBLISHED = {
 
 
 def random(*size, seed=0):
-    return 0.1 + torch.rand(size, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    return 0.1 + torch.rand(
+        size, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)
+    )
 
 
 def formula_images():
     """LR ``(2, 3, 8, 8)``, SR and HR ``(2, 3, 32, 32)``, all positive."""
     y, x = np.mgrid[:32, :32]
     waves = [
-        [0.5 + 0.3 * np.sin(0.9 * x + n + c) * np.cos(0.7 * y - c) + 0.1 * np.sin(2.1 * x * (n + 1)) for c in range(3)]
+        [
+            0.5
+            + 0.3 * np.sin(0.9 * x + n + c) * np.cos(0.7 * y - c)
+            + 0.1 * np.sin(2.1 * x * (n + 1))
+            for c in range(3)
+        ]
         for n in range(2)
     ]
     hr = torch.from_numpy(np.array(waves))
@@ -40,7 +47,15 @@ def formula_images():
 
 def view(lr, scale, valid=None):
     degrade = Bicubic(scale=scale, spatial_dims=len(scale))
-    return View(lr=lr, valid=valid, scale=scale, data_range=1.0, channels=(), pixel_size=None, degrade=degrade)
+    return View(
+        lr=lr,
+        valid=valid,
+        scale=scale,
+        data_range=1.0,
+        channels=(),
+        pixel_size=None,
+        degrade=degrade,
+    )
 
 
 def by_loops(sr, hr, known, *, distance, quantile=0.75, softness=0.05, temperature=0.25):
@@ -52,7 +67,11 @@ def by_loops(sr, hr, known, *, distance, quantile=0.75, softness=0.05, temperatu
         return sum(errors) / len(errors)
 
     triples = [
-        (between(known[:, n], hr[:, n]), between(sr[:, n], hr[:, n]), between(sr[:, n], known[:, n]))
+        (
+            between(known[:, n], hr[:, n]),
+            between(sr[:, n], hr[:, n]),
+            between(sr[:, n], known[:, n]),
+        )
         for n in range(sr.shape[1])
     ]
     threshold = sorted(triple[0] for triple in triples)[int(quantile * len(triples)) - 1]
@@ -61,7 +80,9 @@ def by_loops(sr, hr, known, *, distance, quantile=0.75, softness=0.05, temperatu
         if max(r, i, o) > threshold:
             i, o = i / r, o / r
             stay = 1 - np.exp(-softness * (i + o - 1))
-            closeness = np.exp(-np.array([i + o * stay, o + i * stay, np.exp(-softness * i * o)]) / temperature)
+            closeness = np.exp(
+                -np.array([i + o * stay, o + i * stay, np.exp(-softness * i * o)]) / temperature
+            )
             shares.append(closeness / closeness.sum())
     return np.mean(shares, axis=0)
 
@@ -69,7 +90,9 @@ def by_loops(sr, hr, known, *, distance, quantile=0.75, softness=0.05, temperatu
 @pytest.mark.parametrize(("distance", "settings"), PUBLISHED)
 def test_matches_the_authors_package(distance, settings):
     lr, sr, hr = formula_images()
-    result = Correctness(distance=distance, **(OWN if settings == "own" else {}))(sr, hr, view(lr, (4, 4)))
+    result = Correctness(distance=distance, **(OWN if settings == "own" else {}))(
+        sr, hr, view(lr, (4, 4))
+    )
     found = torch.stack([result[share] for share in SHARES], 1)
     np.testing.assert_allclose(found, PUBLISHED[distance, settings], atol=2e-5)
 
@@ -95,7 +118,9 @@ def test_matches_the_authors_package_where_it_is_installed(distance):
 @pytest.mark.parametrize("lowest", [0.1, -0.4])
 def test_matches_loops(size, scale, distance, quantile, lowest):
     small = tuple(n // s for n, s in zip(size, scale, strict=True))
-    sr, hr, lr = (random(2, 3, *n, seed=seed) - 0.1 + lowest for seed, n in enumerate((size, size, small)))
+    sr, hr, lr = (
+        random(2, 3, *n, seed=seed) - 0.1 + lowest for seed, n in enumerate((size, size, small))
+    )
     for image in (sr, hr, lr):
         image[:, 1] = 0  # a channel without a value
     settings = {"distance": distance, "quantile": quantile, "softness": 0.1, "temperature": 0.5}
@@ -103,7 +128,9 @@ def test_matches_loops(size, scale, distance, quantile, lowest):
     known = enlarge(lr, scale, "linear")
     for n in range(2):
         flat = (image[n].flatten(1).numpy() for image in (sr, hr, known))
-        np.testing.assert_allclose([result[share][n] for share in SHARES], by_loops(*flat, **settings))
+        np.testing.assert_allclose(
+            [result[share][n] for share in SHARES], by_loops(*flat, **settings)
+        )
 
 
 @BOTH
@@ -127,7 +154,9 @@ def test_truth_improves_enlarging_omits_and_invention_hallucinates(distance):
 @BOTH
 def test_unit_does_not_count(distance):
     lr, sr, hr = formula_images()
-    results = [Correctness(distance=distance)(k * sr, k * hr, view(k * lr, (4, 4))) for k in (1, 10_000)]
+    results = [
+        Correctness(distance=distance)(k * sr, k * hr, view(k * lr, (4, 4))) for k in (1, 10_000)
+    ]
     for share in SHARES:
         torch.testing.assert_close(*(result[share] for result in results))
 
@@ -144,7 +173,9 @@ def test_hidden_pixels_never_influence(distance):
         )
         for n in range(2):
             flat = (image[n][:, valid[n, 0]].numpy() for image in (sr, hr, known))
-            np.testing.assert_allclose([result[share][n] for share in SHARES], by_loops(*flat, distance=distance))
+            np.testing.assert_allclose(
+                [result[share][n] for share in SHARES], by_loops(*flat, distance=distance)
+            )
 
 
 @BOTH
@@ -176,13 +207,16 @@ def test_finite_where_lr_is_right_already_or_values_are_zero_or_negative(distanc
 
 def test_other_channels_in_lr_are_an_error():
     with pytest.raises(
-        ValueError, match=r"LR \(1, 3, 4, 4\) enlarged by \(2, 2\) is not of the shape of HR \(1, 2, 8, 8\)"
+        ValueError,
+        match=r"LR \(1, 3, 4, 4\) enlarged by \(2, 2\) is not of the shape of HR \(1, 2, 8, 8\)",
     ):
         Correctness()(random(1, 2, 8, 8), random(1, 2, 8, 8), view(random(1, 3, 4, 4), (2, 2)))
 
 
 def test_arguments_are_checked():
-    with pytest.raises(ValueError, match="distance is 'l1'; it must be one of normalised, absolute"):
+    with pytest.raises(
+        ValueError, match="distance is 'l1'; it must be one of normalised, absolute"
+    ):
         Correctness(distance="l1")
     with pytest.raises(ValueError, match="quantile is 1; give a share"):
         Correctness(quantile=1)

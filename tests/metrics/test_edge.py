@@ -55,12 +55,16 @@ def test_mtf_of_a_sharp_edge_is_that_of_square_pixels():
     fine = edge(64 * 16, 5.0, 1e-9, offset=4.8)
     curve = slanted_edge(fine.unflatten(1, (64, 16)).mean(2).unflatten(0, (64, 16)).mean(1))
     frequency = curve.frequency.numpy()[:51]
-    np.testing.assert_allclose(curve.mtf[0, :51], np.sinc(frequency) * np.sinc(frequency / 4), atol=0.02)
+    np.testing.assert_allclose(
+        curve.mtf[0, :51], np.sinc(frequency) * np.sinc(frequency / 4), atol=0.02
+    )
 
 
 def test_turned_mirrored_or_inverted_edge_is_the_same():
     patch = edge()
-    turned = torch.stack([patch, patch.T, patch.flip(0), patch.flip(1), 1000 - patch, 1000 - patch.T])
+    turned = torch.stack(
+        [patch, patch.T, patch.flip(0), patch.flip(1), 1000 - patch, 1000 - patch.T]
+    )
     values = mtf50(slanted_edge(turned))
     torch.testing.assert_close(values, values[:1].expand(6), rtol=1e-6, atol=0)
 
@@ -73,7 +77,9 @@ def test_contrast_and_type_do_not_count(gain):
 
 def test_noise_changes_little():
     noise = np.random.default_rng(0).normal(scale=8, size=(64, 64))
-    assert mtf50(slanted_edge(edge() + torch.from_numpy(noise))).item() == pytest.approx(gaussian_mtf50(0.8), rel=0.05)
+    assert mtf50(slanted_edge(edge() + torch.from_numpy(noise))).item() == pytest.approx(
+        gaussian_mtf50(0.8), rel=0.05
+    )
 
 
 def test_edges_along_the_grid_and_flat_patches_are_nan():
@@ -107,13 +113,21 @@ def test_finds_the_edge_in_hr_and_measures_both():
 
 def test_falling_and_lying_edges_are_found():
     hr = scene(0.6)
-    plain, falling, lying = (SlantedEdge()(image, image, view())["hr"] for image in (hr, 3000 - hr, hr.mT))
+    plain, falling, lying = (
+        SlantedEdge()(image, image, view())["hr"] for image in (hr, 3000 - hr, hr.mT)
+    )
     torch.testing.assert_close(falling, plain)
     torch.testing.assert_close(lying, plain)
 
 
 def test_images_of_a_batch_are_measured_apart():
-    hr = torch.cat([scene(0.6), torch.from_numpy(np.random.default_rng(1).normal(size=(1, 2, 96, 128))), scene(0.9)])
+    hr = torch.cat(
+        [
+            scene(0.6),
+            torch.from_numpy(np.random.default_rng(1).normal(size=(1, 2, 96, 128))),
+            scene(0.9),
+        ]
+    )
     result = SlantedEdge()(hr, hr, view())
     assert result["hr"].isnan().tolist() == [False, True, False]
     torch.testing.assert_close(result["hr"][2:], SlantedEdge()(hr[2:], hr[2:], view())["hr"])
@@ -143,11 +157,14 @@ def with_another_edge(image, high=5000.0):
 
 def test_edge_is_looked_for_in_hr_alone():
     plain, invented = (
-        SlantedEdge()(sr, scene(0.6), view())["sr"] for sr in (scene(1.2), with_another_edge(scene(1.2)))
+        SlantedEdge()(sr, scene(0.6), view())["sr"]
+        for sr in (scene(1.2), with_another_edge(scene(1.2)))
     )
     assert invented.equal(plain)
     fainter = with_another_edge(scene(0.6), high=300.0)
-    assert SlantedEdge()(fainter, fainter, view())["sr"].item() == pytest.approx(gaussian_mtf50(0.6), rel=0.05)
+    assert SlantedEdge()(fainter, fainter, view())["sr"].item() == pytest.approx(
+        gaussian_mtf50(0.6), rel=0.05
+    )
     both = SlantedEdge()(with_another_edge(scene(1.2)), with_another_edge(scene(0.6)), view())
     assert both["hr"].item() == pytest.approx(gaussian_mtf50(2.0), rel=0.1)
 
@@ -156,7 +173,9 @@ def test_hidden_pixels_never_influence():
     hr, valid = scene(0.6), torch.ones(1, 1, 96, 128, dtype=torch.bool)
     valid[..., :40] = False
     brighter, unknown = with_another_edge(hr), torch.where(valid, hr, torch.nan)
-    plain, hidden, missing = (SlantedEdge()(image, image, view(valid)) for image in (hr, brighter, unknown))
+    plain, hidden, missing = (
+        SlantedEdge()(image, image, view(valid)) for image in (hr, brighter, unknown)
+    )
     assert plain["hr"].isfinite().all()
     for other in (hidden, missing):
         assert other["hr"].equal(plain["hr"])
@@ -168,7 +187,9 @@ def test_hidden_pixels_never_influence():
 def test_volumes_and_small_images_are_an_error():
     with pytest.raises(ValueError, match=r"got 3 spatial axes\. Leave this metric out"):
         SlantedEdge()(torch.zeros(1, 1, 32, 32, 32), torch.zeros(1, 1, 32, 32, 32), view())
-    with pytest.raises(ValueError, match=r"size is 32 but the image \(20, 40\): choose a smaller size"):
+    with pytest.raises(
+        ValueError, match=r"size is 32 but the image \(20, 40\): choose a smaller size"
+    ):
         SlantedEdge()(torch.zeros(1, 1, 20, 40), torch.zeros(1, 1, 20, 40), view())
     with pytest.raises(ValueError, match="size is 8; an edge needs windows of at least 16"):
         SlantedEdge(size=8)

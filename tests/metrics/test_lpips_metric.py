@@ -61,18 +61,26 @@ def test_value_range_can_be_given(metric, package):
     result = sharing(metric, low=-100, high=300)(400 * sr - 100, 400 * hr - 100, view(hr))
     torch.testing.assert_close(result, of_package(package, sr, hr), rtol=1e-3, atol=0)
     with pytest.raises(
-        ValueError, match=re.escape("the value range is 2 to 1.0; set the metric's low below its high.")
+        ValueError,
+        match=re.escape("the value range is 2 to 1.0; set the metric's low below its high."),
     ):
         sharing(metric, low=2)(sr, hr, view(hr))
 
 
 def test_bands_are_counted_from_one_and_lists_averaged(metric, package):
     sr, hr = random(2, 4, 32, 32), random(2, 4, 32, 32, seed=1)
-    chosen = [of_package(package, sr[:, list(bands)], hr[:, list(bands)]) for bands in ((2, 1, 0), (3, 3, 3))]
-    torch.testing.assert_close(sharing(metric, channels=[3, 2, 1])(sr, hr, view(hr)), chosen[0], rtol=1e-3, atol=0)
+    chosen = [
+        of_package(package, sr[:, list(bands)], hr[:, list(bands)])
+        for bands in ((2, 1, 0), (3, 3, 3))
+    ]
+    torch.testing.assert_close(
+        sharing(metric, channels=[3, 2, 1])(sr, hr, view(hr)), chosen[0], rtol=1e-3, atol=0
+    )
     both = sharing(metric, channels=[[3, 2, 1], [4]])(sr, hr, view(hr))
     torch.testing.assert_close(both, (chosen[0] + chosen[1]) / 2, rtol=1e-3, atol=0)
-    with pytest.raises(ValueError, match="the images have 4 channels and the feature network takes 3"):
+    with pytest.raises(
+        ValueError, match="the images have 4 channels and the feature network takes 3"
+    ):
         metric(sr, hr, view(hr))
 
 
@@ -84,8 +92,13 @@ def test_single_channel_is_repeated(metric, package):
 
 def test_volume_is_the_mean_over_slices(metric, package):
     sr, hr = random(2, 1, 3, 32, 32), random(2, 1, 3, 32, 32, seed=1)
-    slices = [of_package(package, *(x[:, :, at].expand(-1, 3, -1, -1) for x in (sr, hr))) for at in range(3)]
-    torch.testing.assert_close(metric(sr, hr, view(hr)), torch.stack(slices).mean(dim=0), rtol=1e-3, atol=0)
+    slices = [
+        of_package(package, *(x[:, :, at].expand(-1, 3, -1, -1) for x in (sr, hr)))
+        for at in range(3)
+    ]
+    torch.testing.assert_close(
+        metric(sr, hr, view(hr)), torch.stack(slices).mean(dim=0), rtol=1e-3, atol=0
+    )
 
 
 def test_image_equals_itself(metric):
@@ -108,11 +121,15 @@ def test_clouds_do_not_flatter(metric):
     sr, hr = random(1, 3, 128, 128), random(1, 3, 128, 128, seed=1)
     valid = torch.ones(1, 1, 128, 128, dtype=torch.bool)
     valid[..., 64:] = False
-    torch.testing.assert_close(metric(sr, hr, view(hr, valid=valid)), metric(sr, hr, view(hr)), rtol=0.1, atol=0)
+    torch.testing.assert_close(
+        metric(sr, hr, view(hr, valid=valid)), metric(sr, hr, view(hr)), rtol=0.1, atol=0
+    )
 
 
 def test_image_without_valid_pixels_is_nan_alone(metric):
     sr, hr = random(2, 3, 32, 32), random(2, 3, 32, 32, seed=1)
     valid = torch.ones(2, 1, 32, 32, dtype=torch.bool)
     valid[1] = False
-    assert metric(sr, torch.where(valid, hr, torch.nan), view(hr, valid=valid)).isnan().tolist() == [False, True]
+    assert metric(
+        sr, torch.where(valid, hr, torch.nan), view(hr, valid=valid)
+    ).isnan().tolist() == [False, True]

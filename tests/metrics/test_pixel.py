@@ -47,10 +47,14 @@ def test_matches_skimage_image_by_image(metric, size, data_range):
     torch.testing.assert_close(result, expected(metric, sr, hr, data_range), atol=1e-4, rtol=1e-5)
 
 
-@pytest.mark.parametrize(("error", "decibels"), [(1.0, 0.0), (0.1, 20.0), (0.001, 60.0), (10.0, -20.0), (0, torch.inf)])
+@pytest.mark.parametrize(
+    ("error", "decibels"), [(1.0, 0.0), (0.1, 20.0), (0.001, 60.0), (10.0, -20.0), (0, torch.inf)]
+)
 def test_psnr_of_a_constant_error(error, decibels):
     hr = torch.zeros(1, 2, 4, 4)
-    torch.testing.assert_close(PSNR()(hr + error, hr, view(hr)), torch.tensor([decibels]), atol=1e-4, rtol=0)
+    torch.testing.assert_close(
+        PSNR()(hr + error, hr, view(hr)), torch.tensor([decibels]), atol=1e-4, rtol=0
+    )
 
 
 @each
@@ -63,7 +67,11 @@ def test_counts_valid_pixels_alone(metric, seed, share):
     alone = []
     for image in range(2):
         rows, cols = np.nonzero(valid[image, 0].numpy())
-        alone.append(expected(metric, sr[image : image + 1, :, rows, cols], hr[image : image + 1, :, rows, cols]))
+        alone.append(
+            expected(
+                metric, sr[image : image + 1, :, rows, cols], hr[image : image + 1, :, rows, cols]
+            )
+        )
     result = metric(sr, torch.where(valid, hr, torch.nan), view(hr, valid=valid))
     torch.testing.assert_close(result, torch.cat(alone), atol=1e-4, rtol=1e-5)
 
@@ -94,10 +102,14 @@ def test_errors_per_band_are_those_of_the_bands_alone(kind):
     torch.testing.assert_close(result[""], kind()(sr, hr, view(hr, valid=valid)))
     for band, name in enumerate(("B04", "B03", "B08")):
         one = slice(band, band + 1)
-        torch.testing.assert_close(result[name], kind()(sr[:, one], hr[:, one], view(hr[:, one], valid=valid)))
+        torch.testing.assert_close(
+            result[name], kind()(sr[:, one], hr[:, one], view(hr[:, one], valid=valid))
+        )
 
 
-@pytest.mark.parametrize("names", [("red", "red", "nir"), ("red", "green"), ("red", "red", "green", "nir")])
+@pytest.mark.parametrize(
+    "names", [("red", "red", "nir"), ("red", "green"), ("red", "red", "green", "nir")]
+)
 def test_errors_per_band_need_a_name_for_each(names):
     hr = random(1, 3, 4, 4)
     message = (

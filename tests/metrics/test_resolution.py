@@ -5,7 +5,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from srlab.metrics.protocol import View
-from srlab.metrics.resolution import FourierRingCorrelation, RingCurve, cutoff, fourier_ring_correlation, half_bit
+from srlab.metrics.resolution import (
+    FourierRingCorrelation,
+    RingCurve,
+    cutoff,
+    fourier_ring_correlation,
+    half_bit,
+)
 
 
 def noise(*size, seed=0):
@@ -25,7 +31,9 @@ def view(valid=None, pixel_size=None):
 
 
 def radius(size, pixel_size):
-    steps = np.meshgrid(*(np.fft.fftfreq(n, d) for n, d in zip(size, pixel_size, strict=True)), indexing="ij")
+    steps = np.meshgrid(
+        *(np.fft.fftfreq(n, d) for n, d in zip(size, pixel_size, strict=True)), indexing="ij"
+    )
     return np.sqrt(sum(step**2 for step in steps))
 
 
@@ -33,7 +41,9 @@ def wrong_beyond(hr, limit, pixel_size, seed=9):
     """`hr` below a frequency, noise of as much power above it."""
     axes = tuple(range(2, hr.ndim))
     spectra = [np.fft.fftn(image.numpy(), axes=axes) for image in (hr, noise(*hr.shape, seed=seed))]
-    return torch.from_numpy(np.fft.ifftn(np.where(radius(hr.shape[2:], pixel_size) <= limit, *spectra), axes=axes).real)
+    return torch.from_numpy(
+        np.fft.ifftn(np.where(radius(hr.shape[2:], pixel_size) <= limit, *spectra), axes=axes).real
+    )
 
 
 def by_loops(a, b, pixel_size):
@@ -43,7 +53,9 @@ def by_loops(a, b, pixel_size):
         hann = np.sin(np.pi * (np.arange(n) + 0.5) / n) ** 2
         shape = [1] * len(size)
         shape[axis] = n
-        a, b = ((image - (image.mean() if axis == 0 else 0)) * hann.reshape(shape) for image in (a, b))
+        a, b = (
+            (image - (image.mean() if axis == 0 else 0)) * hann.reshape(shape) for image in (a, b)
+        )
     f, g = np.fft.fftn(a), np.fft.fftn(b)
     width = max(1 / (n * d) for n, d in zip(size, pixel_size, strict=True))
     sums = {}
@@ -67,9 +79,13 @@ def test_curve_matches_loops(size, pixel_size):
     b = a + noise(2, 2, *size, seed=1)
     curve = fourier_ring_correlation(a, b, pixel_size=pixel_size)
     for position in range(2):
-        channels = [by_loops(a[position, c].numpy(), b[position, c].numpy(), pixel_size) for c in range(2)]
+        channels = [
+            by_loops(a[position, c].numpy(), b[position, c].numpy(), pixel_size) for c in range(2)
+        ]
         np.testing.assert_allclose(curve.frequency, channels[0][0])
-        np.testing.assert_allclose(curve.correlation[position], (channels[0][1] + channels[1][1]) / 2)
+        np.testing.assert_allclose(
+            curve.correlation[position], (channels[0][1] + channels[1][1]) / 2
+        )
         assert curve.count.tolist() == channels[0][2]
 
 
@@ -81,7 +97,9 @@ def test_equal_images_correlate_up_to_nyquist(size, dtype):
     torch.testing.assert_close(curve.correlation, torch.ones_like(curve.correlation))
     even = min(size) % 2 == 0  # an odd number of pixels has no ring at Nyquist itself
     expected = 2.0 if even else 1 / curve.frequency[-1].item()
-    np.testing.assert_allclose(FourierRingCorrelation()(hr, hr, view())["pixels"], expected, rtol=1e-6)
+    np.testing.assert_allclose(
+        FourierRingCorrelation()(hr, hr, view())["pixels"], expected, rtol=1e-6
+    )
 
 
 @settings(max_examples=15, deadline=None)
@@ -104,7 +122,9 @@ def test_independent_noise_does_not_correlate(size):
 @pytest.mark.parametrize("limit", [0.1, 0.25, 0.4])
 def test_finds_the_frequency_beyond_which_all_is_wrong(limit, threshold):
     hr = noise(1, 3, 128, 128)
-    result = FourierRingCorrelation(threshold=threshold)(wrong_beyond(hr, limit, (1, 1)), hr, view())
+    result = FourierRingCorrelation(threshold=threshold)(
+        wrong_beyond(hr, limit, (1, 1)), hr, view()
+    )
     assert 1 / result["pixels"].item() == pytest.approx(limit, abs=1.5 / 128)
     assert list(result) == ["pixels"]
 
@@ -117,7 +137,9 @@ def test_shells_of_volumes():
 
 def test_long_voxels_have_physical_frequencies():
     hr, pixel_size = noise(1, 2, 16, 64, 64), (4.0, 1.0, 1.0)
-    result = FourierRingCorrelation()(wrong_beyond(hr, 0.3, pixel_size), hr, view(pixel_size=pixel_size))
+    result = FourierRingCorrelation()(
+        wrong_beyond(hr, 0.3, pixel_size), hr, view(pixel_size=pixel_size)
+    )
     assert 1 / result["physical"].item() == pytest.approx(0.3, abs=1.5 / 64)
     torch.testing.assert_close(result["pixels"], result["physical"])
 
@@ -135,13 +157,20 @@ def test_borders_that_do_not_meet_are_faded_out():
     """Two ramps share their borders and nothing else; unfaded, the jump from border to border correlates."""
     ramp = 100 * torch.linspace(0, 1, 64, dtype=torch.float64).expand(1, 1, 64, 64)
     sr, hr = ramp + noise(1, 1, 64, 64), ramp + noise(1, 1, 64, 64, seed=1)
-    bare, faded = (fourier_ring_correlation(sr, hr, taper=taper).correlation[:, 4:].mean() for taper in (0.0, 1.0))
+    bare, faded = (
+        fourier_ring_correlation(sr, hr, taper=taper).correlation[:, 4:].mean()
+        for taper in (0.0, 1.0)
+    )
     assert bare > 0.5
     assert faded < 0.1
 
 
 def test_threshold_is_crossed_between_rings():
-    curve = RingCurve(torch.tensor([0.1, 0.2, 0.3]), torch.tensor([[0.9, 0.3, 0.8], [0.4, 0.9, 0.9]]), torch.ones(3))
+    curve = RingCurve(
+        torch.tensor([0.1, 0.2, 0.3]),
+        torch.tensor([[0.9, 0.3, 0.8], [0.4, 0.9, 0.9]]),
+        torch.ones(3),
+    )
     torch.testing.assert_close(cutoff(curve, 0.5), torch.tensor([0.1 + 0.1 * 2 / 3, 0.1 * 5 / 6]))
     assert cutoff(curve, 0.1).tolist() == pytest.approx([0.3, 0.3])
 
@@ -168,7 +197,10 @@ def test_hidden_pixels_never_influence():
     assert results[0].equal(results[1])
     assert results[0].equal(results[2])
     # as if the visible mean had been there from the start
-    filled = [torch.where(valid, x, (x * valid).sum((2, 3), True) / valid.sum((2, 3), True)) for x in (sr, hr)]
+    filled = [
+        torch.where(valid, x, (x * valid).sum((2, 3), True) / valid.sum((2, 3), True))
+        for x in (sr, hr)
+    ]
     torch.testing.assert_close(results[0], fourier_ring_correlation(*filled).correlation)
 
 
@@ -204,7 +236,9 @@ def test_small_images_are_an_error():
 
 
 def test_arguments_are_checked():
-    with pytest.raises(ValueError, match="threshold is 'bit'; give a correlation between 0 and 1, or half_bit"):
+    with pytest.raises(
+        ValueError, match="threshold is 'bit'; give a correlation between 0 and 1, or half_bit"
+    ):
         FourierRingCorrelation(threshold="bit")
     with pytest.raises(ValueError, match=r"taper is 1\.5; give a share"):
         fourier_ring_correlation(noise(1, 1, 8, 8), noise(1, 1, 8, 8), taper=1.5)

@@ -69,19 +69,27 @@ def ssim_at_the_middle(x, y, data_range):
     """Wang et al. 2004, eq. 13 with one Gaussian window over an image of 11 × 11, in float64."""
     window = np.zeros((11, 11))
     window[5, 5] = 1
-    window = gaussian_filter1d(gaussian_filter1d(window, 1.5, axis=0, radius=5), 1.5, axis=1, radius=5)
+    window = gaussian_filter1d(
+        gaussian_filter1d(window, 1.5, axis=0, radius=5), 1.5, axis=1, radius=5
+    )
     mean_x, mean_y = (window * x).sum(), (window * y).sum()
     var_x, var_y = (window * (x - mean_x) ** 2).sum(), (window * (y - mean_y) ** 2).sum()
     covariance = (window * (x - mean_x) * (y - mean_y)).sum()
     c1, c2 = (0.01 * data_range) ** 2, (0.03 * data_range) ** 2
-    return (2 * mean_x * mean_y + c1) * (2 * covariance + c2) / ((mean_x**2 + mean_y**2 + c1) * (var_x + var_y + c2))
+    return (
+        (2 * mean_x * mean_y + c1)
+        * (2 * covariance + c2)
+        / ((mean_x**2 + mean_y**2 + c1) * (var_x + var_y + c2))
+    )
 
 
 @pytest.mark.parametrize("data_range", [1.0, 100.0])
 def test_ssim_of_a_single_window_is_equation_13(data_range):
     sr, hr = pair(1, 1, 11, 11, data_range=data_range)
     expected = ssim_at_the_middle(sr[0, 0].double().numpy(), hr[0, 0].double().numpy(), data_range)
-    torch.testing.assert_close(ssim(sr, hr, data_range=data_range), torch.tensor([expected]).float())
+    torch.testing.assert_close(
+        ssim(sr, hr, data_range=data_range), torch.tensor([expected]).float()
+    )
 
 
 @pytest.mark.parametrize(
@@ -89,7 +97,9 @@ def test_ssim_of_a_single_window_is_equation_13(data_range):
 )
 def test_window_of_one_frame_is_the_mean_over_frames(metric):
     sr, hr = pair(1, 2, 4, 13, 14)
-    flat = type(metric)(**({"levels": 2} if isinstance(metric, MSSSIM) else {}), window=list(metric.window[1:]))
+    flat = type(metric)(
+        **({"levels": 2} if isinstance(metric, MSSSIM) else {}), window=list(metric.window[1:])
+    )
     frames = [flat(sr[:, :, frame], hr[:, :, frame], view(hr[:, :, frame])) for frame in range(4)]
     if not isinstance(metric, MSSSIM):  # whose levels are averaged before the product
         torch.testing.assert_close(metric(sr, hr, view(hr)), torch.stack(frames).mean(dim=0))
@@ -105,7 +115,13 @@ def moments(x, y, radius):
             image = gaussian_filter1d(image, 1.5, axis=axis, radius=radius)
         return image[(slice(radius, -radius),) * image.ndim]
 
-    return mean(x), mean(y), mean(x * x) - mean(x) ** 2, mean(y * y) - mean(y) ** 2, mean(x * y) - mean(x) * mean(y)
+    return (
+        mean(x),
+        mean(y),
+        mean(x * x) - mean(x) ** 2,
+        mean(y * y) - mean(y) ** 2,
+        mean(x * y) - mean(x) * mean(y),
+    )
 
 
 def halved(image):
@@ -154,7 +170,9 @@ def test_ms_ssim_is_equation_7(size, window, weights, data_range):
 def test_ms_ssim_is_near_that_of_torchmetrics():
     """Which takes the last level over padded borders too."""
     sr, hr = pair(2, 1, 192, 208, noise=0.2)
-    expected = multiscale_structural_similarity_index_measure(sr, hr, data_range=1.0, reduction="none")
+    expected = multiscale_structural_similarity_index_measure(
+        sr, hr, data_range=1.0, reduction="none"
+    )
     torch.testing.assert_close(MSSSIM()(sr, hr, view(hr)), expected, atol=3e-3, rtol=0)
 
 
@@ -169,7 +187,9 @@ def uqi_of_windows(x, y, side):
     x, y = (windows(image, (side,) * image.ndim).reshape(-1, side**image.ndim) for image in (x, y))
     covariance = (x * y).mean(axis=1) - x.mean(axis=1) * y.mean(axis=1)
     upper = 4 * covariance * x.mean(axis=1) * y.mean(axis=1)
-    return (upper / ((x.var(axis=1) + y.var(axis=1)) * (x.mean(axis=1) ** 2 + y.mean(axis=1) ** 2))).mean()
+    return (
+        upper / ((x.var(axis=1) + y.var(axis=1)) * (x.mean(axis=1) ** 2 + y.mean(axis=1) ** 2))
+    ).mean()
 
 
 @pytest.mark.parametrize("data_range", [1.0, 10_000.0])
@@ -177,13 +197,22 @@ def uqi_of_windows(x, y, side):
 def test_uqi_is_equation_2(size, data_range):
     sr, hr = pair(*size, data_range=data_range)
     expected = [
-        np.mean([uqi_of_windows(x, y, 8) for x, y in zip(s.double().numpy(), h.double().numpy(), strict=True)])
+        np.mean(
+            [
+                uqi_of_windows(x, y, 8)
+                for x, y in zip(s.double().numpy(), h.double().numpy(), strict=True)
+            ]
+        )
         for s, h in zip(sr, hr, strict=True)
     ]
-    torch.testing.assert_close(UQI()(sr, hr, view(hr)), torch.tensor(expected).float(), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        UQI()(sr, hr, view(hr)), torch.tensor(expected).float(), atol=1e-5, rtol=0
+    )
 
 
-@pytest.mark.parametrize(("sr", "hr", "expected"), [(3.0, 3.0, 1), (0.0, 0.0, 1), (1.0, 3.0, 0.6), (0.1, 0.3, 0.6)])
+@pytest.mark.parametrize(
+    ("sr", "hr", "expected"), [(3.0, 3.0, 1), (0.0, 0.0, 1), (1.0, 3.0, 0.6), (0.1, 0.3, 0.6)]
+)
 def test_uqi_of_flat_images_compares_their_means(sr, hr, expected):
     """2ab / (a² + b²), as in the authors' code."""
     hr = torch.full((1, 1, 10, 10), hr)
@@ -217,15 +246,25 @@ def test_hidden_pixels_are_as_if_cut_off(name, size, fill):
 
 
 @settings(max_examples=25, deadline=None)
-@given(seed=st.integers(0, 999), hidden=st.lists(st.tuples(st.integers(0, 13), st.integers(0, 14)), max_size=4))
+@given(
+    seed=st.integers(0, 999),
+    hidden=st.lists(st.tuples(st.integers(0, 13), st.integers(0, 14)), max_size=4),
+)
 def test_ssim_averages_over_windows_without_hidden_pixels(seed, hidden):
     sr, hr = pair(1, 1, 14, 15, seed=seed)
     valid = torch.ones(1, 1, 14, 15, dtype=torch.bool)
     for row, col in hidden:
         valid[..., row, col] = False
-    whole = [(row, col) for row in range(4) for col in range(5) if valid[..., row : row + 11, col : col + 11].all()]
+    whole = [
+        (row, col)
+        for row in range(4)
+        for col in range(5)
+        if valid[..., row : row + 11, col : col + 11].all()
+    ]
     scores = [
-        ssim_at_the_middle(*(image[0, 0, r : r + 11, c : c + 11].double().numpy() for image in (sr, hr)), 1)
+        ssim_at_the_middle(
+            *(image[0, 0, r : r + 11, c : c + 11].double().numpy() for image in (sr, hr)), 1
+        )
         for r, c in whole
     ]
     result = ssim(sr, torch.where(valid, hr, torch.nan), valid=valid)
@@ -254,15 +293,27 @@ def test_broken_pixel_of_sr_is_not_left_out(name):
 @pytest.mark.parametrize(
     ("metric", "size", "message"),
     [
-        (SSIM(), (10, 64), "SSIM looks through windows of (11, 11) pixels; got an image of (10, 64)."),
-        (SSIM(), (11, 11, 10), "SSIM looks through windows of (11, 11, 11) pixels; got an image of (11, 11, 10)."),
+        (
+            SSIM(),
+            (10, 64),
+            "SSIM looks through windows of (11, 11) pixels; got an image of (10, 64).",
+        ),
+        (
+            SSIM(),
+            (11, 11, 10),
+            "SSIM looks through windows of (11, 11, 11) pixels; got an image of (11, 11, 10).",
+        ),
         (
             MSSSIM(),
             (175, 176),
             "MS-SSIM of 5 levels needs images of at least (176, 176) pixels; got (175, 176): set fewer levels or a",
         ),
         (MSSSIM(levels=2, window=[1, 3, 3]), (1, 5, 6), "at least (1, 6, 6) pixels; got (1, 5, 6)"),
-        (UQI(), (7, 8), "UQI needs images of at least (8, 8) pixels; got (7, 8): set a smaller window."),
+        (
+            UQI(),
+            (7, 8),
+            "UQI needs images of at least (8, 8) pixels; got (7, 8): set a smaller window.",
+        ),
     ],
     ids=["ssim", "ssim 3D", "ms_ssim", "ms_ssim 3D", "uqi"],
 )
@@ -274,5 +325,7 @@ def test_refuses_images_smaller_than_a_window(metric, size, message):
 
 @pytest.mark.parametrize("levels", [0, 6])
 def test_ms_ssim_refuses_levels_without_a_weight(levels):
-    with pytest.raises(ValueError, match=re.escape(f"levels is {levels}; MS-SSIM has weights for 1 to 5.")):
+    with pytest.raises(
+        ValueError, match=re.escape(f"levels is {levels}; MS-SSIM has weights for 1 to 5.")
+    ):
         MSSSIM(levels=levels)

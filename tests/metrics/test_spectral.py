@@ -6,7 +6,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torchmetrics.functional.image import error_relative_global_dimensionless_synthesis, spectral_angle_mapper
+from torchmetrics.functional.image import (
+    error_relative_global_dimensionless_synthesis,
+    spectral_angle_mapper,
+)
 
 from srlab.metrics import View
 from srlab.metrics.spectral import ERGAS, SpectralAngle
@@ -17,7 +20,15 @@ def random(*size, seed=0):
 
 
 def view(hr, *, valid=None, scale=(4, 4)):
-    return View(lr=hr, valid=valid, scale=scale, data_range=1.0, channels=(), pixel_size=None, degrade=lambda x: x)
+    return View(
+        lr=hr,
+        valid=valid,
+        scale=scale,
+        data_range=1.0,
+        channels=(),
+        pixel_size=None,
+        degrade=lambda x: x,
+    )
 
 
 def spectra(*pixels):
@@ -31,7 +42,12 @@ def angle(sr, hr, **options):
 
 def test_angle_matches_torchmetrics_image_by_image():
     sr, hr = random(3, 4, 7, 6), random(3, 4, 7, 6, seed=1)
-    expected = spectral_angle_mapper(sr.double(), hr.double(), reduction="none").flatten(1).mean(dim=1).rad2deg()
+    expected = (
+        spectral_angle_mapper(sr.double(), hr.double(), reduction="none")
+        .flatten(1)
+        .mean(dim=1)
+        .rad2deg()
+    )
     torch.testing.assert_close(angle(sr, hr).double(), expected, atol=1e-4, rtol=0)
 
 
@@ -46,7 +62,9 @@ def test_angle_matches_torchmetrics_image_by_image():
     ],
 )
 def test_angle_of_known_spectra(sr, hr, degrees):
-    torch.testing.assert_close(angle(spectra(sr), spectra(hr)), torch.tensor([float(degrees)]), atol=1e-4, rtol=0)
+    torch.testing.assert_close(
+        angle(spectra(sr), spectra(hr)), torch.tensor([float(degrees)]), atol=1e-4, rtol=0
+    )
 
 
 @pytest.mark.parametrize("radians", [1e-2, 1e-4, 1e-6])
@@ -92,13 +110,19 @@ def test_ergas_matches_torchmetrics_image_by_image(scale):
     torch.testing.assert_close(ergas(sr, hr, scale=(scale, scale)), expected, rtol=1e-4, atol=0)
 
 
-@pytest.mark.parametrize(("scale", "ratio"), [((4, 4), 4), ((2, 8), 4), ((3, 1, 1), 3 ** (1 / 3)), ((2, 2, 2), 2)])
+@pytest.mark.parametrize(
+    ("scale", "ratio"), [((4, 4), 4), ((2, 8), 4), ((3, 1, 1), 3 ** (1 / 3)), ((2, 2, 2), 2)]
+)
 def test_ergas_of_a_relative_error_per_band(scale, ratio):
     """Errors of 10 and 20 % of the band's level: 100 / ratio · sqrt((0.1² + 0.2²) / 2) (Wald 2002)."""
-    hr = torch.ones(1, 2, *(6,) * len(scale)) * torch.tensor([50.0, 3000.0]).view(1, 2, *(1,) * len(scale))
+    hr = torch.ones(1, 2, *(6,) * len(scale)) * torch.tensor([50.0, 3000.0]).view(
+        1, 2, *(1,) * len(scale)
+    )
     sr = hr * torch.tensor([1.1, 0.8]).view(1, 2, *(1,) * len(scale))
     expected = 100 / ratio * math.sqrt((0.1**2 + 0.2**2) / 2)
-    torch.testing.assert_close(ergas(sr, hr, scale=scale), torch.tensor([expected]), rtol=1e-5, atol=0)
+    torch.testing.assert_close(
+        ergas(sr, hr, scale=scale), torch.tensor([expected]), rtol=1e-5, atol=0
+    )
 
 
 def test_ergas_is_nan_where_a_band_has_no_level():
@@ -116,7 +140,9 @@ def test_counts_valid_pixels_alone(metric, seed, volume):
     sr, hr = random(*size, seed=seed), random(*size, seed=seed + 1000)
     valid = random(2, 1, *size[2:], seed=seed + 2000) < 0.5
     valid.flatten(2)[..., 0] = True
-    result = metric(sr, torch.where(valid, hr, torch.nan), view(hr, valid=valid, scale=(2,) * (hr.ndim - 2)))
+    result = metric(
+        sr, torch.where(valid, hr, torch.nan), view(hr, valid=valid, scale=(2,) * (hr.ndim - 2))
+    )
     for image in range(2):
         shown = np.nonzero(valid[image, 0].numpy())
         alone = (values[image, :, *shown][None, :, None] for values in (sr, hr))
@@ -129,7 +155,9 @@ def test_image_without_valid_pixels_is_nan_alone(metric):
     sr, hr = random(2, 2, 4, 4), random(2, 2, 4, 4, seed=1)
     valid = torch.ones(2, 1, 4, 4, dtype=torch.bool)
     valid[1] = False
-    assert metric(sr, torch.where(valid, hr, torch.nan), view(hr, valid=valid)).isnan().tolist() == [False, True]
+    assert metric(
+        sr, torch.where(valid, hr, torch.nan), view(hr, valid=valid)
+    ).isnan().tolist() == [False, True]
 
 
 @pytest.mark.parametrize("metric", [SpectralAngle(), ERGAS()], ids=["angle", "ergas"])

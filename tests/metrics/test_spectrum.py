@@ -28,24 +28,36 @@ def ring_power(image, valid, floor):
     hann = hann * valid
     centred = np.where(valid, image - np.average(image, weights=hann), 0)
     power = np.abs(np.fft.fftn(centred * hann)) ** 2 / (hann**2).sum()
-    frequency = np.sqrt(sum(f**2 for f in np.meshgrid(*map(np.fft.fftfreq, image.shape), indexing="ij")))
+    frequency = np.sqrt(
+        sum(f**2 for f in np.meshgrid(*map(np.fft.fftfreq, image.shape), indexing="ij"))
+    )
     rings = np.rint(frequency * min(image.shape))
-    return np.array([power[rings == ring].mean() for ring in range(1, min(image.shape) // 2 + 1)]) + floor**2
+    return (
+        np.array([power[rings == ring].mean() for ring in range(1, min(image.shape) // 2 + 1)])
+        + floor**2
+    )
 
 
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("size", [(2, 3, 16, 21), (1, 2, 6, 9, 8)], ids=str)
 def test_matches_rings_summed_in_numpy(size, masked):
     sr, hr = 40 * noise(*size), 90 * noise(*size, seed=1) + 500
-    valid = noise(size[0], 1, *size[2:], seed=2) < 1 if masked else torch.ones(size[0], 1, *size[2:], dtype=torch.bool)
+    valid = (
+        noise(size[0], 1, *size[2:], seed=2) < 1
+        if masked
+        else torch.ones(size[0], 1, *size[2:], dtype=torch.bool)
+    )
     expected = []
     for s, h, v in zip(sr.double().numpy(), hr.double().numpy(), valid.numpy(), strict=True):
         levels = [
-            10 * np.log10(ring_power(h[band], v[0], 0.3) / ring_power(s[band], v[0], 0.3)) for band in range(size[1])
+            10 * np.log10(ring_power(h[band], v[0], 0.3) / ring_power(s[band], v[0], 0.3))
+            for band in range(size[1])
         ]
         expected.append(np.mean([np.sqrt(np.mean(level**2)) for level in levels]))
     hidden = torch.where(valid, hr, torch.nan)
-    result = distance(sr, hidden, valid=valid if masked else None, data_range=3000, noise_floor=1e-4)
+    result = distance(
+        sr, hidden, valid=valid if masked else None, data_range=3000, noise_floor=1e-4
+    )
     torch.testing.assert_close(result, torch.tensor(expected).float(), atol=1e-3, rtol=0)
 
 
@@ -73,7 +85,9 @@ def test_blur_is_a_lack_of_power():
 def test_white_noise_has_its_variance_on_every_frequency(data_range):
     """Against a flat SR the distance is that of HR's variance from the floor, 40 dB, but for the estimate's spread."""
     hr = 0.01 * data_range * noise(1, 1, 256, 256)
-    assert distance(torch.zeros_like(hr), hr, data_range=data_range).item() == pytest.approx(40, abs=0.3)
+    assert distance(torch.zeros_like(hr), hr, data_range=data_range).item() == pytest.approx(
+        40, abs=0.3
+    )
 
 
 def test_flat_images_are_finite_and_equal():
@@ -93,5 +107,7 @@ def test_refuses_images_without_frequencies_and_floors_of_nothing():
     message = "a power spectrum needs at least 4 pixels a side; got (3, 8). Leave this metric out."
     with pytest.raises(ValueError, match=re.escape(message)):
         distance(noise(1, 1, 3, 8), noise(1, 1, 3, 8))
-    with pytest.raises(ValueError, match=re.escape("noise_floor is 0; it must be above 0, as 1e-4.")):
+    with pytest.raises(
+        ValueError, match=re.escape("noise_floor is 0; it must be above 0, as 1e-4.")
+    ):
         SpectrumDistance(noise_floor=0)

@@ -19,7 +19,9 @@ def pair(count, dtype):
 
 def inputs(shape, dtype):
     generator = torch.Generator().manual_seed(0)
-    features, gradient = (torch.randn(shape, dtype=torch.float64, generator=generator).to(dtype) for _ in range(2))
+    features, gradient = (
+        torch.randn(shape, dtype=torch.float64, generator=generator).to(dtype) for _ in range(2)
+    )
     features.flatten()[:3] = torch.tensor([0.0, -0.0, 1e4])
     return features, gradient
 
@@ -40,7 +42,9 @@ def test_equals_torchs_forward_and_backward(shape, count, dtype, layout):
     if layout == "channels last":
         memory_format = torch.channels_last if len(shape) == 4 else torch.channels_last_3d
         features = features.contiguous(memory_format=memory_format)
-    for mine, theirs in zip(passes(ours, features, gradient), passes(torchs, features, gradient), strict=True):
+    for mine, theirs in zip(
+        passes(ours, features, gradient), passes(torchs, features, gradient), strict=True
+    ):
         torch.testing.assert_close(mine, theirs)
         assert mine.stride() == theirs.stride()
 

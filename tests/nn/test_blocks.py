@@ -43,7 +43,9 @@ def test_residual_block_follows_the_paper(dims, residual_scale):
     )
 
     def normalise(values, mean, var, scale, shift):
-        mean, var, scale, shift = (statistic.view(1, -1, *[1] * dims) for statistic in (mean, var, scale, shift))
+        mean, var, scale, shift = (
+            statistic.view(1, -1, *[1] * dims) for statistic in (mean, var, scale, shift)
+        )
         return (values - mean) / (var + 1e-5).sqrt() * scale + shift
 
     inner = normalise(CONVOLVE[dims](x, first, padding=1), mean1, var1, scale1, shift1)
@@ -63,7 +65,9 @@ def test_dense_block_follows_the_paper(dims, residual_scale):
 
 @pytest.mark.parametrize("residual_scale", [0.2, 0.7])
 def test_rrdb_adds_three_scaled_dense_blocks(residual_scale):
-    block = randomised(ResidualInResidualDenseBlock(2, 3, growth_channels=2, residual_scale=residual_scale))
+    block = randomised(
+        ResidualInResidualDenseBlock(2, 3, growth_channels=2, residual_scale=residual_scale)
+    )
     x, parameters = features(2), list(block.parameters())
     inner = x
     for start in (0, 10, 20):
@@ -76,5 +80,7 @@ def test_dense_block_starts_at_a_tenth_of_he_initialisation():
     block = DenseBlock(2, 64, growth_channels=32, residual_scale=0.2)
     for layer in block.convs:
         # He et al. 2015, eq. 10: a variance of 2 over the fan-in
-        assert layer.weight.std().item() == pytest.approx(0.1 * (2 / (9 * layer.in_channels)) ** 0.5, rel=0.03)
+        assert layer.weight.std().item() == pytest.approx(
+            0.1 * (2 / (9 * layer.in_channels)) ** 0.5, rel=0.03
+        )
         assert not layer.bias.any()

@@ -5,7 +5,8 @@ import torch
 from omegaconf import ListConfig
 from torch import nn
 
-from srlab.nn.dims import adaptive_pool, batch_norm, check_spatial_dims, conv, per_axis
+from srlab.axes import check_spatial_dims, per_axis
+from srlab.nn.dims import adaptive_pool, batch_norm, conv
 
 
 @pytest.mark.parametrize(
@@ -28,7 +29,23 @@ def test_per_axis_spells_out_every_axis(value, spatial_dims, expected):
 
 @pytest.mark.parametrize(
     "value",
-    [[4], [4, 4, 4], [], 0, [4, 0], -2, [-1, 4], True, [True, 4], 2.0, [2.0, 2.0], "4", "44", None, [None, 4]],
+    [
+        [4],
+        [4, 4, 4],
+        [],
+        0,
+        [4, 0],
+        -2,
+        [-1, 4],
+        True,
+        [True, 4],
+        2.0,
+        [2.0, 2.0],
+        "4",
+        "44",
+        None,
+        [None, 4],
+    ],
     ids=repr,
 )
 def test_per_axis_refuses_what_is_not_one_positive_integer_per_axis(value):
@@ -50,7 +67,9 @@ def test_per_axis_refuses_what_is_not_one_positive_integer_per_axis(value):
     ids=["check_spatial_dims", "per_axis", "conv", "batch_norm", "adaptive_pool"],
 )
 def test_only_two_and_three_spatial_dims_exist(build, spatial_dims):
-    with pytest.raises(ValueError, match=re.escape(f"spatial_dims is {spatial_dims!r}; it must be 2 (images) or 3")):
+    with pytest.raises(
+        ValueError, match=re.escape(f"spatial_dims is {spatial_dims!r}; it must be 2 (images) or 3")
+    ):
         build(spatial_dims)
 
 

@@ -52,7 +52,14 @@ def test_radius_of_cubic_interpolation_is_two():
 @pytest.mark.parametrize("skip", ["none", "cubic"])
 @pytest.mark.parametrize("blocks", [1, 2, 6])
 def test_radius_of_the_generators_is_the_documented_one(blocks, skip):
-    arguments = {"in_channels": 1, "out_channels": 1, "scale": 4, "channels": 2, "blocks": blocks, "skip": skip}
+    arguments = {
+        "in_channels": 1,
+        "out_channels": 1,
+        "scale": 4,
+        "channels": 2,
+        "blocks": blocks,
+        "skip": skip,
+    }
     assert receptive_field(RRDB(growth_channels=1, **arguments)) == (ceil(15 * blocks + 3.25),) * 2
     assert receptive_field(SRResNet(**arguments)) == (ceil(2 * blocks + 7.5),) * 2
 
@@ -69,12 +76,21 @@ def test_radius_over_cells_is_that_of_the_cells_and_the_way_through_one(unshuffl
         in_channels=1, out_channels=1, scale=scale, spatial_dims=dims, channels=2, blocks=blocks, growth_channels=1,
         unshuffle=unshuffle,
     )  # fmt: skip
-    enlargement = [cell * factor for cell, factor in zip(network.multiple_of, network.scale, strict=True)]
+    enlargement = [
+        cell * factor for cell, factor in zip(network.multiple_of, network.scale, strict=True)
+    ]
     stages = list(zip_longest(*(FACTORS[total] for total in enlargement), fillvalue=1))
     expected = []
     for axis, cell in enumerate(network.multiple_of):
-        finer = [prod(stage[axis] for stage in stages[: number + 1]) for number in range(len(stages))]
-        reach = 15 * blocks + 2 + sum(Fraction(1, each) for each in finer) + Fraction(2, enlargement[axis])
+        finer = [
+            prod(stage[axis] for stage in stages[: number + 1]) for number in range(len(stages))
+        ]
+        reach = (
+            15 * blocks
+            + 2
+            + sum(Fraction(1, each) for each in finer)
+            + Fraction(2, enlargement[axis])
+        )
         expected.append(ceil(cell * reach) + cell - 1)
     assert receptive_field(network) == tuple(expected)
 
@@ -82,9 +98,17 @@ def test_radius_over_cells_is_that_of_the_cells_and_the_way_through_one(unshuffl
 def test_radius_of_published_unshuffled_networks():
     arguments = {"in_channels": 1, "out_channels": 1, "channels": 2, "growth_channels": 1}
     # 15 cells a block and 3.25 more, and the way through one cell
-    assert receptive_field(RRDB(scale=2, unshuffle=2, blocks=4, **arguments)) == (ceil(2 * 63.25) + 1,) * 2
-    assert receptive_field(RRDB(scale=1, unshuffle=4, blocks=1, **arguments)) == (4 * 18.25 + 3,) * 2
-    assert receptive_field(RRDB(scale=2, unshuffle=2, blocks=23, **arguments)) == (ceil(2 * 348.25) + 1,) * 2
+    assert (
+        receptive_field(RRDB(scale=2, unshuffle=2, blocks=4, **arguments))
+        == (ceil(2 * 63.25) + 1,) * 2
+    )
+    assert (
+        receptive_field(RRDB(scale=1, unshuffle=4, blocks=1, **arguments)) == (4 * 18.25 + 3,) * 2
+    )
+    assert (
+        receptive_field(RRDB(scale=2, unshuffle=2, blocks=23, **arguments))
+        == (ceil(2 * 348.25) + 1,) * 2
+    )
 
 
 class Cells(Cubic):
@@ -122,7 +146,10 @@ def test_overlap_of_the_radius_restores_the_whole_and_less_does_not():
         whole = network(lr)[:, :, 2 * core.start : 2 * core.stop]
         for overlap, equal in ((radius, True), (radius - 1, False)):
             tile = network(lr[:, :, core.start - overlap : core.stop + overlap])
-            assert torch.allclose(tile[:, :, 2 * overlap : -2 * overlap], whole, rtol=0, atol=1e-14) == equal
+            assert (
+                torch.allclose(tile[:, :, 2 * overlap : -2 * overlap], whole, rtol=0, atol=1e-14)
+                == equal
+            )
 
 
 def test_probing_leaves_the_network_alone():

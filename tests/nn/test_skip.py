@@ -11,7 +11,12 @@ from srlab.nn.skip import InputSkip
 
 def input_skip(skip, channels=(3, 3), numbers=None):
     tail = conv(2, 4, channels[1], 3)
-    sizes = {"scale": (2, 2), "in_channels": channels[0], "out_channels": channels[1], "channels": numbers}
+    sizes = {
+        "scale": (2, 2),
+        "in_channels": channels[0],
+        "out_channels": channels[1],
+        "channels": numbers,
+    }
     return InputSkip(skip, tail=tail, **sizes), tail
 
 
@@ -29,7 +34,9 @@ def test_skip_adds_the_enlarged_input_and_silences_the_tail(kind):
     residual = torch.randn(1, 3, 8, 8)
     constant = torch.full((1, 3, 4, 4), 0.25)
     torch.testing.assert_close(skip(residual, constant), residual + 0.25)
-    assert all(torch.equal(parameter, torch.zeros_like(parameter)) for parameter in tail.parameters())
+    assert all(
+        torch.equal(parameter, torch.zeros_like(parameter)) for parameter in tail.parameters()
+    )
 
 
 @pytest.mark.parametrize("numbers", [[2, 3], (5, 1), ListConfig([4, 4])], ids=str)
@@ -54,14 +61,21 @@ def test_skip_has_nothing_to_learn_or_store():
 @pytest.mark.parametrize("skip", ["bicubic", "", None, True])
 def test_unknown_skip_is_refused(skip):
     with pytest.raises(
-        ValueError, match=re.escape(f"skip is {skip!r}; it must be one of none, nearest, linear, cubic.")
+        ValueError,
+        match=re.escape(f"skip is {skip!r}; it must be one of none, nearest, linear, cubic."),
     ):
         input_skip(skip)
 
 
 @pytest.mark.parametrize(
     ("numbers", "shown"),
-    [(None, [1, 2, 3, 4]), ([1], [1]), ([1, 2, 3, 4], [1, 2, 3, 4]), ([0, 1, 2], [0, 1, 2]), ((3, 4, 5), [3, 4, 5])],
+    [
+        (None, [1, 2, 3, 4]),
+        ([1], [1]),
+        ([1, 2, 3, 4], [1, 2, 3, 4]),
+        ([0, 1, 2], [0, 1, 2]),
+        ((3, 4, 5), [3, 4, 5]),
+    ],
     ids=str,
 )
 @pytest.mark.parametrize("kind", ["nearest", "linear", "cubic"])

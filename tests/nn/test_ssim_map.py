@@ -23,8 +23,14 @@ def pair(*size, seed=0, noise=0.1, data_range=1.0):
     generator = torch.Generator().manual_seed(seed)
     axes = [torch.linspace(0, 3, length, dtype=torch.float64) for length in size[2:]]
     waves = sum(torch.sin(2 * wave) for wave in torch.meshgrid(*axes, indexing="ij"))
-    hr = 0.5 + 0.5 * waves / len(axes) + 0.05 * torch.rand(size, generator=generator, dtype=torch.float64)
-    return data_range * (hr + noise * torch.randn(size, generator=generator, dtype=torch.float64)), data_range * hr
+    hr = (
+        0.5
+        + 0.5 * waves / len(axes)
+        + 0.05 * torch.rand(size, generator=generator, dtype=torch.float64)
+    )
+    return data_range * (
+        hr + noise * torch.randn(size, generator=generator, dtype=torch.float64)
+    ), data_range * hr
 
 
 def torchmetrics_map(sr, hr, data_range):
@@ -49,7 +55,9 @@ def test_maps_match_torchmetrics_inside_the_image(size, data_range, noise):
     sr, hr = pair(*size, noise=noise, data_range=data_range)
     similarity, contrast = ssim_map(sr, hr, data_range=data_range)
     torch.testing.assert_close(similarity, torchmetrics_map(sr, hr, data_range))
-    torch.testing.assert_close(contrast.flatten(1).mean(1), torchmetrics_contrast(sr, hr, data_range))
+    torch.testing.assert_close(
+        contrast.flatten(1).mean(1), torchmetrics_contrast(sr, hr, data_range)
+    )
 
 
 @pytest.mark.parametrize("offset", [0.0, 300.0, -20_000.0])
@@ -57,12 +65,16 @@ def test_float32_is_accurate_for_any_range_and_offset(offset):
     sr, hr = pair(1, 2, 24, 26, noise=0.05, data_range=10.0)
     sr, hr = (image.float() + offset for image in (sr, hr))
     expected = torchmetrics_map(sr.double(), hr.double(), 10.0)
-    torch.testing.assert_close(ssim_map(sr, hr, data_range=10.0)[0].double(), expected, atol=2e-5, rtol=0)
+    torch.testing.assert_close(
+        ssim_map(sr, hr, data_range=10.0)[0].double(), expected, atol=2e-5, rtol=0
+    )
 
 
 def equation_13(x, y, data_range):
     """One window as large as the images: Gaussian weights that sum to one, variances about the mean."""
-    weights = reduce(np.multiply.outer, [norm.pdf(np.arange(side) - side // 2, scale=1.5) for side in x.shape])
+    weights = reduce(
+        np.multiply.outer, [norm.pdf(np.arange(side) - side // 2, scale=1.5) for side in x.shape]
+    )
     weights /= weights.sum()
     mean_x, mean_y = (weights * x).sum(), (weights * y).sum()
     variances = (weights * (x - mean_x) ** 2).sum() + (weights * (y - mean_y) ** 2).sum()
@@ -99,7 +111,9 @@ def test_memory_layout_changes_nothing(size):
     sr, hr = pair(*size)
     layout = torch.channels_last if len(size) == 4 else torch.channels_last_3d
     other = (image.to(memory_format=layout) for image in (sr, hr))
-    torch.testing.assert_close(ssim_map(*other, data_range=1.0, window=5), ssim_map(sr, hr, data_range=1.0, window=5))
+    torch.testing.assert_close(
+        ssim_map(*other, data_range=1.0, window=5), ssim_map(sr, hr, data_range=1.0, window=5)
+    )
 
 
 @settings(max_examples=25, deadline=None)
@@ -112,7 +126,9 @@ def test_unit_of_the_values_changes_nothing(unit, seed):
 
 
 @settings(max_examples=25, deadline=None)
-@given(seed=st.integers(0, 999), size=st.floats(-2, 5), data_range=st.sampled_from([1e-3, 1.0, 1e4]))
+@given(
+    seed=st.integers(0, 999), size=st.floats(-2, 5), data_range=st.sampled_from([1e-3, 1.0, 1e4])
+)
 def test_equal_images_are_one_and_others_within_bounds_whatever_the_range(seed, size, data_range):
     sr, hr = (10**size * image.float() for image in pair(1, 2, 6, 7, seed=seed))
     for got, same in zip(
@@ -145,7 +161,9 @@ def test_levels_match_torchmetrics_after_average_pooling(levels, side):
             expected.append(torchmetrics_map(*images, 255.0).flatten(2).mean(2))
         else:
             expected.append(
-                torchmetrics_contrast(*(image.flatten(0, 1)[:, None] for image in images), 255.0).view(2, 2)
+                torchmetrics_contrast(
+                    *(image.flatten(0, 1)[:, None] for image in images), 255.0
+                ).view(2, 2)
             )
             images = tuple(F.avg_pool2d(image, 2) for image in images)
     got = ms_ssim_levels(sr, hr, data_range=255.0, levels=levels)
@@ -165,12 +183,17 @@ def test_volume_shrinks_along_every_axis():
     sr, hr = pair(1, 1, 22, 23, 24)
     pooled = [F.avg_pool3d(image, 2) for image in (sr, hr)]
     expected = [torchmetrics_contrast(sr, hr, 1.0), torchmetrics_map(*pooled, 1.0).mean()[None]]
-    torch.testing.assert_close(ms_ssim_levels(sr, hr, data_range=1.0, levels=2), torch.stack(expected, dim=1)[None])
+    torch.testing.assert_close(
+        ms_ssim_levels(sr, hr, data_range=1.0, levels=2), torch.stack(expected, dim=1)[None]
+    )
 
 
 def test_axis_with_a_window_of_one_is_not_shrunk():
     sr, hr = pair(1, 2, 3, 12, 14)
-    slices = [ms_ssim_levels(sr[:, :, i], hr[:, :, i], data_range=1.0, levels=2, window=5) for i in range(3)]
+    slices = [
+        ms_ssim_levels(sr[:, :, i], hr[:, :, i], data_range=1.0, levels=2, window=5)
+        for i in range(3)
+    ]
     got = ms_ssim_levels(sr, hr, data_range=1.0, levels=2, window=[1, 5, 5])
     torch.testing.assert_close(got, torch.stack(slices).mean(dim=0))
 
@@ -180,16 +203,30 @@ def test_axis_with_a_window_of_one_is_not_shrunk():
 def test_product_weighs_the_levels_by_shares_of_one(levels):
     weights = np.array(WANG_2003[: len(levels)])
     expected = np.prod(np.array(levels) ** (weights / weights.sum()))
-    assert ms_ssim_product(torch.tensor([[levels]], dtype=torch.float64)).item() == pytest.approx(expected, abs=1e-12)
+    assert ms_ssim_product(torch.tensor([[levels]], dtype=torch.float64)).item() == pytest.approx(
+        expected, abs=1e-12
+    )
 
 
 @pytest.mark.parametrize(
     ("size", "arguments", "message"),
     [
         ((10, 64), {}, "SSIM looks through windows of (11, 11) pixels; got an image of (10, 64). "),
-        ((5, 64, 64), {}, "or set a smaller window, odd, for every axis or one for each, as window=[5,11,11]."),
-        ((5, 64, 64), {"window": [7, 11, 11]}, "windows of (7, 11, 11) pixels; got an image of (5, 64, 64)."),
-        ((64, 64), {"window": 8}, "window is 8; sides must be odd, so that a window has a pixel in its middle."),
+        (
+            (5, 64, 64),
+            {},
+            "or set a smaller window, odd, for every axis or one for each, as window=[5,11,11].",
+        ),
+        (
+            (5, 64, 64),
+            {"window": [7, 11, 11]},
+            "windows of (7, 11, 11) pixels; got an image of (5, 64, 64).",
+        ),
+        (
+            (64, 64),
+            {"window": 8},
+            "window is 8; sides must be odd, so that a window has a pixel in its middle.",
+        ),
         ((64, 64), {"window": [5, 11, 11]}, "got [5, 11, 11] for 2 spatial axes"),
         ((64, 64), {"data_range": 0.0}, "data_range is 0.0; it must be above 0"),
     ],
@@ -210,7 +247,11 @@ def test_ssim_refuses(size, arguments, message):
             "MS-SSIM of 5 levels through windows of (11, 11) pixels needs images of at least (176, 176); "
             "got (175, 200). Give larger images, or set fewer levels or a smaller window.",
         ),
-        ((1, 43, 44), {"levels": 3, "window": [1, 11, 11]}, "at least (1, 44, 44); got (1, 43, 44)."),
+        (
+            (1, 43, 44),
+            {"levels": 3, "window": [1, 11, 11]},
+            "at least (1, 44, 44); got (1, 43, 44).",
+        ),
         ((200, 200), {"levels": 6}, "levels is 6; MS-SSIM has 1 to 5."),
         ((200, 200), {"levels": 0}, "levels is 0; MS-SSIM has 1 to 5."),
         ((200, 200), {"window": 4}, "window is 4; sides must be odd"),

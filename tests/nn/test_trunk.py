@@ -19,7 +19,12 @@ def after(trunk, x):
     result = trunk(x)
     result.square().mean().backward()
     gradients = {f"{name}.grad": parameter.grad for name, parameter in trunk.named_parameters()}
-    return {"result": result.detach(), "x.grad": x.grad, **gradients, **copy.deepcopy(trunk.state_dict())}
+    return {
+        "result": result.detach(),
+        "x.grad": x.grad,
+        **gradients,
+        **copy.deepcopy(trunk.state_dict()),
+    }
 
 
 def assert_same_bits(first, second):
@@ -83,12 +88,21 @@ def test_random_layers_draw_the_same_numbers_again():
 def test_only_the_inputs_of_blocks_are_kept():
     kept = {}
     for name, trunk in zip(
-        ("plain", "thrifty"), pair(*(ResidualBlock(2, 3, residual_scale=1.0) for _ in range(4))), strict=True
+        ("plain", "thrifty"),
+        pair(*(ResidualBlock(2, 3, residual_scale=1.0) for _ in range(4))),
+        strict=True,
     ):
         tensors = kept[name] = []
-        hooks = torch.autograd.graph.saved_tensors_hooks(lambda t, tensors=tensors: tensors.append(t) or t, lambda t: t)
+        hooks = torch.autograd.graph.saved_tensors_hooks(
+            lambda t, tensors=tensors: tensors.append(t) or t, lambda t: t
+        )
         with hooks:
             trunk(torch.randn(2, 3, 5, 4, requires_grad=True))
-    images = {name: len({t.data_ptr() for t in tensors if t.shape == (2, 3, 5, 4)}) for name, tensors in kept.items()}
+    images = {
+        name: len({t.data_ptr() for t in tensors if t.shape == (2, 3, 5, 4)})
+        for name, tensors in kept.items()
+    }
     assert images["thrifty"] == 4
-    assert images["plain"] >= 4 * 4  # each block keeps what enters its two convolutions, two norms and the activation
+    assert (
+        images["plain"] >= 4 * 4
+    )  # each block keeps what enters its two convolutions, two norms and the activation

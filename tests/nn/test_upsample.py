@@ -24,9 +24,13 @@ def is_prime(number):
 def shuffled(features, scale):
     """Shi et al. 2016, eq. 4, one cell of a pixel at a time; the last axis varies fastest."""
     batch, channels, *size = features.shape
-    image = features.new_empty(batch, channels // prod(scale), *(n * r for n, r in zip(size, scale, strict=True)))
+    image = features.new_empty(
+        batch, channels // prod(scale), *(n * r for n, r in zip(size, scale, strict=True))
+    )
     for cell, offsets in enumerate(product(*(range(factor) for factor in scale))):
-        steps = tuple(slice(offset, None, factor) for offset, factor in zip(offsets, scale, strict=True))
+        steps = tuple(
+            slice(offset, None, factor) for offset, factor in zip(offsets, scale, strict=True)
+        )
         image[(slice(None), slice(None), *steps)] = features[:, cell :: prod(scale)]
     return image
 
@@ -34,7 +38,9 @@ def shuffled(features, scale):
 @settings(max_examples=100, deadline=None)
 @given(SCALES)
 def test_stages_multiply_back_to_the_scale(scale):
-    assert [prod(factors) for factors in zip(*stages(scale), strict=True)] == (scale if max(scale) > 1 else [])
+    assert [prod(factors) for factors in zip(*stages(scale), strict=True)] == (
+        scale if max(scale) > 1 else []
+    )
 
 
 @settings(max_examples=100, deadline=None)
@@ -66,26 +72,42 @@ def test_pixel_shuffle_matches_torch_in_2d(factor):
     assert torch.equal(PixelShuffle((factor, factor))(features), nn.PixelShuffle(factor)(features))
 
 
-@pytest.mark.parametrize("scale", [(2, 2), (3, 3), (2, 3), (1, 4), (2, 2, 2), (1, 2, 3), (3, 1, 1)], ids=str)
+@pytest.mark.parametrize(
+    "scale", [(2, 2), (3, 3), (2, 3), (1, 4), (2, 2, 2), (1, 2, 3), (3, 1, 1)], ids=str
+)
 def test_pixel_shuffle_matches_a_loop_over_the_cells(scale):
     features = torch.randn(2, 2 * prod(scale), *(3, 4, 5)[: len(scale)])
     assert torch.equal(PixelShuffle(scale)(features), shuffled(features, scale))
 
 
-@pytest.mark.parametrize("scale", [(1, 1), (2, 2), (3, 1), (2, 5), (2, 2, 2), (1, 4, 4), (3, 1, 1)], ids=str)
+@pytest.mark.parametrize(
+    "scale", [(1, 1), (2, 2), (3, 1), (2, 5), (2, 2, 2), (1, 4, 4), (3, 1, 1)], ids=str
+)
 def test_nearest_upsample_matches_interpolate(scale):
     features = torch.randn(2, 3, *(4, 3, 5)[: len(scale)])
-    expected = F.interpolate(features, scale_factor=[float(factor) for factor in scale], mode="nearest")
+    expected = F.interpolate(
+        features, scale_factor=[float(factor) for factor in scale], mode="nearest"
+    )
     assert torch.equal(NearestUpsample(scale)(features), expected)
 
 
 @pytest.mark.parametrize("kind", ["shuffle", "nearest", "transposed"])
 @pytest.mark.parametrize(
     ("scale", "convolutions"),
-    [((1, 1), 0), ((2, 2), 1), ((3, 3), 1), ((4, 2), 2), ((6, 6), 2), ((1, 4, 4), 2), ((3, 1, 1), 1)],
+    [
+        ((1, 1), 0),
+        ((2, 2), 1),
+        ((3, 3), 1),
+        ((4, 2), 2),
+        ((6, 6), 2),
+        ((1, 4, 4), 2),
+        ((3, 1, 1), 1),
+    ],
     ids=str,
 )
-def test_upsampler_has_a_convolution_and_an_activation_for_every_prime_stage(kind, scale, convolutions):
+def test_upsampler_has_a_convolution_and_an_activation_for_every_prime_stage(
+    kind, scale, convolutions
+):
     layers = build(kind, len(scale), 4, scale, activation=nn.Tanh)
     assert sum(isinstance(layer, nn.modules.conv._ConvNd) for layer in layers) == convolutions
     assert sum(isinstance(layer, nn.Tanh) for layer in layers) == convolutions
@@ -96,7 +118,9 @@ def test_upsampler_has_a_convolution_and_an_activation_for_every_prime_stage(kin
 @pytest.mark.parametrize("kind", ["shuffle", "nearest", "transposed"])
 def test_stages_of_an_upsampler_share_no_parameters(kind):
     layers = build(kind, 2, 4, (4, 4), activation=nn.PReLU)
-    assert len({id(parameter) for parameter in layers.parameters()}) == 2 * 3  # weight, bias and slope, twice
+    assert (
+        len({id(parameter) for parameter in layers.parameters()}) == 2 * 3
+    )  # weight, bias and slope, twice
 
 
 @pytest.mark.parametrize("factor", [1, 2, 3, 4, 5])
@@ -105,7 +129,11 @@ def test_transposed_convolution_gives_exactly_the_scaled_size(dims, factor):
     for scale in [(factor,) * dims, (1,) * (dims - 1) + (factor,)]:
         layer = transposed_conv(dims, 2, scale)
         size = (3, 5, 1)[:dims]
-        assert layer(torch.zeros(1, 2, *size)).shape == (1, 2, *(n * f for n, f in zip(size, scale, strict=True)))
+        assert layer(torch.zeros(1, 2, *size)).shape == (
+            1,
+            2,
+            *(n * f for n, f in zip(size, scale, strict=True)),
+        )
 
 
 @pytest.mark.parametrize("factor", [2, 3, 4, 5])

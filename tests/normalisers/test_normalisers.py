@@ -24,7 +24,9 @@ def build(kind, channels, seed=0):
     low = rng.uniform(-1000, 1000, channels)
     return {
         "identity": lambda: Identity(),
-        "minmax": lambda: MinMax(minimum=low.tolist(), maximum=(low + rng.uniform(1, 5000, channels)).tolist()),
+        "minmax": lambda: MinMax(
+            minimum=low.tolist(), maximum=(low + rng.uniform(1, 5000, channels)).tolist()
+        ),
         "minmax of one range": lambda: MinMax(minimum=-3.0, maximum=7000.0),
         "reflectance": lambda: Reflectance(quantification=10_000.0, offset=-1000.0),
     }[kind]()
@@ -46,7 +48,9 @@ def test_inverse_restores_input(kind, dims, data, channels, seed):
     # sums with offsets of up to 7000 and values of up to 65536 keep an absolute error of a few float32 steps of those
     for forward in (normaliser.lr, normaliser.hr):
         torch.testing.assert_close(normaliser.inverse(forward(image)), image, atol=0.05, rtol=1e-6)
-    torch.testing.assert_close(normaliser.hr(normaliser.inverse(image)), image, atol=0.05, rtol=1e-4)
+    torch.testing.assert_close(
+        normaliser.hr(normaliser.inverse(image)), image, atol=0.05, rtol=1e-4
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -95,7 +99,9 @@ def test_reflectance_has_the_values_of_the_product_specification(offset, stored,
     image = torch.full((1, 4, 2, 2), stored)
     for forward in (normaliser.lr, normaliser.hr):
         torch.testing.assert_close(forward(image), torch.full_like(image, reflectance))
-    torch.testing.assert_close(normaliser.inverse(torch.full_like(image, reflectance)), image, atol=1e-3, rtol=0)
+    torch.testing.assert_close(
+        normaliser.inverse(torch.full_like(image, reflectance)), image, atol=1e-3, rtol=0
+    )
 
 
 def test_identity_changes_nothing():
@@ -134,7 +140,9 @@ def test_gradients_pass_both_ways(kind):
 
 
 @pytest.mark.parametrize(
-    ("minimum", "maximum"), [(1.0, 1.0), (2, 1), ([0.0, 5.0], [1.0, 5.0]), (0.0, float("nan"))], ids=str
+    ("minimum", "maximum"),
+    [(1.0, 1.0), (2, 1), ([0.0, 5.0], [1.0, 5.0]), (0.0, float("nan"))],
+    ids=str,
 )
 def test_minmax_needs_a_maximum_above_the_minimum(minimum, maximum):
     message = f"minmax got minimum {minimum} and maximum {maximum}; the maximum must be larger."

@@ -32,7 +32,9 @@ def stretched(image, like):
 def test_limits_are_the_percentiles_of_the_reference(bands, channels, shown):
     image, like = 4000 * random(bands, 20, 31) - 500, 3000 * random(bands, 20, 31, seed=1)
     result = displayable(image, like=like, channels=channels)
-    expected = stretched(image.numpy()[shown], like.numpy()[shown[: 1 if len(set(shown)) == 1 else 3]])
+    expected = stretched(
+        image.numpy()[shown], like.numpy()[shown[: 1 if len(set(shown)) == 1 else 3]]
+    )
     assert result.shape == (3, 20, 31)
     np.testing.assert_allclose(result.numpy(), expected, atol=1e-5)
     assert result.min() == 0
@@ -42,7 +44,9 @@ def test_limits_are_the_percentiles_of_the_reference(bands, channels, shown):
 def test_images_of_another_size_are_stretched_alike():
     hr = 100 * random(3, 32, 32)
     lr = hr[:, ::4, ::4]
-    np.testing.assert_array_equal(displayable(lr, like=hr).numpy(), displayable(hr, like=hr)[:, ::4, ::4].numpy())
+    np.testing.assert_array_equal(
+        displayable(lr, like=hr).numpy(), displayable(hr, like=hr)[:, ::4, ::4].numpy()
+    )
 
 
 @pytest.mark.parametrize("depth", [1, 4, 5])
@@ -56,7 +60,11 @@ def test_volume_is_shown_by_its_middle_slice(depth):
 def test_slices_are_the_middles_of_all_axes():
     volume = random(1, 5, 8, 6)
     array = volume[0].numpy()
-    planes = [array[2], array[:, 4], array[:, :, 3]]  # axial (H, W), coronal (D, W), sagittal (D, H)
+    planes = [
+        array[2],
+        array[:, 4],
+        array[:, :, 3],
+    ]  # axial (H, W), coronal (D, W), sagittal (D, H)
     like = np.concatenate([plane.ravel() for plane in planes])
     result = displayable(volume, like=volume, view="slices").numpy()
     assert result.shape == (3, 8, 6 + 6 + 8)
@@ -66,7 +74,9 @@ def test_slices_are_the_middles_of_all_axes():
         assert (shown[len(plane) :] == 0).all()
 
 
-@pytest.mark.parametrize(("length", "shown"), [(16, [2, 6, 10, 14]), (4, [0, 1, 2, 3]), (3, [0, 1, 2]), (1, [0])])
+@pytest.mark.parametrize(
+    ("length", "shown"), [(16, [2, 6, 10, 14]), (4, [0, 1, 2, 3]), (3, [0, 1, 2]), (1, [0])]
+)
 def test_frames_are_spread_over_a_video(length, shown):
     video = random(3, length, 7, 9)
     frames = np.concatenate([video[:, number].numpy() for number in shown], axis=2)
@@ -85,7 +95,9 @@ def test_stretch_is_between_the_percentiles_given():
     image = 100 * random(1, 30, 30)
     low, high = np.percentile(image.numpy(), [20, 70])
     expected = np.clip((image.numpy() - low) / (high - low), 0, 1).repeat(3, axis=0)
-    np.testing.assert_allclose(displayable(image, like=image, stretch=[20, 70]).numpy(), expected, atol=1e-5)
+    np.testing.assert_allclose(
+        displayable(image, like=image, stretch=[20, 70]).numpy(), expected, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("stretch", [[1], [50, 50], [99, 1], [-1, 99], [1, 101]], ids=str)
@@ -96,7 +108,9 @@ def test_stretch_is_two_rising_percentiles(stretch):
 
 
 def test_unknown_view_is_refused():
-    with pytest.raises(ValueError, match="cannot show a volume by 'top'; give one of middle, slices, frames"):
+    with pytest.raises(
+        ValueError, match="cannot show a volume by 'top'; give one of middle, slices, frames"
+    ):
         displayable(random(1, 4, 4, 4), like=random(1, 4, 4, 4), view="top")
 
 
@@ -116,16 +130,18 @@ def test_missing_pixels_are_black_and_do_not_count():
     result = displayable(holes, like=holes)
     np.testing.assert_allclose(result[:1, 6:].numpy(), stretched(visible, visible), atol=1e-5)
     assert torch.equal(result[:, :6], torch.zeros(3, 6, 20))
-    assert displayable(torch.full((1, 4, 4), torch.nan), like=torch.full((1, 4, 4), torch.nan)).equal(
-        torch.zeros(3, 4, 4)
-    )
+    assert displayable(
+        torch.full((1, 4, 4), torch.nan), like=torch.full((1, 4, 4), torch.nan)
+    ).equal(torch.zeros(3, 4, 4))
 
 
 def test_percentiles_of_a_large_image_are_those_of_a_sample():
     # torch.quantile refuses more than 16 million values
     like = torch.arange(17_000_000, dtype=torch.float32).view(1, 1000, 17_000)
     image = torch.tensor([[[170_000.0, 8_500_000.0, 16_830_000.0]]])
-    torch.testing.assert_close(displayable(image, like=like)[0, 0], torch.tensor([0.0, 0.5, 1.0]), atol=1e-3, rtol=0)
+    torch.testing.assert_close(
+        displayable(image, like=like)[0, 0], torch.tensor([0.0, 0.5, 1.0]), atol=1e-3, rtol=0
+    )
 
 
 @pytest.mark.parametrize("channels", [[0], [4], [1, 2], [1, 2, 4], [1, 1, 1, 1]], ids=str)
@@ -160,12 +176,18 @@ def test_panels_hold_the_pictures_and_the_magnified_detail(tmp_path, names, deta
     sheet = np.array(Image.open(tmp_path / "sheet.png"))
     top, left, rows, cols = detail
     magnified = width * rows // cols
-    assert sheet.shape == (CAPTION + height + GAP + magnified, len(names) * width + (len(names) - 1) * GAP, 3)
+    assert sheet.shape == (
+        CAPTION + height + GAP + magnified,
+        len(names) * width + (len(names) - 1) * GAP,
+        3,
+    )
     outside = framed(height, width, detail)
     for number, image in enumerate(images.values()):
         column = sheet[:, number * (width + GAP) :][:, :width]
         expected = bytes_of(image)
-        np.testing.assert_array_equal(column[CAPTION : CAPTION + height][outside], expected[outside])
+        np.testing.assert_array_equal(
+            column[CAPTION : CAPTION + height][outside], expected[outside]
+        )
         assert (column[:CAPTION] == 0).all(axis=-1).any()  # the name, in black
         assert (column[CAPTION + height :][:GAP] == 255).all()
         # each pixel of the sheet shows the one that its centre falls into
@@ -190,11 +212,15 @@ def test_detail_is_the_busiest_square_of_the_last_picture(tmp_path):
     comparison({"LR": flat, "HR": busy}, tmp_path / "sheet.png")
     sheet = np.array(Image.open(tmp_path / "sheet.png"))
     detail = sheet[-100:, -100:]  # of 20 × 20 pixels, magnified five times
-    np.testing.assert_array_equal(detail, bytes_of(busy[:, 60:80, 20:40]).repeat(5, axis=0).repeat(5, axis=1))
+    np.testing.assert_array_equal(
+        detail, bytes_of(busy[:, 60:80, 20:40]).repeat(5, axis=0).repeat(5, axis=1)
+    )
 
 
 def test_values_become_the_nearest_of_256(tmp_path):
     ramp = torch.linspace(0, 1, 64).expand(3, 16, 64)
     comparison({"ramp": ramp}, tmp_path / "sheet.png", detail=(0, 56, 8, 8))
     row = np.array(Image.open(tmp_path / "sheet.png"))[CAPTION + 12, :50]
-    np.testing.assert_array_equal(row, np.round(np.linspace(0, 1, 64)[:50, None] * 255).repeat(3, axis=1))
+    np.testing.assert_array_equal(
+        row, np.round(np.linspace(0, 1, 64)[:50, None] * 255).repeat(3, axis=1)
+    )

@@ -10,7 +10,7 @@ from lightning import Callback, LightningModule, Trainer
 from torch import nn
 from torch.utils.data import DataLoader
 
-from srlab.bundle import CARD_KEY, ModelCard, write_bundle
+from srlab.models.bundle import CARD_KEY, ModelCard, write_bundle
 from srlab.training.callbacks import Checkpoints
 from srlab.training.module import GAN
 
@@ -61,7 +61,9 @@ class Counting(GAN):
 
     def super_resolver(self):
         card = ModelCard({}, {}, (2, 2), (1,), ("grey",), "", ((0.0, 1.0),), None, {})
-        return SimpleNamespace(save=lambda path: write_bundle(path, tensors={"weight": self.weight}, card=card))
+        return SimpleNamespace(
+            save=lambda path: write_bundle(path, tensors={"weight": self.weight}, card=card)
+        )
 
 
 def run(

@@ -39,7 +39,9 @@ def test_average_follows_the_recursion(decay):
     assert ema.updates.item() == 30
     for name, average in ema.average.state_dict().items():
         if average.is_floating_point():
-            np.testing.assert_allclose(average.numpy(), expected[name], rtol=1e-4, atol=1e-5, err_msg=name)
+            np.testing.assert_allclose(
+                average.numpy(), expected[name], rtol=1e-4, atol=1e-5, err_msg=name
+            )
 
 
 def test_batch_norm_statistics_are_averaged_and_its_count_is_copied():
@@ -134,7 +136,10 @@ def test_until_its_start_the_average_is_the_network():
     for step in range(1, 4):
         train_a_little(module, generator)
         ema.update(module, step)
-        assert all(torch.equal(ema.average.state_dict()[name], now) for name, now in module.state_dict().items())
+        assert all(
+            torch.equal(ema.average.state_dict()[name], now)
+            for name, now in module.state_dict().items()
+        )
     before = state(ema.average)["0.weight"]
     train_a_little(module, generator)
     ema.update(module, 4)
@@ -170,5 +175,8 @@ def test_without_a_device_it_moves_with_its_parent():
 
 
 def test_negative_start_is_refused():
-    with pytest.raises(ValueError, match=re.escape("ema.start_step is -1; give a number of generator updates >= 0.")):
+    with pytest.raises(
+        ValueError,
+        match=re.escape("ema.start_step is -1; give a number of generator updates >= 0."),
+    ):
         EMA(network(), decay=0.9, start_step=-1)

@@ -46,7 +46,9 @@ def run(how, make, finite):
 
 @pytest.mark.parametrize("how", [plain_step, step_masked])
 @pytest.mark.parametrize("make", OPTIMISERS.values(), ids=OPTIMISERS)
-@pytest.mark.parametrize("finite", [[True, False, True], [False, True], [True, True], [True, False, False]], ids=str)
+@pytest.mark.parametrize(
+    "finite", [[True, False, True], [False, True], [True, True], [True, False, False]], ids=str
+)
 def test_bad_updates_leave_no_trace(how, make, finite):
     """As if they had not been: the gradients of good ones are those of their own numbers."""
     network, optimiser = run(how, make, finite)
@@ -123,7 +125,9 @@ def test_raise_names_the_term_the_step_and_the_samples(steps):
 def test_samples_are_a_range_where_their_sr_was_finite():
     guard = Guard(on_nonfinite="raise", max_skips=10)
     bad_at(guard, [3])
-    with pytest.raises(FloatingPointError, match="loss/ssim was not finite, with training samples 300 to 301"):
+    with pytest.raises(
+        FloatingPointError, match="loss/ssim was not finite, with training samples 300 to 301"
+    ):
         guard.report(positions)
 
 
@@ -160,8 +164,14 @@ def test_row_goes_on_over_reports_and_checkpoints():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"on_nonfinite": "ignore", "max_skips": 1}, "on_nonfinite is 'ignore'; choose one of raise, skip."),
-        ({"on_nonfinite": "skip", "max_skips": -1}, "max_skips is -1; give a number of updates in a row >= 0."),
+        (
+            {"on_nonfinite": "ignore", "max_skips": 1},
+            "on_nonfinite is 'ignore'; choose one of raise, skip.",
+        ),
+        (
+            {"on_nonfinite": "skip", "max_skips": -1},
+            "max_skips is -1; give a number of updates in a row >= 0.",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_refused(given, message):

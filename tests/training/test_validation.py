@@ -7,11 +7,16 @@ import torch
 from torch import nn
 
 from srlab.adversarial import BCE, Relativistic
-from srlab.bundle import ModelCard
 from srlab.degradations import Bicubic
-from srlab.discriminators import ESRGANDiscriminator, Judgement, PatchGANDiscriminator, SRGANDiscriminator
+from srlab.discriminators import (
+    ESRGANDiscriminator,
+    Judgement,
+    PatchGANDiscriminator,
+    SRGANDiscriminator,
+)
+from srlab.models.bundle import ModelCard
+from srlab.models.super_resolver import SuperResolver
 from srlab.normalisers import MinMax
-from srlab.super_resolver import SuperResolver
 from srlab.training.adversary import Adversary
 from srlab.training.validation import Validation, crops_of
 
@@ -51,7 +56,9 @@ def adversary_of(discriminator, objective=None):
 
 def validate(adversary, *views, crop=(CROP, CROP), by=0.1):
     card = ModelCard({}, {}, (2, 2), (1,), ("grey",), "", ((0.0, 255.0),), None, {})
-    model = SuperResolver(generator=Brighter(by), normaliser=MinMax(minimum=0.0, maximum=255.0), card=card)
+    model = SuperResolver(
+        generator=Brighter(by), normaliser=MinMax(minimum=0.0, maximum=255.0), card=card
+    )
     validation = Validation(metrics={}, degradation=Bicubic(scale=2), data_range=255.0, crop=crop)
     validation.start(model, adversary)
     with torch.inference_mode():
@@ -63,13 +70,17 @@ def validate(adversary, *views, crop=(CROP, CROP), by=0.1):
 
 def flat(*grey, size=CROP):
     """A view of crops side by side, each of one grey in the network's range."""
-    return {"hr": torch.cat([torch.full((1, 1, size, size), 255.0 * value) for value in grey], dim=-1)}
+    return {
+        "hr": torch.cat([torch.full((1, 1, size, size), 255.0 * value) for value in grey], dim=-1)
+    }
 
 
 def test_shares_are_of_crops_then_of_views():
     # SR is HR and 0.1: 0.3 -> 0.4 is told, 0.6 -> 0.7 taken for fake twice, 0.2 -> 0.3 taken for real twice
     found = validate(adversary_of(DarkIsReal(0.35)), flat(0.3, 0.6, 0.2, 0.6), flat(0.3))
-    assert found == pytest.approx({"val/accuracy_real": (0.5 + 1) / 2, "val/accuracy_fake": (0.75 + 1) / 2})
+    assert found == pytest.approx(
+        {"val/accuracy_real": (0.5 + 1) / 2, "val/accuracy_fake": (0.75 + 1) / 2}
+    )
 
 
 def test_without_a_discriminator_nothing_is_said_of_it():
@@ -100,7 +111,9 @@ def test_crops_without_any_data_are_not_judged():
 def test_views_smaller_than_a_crop_are_not_judged():
     adversary = adversary_of(DarkIsReal(0.35))
     assert validate(adversary, flat(0.3, size=CROP - 2)) == {}
-    assert validate(adversary, flat(0.3, size=CROP - 2), flat(0.6)) == validate(adversary, flat(0.6))
+    assert validate(adversary, flat(0.3, size=CROP - 2), flat(0.6)) == validate(
+        adversary, flat(0.6)
+    )
 
 
 @pytest.mark.parametrize("objective", [BCE(), Relativistic()], ids=lambda o: type(o).__name__)
@@ -120,14 +133,20 @@ def test_judgement_is_that_of_training_and_teaches_nothing(objective):
     sr = crops_of(Brighter(0.1)(views[:, :, ::2, ::2] / 255), (CROP, CROP))
     with torch.no_grad():
         (fake,), (real,) = training(sr).logits, training(hr).logits
-    threshold = {"fake": 0.0, "real": 0.0} if isinstance(objective, BCE) else {"fake": real.mean(), "real": fake.mean()}
+    threshold = (
+        {"fake": 0.0, "real": 0.0}
+        if isinstance(objective, BCE)
+        else {"fake": real.mean(), "real": fake.mean()}
+    )
     assert found == pytest.approx({
         "val/accuracy_fake": (fake < threshold["fake"]).float().mean().item(),
         "val/accuracy_real": (real > threshold["real"]).float().mean().item(),
     })  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", [ESRGANDiscriminator, PatchGANDiscriminator], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize(
+    "kind", [ESRGANDiscriminator, PatchGANDiscriminator], ids=lambda kind: kind.__name__
+)
 def test_single_crop_of_the_smallest_size_is_judged(kind):
     discriminator = kind(in_channels=1, channels=4).eval()
     side = discriminator.minimum_size

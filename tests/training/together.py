@@ -15,7 +15,12 @@ def validate(monkeypatch, make, module, views, *, on=1, **state):
     The ranks wait for each other where they gather, and fail if one of them never comes. Returned is how often each
     has gathered.
     """
-    met, here, told, times = threading.Barrier(on, timeout=5), threading.local(), [None] * on, [0] * on
+    met, here, told, times = (
+        threading.Barrier(on, timeout=5),
+        threading.local(),
+        [None] * on,
+        [0] * on,
+    )
 
     def gathered(value):
         times[here.rank] += 1

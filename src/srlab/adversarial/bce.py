@@ -27,7 +27,9 @@ class BCE:
     def discriminator_loss(self, fake: Logits, real: Logits) -> Tensor:
         """``-(1 - s) log D(real) - s log(1 - D(real)) - log(1 - D(fake))``, averaged."""
         smooth = self.label_smoothing
-        on_real = mean_over_heads(real, lambda head: (1 - smooth) * _is_real(head) + smooth * _is_fake(head))
+        on_real = mean_over_heads(
+            real, lambda head: (1 - smooth) * _is_real(head) + smooth * _is_fake(head)
+        )
         return on_real + mean_over_heads(fake, _is_fake)
 
     def realness(self, fake: Logits, real: Logits) -> tuple[Logits, Logits]:

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from srlab.adversarial.heads import at_least_float32
+from srlab.mistakes import Mistake
 
 
 def feature_matching(fake_features: Sequence[Tensor], real_features: Sequence[Tensor]) -> Tensor:
@@ -19,7 +20,7 @@ def feature_matching(fake_features: Sequence[Tensor], real_features: Sequence[Te
     are as far as they lie out of reach of valid ones. No features at all raise a ``ValueError``.
     """
     if not fake_features:
-        raise ValueError(
+        raise Mistake(
             "the discriminator returns no features to match; set adversarial.feature_matching=0 or choose another one."
         )
     distances = [

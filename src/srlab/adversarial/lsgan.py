@@ -29,4 +29,6 @@ class LSGAN:
 
     def realness(self, fake: Logits, real: Logits) -> tuple[Logits, Logits]:
         """The logits themselves, up to the targets 0 and 1."""
-        return each_head(fake, lambda head: head.clamp(0, 1)), each_head(real, lambda head: head.clamp(0, 1))
+        return each_head(fake, lambda head: head.clamp(0, 1)), each_head(
+            real, lambda head: head.clamp(0, 1)
+        )

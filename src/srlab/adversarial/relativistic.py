@@ -32,7 +32,9 @@ class Relativistic:
 
     def discriminator_loss(self, fake: Logits, real: Logits) -> Tensor:
         """``-(1 - s) log D(real, fake) - s log(1 - D(real, fake)) - log(1 - D(fake, real))``, averaged."""
-        return self._of_discriminator.discriminator_loss(_relative(fake, real), _relative(real, fake))
+        return self._of_discriminator.discriminator_loss(
+            _relative(fake, real), _relative(real, fake)
+        )
 
     def realness(self, fake: Logits, real: Logits) -> tuple[Logits, Logits]:
         """``D(fake, real)`` and ``D(real, fake)``."""
@@ -44,7 +46,10 @@ def _mean_of_all(head: Tensor) -> Tensor:
     return mean_over_ranks(head.mean())
 
 
-def _relative(logits: Logits, others: Logits, *, mean: Callable[[Tensor], Tensor] = _mean_of_all) -> Logits:
+def _relative(
+    logits: Logits, others: Logits, *, mean: Callable[[Tensor], Tensor] = _mean_of_all
+) -> Logits:
     return tuple(
-        at_least_float32(head) - mean(at_least_float32(other)) for head, other in zip(logits, others, strict=True)
+        at_least_float32(head) - mean(at_least_float32(other))
+        for head, other in zip(logits, others, strict=True)
     )

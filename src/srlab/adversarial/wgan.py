@@ -25,7 +25,9 @@ class WGAN:
 
     def realness(self, fake: Logits, real: Logits) -> tuple[Logits, Logits]:
         """The sigmoid of the distance to the middle between the means of fake and real, as a critic has no zero."""
-        pairs = [(at_least_float32(a), at_least_float32(b)) for a, b in zip(fake, real, strict=True)]
+        pairs = [
+            (at_least_float32(a), at_least_float32(b)) for a, b in zip(fake, real, strict=True)
+        ]
         middles = [(a.mean() + b.mean()) / 2 for a, b in pairs]
         of_fake, of_real = (
             tuple((head - middle).sigmoid() for head, middle in zip(side, middles, strict=True))

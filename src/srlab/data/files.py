@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from glob import glob, has_magic
 from pathlib import Path
 
+from srlab.mistakes import MissingFile
+
 
 def find_files(root: str, suffixes: Sequence[str]) -> list[Path]:
     """Return the files under `root` that end in one of `suffixes`, sorted; a folder is searched through and through.
@@ -24,14 +26,16 @@ def find_files(root: str, suffixes: Sequence[str]) -> list[Path]:
         # a set, since a pattern with ** twice finds a file twice, and training must not see a held-out one
         found = {Path(match) for match in glob(str(path), recursive=True)}
     else:
-        raise FileNotFoundError(
+        raise MissingFile(
             f"data.root={root} does not exist; give a file, a folder or a glob of {_listed(suffixes)}, or data=demo."
         )
     files = sorted(
-        file for file in found if file.suffix.lower() in wanted and file.is_file() and not _hidden(Path(file.name))
+        file
+        for file in found
+        if file.suffix.lower() in wanted and file.is_file() and not _hidden(Path(file.name))
     )
     if not files:
-        raise FileNotFoundError(
+        raise MissingFile(
             f"data.root={root} holds no {_listed(suffixes)}; give a folder of images, or try data=demo."
         )
     return files

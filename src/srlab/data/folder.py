@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from srlab.axes import per_axis
 from srlab.data.files import find_files
 from srlab.data.handles import FewOpen, OneOfMany
 from srlab.data.pairs import FixedViews, Pairing, RandomCrops
 from srlab.data.regions import Region, hold_out, views
 from srlab.degradations import Degradation
 from srlab.io import open_reader
-from srlab.nn.dims import per_axis
+from srlab.mistakes import Mistake
 
 
 class Folder:
@@ -58,14 +59,16 @@ class Folder:
         pairing = Pairing(degradation, factors, seed)
         training, validation = hold_out(regions, validation_fraction)
         self.training = RandomCrops(training, pairing, crop_size=crop_size, augment=augment)
-        self.validation = FixedViews(views(validation, size=sides(validation_size), count=validation_views), pairing)
+        self.validation = FixedViews(
+            views(validation, size=sides(validation_size), count=validation_views), pairing
+        )
         self.test = FixedViews(views(regions, size=sides(test_size), count=None), pairing)
 
 
 def _check(regions: Sequence[Region], spatial_dims: int) -> None:
     for region in regions:
         if len(region.shape) != spatial_dims:
-            raise ValueError(
+            raise Mistake(
                 f"{region.reader} has {len(region.shape)} spatial axes and spatial_dims is {spatial_dims}; "
                 "choose spatial_dims to fit the files."
             )

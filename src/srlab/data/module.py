@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader
 
 from srlab.data.sampler import StepSampler
 from srlab.data.source import Sample, Source
+from srlab.mistakes import Mistake
 
 
 class DataModule(LightningDataModule):
@@ -24,10 +25,12 @@ class DataModule(LightningDataModule):
     A resumed run goes on with the samples of its next step, with any number of workers.
     """
 
-    def __init__(self, source: Source, *, batch_size: int, accumulate: int = 1, num_workers: int = 0) -> None:
+    def __init__(
+        self, source: Source, *, batch_size: int, accumulate: int = 1, num_workers: int = 0
+    ) -> None:
         super().__init__()
         if batch_size < 1 or accumulate < 1 or num_workers < 0:
-            raise ValueError(
+            raise Mistake(
                 f"loader.batch_size {batch_size} and loader.accumulate {accumulate} must be at least 1, and "
                 f"loader.num_workers {num_workers} at least 0."
             )
@@ -87,7 +90,10 @@ class DataModule(LightningDataModule):
         """The position in the validation data of this rank's `number`-th view, from 0."""
         assert self.trainer is not None
         # a rank without any would not enter validation, in which the others wait for it
-        return self.trainer.global_rank % len(self.source.validation) + number * self.trainer.world_size
+        return (
+            self.trainer.global_rank % len(self.source.validation)
+            + number * self.trainer.world_size
+        )
 
 
 def _end_workers_at_exit() -> None:
@@ -101,7 +107,9 @@ def _end_workers_at_exit() -> None:
 
 
 def _kill_workers() -> None:
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch's handler raises an error for each killed worker
+    signal.signal(
+        signal.SIGCHLD, signal.SIG_DFL
+    )  # torch's handler raises an error for each killed worker
     for child in multiprocessing.active_children():
         if child.daemon:
             child.kill()  # a second SIGTERM could merge with a first that is still pending

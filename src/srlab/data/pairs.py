@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from srlab.axes import per_axis
 from srlab.data.regions import Region
 from srlab.data.source import Sample
 from srlab.degradations import Degradation
-from srlab.nn.dims import per_axis
+from srlab.mistakes import Mistake
 
 
 @dataclass(frozen=True)
@@ -54,16 +55,21 @@ class RandomCrops:
     """
 
     def __init__(
-        self, regions: Sequence[Region], pairing: Pairing, *, crop_size: int | Sequence[int], augment: bool
+        self,
+        regions: Sequence[Region],
+        pairing: Pairing,
+        *,
+        crop_size: int | Sequence[int],
+        augment: bool,
     ) -> None:
         self.crop = per_axis(crop_size, len(pairing.scale))
         if any(side % factor for side, factor in zip(self.crop, pairing.scale, strict=True)):
-            raise ValueError(
+            raise Mistake(
                 f"data.crop_size {self.crop} is not a multiple of the scale {pairing.scale} on every axis."
             )
         for region in regions:
             if any(side > own for side, own in zip(self.crop, region.shape, strict=True)):
-                raise ValueError(
+                raise Mistake(
                     f"a training crop of {self.crop} pixels (data.crop_size) does not fit into {region.reader}, of "
                     f"which {region.shape} pixels are for training; lower data.crop_size or remove the file."
                 )
@@ -71,7 +77,10 @@ class RandomCrops:
         self.pairing = pairing
         self.augment = augment
         places = [
-            np.prod([own - side + 1 for own, side in zip(region.shape, self.crop, strict=True)], dtype=float)
+            np.prod(
+                [own - side + 1 for own, side in zip(region.shape, self.crop, strict=True)],
+                dtype=float,
+            )
             for region in self.regions
         ]
         total = np.cumsum(places)
@@ -98,9 +107,11 @@ class FixedViews:
     def __init__(self, regions: Sequence[Region], pairing: Pairing) -> None:
         self.regions = []
         for region in regions:
-            sides = [own - own % factor for own, factor in zip(region.shape, pairing.scale, strict=True)]
+            sides = [
+                own - own % factor for own, factor in zip(region.shape, pairing.scale, strict=True)
+            ]
             if not all(sides):
-                raise ValueError(
+                raise Mistake(
                     f"{region.reader} is too small: a view of {region.shape} pixels is smaller than one LR pixel at "
                     f"scale {pairing.scale}; remove the file, or hold out more of it."
                 )

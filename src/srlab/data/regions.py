@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from srlab.io import Reader, Window
+from srlab.mistakes import Mistake
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,10 @@ class Region:
     def part(self, start: Sequence[int], shape: Sequence[int]) -> Region:
         """A smaller rectangle, `start` counted from the region's own corner."""
         spans = zip(self.window, start, shape, strict=True)
-        return Region(self.reader, tuple(slice(own.start + at, own.start + at + size) for own, at, size in spans))
+        return Region(
+            self.reader,
+            tuple(slice(own.start + at, own.start + at + size) for own, at, size in spans),
+        )
 
     def read(self) -> NDArray[np.float32]:
         """Read ``(C, *shape)`` in physical units, NaN where the file holds no data."""
@@ -46,11 +50,14 @@ def hold_out(regions: Sequence[Region], fraction: float) -> tuple[list[Region], 
     along its longest axis.
     """
     if not 0 < fraction < 1:
-        raise ValueError(f"validation_fraction is {fraction}; it must lie between 0 and 1, as 0.1.")
+        raise Mistake(f"validation_fraction is {fraction}; it must lie between 0 and 1, as 0.1.")
     if len(regions) > 1:
         count = min(max(round(len(regions) * fraction), 1), len(regions) - 1)
         held = {int((index + 0.5) * len(regions) / count) for index in range(count)}
-        return ([r for i, r in enumerate(regions) if i not in held], [regions[i] for i in sorted(held)])
+        return (
+            [r for i, r in enumerate(regions) if i not in held],
+            [regions[i] for i in sorted(held)],
+        )
     (only,) = regions
     axis = max(range(len(only.shape)), key=lambda axis: only.shape[axis])
     # at least a pixel for either part, unless there is only one
@@ -63,7 +70,9 @@ def hold_out(regions: Sequence[Region], fraction: float) -> tuple[list[Region], 
     return [only.part(corner, first)], [only.part(far, second)]
 
 
-def views(regions: Sequence[Region], *, size: Sequence[int] | None, count: int | None) -> list[Region]:
+def views(
+    regions: Sequence[Region], *, size: Sequence[int] | None, count: int | None
+) -> list[Region]:
     """Non-overlapping rectangles of at most `size`, evenly chosen over all regions if there are more than `count`."""
     parts = [part for region in regions for part in _tiled(region, size)]
     if count is None or len(parts) <= count:
@@ -73,6 +82,8 @@ def views(regions: Sequence[Region], *, size: Sequence[int] | None, count: int |
 
 def _tiled(region: Region, size: Sequence[int] | None) -> Iterator[Region]:
     sides = [min(own, side) for own, side in zip(region.shape, size or region.shape, strict=True)]
-    corners = (range(0, own - side + 1, side) for own, side in zip(region.shape, sides, strict=True))
+    corners = (
+        range(0, own - side + 1, side) for own, side in zip(region.shape, sides, strict=True)
+    )
     for corner in product(*corners):
         yield region.part(corner, sides)

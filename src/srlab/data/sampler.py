@@ -13,7 +13,9 @@ class StepSampler:
     ``G = ranks · accumulate · batch_size``; each rank takes its own share of them. There are no epochs.
     """
 
-    def __init__(self, *, batch_size: int, accumulate: int, rank: int, ranks: int, start: int) -> None:
+    def __init__(
+        self, *, batch_size: int, accumulate: int, rank: int, ranks: int, start: int
+    ) -> None:
         self.share = batch_size * accumulate
         self.rank = rank
         self.ranks = ranks

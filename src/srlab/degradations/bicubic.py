@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from srlab.nn.dims import per_axis
+from srlab.axes import per_axis
+from srlab.mistakes import Mistake
 from srlab.nn.resample import shrink
 
 
@@ -21,11 +22,15 @@ class Bicubic:
     """
 
     def __init__(
-        self, *, scale: int | Sequence[int], spatial_dims: int = 2, integers: Sequence[int] | None = None
+        self,
+        *,
+        scale: int | Sequence[int],
+        spatial_dims: int = 2,
+        integers: Sequence[int] | None = None,
     ) -> None:
         self.scale = per_axis(scale, spatial_dims)
         if integers is not None and (len(integers) != 2 or integers[0] >= integers[1]):
-            raise ValueError(f"integers is {integers}; give null, or [lowest, highest] as [0, 255].")
+            raise Mistake(f"integers is {integers}; give null, or [lowest, highest] as [0, 255].")
         self.integers = tuple(integers) if integers is not None else None
 
     def __call__(self, hr: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
@@ -42,9 +47,9 @@ class _Rounded(torch.autograd.Function):
     """Half-up rounding and clamping, whose gradient is that of doing nothing: its own would stop all learning."""
 
     @staticmethod
-    def forward(ctx: Any, image: Tensor, low: int, high: int) -> Tensor:  # noqa: ANN401 (torch's own)
+    def forward(ctx: Any, image: Tensor, low: int, high: int) -> Tensor:
         return torch.floor(image + 0.5).clamp(low, high)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # noqa: ANN401
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         return gradient, None, None

@@ -9,6 +9,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from srlab.discriminators.checks import check_count, check_crop
 from srlab.discriminators.judgement import Judgement
+from srlab.mistakes import Mistake
 from srlab.nn.dims import adaptive_pool, conv, even_conv
 from srlab.nn.normalisation import at_the_ends, normalised
 
@@ -37,7 +38,7 @@ class ESRGANDiscriminator(nn.Module):
     ) -> None:
         super().__init__()
         if normalisation not in get_args(ESRGANNormalisation):
-            raise ValueError(
+            raise Mistake(
                 f"normalisation is {normalisation!r}; it must be one of {', '.join(get_args(ESRGANNormalisation))}."
             )
         self.minimum_size = 2 ** check_count("layers", layers)
@@ -58,12 +59,21 @@ class ESRGANDiscriminator(nn.Module):
         if normalisation == "spectral":
             dense = [spectral_norm(layer) for layer in dense]
         self.classifier = nn.Sequential(
-            adaptive_pool(spatial_dims, pooled_size), nn.Flatten(), dense[0], nn.LeakyReLU(0.2), dense[1]
+            adaptive_pool(spatial_dims, pooled_size),
+            nn.Flatten(),
+            dense[0],
+            nn.LeakyReLU(0.2),
+            dense[1],
         )
 
     def forward(self, image: Tensor) -> Judgement:
         """One logit ``(B, 1)`` and `layers` feature maps, the first of the image's size."""
-        check_crop(image, minimum=self.minimum_size, discriminator="ESRGAN", remedy="lower discriminator.layers")
+        check_crop(
+            image,
+            minimum=self.minimum_size,
+            discriminator="ESRGAN",
+            remedy="lower discriminator.layers",
+        )
         features: list[Tensor] = []
         for before, downsample in zip(self.before, self.downsamplings, strict=True):
             features.append(before(image))

@@ -45,7 +45,12 @@ class PatchGANDiscriminator(nn.Module):
 
     def forward(self, image: Tensor) -> Judgement:
         """Logits ``(B, 1, *patches)`` and the features after each convolution but the last."""
-        check_crop(image, minimum=self.minimum_size, discriminator="PatchGAN", remedy="lower discriminator.layers")
+        check_crop(
+            image,
+            minimum=self.minimum_size,
+            discriminator="PatchGAN",
+            remedy="lower discriminator.layers",
+        )
         features: list[Tensor] = []
         for stage in self.stages:
             image = stage(image)

@@ -35,7 +35,11 @@ class SRGANDiscriminator(nn.Module):
         previous = in_channels
         for index, width in enumerate(widths):
             layer = conv(spatial_dims, previous, width, 3, stride=1 + index % 2)
-            self.stages.append(nn.Sequential(*normalised(layer, "batch" if index > 0 else "none"), nn.LeakyReLU(0.2)))
+            self.stages.append(
+                nn.Sequential(
+                    *normalised(layer, "batch" if index > 0 else "none"), nn.LeakyReLU(0.2)
+                )
+            )
             previous = width
         self.classifier = nn.Sequential(
             adaptive_pool(spatial_dims, pooled_size),

@@ -21,23 +21,34 @@ class UNetDiscriminator(nn.Module):
     pixels; odd sizes are met by interpolating to the encoder's size.
     """
 
-    def __init__(self, *, in_channels: int, spatial_dims: int = 2, channels: int = 64, layers: int = 3) -> None:
+    def __init__(
+        self, *, in_channels: int, spatial_dims: int = 2, channels: int = 64, layers: int = 3
+    ) -> None:
         super().__init__()
         self.minimum_size = 2 ** check_count("layers", layers)
         widths = [channels * min(2**index, 8) for index in range(layers + 1)]
         self.stem = nn.Sequential(conv(spatial_dims, in_channels, channels, 3), nn.LeakyReLU(0.2))
         self.encoder = nn.ModuleList(
-            _spectral(even_conv(spatial_dims, fine, coarse, stride=2, bias=False)) for fine, coarse in pairwise(widths)
+            _spectral(even_conv(spatial_dims, fine, coarse, stride=2, bias=False))
+            for fine, coarse in pairwise(widths)
         )
         self.decoder = nn.ModuleList(
-            _spectral(conv(spatial_dims, coarse, fine, 3, bias=False)) for coarse, fine in pairwise(reversed(widths))
+            _spectral(conv(spatial_dims, coarse, fine, 3, bias=False))
+            for coarse, fine in pairwise(reversed(widths))
         )
-        self.tail = nn.ModuleList(_spectral(conv(spatial_dims, channels, channels, 3, bias=False)) for _ in range(2))
+        self.tail = nn.ModuleList(
+            _spectral(conv(spatial_dims, channels, channels, 3, bias=False)) for _ in range(2)
+        )
         self.head = conv(spatial_dims, channels, 1, 3)
 
     def forward(self, image: Tensor) -> Judgement:
         """Logits ``(B, 1, *S)`` and the features after each convolution but the last, down and up again."""
-        check_crop(image, minimum=self.minimum_size, discriminator="U-Net", remedy="lower discriminator.layers")
+        check_crop(
+            image,
+            minimum=self.minimum_size,
+            discriminator="U-Net",
+            remedy="lower discriminator.layers",
+        )
         features = [self.stem(image)]
         for stage in self.encoder:
             features.append(stage(features[-1]))

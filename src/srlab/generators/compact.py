@@ -7,8 +7,10 @@ from math import prod
 
 from torch import Tensor, nn
 
+from srlab.axes import per_axis
+from srlab.mistakes import Mistake
 from srlab.nn.activation import PReLU
-from srlab.nn.dims import conv, per_axis
+from srlab.nn.dims import conv
 from srlab.nn.resample import Interpolation, check_interpolation, enlarge
 from srlab.nn.trunk import Trunk
 from srlab.nn.upsample import PixelShuffle
@@ -37,7 +39,7 @@ class Compact(nn.Module):
     ) -> None:
         super().__init__()
         if in_channels != out_channels:
-            raise ValueError(
+            raise Mistake(
                 f"compact adds its input to its output, but there are {in_channels} input and {out_channels} output "
                 "channels; choose another generator."
             )
@@ -46,11 +48,15 @@ class Compact(nn.Module):
         self.kind = check_interpolation(skip, argument="skip")
         self.head = nn.Sequential(conv(spatial_dims, in_channels, channels, 3), PReLU(channels))
         self.trunk = Trunk(
-            *(nn.Sequential(conv(spatial_dims, channels, channels, 3), PReLU(channels)) for _ in range(blocks)),
+            *(
+                nn.Sequential(conv(spatial_dims, channels, channels, 3), PReLU(channels))
+                for _ in range(blocks)
+            ),
             checkpointing=checkpointing,
         )
         self.tail = nn.Sequential(
-            conv(spatial_dims, channels, out_channels * prod(self.scale), 3), PixelShuffle(self.scale)
+            conv(spatial_dims, channels, out_channels * prod(self.scale), 3),
+            PixelShuffle(self.scale),
         )
 
     def forward(self, lr: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from srlab.nn.dims import per_axis
+from srlab.axes import per_axis
 from srlab.nn.resample import Interpolation as Kind
 from srlab.nn.resample import check_interpolation, enlarge
 
@@ -18,7 +18,12 @@ class Interpolation(nn.Module):
     """
 
     def __init__(
-        self, *, in_channels: int, scale: int | Sequence[int], spatial_dims: int = 2, kind: Kind = "cubic"
+        self,
+        *,
+        in_channels: int,
+        scale: int | Sequence[int],
+        spatial_dims: int = 2,
+        kind: Kind = "cubic",
     ) -> None:
         super().__init__()
         self.in_channels = in_channels

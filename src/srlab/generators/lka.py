@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from srlab.axes import per_axis
 from srlab.nn.blocks import LargeKernelBlock
-from srlab.nn.dims import per_axis
 from srlab.nn.post_upsampling import PostUpsampling
 from srlab.nn.skip import Skip
 from srlab.nn.upsample import Upsampler
@@ -41,7 +41,9 @@ class LKA(nn.Module):
         self.scale = per_axis(scale, spatial_dims)
         self.network = PostUpsampling(
             [
-                LargeKernelBlock(spatial_dims, channels, expansion=expansion, residual_scale=residual_scale)
+                LargeKernelBlock(
+                    spatial_dims, channels, expansion=expansion, residual_scale=residual_scale
+                )
                 for _ in range(blocks)
             ],
             in_channels=in_channels,

@@ -7,8 +7,10 @@ from functools import partial
 
 from torch import Tensor, nn
 
+from srlab.axes import per_axis
+from srlab.mistakes import Mistake
 from srlab.nn.blocks import PlainResidualBlock
-from srlab.nn.dims import conv, per_axis
+from srlab.nn.dims import conv
 from srlab.nn.resample import Interpolation, check_interpolation, enlarge
 from srlab.nn.trunk import Trunk
 from srlab.nn.upsample import Upsampler
@@ -39,7 +41,7 @@ class MSRResNet(nn.Module):
     ) -> None:
         super().__init__()
         if in_channels != out_channels:
-            raise ValueError(
+            raise Mistake(
                 f"msrresnet adds its input to its output, but there are {in_channels} input and {out_channels} output "
                 "channels; choose another generator."
             )
@@ -49,10 +51,15 @@ class MSRResNet(nn.Module):
         activation = partial(nn.LeakyReLU, 0.1)
         self.head = nn.Sequential(conv(spatial_dims, in_channels, channels, 3), activation())
         self.trunk = Trunk(
-            *(PlainResidualBlock(spatial_dims, channels, residual_scale=residual_scale) for _ in range(blocks)),
+            *(
+                PlainResidualBlock(spatial_dims, channels, residual_scale=residual_scale)
+                for _ in range(blocks)
+            ),
             checkpointing=checkpointing,
         )
-        self.upsampler = build_upsampler(upsampler, spatial_dims, channels, self.scale, activation=activation)
+        self.upsampler = build_upsampler(
+            upsampler, spatial_dims, channels, self.scale, activation=activation
+        )
         self.refine = nn.Sequential(conv(spatial_dims, channels, channels, 3), activation())
         self.tail = conv(spatial_dims, channels, out_channels, 3)
 

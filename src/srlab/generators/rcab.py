@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from srlab.axes import per_axis
 from srlab.nn.blocks import ResidualChannelAttentionBlock, ResidualGroup
-from srlab.nn.dims import per_axis
 from srlab.nn.post_upsampling import PostUpsampling
 from srlab.nn.skip import Skip
 from srlab.nn.upsample import Upsampler
@@ -48,7 +48,10 @@ class RCAB(nn.Module):
                     channels,
                     [
                         ResidualChannelAttentionBlock(
-                            spatial_dims, channels, reduction=reduction, residual_scale=residual_scale
+                            spatial_dims,
+                            channels,
+                            reduction=reduction,
+                            residual_scale=residual_scale,
                         )
                         for _ in range(blocks)
                     ],

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from srlab.axes import per_axis
 from srlab.nn.blocks import PlainResidualBlock
-from srlab.nn.dims import per_axis
 from srlab.nn.post_upsampling import PostUpsampling
 from srlab.nn.skip import Skip
 from srlab.nn.upsample import Upsampler
@@ -40,7 +40,10 @@ class Residual(nn.Module):
         self.in_channels = in_channels
         self.scale = per_axis(scale, spatial_dims)
         self.network = PostUpsampling(
-            [PlainResidualBlock(spatial_dims, channels, residual_scale=residual_scale) for _ in range(blocks)],
+            [
+                PlainResidualBlock(spatial_dims, channels, residual_scale=residual_scale)
+                for _ in range(blocks)
+            ],
             in_channels=in_channels,
             out_channels=out_channels,
             scale=self.scale,

@@ -9,8 +9,9 @@ from math import prod
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from srlab.axes import per_axis
 from srlab.nn.blocks import ResidualInResidualDenseBlock
-from srlab.nn.dims import conv, per_axis
+from srlab.nn.dims import conv
 from srlab.nn.skip import InputSkip, Skip
 from srlab.nn.trunk import Trunk
 from srlab.nn.upsample import PixelUnshuffle, Upsampler
@@ -59,15 +60,22 @@ class RRDB(nn.Module):
         self.trunk = Trunk(
             *(
                 ResidualInResidualDenseBlock(
-                    spatial_dims, channels, growth_channels=growth_channels, residual_scale=residual_scale
+                    spatial_dims,
+                    channels,
+                    growth_channels=growth_channels,
+                    residual_scale=residual_scale,
                 )
                 for _ in range(blocks)
             ),
             conv(spatial_dims, channels, channels, 3),
             checkpointing=checkpointing,
         )
-        enlargement = [factor * cell for factor, cell in zip(self.scale, self.multiple_of, strict=True)]
-        self.upsampler = build_upsampler(upsampler, spatial_dims, channels, enlargement, activation=activation)
+        enlargement = [
+            factor * cell for factor, cell in zip(self.scale, self.multiple_of, strict=True)
+        ]
+        self.upsampler = build_upsampler(
+            upsampler, spatial_dims, channels, enlargement, activation=activation
+        )
         self.refine = nn.Sequential(conv(spatial_dims, channels, channels, 3), activation())
         self.tail = conv(spatial_dims, channels, out_channels, 3)
         self.skip = InputSkip(
@@ -84,7 +92,9 @@ class RRDB(nn.Module):
         shallow = self.head(self.unshuffle(_padded(lr, self.multiple_of)))
         features = self.refine(self.upsampler(shallow + self.trunk(shallow)))
         residual = self.tail(features)
-        for axis, (factor, cell) in enumerate(zip(self.scale, self.multiple_of, strict=True), start=2):
+        for axis, (factor, cell) in enumerate(
+            zip(self.scale, self.multiple_of, strict=True), start=2
+        ):
             residual = residual.narrow(axis, 0, lr.shape[axis] * factor) if cell > 1 else residual
         result: Tensor = self.skip(residual, lr)
         return result
@@ -94,5 +104,7 @@ def _padded(lr: Tensor, multiple_of: Sequence[int]) -> Tensor:
     """Repeat the last pixels of each axis up to the next multiple."""
     if all(cell == 1 for cell in multiple_of):
         return lr
-    missing = [-(-size // cell) * cell - size for size, cell in zip(lr.shape[2:], multiple_of, strict=True)]
+    missing = [
+        -(-size // cell) * cell - size for size, cell in zip(lr.shape[2:], multiple_of, strict=True)
+    ]
     return F.pad(lr, [side for after in reversed(missing) for side in (0, after)], mode="replicate")

@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from srlab.nn.dims import per_axis
+from srlab.axes import per_axis
+from srlab.mistakes import MissingPackage, Mistake
 
 
 class Spandrel(nn.Module):
@@ -20,10 +21,14 @@ class Spandrel(nn.Module):
     met by repeating border pixels and cropping. Needs ``pip install 'srlab[spandrel]'``.
     """
 
-    def __init__(self, *, in_channels: int, scale: int | Sequence[int], spatial_dims: int = 2) -> None:
+    def __init__(
+        self, *, in_channels: int, scale: int | Sequence[int], spatial_dims: int = 2
+    ) -> None:
         super().__init__()
         if spatial_dims != 2:
-            raise ValueError(f"generator=spandrel reads 2D architectures, and spatial_dims is {spatial_dims}.")
+            raise Mistake(
+                f"generator=spandrel reads 2D architectures, and spatial_dims is {spatial_dims}."
+            )
         self.in_channels = in_channels
         self.scale = per_axis(scale, spatial_dims)
         self.network: nn.Module | None = None
@@ -32,14 +37,16 @@ class Spandrel(nn.Module):
     def forward(self, lr: Tensor) -> Tensor:
         """LR to SR, both in 0–1."""
         if self.network is None:
-            raise ValueError("generator=spandrel has no architecture yet: name a published model by weights=PATH.")
+            raise Mistake(
+                "generator=spandrel has no architecture yet: name a published model by weights=PATH."
+            )
         height, width = lr.shape[2:]
         right, below = self._padding(width, height)
         padded = F.pad(lr, (0, right, 0, below), mode="replicate") if right or below else lr
         sr: Tensor = self.network(padded)
         return sr[..., : height * self.scale[0], : width * self.scale[1]]
 
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:  # noqa: ANN401
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         """Build the architecture that the tensors belong to, before torch loads them into it.
 
         The tensors are the published file's own, or, from a checkpoint or bundle, the same under ``network.``.
@@ -58,18 +65,22 @@ class Spandrel(nn.Module):
         try:
             from spandrel import ImageModelDescriptor, ModelLoader, UnsupportedModelError
         except ImportError as error:
-            raise ImportError(
+            raise MissingPackage(
                 "generator=spandrel needs the spandrel library: pip install 'srlab[spandrel]'."
             ) from error
         try:
             with torch.device("cpu"):
                 found = ModelLoader(device="cpu").load_from_state_dict(dict(tensors))
         except UnsupportedModelError as error:
-            raise ValueError("the weights belong to no architecture that spandrel recognises.") from error
+            raise Mistake(
+                "the weights belong to no architecture that spandrel recognises."
+            ) from error
         if not isinstance(found, ImageModelDescriptor):
-            raise ValueError(f"spandrel reads {found.architecture.name}, which takes more than an image.")
+            raise Mistake(
+                f"spandrel reads {found.architecture.name}, which takes more than an image."
+            )
         if (found.scale, found.scale, found.input_channels) != (*self.scale, self.in_channels):
-            raise ValueError(
+            raise Mistake(
                 f"the weights are a {found.architecture.name} for scale {found.scale} and {found.input_channels} "
                 f"channels; the run has scale {self.scale} and {self.in_channels} channels."
             )

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from srlab.axes import per_axis
 from srlab.nn.activation import PReLU
 from srlab.nn.blocks import ResidualBlock
-from srlab.nn.dims import batch_norm, conv, per_axis
+from srlab.nn.dims import batch_norm, conv
 from srlab.nn.skip import InputSkip, Skip
 from srlab.nn.trunk import Trunk
 from srlab.nn.upsample import Upsampler
@@ -42,12 +43,17 @@ class SRResNet(nn.Module):
         self.scale = per_axis(scale, spatial_dims)
         self.head = nn.Sequential(conv(spatial_dims, in_channels, channels, 9), PReLU())
         self.trunk = Trunk(
-            *(ResidualBlock(spatial_dims, channels, residual_scale=residual_scale) for _ in range(blocks)),
+            *(
+                ResidualBlock(spatial_dims, channels, residual_scale=residual_scale)
+                for _ in range(blocks)
+            ),
             conv(spatial_dims, channels, channels, 3, bias=False),
             batch_norm(spatial_dims, channels),
             checkpointing=checkpointing,
         )
-        self.upsampler = build_upsampler(upsampler, spatial_dims, channels, self.scale, activation=PReLU)
+        self.upsampler = build_upsampler(
+            upsampler, spatial_dims, channels, self.scale, activation=PReLU
+        )
         self.tail = conv(spatial_dims, channels, out_channels, 9)
         self.skip = InputSkip(
             skip,

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from srlab.nn.dims import conv, per_axis
+from srlab.axes import per_axis
+from srlab.mistakes import Mistake
+from srlab.nn.dims import conv
 from srlab.nn.skip import InputSkip, Skip
 from srlab.nn.trunk import Trunk
 from srlab.nn.upsample import Upsampler
@@ -20,7 +22,9 @@ class ModulatedBlock(nn.Module):
     The affine maps of the style have no bias, so a style of zero leaves the block a plain one.
     """
 
-    def __init__(self, spatial_dims: int, channels: int, *, style_channels: int, residual_scale: float) -> None:
+    def __init__(
+        self, spatial_dims: int, channels: int, *, style_channels: int, residual_scale: float
+    ) -> None:
         super().__init__()
         self.residual_scale = residual_scale
         self.first = conv(spatial_dims, channels, channels, 3)
@@ -31,10 +35,13 @@ class ModulatedBlock(nn.Module):
     def forward(self, features: Tensor, style: Tensor) -> Tensor:
         """``(B, C, *S)`` and ``(B, style_channels)`` to ``(B, C, *S)``."""
         gain, shift = (
-            part.view(*part.shape, *[1] * (features.ndim - 2)) for part in self.modulation(style).chunk(2, 1)
+            part.view(*part.shape, *[1] * (features.ndim - 2))
+            for part in self.modulation(style).chunk(2, 1)
         )
         modulated = (1 + gain) * self.first(features) + shift
-        result: Tensor = torch.add(features, self.second(self.activation(modulated)), alpha=self.residual_scale)
+        result: Tensor = torch.add(
+            features, self.second(self.activation(modulated)), alpha=self.residual_scale
+        )
         return result
 
 
@@ -75,7 +82,9 @@ class Stochastic(nn.Module):
         self.head = conv(spatial_dims, in_channels, channels, 3)
         self.trunk = Trunk(
             *(
-                ModulatedBlock(spatial_dims, channels, style_channels=channels, residual_scale=residual_scale)
+                ModulatedBlock(
+                    spatial_dims, channels, style_channels=channels, residual_scale=residual_scale
+                )
                 for _ in range(blocks)
             ),
             checkpointing=checkpointing,
@@ -97,7 +106,7 @@ class Stochastic(nn.Module):
         if noise is None:
             noise = lr.new_zeros(lr.shape[0], self.noise_channels)
         elif noise.shape != (lr.shape[0], self.noise_channels):
-            raise ValueError(
+            raise Mistake(
                 f"noise has the shape {tuple(noise.shape)}; give {self.noise_channels} numbers for each of the "
                 f"{lr.shape[0]} images."
             )

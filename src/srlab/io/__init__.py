@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from srlab.io.files import PathLike, existing_file
+from srlab.files import PathLike, existing_file
 from srlab.io.protocols import Geometry, Provenance, Reader, Window, Writer
+from srlab.mistakes import Mistake
 
 __all__ = [
     "Geometry",
@@ -22,7 +23,20 @@ __all__ = [
 
 _RASTERS = (
     *(".tif", ".tiff", ".vrt", ".jp2", ".j2k", ".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"),
-    *(".img", ".ntf", ".nitf", ".asc", ".bil", ".dem", ".hgt", ".nc", ".grb", ".grb2", ".ppm", ".pgm"),
+    *(
+        ".img",
+        ".ntf",
+        ".nitf",
+        ".asc",
+        ".bil",
+        ".dem",
+        ".hgt",
+        ".nc",
+        ".grb",
+        ".grb2",
+        ".ppm",
+        ".pgm",
+    ),
 )
 _GEOTIFFS = (".tif", ".tiff")
 _IMAGES = (".png", ".jpg", ".jpeg")
@@ -40,14 +54,21 @@ def open_reader(path: PathLike, *, bands: Sequence[int | str] | None = None) -> 
     """
     file = existing_file(path)
     if _ends(file.name, _RASTERS):
-        from srlab.io.raster import RasterReader
+        from srlab.io.raster.reader import RasterReader
 
         return RasterReader(path, bands=bands)
-    raise ValueError(f"{path} is of no format that can be read: its name must end in {_listed(_RASTERS)}.")
+    raise Mistake(
+        f"{path} is of no format that can be read: its name must end in {_listed(_RASTERS)}."
+    )
 
 
 def create_writer(
-    path: PathLike, *, like: Reader, scale: tuple[int, ...], provenance: Provenance, overwrite: bool = False
+    path: PathLike,
+    *,
+    like: Reader,
+    scale: tuple[int, ...],
+    provenance: Provenance,
+    overwrite: bool = False,
 ) -> Writer:
     """Begin a file with `scale` times the pixels of `like`, in the format that its name ends in.
 
@@ -60,15 +81,19 @@ def create_writer(
     """
     name = str(path)
     if _ends(name, _GEOTIFFS + _IMAGES):
-        from srlab.io.image import ImageWriter
-        from srlab.io.raster import RasterReader, RasterWriter
+        from srlab.io.image.writer import ImageWriter
+        from srlab.io.raster.reader import RasterReader, RasterWriter
 
         if not isinstance(like, RasterReader) or len(scale) != 2:
-            raise ValueError(f"{path} would be an image, but {like} is none: write the format of the input.")
+            raise Mistake(
+                f"{path} would be an image, but {like} is none: write the format of the input."
+            )
         writer = RasterWriter if _ends(name, _GEOTIFFS) else ImageWriter
         rows, columns = scale
-        return writer(path, like=like, scale=(rows, columns), provenance=provenance, overwrite=overwrite)
-    raise ValueError(
+        return writer(
+            path, like=like, scale=(rows, columns), provenance=provenance, overwrite=overwrite
+        )
+    raise Mistake(
         f"{path} is of no format that can be written: its name must end in {_listed(_GEOTIFFS + _IMAGES)}."
     )
 

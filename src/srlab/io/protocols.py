@@ -77,4 +77,8 @@ class Provenance:
 
     def tags(self) -> dict[str, str]:
         """Return the provenance as the key-value pairs that file formats store."""
-        return {"SOFTWARE": self.software, "MODEL_SHA256": self.model, "DESCRIPTION": self.description}
+        return {
+            "SOFTWARE": self.software,
+            "MODEL_SHA256": self.model,
+            "DESCRIPTION": self.description,
+        }

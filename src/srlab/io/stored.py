@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from srlab.mistakes import Mistake
+
 Array = NDArray[Any]
 
 
@@ -32,7 +34,7 @@ def to_stored(
     missing = np.isnan(exact)
     whole = dtype.kind in "iu"
     if whole and nodata is None and missing.any():
-        raise ValueError(
+        raise Mistake(
             f"{np.count_nonzero(missing)} values are NaN, and a file of {dtype} without a nodata value cannot hold "
             "them: write float32, or give the input file a nodata value."
         )

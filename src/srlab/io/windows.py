@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from srlab.io.protocols import Window
+from srlab.mistakes import Mistake
 
 
 def check_window(window: Window, shape: tuple[int, ...]) -> tuple[slice, slice]:
@@ -15,7 +16,7 @@ def check_window(window: Window, shape: tuple[int, ...]) -> tuple[slice, slice]:
         for part, size in zip(window, shape, strict=False)
     )
     if not inside:
-        raise ValueError(
+        raise Mistake(
             f"the window {window} does not lie inside an image of {' x '.join(map(str, shape))} pixels: give one "
             "slice(start, stop) per axis with 0 <= start < stop <= size."
         )

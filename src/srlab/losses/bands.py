@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from srlab.losses.context import Context
+from srlab.mistakes import Mistake
 
 Channels = Sequence[int] | Sequence[Sequence[int]]
 
@@ -28,20 +29,26 @@ class Bands:
 
     def __call__(self, image: Tensor) -> Tensor:
         """``(B, C, *S)`` to ``(lists·B, in_channels, *S)``."""
-        return torch.cat([self._pick(image, group) for group in self.groups or [self._all(image.shape[1])]])
+        return torch.cat(
+            [self._pick(image, group) for group in self.groups or [self._all(image.shape[1])]]
+        )
 
     def _pick(self, image: Tensor, group: tuple[int, ...]) -> Tensor:
         if max(group) > image.shape[1]:
-            raise ValueError(
+            raise Mistake(
                 f"channels asks for band {max(group)} of images that have {image.shape[1]}; give positions in "
                 "data.bands, from 1."
             )
         picked = torch.cat([image[:, band - 1 : band] for band in group], dim=1)
-        return picked if len(group) == self.in_channels else picked.expand(-1, self.in_channels, *image.shape[2:])
+        return (
+            picked
+            if len(group) == self.in_channels
+            else picked.expand(-1, self.in_channels, *image.shape[2:])
+        )
 
     def _all(self, count: int) -> tuple[int, ...]:
         if count not in (1, self.in_channels):
-            raise ValueError(
+            raise Mistake(
                 f"the images have {count} channels and the feature network takes {self.in_channels}; set the term's "
                 f"channels to positions in data.bands, {_ways(self.in_channels)}."
             )
@@ -71,7 +78,7 @@ class FeatureInput:
     def __call__(self, image: Tensor, context: Context) -> Tensor:
         """``(B, C, *S)`` in physical units to ``(lists·B, in_channels, *S)``, mostly in 0–1."""
         if image.ndim - 2 != self.spatial_dims:
-            raise ValueError(
+            raise Mistake(
                 f"the feature network takes images of {self.spatial_dims} spatial axes, and these have the shape "
                 f"{tuple(image.shape)}; for volumes and video wrap the term in srlab.losses.Slices, as "
                 "loss=[perceptual_vgg_slices] does, or use a network that takes them."
@@ -79,7 +86,7 @@ class FeatureInput:
         low = 0.0 if self.low is None else self.low
         high = context.data_range if self.high is None else self.high
         if not low < high:
-            raise ValueError(f"the value range is {low} to {high}; set the term's low below its high.")
+            raise Mistake(f"the value range is {low} to {high}; set the term's low below its high.")
         return (self.bands(image) - low) / (high - low)
 
 
@@ -89,7 +96,9 @@ def _groups(channels: Channels, in_channels: int) -> list[tuple[int, ...]]:
     groups = [tuple(entry) if isinstance(entry, Sequence) else () for entry in lists]
     positions = all(type(band) is int and band >= 1 for group in groups for band in group)
     if not positions or not all(len(group) in (1, in_channels) for group in groups):
-        raise ValueError(f"channels is {channels!r}; give positions in data.bands from 1, {_ways(in_channels)}.")
+        raise Mistake(
+            f"channels is {channels!r}; give positions in data.bands from 1, {_ways(in_channels)}."
+        )
     return groups
 
 

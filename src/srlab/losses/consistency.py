@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from srlab.losses.context import Context
 from srlab.losses.norms import Norm, norm_of
+from srlab.mistakes import Mistake
 
 
 class Consistency(nn.Module):
@@ -26,10 +27,14 @@ class Consistency(nn.Module):
 
     space = "physical"
 
-    def __init__(self, *, norm: Norm = "l1", channels: Sequence[int] | None = None, reach: int = 2) -> None:
+    def __init__(
+        self, *, norm: Norm = "l1", channels: Sequence[int] | None = None, reach: int = 2
+    ) -> None:
         super().__init__()
         if reach < 0:
-            raise ValueError(f"loss.consistency.term.reach is {reach}; it must be 0 or more LR pixels.")
+            raise Mistake(
+                f"loss.consistency.term.reach is {reach}; it must be 0 or more LR pixels."
+            )
         self.norm = norm_of(norm, term="consistency")
         self.channels = list(channels) if channels is not None else None
         self.reach = reach
@@ -51,7 +56,7 @@ class Consistency(nn.Module):
         count = lr.shape[1]
         numbers = self.channels if self.channels is not None else list(range(1, count + 1))
         if len(numbers) != wanted or not all(1 <= number <= count for number in numbers):
-            raise ValueError(
+            raise Mistake(
                 f"loss=consistency compares LR channels {numbers} of {count} with {wanted} SR channels; name one LR "
                 "channel for each SR channel by loss.consistency.term.channels=."
             )
@@ -60,12 +65,12 @@ class Consistency(nn.Module):
 
 def _check_degraded(degraded: Tensor, lr: Tensor, sr: Tensor) -> None:
     if degraded.shape != lr.shape:
-        raise ValueError(
+        raise Mistake(
             f"the degradation made {tuple(degraded.shape)} of SR, but LR is {tuple(lr.shape)}; choose the degradation "
             "and scale by which LR came from HR, or leave consistency out of loss=."
         )
     if sr.requires_grad and not degraded.requires_grad:
-        raise ValueError(
+        raise Mistake(
             "loss=consistency cannot train through this degradation, which passes no gradient; choose a differentiable "
             "one, as degradation=bicubic, or leave consistency out of loss=."
         )
@@ -77,6 +82,8 @@ def _untouched(valid: Tensor, factors: Sequence[int], reach: int) -> Tensor:
         shape = list(valid.shape)
         shape[axis] = reach * factor
         outside = valid.new_ones(shape)
-        cells = torch.cat([outside, valid, outside], dim=axis).unfold(axis, (2 * reach + 1) * factor, factor)
+        cells = torch.cat([outside, valid, outside], dim=axis).unfold(
+            axis, (2 * reach + 1) * factor, factor
+        )
         valid = cells.all(dim=-1)
     return valid

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from srlab.losses.context import Context
+from srlab.mistakes import Mistake
 
 _SMOOTHING = 1e-6
 """The amplitude below which the derivative fades to zero, in place of turning about."""
@@ -26,7 +27,7 @@ class Frequency(nn.Module):
     def __init__(self, *, alpha: float = 0.0) -> None:
         super().__init__()
         if alpha < 0:
-            raise ValueError(
+            raise Mistake(
                 f"loss.frequency.term.alpha is {alpha}; it must be 0 (all frequencies alike) or more (hard ones first)."
             )
         self.alpha = alpha

@@ -25,7 +25,7 @@ class Frozen(nn.Module):
         """The network itself."""
         return self._hidden[0]
 
-    def forward(self, *images: Tensor) -> Any:  # noqa: ANN401 (whatever the network returns)
+    def forward(self, *images: Tensor) -> Any:
         """Return what the network makes of the images, which are cast to its parameters' type."""
         dtype = next((parameter.dtype for parameter in self.network.parameters()), None)
         return self.network(*(image if dtype is None else image.to(dtype) for image in images))

@@ -26,4 +26,6 @@ class Gradient(nn.Module):
     def forward(self, sr: Tensor, hr: Tensor, context: Context) -> Tensor:
         """Return the map ``mean over axes of |d(sr - hr)|`` or its square, ``(B, C, *S)``."""
         axes = range(2, sr.ndim)
-        return torch.stack([self.norm(forward_difference(sr - hr, axis, context.valid)) for axis in axes]).mean(dim=0)
+        return torch.stack(
+            [self.norm(forward_difference(sr - hr, axis, context.valid)) for axis in axes]
+        ).mean(dim=0)

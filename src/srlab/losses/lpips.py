@@ -13,6 +13,7 @@ from srlab.losses.bands import Channels, FeatureInput
 from srlab.losses.context import Context
 from srlab.losses.frozen import Frozen
 from srlab.losses.published import fill
+from srlab.mistakes import Mistake
 
 Net = Literal["alex", "vgg", "squeeze"]
 
@@ -70,7 +71,7 @@ class LearnedDistance(nn.Module):
     def __init__(self, *, net: Net, weights: str = "pretrained") -> None:
         super().__init__()
         if net not in _PUBLISHED:
-            raise ValueError(f"net is {net!r}; it must be one of {', '.join(_PUBLISHED)}.")
+            raise Mistake(f"net is {net!r}; it must be one of {', '.join(_PUBLISHED)}.")
         self.net = net
         self.lpips = _package(net)
         trunk = self.lpips.net
@@ -80,7 +81,7 @@ class LearnedDistance(nn.Module):
     def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
         """Compare each SR with its HR."""
         if min(sr.shape[2:]) < _LEAST[self.net]:
-            raise ValueError(
+            raise Mistake(
                 f"LPIPS with net={self.net} needs images of at least {_LEAST[self.net]} pixels a side, and these have "
                 f"{tuple(sr.shape[2:])}; use larger crops (data.crop_size) or another net."
             )
@@ -88,18 +89,25 @@ class LearnedDistance(nn.Module):
         with torch.no_grad():
             wanted = self._features(hr)
         layers = zip(self.lpips.lins, found, wanted, strict=True)
-        return torch.stack([linear((a - b).square()).mean((1, 2, 3)) for linear, a, b in layers]).sum(0)
+        return torch.stack(
+            [linear((a - b).square()).mean((1, 2, 3)) for linear, a, b in layers]
+        ).sum(0)
 
     def _features(self, image: Tensor) -> list[Tensor]:
         features = self.lpips.net(self.lpips.scaling_layer(image))
-        return [feature / (feature.square().sum(1, keepdim=True) + 1e-8).sqrt() for feature in features]
+        return [
+            feature / (feature.square().sum(1, keepdim=True) + 1e-8).sqrt() for feature in features
+        ]
 
 
-def _package(net: Net) -> Any:  # noqa: ANN401 (the package has no types)
+def _package(net: Net) -> Any:
     """The package's module, with its linear layers; the rest of its weights is arbitrary."""
     import lpips  # takes three seconds, with torchvision
 
-    with torch.device("meta"), warnings.catch_warnings():  # else it fills a classifier of 138 M weights, to drop it
+    with (
+        torch.device("meta"),
+        warnings.catch_warnings(),
+    ):  # else it fills a classifier of 138 M weights, to drop it
         warnings.simplefilter("ignore")
         module = lpips.LPIPS(net=net, pretrained=False, pnet_rand=True, verbose=False)
     module.to_empty(device="cpu")

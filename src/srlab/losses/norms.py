@@ -8,6 +8,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from srlab.mistakes import Mistake
+
 Norm = Literal["l1", "l2"]
 
 _NORMS: dict[Norm, Callable[[Tensor], Tensor]] = {"l1": torch.abs, "l2": torch.square}
@@ -16,5 +18,5 @@ _NORMS: dict[Norm, Callable[[Tensor], Tensor]] = {"l1": torch.abs, "l2": torch.s
 def norm_of(norm: Norm, *, term: str) -> Callable[[Tensor], Tensor]:
     """Return ``|x|`` for "l1" and ``x²`` for "l2", elementwise, else raise a ``ValueError`` that names the term."""
     if norm not in _NORMS:
-        raise ValueError(f"loss.{term}.term.norm is {norm!r}; it must be one of {', '.join(_NORMS)}.")
+        raise Mistake(f"loss.{term}.term.norm is {norm!r}; it must be one of {', '.join(_NORMS)}.")
     return _NORMS[norm]

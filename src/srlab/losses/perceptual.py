@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from srlab.losses.bands import Channels, FeatureInput
 from srlab.losses.context import Context
 from srlab.losses.frozen import Frozen
+from srlab.mistakes import Mistake
 
 Distance = Literal["l1", "l2"]
 
@@ -56,22 +57,39 @@ class Perceptual(nn.Module):
     ) -> None:
         super().__init__()
         if distance not in get_args(Distance):
-            raise ValueError(f"distance is {distance!r}; it must be one of {', '.join(get_args(Distance))}.")
+            raise Mistake(
+                f"distance is {distance!r}; it must be one of {', '.join(get_args(Distance))}."
+            )
         if layers is not None and not layers:
-            raise ValueError("layers is empty; name at least one output of the extractor, or null for all.")
+            raise Mistake(
+                "layers is empty; name at least one output of the extractor, or null for all."
+            )
         if layers is not None and layer_weights is not None and len(layers) != len(layer_weights):
-            raise ValueError(f"{len(layers)} layers have {len(layer_weights)} layer_weights; give one each, or null.")
+            raise Mistake(
+                f"{len(layers)} layers have {len(layer_weights)} layer_weights; give one each, or null."
+            )
         self.extractor = Frozen(extractor)
         self.layers = None if layers is None else [str(name) for name in layers]
         self.layer_weights = layer_weights
         self.distance = distance
         self.shown = FeatureInput(
-            channels=channels, low=low, high=high, in_channels=in_channels, spatial_dims=spatial_dims
+            channels=channels,
+            low=low,
+            high=high,
+            in_channels=in_channels,
+            spatial_dims=spatial_dims,
         )
-        for name, values in (("mean", (0.0,) if mean is None else mean), ("std", (1.0,) if std is None else std)):
+        for name, values in (
+            ("mean", (0.0,) if mean is None else mean),
+            ("std", (1.0,) if std is None else std),
+        ):
             if len(values) not in (1, in_channels):
-                raise ValueError(f"{name} has {len(values)} values for {in_channels} channels; give one each, or null.")
-            self.register_buffer(name, torch.tensor(values).view(-1, *[1] * spatial_dims), persistent=False)
+                raise Mistake(
+                    f"{name} has {len(values)} values for {in_channels} channels; give one each, or null."
+                )
+            self.register_buffer(
+                name, torch.tensor(values).view(-1, *[1] * spatial_dims), persistent=False
+            )
 
     def forward(self, sr: Tensor, hr: Tensor, context: Context) -> Tensor:
         """Compare SR with HR, both ``(B, C, *S)`` in physical units: a scalar."""
@@ -94,10 +112,16 @@ class Perceptual(nn.Module):
         layers = list(features) if self.layers is None else self.layers
         for name in layers:
             if name not in features:
-                raise ValueError(f"the extractor has no output {name!r}; set layers to some of {', '.join(features)}.")
+                raise Mistake(
+                    f"the extractor has no output {name!r}; set layers to some of {', '.join(features)}."
+                )
             if not features[name].numel():
-                raise ValueError(f"the extractor's output {name} is empty; use larger crops (data.crop_size).")
+                raise Mistake(
+                    f"the extractor's output {name} is empty; use larger crops (data.crop_size)."
+                )
         weights = [1.0] * len(layers) if self.layer_weights is None else self.layer_weights
         if len(weights) != len(layers):
-            raise ValueError(f"the extractor has {len(layers)} outputs for {len(weights)} layer_weights; set layers.")
+            raise Mistake(
+                f"the extractor has {len(layers)} outputs for {len(weights)} layer_weights; set layers."
+            )
         return list(zip(layers, weights, strict=True))

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from srlab.losses.context import Context
+from srlab.mistakes import Mistake
 
 
 class L1(nn.Module):
@@ -58,5 +59,5 @@ class Charbonnier(nn.Module):
 
 def _positive(value: float, argument: str) -> float:
     if value <= 0:
-        raise ValueError(f"loss.{argument} is {value}; it must be above 0.")
+        raise Mistake(f"loss.{argument} is {value}; it must be above 0.")
     return value

@@ -13,6 +13,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from srlab.mistakes import MissingFile, Mistake
+
 PATIENCE = 15.0
 """Seconds without a byte after which a download is given up."""
 
@@ -28,11 +30,15 @@ def fill(network: nn.Module, names: Mapping[str, str], *, weights: str, publishe
     if weights == "random":
         _randomise(network)
         return
-    state, origin = _pretrained(published) if weights == "pretrained" else _read(Path(weights).expanduser())
+    state, origin = (
+        _pretrained(published) if weights == "pretrained" else _read(Path(weights).expanduser())
+    )
     own = network.state_dict()
-    wrong = [theirs for ours, theirs in names.items() if _shape(state.get(theirs)) != own[ours].shape]
+    wrong = [
+        theirs for ours, theirs in names.items() if _shape(state.get(theirs)) != own[ours].shape
+    ]
     if wrong:
-        raise ValueError(
+        raise Mistake(
             f"{origin} does not hold the weights of torchvision's {published.partition('_')[0]}: {len(wrong)} of "
             f"{len(names)} tensors are missing or of another shape, as {wrong[0]}; give its state dict."
         )
@@ -58,9 +64,11 @@ def _pretrained(published: str) -> tuple[Mapping[str, Any], Path]:
     try:
         with _impatient():
             # torch writes under another name, and gives the file its own only once its hash is right
-            return source.get_state_dict(check_hash=True, map_location="cpu", weights_only=True), path
+            return source.get_state_dict(
+                check_hash=True, map_location="cpu", weights_only=True
+            ), path
     except (OSError, RuntimeError, HTTPException) as error:
-        raise ValueError(
+        raise Mistake(
             f"{path.name} could not be downloaded ({' '.join(str(error).split())}); fetch {source.url} elsewhere and "
             f"set the term's weights=PATH or put it into {path.parent}, or do without by weights=random."
         ) from error
@@ -79,7 +87,7 @@ def _impatient() -> Iterator[None]:
 
 def _read(path: Path) -> tuple[Mapping[str, Any], Path]:
     if not path.is_file():
-        raise FileNotFoundError(
+        raise MissingFile(
             f"there are no weights at {path}; weights is pretrained, random, or the path of a torchvision state dict."
         )
     try:
@@ -88,7 +96,7 @@ def _read(path: Path) -> tuple[Mapping[str, Any], Path]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file may raise anything
         reason = " ".join(str(error).split())[:200]
-        raise ValueError(
+        raise Mistake(
             f"{path} carries more than tensors, or it is damaged, and nothing in it was run: {reason}; fetch it again."
         ) from error
     return (content if isinstance(content, Mapping) else {}), path

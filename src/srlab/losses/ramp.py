@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from srlab.mistakes import Mistake
+
 Shape = Literal["none", "linear", "cosine"]
 
 
@@ -23,14 +25,18 @@ class Ramp:
 
     def __post_init__(self) -> None:
         if self.shape not in get_args(Shape):
-            raise ValueError(f"a weight rises by {self.shape!r}; choose one of {', '.join(get_args(Shape))}.")
+            raise Mistake(
+                f"a weight rises by {self.shape!r}; choose one of {', '.join(get_args(Shape))}."
+            )
         if self.start < 0 or self.steps < 0:
-            raise ValueError(
+            raise Mistake(
                 f"a weight starts at step {self.start} and rises over {self.steps}; both count generator updates and "
                 "cannot be negative."
             )
         if self.shape == "none" and self.steps:
-            raise ValueError(f"a weight rises over {self.steps} steps by 'none'; choose linear or cosine, or 0 steps.")
+            raise Mistake(
+                f"a weight rises over {self.steps} steps by 'none'; choose linear or cosine, or 0 steps."
+            )
 
     def share(self, step: int) -> float:
         """The share in force after `step` generator updates, in 0–1."""

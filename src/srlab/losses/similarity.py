@@ -52,7 +52,9 @@ class MSSSIM(nn.Module):
 
     def forward(self, sr: Tensor, hr: Tensor, context: Context) -> Tensor:
         """Compare images ``(B, C, *S)``: a scalar."""
-        levels = ms_ssim_levels(sr, hr, data_range=context.data_range, levels=self.levels, window=self.window)
+        levels = ms_ssim_levels(
+            sr, hr, data_range=context.data_range, levels=self.levels, window=self.window
+        )
         return 1 - ms_ssim_product(_lifted(levels)).mean()
 
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from srlab.losses.context import Context
+from srlab.mistakes import Mistake
 
 _DARK = 1e-6
 """The length of a spectrum, in data ranges, up to which it has no direction: derivatives grow as its inverse."""
@@ -28,7 +29,7 @@ class SpectralAngle(nn.Module):
         """Return the map of angles, ``(B, 1, *S)``."""
         channels = sr.shape[1]
         if channels < 2:
-            raise ValueError(
+            raise Mistake(
                 f"the spectral angle got images of {channels} channel; it needs at least 2: choose more data.bands, or "
                 "leave spectral_angle out of loss=."
             )
@@ -44,7 +45,9 @@ def _squared_length(spectrum: Tensor) -> Tensor:
 
 def _unit(spectrum: Tensor, bright: Tensor) -> Tensor:
     """Unit vectors; one same vector, without derivative, where not `bright`."""
-    spectrum = torch.where(bright, spectrum, torch.ones((), dtype=spectrum.dtype, device=spectrum.device))
+    spectrum = torch.where(
+        bright, spectrum, torch.ones((), dtype=spectrum.dtype, device=spectrum.device)
+    )
     return spectrum * _squared_length(spectrum).rsqrt()
 
 

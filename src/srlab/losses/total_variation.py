@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from srlab.losses.context import Context
 from srlab.losses.difference import forward_difference
+from srlab.mistakes import Mistake
 
 
 class TotalVariation(nn.Module):
@@ -21,7 +22,7 @@ class TotalVariation(nn.Module):
     def __init__(self, *, eps: float = 1e-3) -> None:
         super().__init__()
         if eps <= 0:
-            raise ValueError(f"loss.total_variation.term.eps is {eps}; it must be above 0.")
+            raise Mistake(f"loss.total_variation.term.eps is {eps}; it must be above 0.")
         self.eps = eps
 
     def forward(self, sr: Tensor, hr: Tensor, context: Context) -> Tensor:

@@ -11,6 +11,7 @@ from srlab.losses.bands import Channels
 from srlab.losses.context import Context
 from srlab.losses.perceptual import Distance, Perceptual
 from srlab.losses.published import fill
+from srlab.mistakes import Mistake
 
 _WIDTHS = (64, 128, 256, 512, 512)
 _DEPTHS = (2, 2, 4, 4, 4)
@@ -81,7 +82,9 @@ class VGGFeatures(nn.Module):
         super().__init__()
         unknown = [name for name in layers if name not in LAYERS]
         if unknown or not layers:
-            raise ValueError(f"VGG19's layers were to be {list(layers)}; choose some of {', '.join(LAYERS)}.")
+            raise Mistake(
+                f"VGG19's layers were to be {list(layers)}; choose some of {', '.join(LAYERS)}."
+            )
         self.wanted = tuple(layers)
         depth = max(LAYERS.index(name) for name in layers) + 1
         with torch.device("meta"):  # else torch fills it from the global seed, to no end
@@ -90,13 +93,15 @@ class VGGFeatures(nn.Module):
         self.least = 2 ** sum(name.startswith("pool") for name in self.stages)
         numbers = {name: str(number) for number, name in enumerate(LAYERS)}
         names = {name: name.split(".") for name in self.stages.state_dict()}
-        theirs = {name: f"features.{numbers[stage]}.{tensor}" for name, (stage, tensor) in names.items()}
+        theirs = {
+            name: f"features.{numbers[stage]}.{tensor}" for name, (stage, tensor) in names.items()
+        }
         fill(self.stages, theirs, weights=weights, published="VGG19_Weights.IMAGENET1K_V1")
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         """Return the asked layers by name, in the order of the network."""
         if min(image.shape[2:]) < self.least:
-            raise ValueError(
+            raise Mistake(
                 f"VGG19's {list(self.stages)[-1]} needs images of at least {self.least} pixels a side, and these have "
                 f"{tuple(image.shape[2:])}; use larger crops (data.crop_size) or layers before it."
             )

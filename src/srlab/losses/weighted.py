@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from srlab.losses.context import Context
 from srlab.losses.ramp import Ramp, Shape
+from srlab.mistakes import Mistake
 
 
 class Term(Protocol):
@@ -42,9 +43,9 @@ class WeightedTerm:
 
     def __post_init__(self) -> None:
         if not 0 <= self.weight < math.inf:
-            raise ValueError(f"a loss term has weight {self.weight}; give a finite number >= 0.")
+            raise Mistake(f"a loss term has weight {self.weight}; give a finite number >= 0.")
         if self.stop_step is not None and self.stop_step <= self.start_step:
-            raise ValueError(
+            raise Mistake(
                 f"a loss term starts after {self.start_step} updates and stops after {self.stop_step}; give a later "
                 "stop_step, or null."
             )
@@ -82,7 +83,7 @@ class WeightedLoss(nn.Module):
     def __init__(self, terms: Mapping[str, Mapping[str, Any]]) -> None:
         super().__init__()
         if not terms:
-            raise ValueError("the loss has no terms; choose at least one, as loss=[l1].")
+            raise Mistake("the loss has no terms; choose at least one, as loss=[l1].")
         self.entries = {name: _entry(name, values) for name, values in terms.items()}
         self.terms = nn.ModuleDict({name: entry.term for name, entry in self.entries.items()})
 
@@ -90,10 +91,15 @@ class WeightedLoss(nn.Module):
         """Compare SR with HR, both ``(B, C, *S)`` in the network's range."""
         with torch.autocast(sr.device.type, enabled=False):
             sr, hr = _at_least_float32(sr), _at_least_float32(hr)
-            counting = {name: entry for name, entry in self.entries.items() if entry.counts(context.step)}
-            values = {name: self._value(entry.term, sr, hr, context) for name, entry in counting.items()}
+            counting = {
+                name: entry for name, entry in self.entries.items() if entry.counts(context.step)
+            }
+            values = {
+                name: self._value(entry.term, sr, hr, context) for name, entry in counting.items()
+            }
             weighted = {
-                name: entry.weight * entry.ramp.share(context.step) * values[name] for name, entry in counting.items()
+                name: entry.weight * entry.ramp.share(context.step) * values[name]
+                for name, entry in counting.items()
             }
             total = torch.stack([*weighted.values(), sr.new_zeros(())]).sum()
         return LossValue(total, _detached(values), _detached(weighted))
@@ -106,13 +112,17 @@ class WeightedLoss(nn.Module):
         value: Tensor = term(sr, hr, context)
         if value.ndim:
             return _valid_mean(value, context)
-        return value if context.valid is None else torch.where(context.valid.any(), value, torch.zeros_like(value))
+        return (
+            value
+            if context.valid is None
+            else torch.where(context.valid.any(), value, torch.zeros_like(value))
+        )
 
 
 def _entry(name: str, values: Mapping[str, Any]) -> WeightedTerm:
     known, given = {field.name for field in fields(WeightedTerm)}, set(values)
     if not {"term", "weight"} <= given <= known:
-        raise ValueError(
+        raise Mistake(
             f"loss.{name} has {', '.join(sorted(given))}; it needs weight and term, and may have start_step, "
             "stop_step, warmup and warmup_steps."
         )
@@ -134,7 +144,9 @@ def _hidden_zeroed(image: Tensor, valid: Tensor) -> Tensor:
 def _valid_mean(error: Tensor, context: Context) -> Tensor:
     if context.valid is None and context.valid_count is None:
         return error.mean()
-    valid = torch.ones_like(error[:, :1], dtype=torch.bool) if context.valid is None else context.valid
+    valid = (
+        torch.ones_like(error[:, :1], dtype=torch.bool) if context.valid is None else context.valid
+    )
     count = valid.sum() if context.valid_count is None else context.valid_count
     total = torch.where(valid, error, torch.zeros_like(error)).sum()
     return total / (error.shape[1] * torch.where(count > 0, count, torch.ones_like(count)))

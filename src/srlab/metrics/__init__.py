@@ -1,13 +1,23 @@
 """Metrics, in physical units, one a file."""
 
 from srlab.metrics.benchmark import Benchmark
-from srlab.metrics.consistency import ReflectanceConsistency, SpatialConsistency, SpectralConsistency, phase_shift
+from srlab.metrics.consistency import (
+    ReflectanceConsistency,
+    SpatialConsistency,
+    SpectralConsistency,
+    phase_shift,
+)
 from srlab.metrics.correctness import Correctness
 from srlab.metrics.edge import EdgeCurve, SlantedEdge, mtf50, slanted_edge
 from srlab.metrics.perceptual import LPIPS
 from srlab.metrics.pixel import MAE, PSNR, RMSE
 from srlab.metrics.protocol import Metric, View
-from srlab.metrics.resolution import FourierRingCorrelation, RingCurve, cutoff, fourier_ring_correlation
+from srlab.metrics.resolution import (
+    FourierRingCorrelation,
+    RingCurve,
+    cutoff,
+    fourier_ring_correlation,
+)
 from srlab.metrics.scoring import scores
 from srlab.metrics.similarity import MSSSIM, SSIM, UQI
 from srlab.metrics.spectral import ERGAS, SpectralAngle

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from srlab.axes import per_axis
 from srlab.metrics.protocol import Metric, View
-from srlab.nn.dims import per_axis
+from srlab.mistakes import Mistake
 
 
 class Benchmark:
@@ -22,14 +23,16 @@ class Benchmark:
     that are enlarged.
     """
 
-    def __init__(self, *, metric: Metric, border: int | Sequence[int] | None = None, round_luma: bool = True) -> None:
+    def __init__(
+        self, *, metric: Metric, border: int | Sequence[int] | None = None, round_luma: bool = True
+    ) -> None:
         self.metric, self.border, self.round_luma = metric, border, round_luma
         self.higher_is_better = metric.higher_is_better
 
     def __call__(self, sr: Tensor, hr: Tensor, view: View) -> Tensor | dict[str, Tensor]:
         """Compare each image of a batch; the wrapped metric sees one channel, Y."""
         if view.data_range != 255 or hr.shape[1] not in (1, 3):
-            raise ValueError(
+            raise Mistake(
                 "the benchmarks' protocol is for 8-bit images of 1 or 3 channels (red, green, blue), of data range "
                 f"255; got {hr.shape[1]} channels of data range {view.data_range:g}. Use the metric without it."
             )
@@ -46,7 +49,9 @@ class Benchmark:
         else:
             border = (0,) * len(size) if self.border == 0 else per_axis(self.border, len(size))
         if any(pixels <= 2 * rim for pixels, rim in zip(size, border, strict=True)):
-            raise ValueError(f"nothing of an image of {size} is left inside a border of {border}; set a smaller one.")
+            raise Mistake(
+                f"nothing of an image of {size} is left inside a border of {border}; set a smaller one."
+            )
         return border
 
     def _luma(self, image: Tensor) -> Tensor:

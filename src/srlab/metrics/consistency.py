@@ -7,6 +7,7 @@ from torch import Tensor
 
 from srlab.metrics.protocol import View
 from srlab.metrics.resolution import apodised, structured
+from srlab.mistakes import Mistake
 
 
 def _degraded(sr: Tensor, view: View) -> tuple[Tensor, Tensor]:
@@ -14,14 +15,18 @@ def _degraded(sr: Tensor, view: View) -> tuple[Tensor, Tensor]:
     shown = sr if view.valid is None else torch.where(view.valid, sr, 0.0)
     degraded = view.degrade(shown)
     if degraded.shape != view.lr.shape:
-        raise ValueError(
+        raise Mistake(
             f"SR degrades to {tuple(degraded.shape)} but LR is {tuple(view.lr.shape)}: consistency needs a degradation "
             "that leads from SR to LR, channel by channel. Leave this metric out where LR has other channels."
         )
     if view.valid is None:
         return degraded, torch.ones_like(degraded[:, :1], dtype=torch.bool)
     # a NaN shows how far a hidden pixel reaches, whatever the degradation's kernel
-    reached = view.degrade(torch.where(view.valid, 0.0, torch.nan).to(sr).expand_as(sr)).isnan().any(1, keepdim=True)
+    reached = (
+        view.degrade(torch.where(view.valid, 0.0, torch.nan).to(sr).expand_as(sr))
+        .isnan()
+        .any(1, keepdim=True)
+    )
     hidden = ~view.valid
     for axis, factor in enumerate(view.scale, start=2):
         hidden = hidden.unfold(axis, factor, factor).any(-1)
@@ -58,7 +63,9 @@ class SpectralConsistency:
     def __call__(self, sr: Tensor, hr: Tensor, view: View) -> Tensor:
         """Degrade SR ``(B, C, *S)`` and compare it with LR: ``(B,)``; HR is not looked at."""
         if sr.shape[1] < 2:
-            raise ValueError("a spectral angle needs at least two channels; got one. Leave this metric out.")
+            raise Mistake(
+                "a spectral angle needs at least two channels; got one. Leave this metric out."
+            )
         degraded, visible = _degraded(sr, view)
         return _visible_mean(torch.rad2deg(_angle(degraded, view.lr)), visible)
 
@@ -82,7 +89,9 @@ class SpatialConsistency:
 
     def __init__(self, *, upsampling: int = 100) -> None:
         if upsampling < 1:
-            raise ValueError(f"upsampling is {upsampling}; give 1 for whole pixels, 100 for hundredths.")
+            raise Mistake(
+                f"upsampling is {upsampling}; give 1 for whole pixels, 100 for hundredths."
+            )
         self.upsampling = upsampling
 
     def __call__(self, sr: Tensor, hr: Tensor, view: View) -> Tensor:
@@ -102,13 +111,17 @@ def phase_shift(image: Tensor, reference: Tensor, *, upsampling: int = 100) -> T
     cross-power spectra of the channels are added up. NaN where no channel varies in both.
     """
     axes = tuple(range(2, image.ndim))
-    first, second = (torch.fft.fftn(one - one.mean(axes, keepdim=True), dim=axes) for one in (image, reference))
+    first, second = (
+        torch.fft.fftn(one - one.mean(axes, keepdim=True), dim=axes) for one in (image, reference)
+    )
     power = (first * second.conj()).sum(1)
     strength = power.abs()
     # whitened by half: wholly, frequencies that hold noise and aliases would count as much as the others
     phases = power / strength.sqrt().clamp(min=torch.finfo(strength.dtype).tiny)
     correlation = torch.fft.ifftn(phases, dim=tuple(range(1, phases.ndim))).real
-    peak = torch.stack(torch.unravel_index(correlation.flatten(1).argmax(1), correlation.shape[1:]), 1)
+    peak = torch.stack(
+        torch.unravel_index(correlation.flatten(1).argmax(1), correlation.shape[1:]), 1
+    )
     size = torch.tensor(correlation.shape[1:], device=peak.device)
     shift = torch.where(peak > (size - 1) // 2, peak - size, peak).to(strength)
     step = 1.0
@@ -124,7 +137,9 @@ def _refined(phases: Tensor, shift: Tensor, step: float) -> Tensor:
     offsets = step * torch.arange(-4, 5, device=shift.device, dtype=shift.dtype)
     value = phases
     for axis in range(shift.shape[1]):
-        frequency = torch.fft.fftfreq(phases.shape[axis + 1], device=shift.device, dtype=shift.dtype)
+        frequency = torch.fft.fftfreq(
+            phases.shape[axis + 1], device=shift.device, dtype=shift.dtype
+        )
         position = shift[:, axis, None] + offsets
         wave = torch.exp(2j * torch.pi * position[..., None] * frequency)
         value = torch.einsum("bpn,bn...->b...p", wave.to(value), value)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from srlab.metrics.protocol import View
+from srlab.mistakes import Mistake
 from srlab.nn.resample import enlarge
 
 Distance = Literal["normalised", "absolute"]
@@ -43,11 +44,17 @@ class Correctness:
         temperature: float = 0.25,
     ) -> None:
         if distance not in get_args(Distance):
-            raise ValueError(f"distance is {distance!r}; it must be one of {', '.join(get_args(Distance))}.")
+            raise Mistake(
+                f"distance is {distance!r}; it must be one of {', '.join(get_args(Distance))}."
+            )
         if not 0 <= quantile < 1:
-            raise ValueError(f"quantile is {quantile}; give a share from 0 (nearly every pixel counts) to below 1.")
+            raise Mistake(
+                f"quantile is {quantile}; give a share from 0 (nearly every pixel counts) to below 1."
+            )
         if softness <= 0 or temperature <= 0:
-            raise ValueError(f"softness is {softness} and temperature {temperature}; give more than 0.")
+            raise Mistake(
+                f"softness is {softness} and temperature {temperature}; give more than 0."
+            )
         self.distance = distance
         self.quantile = quantile
         self.softness = softness
@@ -57,11 +64,13 @@ class Correctness:
         """Compare SR with HR, both ``(B, C, *S)``: three shares, each ``(B,)``."""
         known = enlarge(view.lr.to(sr.dtype), view.scale, "linear")
         if known.shape != hr.shape:
-            raise ValueError(
+            raise Mistake(
                 f"LR {tuple(view.lr.shape)} enlarged by {view.scale} is not of the shape of HR {tuple(hr.shape)}: "
                 "correctness compares channel by channel. Leave this metric out where LR has other channels."
             )
-        visible = torch.ones_like(sr[:, 0], dtype=torch.bool) if view.valid is None else view.valid[:, 0]
+        visible = (
+            torch.ones_like(sr[:, 0], dtype=torch.bool) if view.valid is None else view.valid[:, 0]
+        )
         pairs = ((known, hr), (sr, hr), (sr, known))
         between = [torch.where(visible, self._distance(a, b), 0.0).flatten(1) for a, b in pairs]
         threshold = _kth_smallest(between[0], visible.flatten(1), self.quantile)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from srlab.metrics.protocol import View
+from srlab.mistakes import Mistake
 
 _BINS = 4
 """Bins of the edge spread function in a pixel (ISO 12233)."""
@@ -48,17 +49,21 @@ def slanted_edge(patches: Tensor) -> EdgeCurve:
     """
     patches = patches[None] if patches.ndim == 2 else patches
     if patches.ndim != 3 or min(patches.shape[1:]) < _SMALLEST:
-        raise ValueError(
+        raise Mistake(
             f"a slanted edge needs patches (N, H, W) of at least {_SMALLEST} pixels a side; got {tuple(patches.shape)}."
         )
     patches = _upright(patches if patches.dtype == torch.float64 else patches.float())
     offset, slope, residual = _line(patches)
-    rows, columns = (torch.arange(size, device=patches.device, dtype=patches.dtype) for size in patches.shape[1:])
+    rows, columns = (
+        torch.arange(size, device=patches.device, dtype=patches.dtype) for size in patches.shape[1:]
+    )
     distance = columns - (offset[:, None] + slope[:, None] * (rows - rows.mean()))[..., None]
     distance = distance / (1 + slope.square()).sqrt()[:, None, None]
     spread = _spread(patches, distance)
     line = (spread[:, 2:] - spread[:, :-2]) / 2
-    line = line * _hamming(torch.arange(line.shape[1], device=line.device) - (line.shape[1] - 1) / 2, line.shape[1])
+    line = line * _hamming(
+        torch.arange(line.shape[1], device=line.device) - (line.shape[1] - 1) / 2, line.shape[1]
+    )
     frequency = torch.linspace(0, 1, 101, dtype=line.dtype, device=line.device)
     position = torch.arange(line.shape[1], device=line.device) / _BINS
     wave = torch.exp(-2j * torch.pi * position[:, None] * frequency)
@@ -116,10 +121,14 @@ def _spread(patches: Tensor, distance: Tensor) -> Tensor:
 def mtf50(curve: EdgeCurve) -> Tensor:
     """The frequency at which the MTF first falls below one half, ``(N,)``, in cycles per pixel; 1 if it never does."""
     below = curve.mtf < 0.5
-    after = torch.where(below.any(1), below.int().argmax(1), curve.mtf.shape[1] - 1).clamp(min=1)[:, None]
+    after = torch.where(below.any(1), below.int().argmax(1), curve.mtf.shape[1] - 1).clamp(min=1)[
+        :, None
+    ]
     start, end = curve.mtf.gather(1, after - 1), curve.mtf.gather(1, after)
     share = torch.where(end < 0.5, (start - 0.5) / (start - end), 1.0)
-    found = (curve.frequency[after - 1] + share * (curve.frequency[after] - curve.frequency[after - 1]))[:, 0]
+    found = (
+        curve.frequency[after - 1] + share * (curve.frequency[after] - curve.frequency[after - 1])
+    )[:, 0]
     return torch.where(curve.mtf.isnan().any(1), torch.nan, found)
 
 
@@ -137,21 +146,30 @@ class SlantedEdge:
 
     def __init__(self, *, size: int = 32) -> None:
         if size < _SMALLEST:
-            raise ValueError(f"size is {size}; an edge needs windows of at least {_SMALLEST} pixels.")
+            raise Mistake(f"size is {size}; an edge needs windows of at least {_SMALLEST} pixels.")
         self.size = size
 
     def __call__(self, sr: Tensor, hr: Tensor, view: View) -> dict[str, Tensor]:
         """Measure SR and HR, both ``(B, C, H, W)``: MTF50 ``sr`` and ``hr``, each ``(B,)``."""
         if hr.ndim != 4:
-            raise ValueError(f"slanted edges are of images; got {hr.ndim - 2} spatial axes. Leave this metric out.")
+            raise Mistake(
+                f"slanted edges are of images; got {hr.ndim - 2} spatial axes. Leave this metric out."
+            )
         if min(hr.shape[2:]) < self.size:
-            raise ValueError(f"size is {self.size} but the image {tuple(hr.shape[2:])}: choose a smaller size.")
-        images = [image if view.valid is None else torch.where(view.valid, image, torch.nan) for image in (sr, hr)]
+            raise Mistake(
+                f"size is {self.size} but the image {tuple(hr.shape[2:])}: choose a smaller size."
+            )
+        images = [
+            image if view.valid is None else torch.where(view.valid, image, torch.nan)
+            for image in (sr, hr)
+        ]
         ours, theirs = (self._windows(image.mean(1)) for image in images)
         best, found = _clearest(theirs)
         index = best[:, None, None, None].expand(-1, 1, self.size, self.size)
         edges = (windows.gather(1, index)[:, 0] for windows in (ours, theirs))
-        values = (torch.where(found, mtf50(slanted_edge(edge)), torch.nan).to(hr.dtype) for edge in edges)
+        values = (
+            torch.where(found, mtf50(slanted_edge(edge)), torch.nan).to(hr.dtype) for edge in edges
+        )
         return dict(zip(("sr", "hr"), values, strict=True))
 
     def _windows(self, image: Tensor) -> Tensor:

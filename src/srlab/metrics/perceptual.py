@@ -8,6 +8,7 @@ from torch import Tensor
 from srlab.losses.bands import Bands, Channels
 from srlab.losses.lpips import LearnedDistance, Net
 from srlab.metrics.protocol import View
+from srlab.mistakes import Mistake
 
 
 class LPIPS:
@@ -42,15 +43,23 @@ class LPIPS:
         """Compare each image of a batch."""
         self.distance.to(hr.device)
         seen, wanted = self._shown(sr, view), self._shown(hr, view)
-        slices = [(seen, wanted)] if hr.ndim == 4 else zip(seen.unbind(2), wanted.unbind(2), strict=True)
+        slices = (
+            [(seen, wanted)] if hr.ndim == 4 else zip(seen.unbind(2), wanted.unbind(2), strict=True)
+        )
         per_slice = torch.stack([self.distance(*pair) for pair in slices])
         distance = per_slice.view(len(per_slice), -1, len(hr)).mean(dim=(0, 1))
-        return distance if view.valid is None else distance / view.valid.flatten(1).float().mean(dim=1)
+        return (
+            distance if view.valid is None else distance / view.valid.flatten(1).float().mean(dim=1)
+        )
 
     def _shown(self, image: Tensor, view: View) -> Tensor:
         low = 0.0 if self.low is None else self.low
         high = view.data_range if self.high is None else self.high
         if not low < high:
-            raise ValueError(f"the value range is {low} to {high}; set the metric's low below its high.")
+            raise Mistake(
+                f"the value range is {low} to {high}; set the metric's low below its high."
+            )
         image = 2 * (image - low) / (high - low) - 1
-        return self.bands(image if view.valid is None else torch.where(view.valid, image, 0.0)).float()
+        return self.bands(
+            image if view.valid is None else torch.where(view.valid, image, 0.0)
+        ).float()

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from srlab.metrics.masked import band_means
 from srlab.metrics.protocol import View
+from srlab.mistakes import Mistake
 
 
 class PSNR:
@@ -64,7 +65,7 @@ class RMSE:
 def _by_name(errors: Tensor, view: View) -> dict[str, Tensor]:
     channels = errors.shape[1]
     if len(view.channels) != channels or len(set(view.channels)) != channels:
-        raise ValueError(
+        raise Mistake(
             f"errors per band need a name of its own for each of the {channels} channels; got {view.channels}. "
             "Set per_band=false, or name the bands in the data."
         )

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from srlab.metrics.protocol import View
+from srlab.mistakes import Mistake
 
 _SMALLEST = 8
 """Fewer pixels along an axis leave less than four rings."""
@@ -42,7 +43,7 @@ def apodised(image: Tensor, *, visible: Tensor | None = None, taper: float = 1.0
     Hann's window, 0 none.
     """
     if not 0 <= taper <= 1:
-        raise ValueError(f"taper is {taper}; give a share from 0 (no window) to 1 (Hann's).")
+        raise Mistake(f"taper is {taper}; give a share from 0 (no window) to 1 (Hann's).")
     image = image if image.dtype == torch.float64 else image.float()
     axes = tuple(range(2, image.ndim))
     if visible is None:
@@ -85,15 +86,20 @@ def fourier_ring_correlation(
     """
     size = tuple(sr.shape[2:])
     if min(size) < _SMALLEST:
-        raise ValueError(
+        raise Mistake(
             f"ring correlation needs at least {_SMALLEST} pixels along each axis; got {size}. Compare larger images."
         )
     rings, width, last = _rings(size, tuple(pixel_size or (1.0,) * len(size)))
     rings = rings.to(sr.device)
     axes = tuple(range(2, sr.ndim))
-    f, g = (torch.fft.fftn(apodised(image, visible=visible, taper=taper), dim=axes).flatten(2) for image in (sr, hr))
+    f, g = (
+        torch.fft.fftn(apodised(image, visible=visible, taper=taper), dim=axes).flatten(2)
+        for image in (sr, hr)
+    )
     shared, sr_power, hr_power = (
-        torch.zeros(*f.shape[:2], last + 2, dtype=values.dtype, device=f.device).index_add_(2, rings, values)
+        torch.zeros(*f.shape[:2], last + 2, dtype=values.dtype, device=f.device).index_add_(
+            2, rings, values
+        )
         for values in ((f * g.conj()).real, f.abs().square(), g.abs().square())
     )
     # two roots: the product of two powers of 0-10000 images may overflow float32
@@ -108,8 +114,12 @@ def fourier_ring_correlation(
 def _rings(size: tuple[int, ...], pixel_size: tuple[float, ...]) -> tuple[Tensor, float, int]:
     """The ring of each Fourier coefficient, flat, those beyond the last in one more; a ring's width; the last ring."""
     if len(pixel_size) != len(size) or min(pixel_size) <= 0:
-        raise ValueError(f"pixel_size is {pixel_size} for {len(size)} axes; give a positive size for each axis.")
-    steps = [torch.fft.fftfreq(n, d, dtype=torch.float64) for n, d in zip(size, pixel_size, strict=True)]
+        raise Mistake(
+            f"pixel_size is {pixel_size} for {len(size)} axes; give a positive size for each axis."
+        )
+    steps = [
+        torch.fft.fftfreq(n, d, dtype=torch.float64) for n, d in zip(size, pixel_size, strict=True)
+    ]
     radius = torch.stack(torch.meshgrid(*steps, indexing="ij")).square().sum(0).sqrt().flatten()
     width = max(1 / (n * d) for n, d in zip(size, pixel_size, strict=True))
     # the ring that reaches Nyquist by its middle is the last
@@ -120,7 +130,9 @@ def _rings(size: tuple[int, ...], pixel_size: tuple[float, ...]) -> tuple[Tensor
 def structured(image: Tensor, visible: Tensor | None = None) -> Tensor:
     """Whether a channel of ``(B, C, *S)`` holds more than one value, rounding errors apart, ``(B, C)``."""
     low, high = (
-        (image, image) if visible is None else (torch.where(visible, image, end) for end in (torch.inf, -torch.inf))
+        (image, image)
+        if visible is None
+        else (torch.where(visible, image, end) for end in (torch.inf, -torch.inf))
     )
     low, high = low.flatten(2).amin(2), high.flatten(2).amax(2)
     return high - low > _ROUNDING * torch.maximum(high.abs(), low.abs())
@@ -133,15 +145,23 @@ def cutoff(curve: RingCurve, threshold: Threshold) -> Tensor:
     ``"half_bit"`` is half a bit of information a coefficient (van Heel & Schatz 2005, eq. 17), with the ring's
     coefficients all counted as independent.
     """
-    limit = torch.full_like(curve.frequency, threshold) if threshold != "half_bit" else half_bit(curve.count)
+    limit = (
+        torch.full_like(curve.frequency, threshold)
+        if threshold != "half_bit"
+        else half_bit(curve.count)
+    )
     above = curve.correlation - limit.to(curve.correlation)
     above = torch.cat([(1 - limit[:1]).to(above).expand(len(above), 1), above], dim=1)
     frequency = torch.cat([torch.zeros_like(curve.frequency[:1]), curve.frequency])
     below = above < 0
-    after = torch.where(below.any(1), below.int().argmax(1), above.shape[1] - 1).clamp(min=1)[:, None]
+    after = torch.where(below.any(1), below.int().argmax(1), above.shape[1] - 1).clamp(min=1)[
+        :, None
+    ]
     before = after - 1
     start, end = above.gather(1, before), above.gather(1, after)
-    share = torch.where(end < 0, start / (start - end).clamp(min=torch.finfo(start.dtype).tiny), 1.0)
+    share = torch.where(
+        end < 0, start / (start - end).clamp(min=torch.finfo(start.dtype).tiny), 1.0
+    )
     found = (frequency[before] + share * (frequency[after] - frequency[before]))[:, 0]
     return torch.where(curve.correlation.isnan().any(1), torch.nan, found)
 
@@ -167,14 +187,24 @@ class FourierRingCorrelation:
     higher_is_better = False
 
     def __init__(self, *, threshold: Threshold = 0.143, taper: float = 1.0) -> None:
-        if threshold != "half_bit" and not (isinstance(threshold, int | float) and 0 < threshold < 1):
-            raise ValueError(f"threshold is {threshold!r}; give a correlation between 0 and 1, or half_bit.")
+        if threshold != "half_bit" and not (
+            isinstance(threshold, int | float) and 0 < threshold < 1
+        ):
+            raise Mistake(
+                f"threshold is {threshold!r}; give a correlation between 0 and 1, or half_bit."
+            )
         self.threshold = threshold
         self.taper = taper
 
     def __call__(self, sr: Tensor, hr: Tensor, view: View) -> dict[str, Tensor]:
         """Compare SR with HR, both ``(B, C, *S)``: periods ``pixels`` and perhaps ``physical``, each ``(B,)``."""
         size = view.pixel_size
-        curve = fourier_ring_correlation(sr, hr, visible=view.valid, taper=self.taper, pixel_size=size)
+        curve = fourier_ring_correlation(
+            sr, hr, visible=view.valid, taper=self.taper, pixel_size=size
+        )
         period = 1 / cutoff(curve, self.threshold)
-        return {"pixels": period} if size is None else {"pixels": period / min(size), "physical": period}
+        return (
+            {"pixels": period}
+            if size is None
+            else {"pixels": period / min(size), "physical": period}
+        )

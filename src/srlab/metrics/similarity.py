@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from srlab.axes import per_axis
 from srlab.metrics.masked import band_means
 from srlab.metrics.protocol import View
-from srlab.nn.dims import per_axis
+from srlab.mistakes import Mistake
 from srlab.nn.similarity import ms_ssim_product, ssim_map
 
 
@@ -30,7 +31,9 @@ class SSIM:
         """Compare each image of a batch over its whole windows."""
         sr, hr = (_hidden_zeroed(image, view.valid) for image in (sr, hr))
         similarity, _ = ssim_map(sr, hr, data_range=view.data_range, window=self.window)
-        return band_means(similarity, _whole_windows(view.valid, hr.shape, similarity.shape)).mean(dim=1)
+        return band_means(similarity, _whole_windows(view.valid, hr.shape, similarity.shape)).mean(
+            dim=1
+        )
 
 
 class MSSSIM:
@@ -46,14 +49,16 @@ class MSSSIM:
 
     def __init__(self, *, levels: int = 5, window: int | Sequence[int] = 11) -> None:
         if not 1 <= levels <= 5:
-            raise ValueError(f"levels is {levels}; MS-SSIM has weights for 1 to 5.")
+            raise Mistake(f"levels is {levels}; MS-SSIM has weights for 1 to 5.")
         self.levels, self.window = levels, window
 
     def __call__(self, sr: Tensor, hr: Tensor, view: View) -> Tensor:
         """Compare each image of a batch over its whole windows."""
         sides = per_axis(self.window, hr.ndim - 2)
         least = [side * 2 ** (self.levels - 1) if side > 1 else 1 for side in sides]
-        _check_size(f"MS-SSIM of {self.levels} levels", hr, least, "set fewer levels or a smaller window")
+        _check_size(
+            f"MS-SSIM of {self.levels} levels", hr, least, "set fewer levels or a smaller window"
+        )
         halved = [axis for axis, side in enumerate(sides, start=2) if side > 1]
         valid, factors = view.valid, []
         sr, hr = (_hidden_zeroed(image, valid) for image in (sr, hr))
@@ -84,14 +89,20 @@ class UQI:
         sides = per_axis(self.window, hr.ndim - 2)
         _check_size("UQI", hr, sides, "set a smaller window")
         # a variance is a small difference of large squares, and no constant hides its rounding here
-        first, second = (image if image.device.type == "mps" else image.double() for image in (sr, hr))
+        first, second = (
+            image if image.device.type == "mps" else image.double() for image in (sr, hr)
+        )
         images = torch.cat([first + second, first - second], dim=1)
         mean, square = _window_means(images, sides), _window_means(images.square(), sides)
         variance = (square - mean.square()).clamp(min=0)
         # what is left of a flat window's variance is rounding
         variance = torch.where(variance <= 1e-12 * square, 0.0, variance)
         quality = _agreement(mean.square()) * _agreement(variance)
-        return band_means(quality, _whole_windows(view.valid, hr.shape, quality.shape)).mean(dim=1).to(hr.dtype)
+        return (
+            band_means(quality, _whole_windows(view.valid, hr.shape, quality.shape))
+            .mean(dim=1)
+            .to(hr.dtype)
+        )
 
 
 def _agreement(of_sum_and_difference: Tensor) -> Tensor:
@@ -107,7 +118,9 @@ def _window_means(image: Tensor, sides: Sequence[int]) -> Tensor:
     return image
 
 
-def _whole_windows(valid: Tensor | None, size: Sequence[int], windows: Sequence[int]) -> Tensor | None:
+def _whole_windows(
+    valid: Tensor | None, size: Sequence[int], windows: Sequence[int]
+) -> Tensor | None:
     """Which windows hold valid pixels alone, of images and maps of these sizes."""
     if valid is None:
         return None
@@ -131,4 +144,6 @@ def _hidden_zeroed(image: Tensor, valid: Tensor | None) -> Tensor:
 def _check_size(name: str, image: Tensor, least: Sequence[int], remedy: str) -> None:
     size = tuple(image.shape[2:])
     if any(pixels < needed for pixels, needed in zip(size, least, strict=True)):
-        raise ValueError(f"{name} needs images of at least {tuple(least)} pixels; got {size}: {remedy}.")
+        raise Mistake(
+            f"{name} needs images of at least {tuple(least)} pixels; got {size}: {remedy}."
+        )

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from srlab.metrics.masked import band_means
 from srlab.metrics.protocol import View
+from srlab.mistakes import Mistake
 
 
 class SpectralAngle:
@@ -25,9 +26,13 @@ class SpectralAngle:
     def __call__(self, sr: Tensor, hr: Tensor, view: View) -> Tensor:
         """Compare each image of a batch over its valid pixels."""
         if hr.shape[1] < 2:
-            raise ValueError("a spectral angle needs two channels or more; got 1. Leave this metric out.")
+            raise Mistake(
+                "a spectral angle needs two channels or more; got 1. Leave this metric out."
+            )
         u, v = _unit(sr), _unit(hr)
-        angle = 2 * torch.atan2((u - v).norm(dim=1, keepdim=True), (u + v).norm(dim=1, keepdim=True))
+        angle = 2 * torch.atan2(
+            (u - v).norm(dim=1, keepdim=True), (u + v).norm(dim=1, keepdim=True)
+        )
         directed = (hr != 0).any(dim=1, keepdim=True)
         shown = directed if view.valid is None else directed & view.valid
         return torch.rad2deg(band_means(angle, shown)).squeeze(1)

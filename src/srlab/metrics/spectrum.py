@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from srlab.metrics.protocol import View
+from srlab.mistakes import Mistake
 
 
 class SpectrumDistance:
@@ -26,13 +27,13 @@ class SpectrumDistance:
 
     def __init__(self, *, noise_floor: float = 1e-4) -> None:
         if not noise_floor > 0:
-            raise ValueError(f"noise_floor is {noise_floor}; it must be above 0, as 1e-4.")
+            raise Mistake(f"noise_floor is {noise_floor}; it must be above 0, as 1e-4.")
         self.noise_floor = noise_floor
 
     def __call__(self, sr: Tensor, hr: Tensor, view: View) -> Tensor:
         """Compare each image of a batch over its valid pixels."""
         if min(hr.shape[2:]) < 4:
-            raise ValueError(
+            raise Mistake(
                 f"a power spectrum needs at least 4 pixels a side; got {tuple(hr.shape[2:])}. Leave this metric out."
             )
         window = _hann(hr)
@@ -47,7 +48,9 @@ def _hann(image: Tensor) -> Tensor:
     """The window ``(1, 1, *S)``, without the two zeros at its ends."""
     window = torch.ones((1,) * image.ndim, dtype=image.dtype, device=image.device)
     for axis, size in enumerate(image.shape[2:], start=2):
-        along = torch.hann_window(size + 2, periodic=False, dtype=image.dtype, device=image.device)[1:-1]
+        along = torch.hann_window(size + 2, periodic=False, dtype=image.dtype, device=image.device)[
+            1:-1
+        ]
         window = window * along.view([-1 if other == axis else 1 for other in range(image.ndim)])
     return window
 
@@ -58,7 +61,9 @@ def _ring_power(image: Tensor, window: Tensor) -> Tensor:
     image = torch.where(window > 0, image, 0.0)
     weight = window.sum(dim=axes, keepdim=True)
     centred = image - (image * window).sum(dim=axes, keepdim=True) / weight
-    power = torch.fft.fftn(centred * window, dim=axes).abs().square() / window.square().sum(dim=axes, keepdim=True)
+    power = torch.fft.fftn(centred * window, dim=axes).abs().square() / window.square().sum(
+        dim=axes, keepdim=True
+    )
     ring, rings = _ring_numbers(image)
     sums = torch.zeros(*image.shape[:2], rings + 2, dtype=power.dtype, device=power.device)
     sums.index_add_(2, ring, power.flatten(2))
@@ -68,7 +73,11 @@ def _ring_power(image: Tensor, window: Tensor) -> Tensor:
 def _ring_numbers(image: Tensor) -> tuple[Tensor, int]:
     """The ring of each frequency, flat, and how many there are; beyond the last is one for the corners."""
     size = image.shape[2:]
-    frequencies = torch.meshgrid(*(torch.fft.fftfreq(n, dtype=torch.float64) for n in size), indexing="ij")
+    frequencies = torch.meshgrid(
+        *(torch.fft.fftfreq(n, dtype=torch.float64) for n in size), indexing="ij"
+    )
     radius = torch.stack(frequencies).square().sum(dim=0).sqrt()
     rings = min(size) // 2
-    return (radius * min(size)).round().long().clamp(max=rings + 1).flatten().to(image.device), rings
+    return (radius * min(size)).round().long().clamp(max=rings + 1).flatten().to(
+        image.device
+    ), rings

@@ -31,14 +31,16 @@ class _PReLU(torch.autograd.Function):
         return torch.prelu(features, slopes)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:  # noqa: ANN401 (torch's own)
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
         ctx.save_for_backward(*inputs)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ANN401
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
         features, slopes = ctx.saved_tensors
         features = features.to(gradient.dtype)  # under autocast they may have been wider
-        above = torch.ops.aten.threshold_backward(gradient, features, 0)  # zero where the features are not positive
+        above = torch.ops.aten.threshold_backward(
+            gradient, features, 0
+        )  # zero where the features are not positive
         along_channels = slopes.to(gradient.dtype).view(-1, *[1] * (features.ndim - 2))
         each = features * (gradient - above)
         axes = [axis for axis in range(features.ndim) if axis != 1 or slopes.numel() == 1]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from srlab.mistakes import Mistake
 from srlab.nn.activation import PReLU
 from srlab.nn.dims import adaptive_pool, batch_norm, conv
 
@@ -38,7 +39,9 @@ class PlainResidualBlock(nn.Module):
         super().__init__()
         self.residual_scale = residual_scale
         self.body = nn.Sequential(
-            conv(spatial_dims, channels, channels, 3), nn.ReLU(), conv(spatial_dims, channels, channels, 3)
+            conv(spatial_dims, channels, channels, 3),
+            nn.ReLU(),
+            conv(spatial_dims, channels, channels, 3),
         )
 
     def forward(self, features: Tensor) -> Tensor:
@@ -53,7 +56,7 @@ class ChannelAttention(nn.Module):
     def __init__(self, spatial_dims: int, channels: int, *, reduction: int) -> None:
         super().__init__()
         if channels % reduction:
-            raise ValueError(f"channels ({channels}) must be a multiple of reduction ({reduction}).")
+            raise Mistake(f"channels ({channels}) must be a multiple of reduction ({reduction}).")
         self.gate = nn.Sequential(
             adaptive_pool(spatial_dims, 1),
             conv(spatial_dims, channels, channels // reduction, 1),
@@ -71,7 +74,9 @@ class ChannelAttention(nn.Module):
 class ResidualChannelAttentionBlock(nn.Module):
     """A residual block whose branch ends in channel attention (Zhang et al. 2018, eq. 13-14)."""
 
-    def __init__(self, spatial_dims: int, channels: int, *, reduction: int, residual_scale: float) -> None:
+    def __init__(
+        self, spatial_dims: int, channels: int, *, reduction: int, residual_scale: float
+    ) -> None:
         super().__init__()
         self.residual_scale = residual_scale
         self.body = nn.Sequential(
@@ -107,7 +112,9 @@ class LargeKernelAttention(nn.Module):
     pointwise convolution; the defaults reach 11 pixels, as a kernel of 23 would.
     """
 
-    def __init__(self, spatial_dims: int, channels: int, *, kernel_size: int = 7, dilation: int = 3) -> None:
+    def __init__(
+        self, spatial_dims: int, channels: int, *, kernel_size: int = 7, dilation: int = 3
+    ) -> None:
         super().__init__()
         self.attention = nn.Sequential(
             conv(spatial_dims, channels, channels, 2 * dilation - 1, groups=channels),
@@ -127,7 +134,9 @@ class LargeKernelBlock(nn.Module):
     The normalisation layers of the original are left out, as EDSR does for super-resolution.
     """
 
-    def __init__(self, spatial_dims: int, channels: int, *, expansion: int, residual_scale: float) -> None:
+    def __init__(
+        self, spatial_dims: int, channels: int, *, expansion: int, residual_scale: float
+    ) -> None:
         super().__init__()
         self.residual_scale = residual_scale
         wide = channels * expansion
@@ -154,14 +163,23 @@ class LargeKernelBlock(nn.Module):
 class DenseBlock(nn.Module):
     """Five convolutions, each seeing all features before it, added to the input (Wang et al. 2018, sec. 3.1)."""
 
-    def __init__(self, spatial_dims: int, channels: int, *, growth_channels: int, residual_scale: float) -> None:
+    def __init__(
+        self, spatial_dims: int, channels: int, *, growth_channels: int, residual_scale: float
+    ) -> None:
         super().__init__()
         self.residual_scale = residual_scale
         convs = [
-            conv(spatial_dims, channels + i * growth_channels, growth_channels if i < 4 else channels, 3)
+            conv(
+                spatial_dims,
+                channels + i * growth_channels,
+                growth_channels if i < 4 else channels,
+                3,
+            )
             for i in range(5)
         ]
-        for layer in convs:  # a tenth of He's initialisation, so that a deep trunk starts near identity
+        for (
+            layer
+        ) in convs:  # a tenth of He's initialisation, so that a deep trunk starts near identity
             nn.init.kaiming_normal_(layer.weight)
             layer.weight.data.mul_(0.1)
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
@@ -180,12 +198,19 @@ class DenseBlock(nn.Module):
 class ResidualInResidualDenseBlock(nn.Module):
     """Three dense blocks in a row, added to the input (Wang et al. 2018, fig. 4)."""
 
-    def __init__(self, spatial_dims: int, channels: int, *, growth_channels: int, residual_scale: float) -> None:
+    def __init__(
+        self, spatial_dims: int, channels: int, *, growth_channels: int, residual_scale: float
+    ) -> None:
         super().__init__()
         self.residual_scale = residual_scale
         self.blocks = nn.Sequential(
             *(
-                DenseBlock(spatial_dims, channels, growth_channels=growth_channels, residual_scale=residual_scale)
+                DenseBlock(
+                    spatial_dims,
+                    channels,
+                    growth_channels=growth_channels,
+                    residual_scale=residual_scale,
+                )
                 for _ in range(3)
             )
         )

@@ -7,6 +7,9 @@ from collections.abc import Callable, Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from srlab.axes import check_spatial_dims, per_axis
+from srlab.mistakes import Mistake
+
 Conv = nn.Conv2d | nn.Conv3d
 
 _CONVOLUTIONS: dict[int, Callable[..., Conv]] = {2: nn.Conv2d, 3: nn.Conv3d}
@@ -15,23 +18,10 @@ _BATCH_NORMS: dict[int, Callable[[int], nn.Module]] = {2: nn.BatchNorm2d, 3: nn.
 _INSTANCE_NORMS: dict[int, Callable[..., nn.Module]] = {2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d}
 _AVERAGE_POOLS: dict[int, Callable[..., nn.Module]] = {2: nn.AvgPool2d, 3: nn.AvgPool3d}
 _LINEAR_MODES = {2: "bilinear", 3: "trilinear"}
-_ADAPTIVE_POOLS: dict[int, Callable[[int], nn.Module]] = {2: nn.AdaptiveAvgPool2d, 3: nn.AdaptiveAvgPool3d}
-
-
-def check_spatial_dims(spatial_dims: int) -> int:
-    """Return `spatial_dims` if it is 2 or 3, else raise a ``ValueError``."""
-    if spatial_dims not in _CONVOLUTIONS:
-        raise ValueError(f"spatial_dims is {spatial_dims!r}; it must be 2 (images) or 3 (volumes, video).")
-    return spatial_dims
-
-
-def per_axis(value: int | Sequence[int], spatial_dims: int) -> tuple[int, ...]:
-    """Spell out `value` with one positive integer per spatial axis: ``4 -> (4, 4)``, ``[1, 4, 4] -> (1, 4, 4)``."""
-    axes = tuple(value) if isinstance(value, Sequence) else (value,) * check_spatial_dims(spatial_dims)
-    whole = all(isinstance(entry, int) and not isinstance(entry, bool) and entry >= 1 for entry in axes)
-    if len(axes) != spatial_dims or not whole:
-        raise ValueError(f"got {value!r} for {spatial_dims} spatial axes; give one integer >= 1, or one for each axis.")
-    return axes
+_ADAPTIVE_POOLS: dict[int, Callable[[int], nn.Module]] = {
+    2: nn.AdaptiveAvgPool2d,
+    3: nn.AdaptiveAvgPool3d,
+}
 
 
 def conv(
@@ -47,11 +37,20 @@ def conv(
 ) -> Conv:
     """Return a zero-padded convolution that keeps the size at stride 1; kernels are odd."""
     if min(in_channels, out_channels) < 1:
-        raise ValueError(f"a convolution from {in_channels} to {out_channels} channels; there must be 1 at least.")
+        raise Mistake(
+            f"a convolution from {in_channels} to {out_channels} channels; there must be 1 at least."
+        )
     kernel = per_axis(kernel_size, spatial_dims)
     padding = tuple(dilation * (size - 1) // 2 for size in kernel)
     return _CONVOLUTIONS[spatial_dims](
-        in_channels, out_channels, kernel, per_axis(stride, spatial_dims), padding, dilation, groups, bias
+        in_channels,
+        out_channels,
+        kernel,
+        per_axis(stride, spatial_dims),
+        padding,
+        dilation,
+        groups,
+        bias,
     )
 
 
@@ -59,7 +58,9 @@ def transposed_conv(spatial_dims: int, channels: int, scale: Sequence[int]) -> n
     """Return a transposed convolution from ``S`` to ``S·scale``, whose kernels of about twice the scale overlap."""
     kernel = tuple(2 * factor - factor % 2 for factor in scale)
     padding = tuple((size - factor) // 2 for size, factor in zip(kernel, scale, strict=True))
-    return _TRANSPOSED[check_spatial_dims(spatial_dims)](channels, channels, kernel, tuple(scale), padding)
+    return _TRANSPOSED[check_spatial_dims(spatial_dims)](
+        channels, channels, kernel, tuple(scale), padding
+    )
 
 
 def batch_norm(spatial_dims: int, channels: int) -> nn.Module:
@@ -73,11 +74,19 @@ def adaptive_pool(spatial_dims: int, size: int) -> nn.Module:
 
 
 def even_conv(
-    spatial_dims: int, in_channels: int, out_channels: int, kernel_size: int = 4, *, stride: int, bias: bool = True
+    spatial_dims: int,
+    in_channels: int,
+    out_channels: int,
+    kernel_size: int = 4,
+    *,
+    stride: int,
+    bias: bool = True,
 ) -> Conv:
     """Return a convolution of even kernel, zero-padded to ``floor((S - 2) / stride) + 1``: stride 2 halves the size."""
     if kernel_size % 2:
-        raise ValueError(f"kernel_size is {kernel_size}; even_conv takes even kernels, conv takes odd ones.")
+        raise Mistake(
+            f"kernel_size is {kernel_size}; even_conv takes even kernels, conv takes odd ones."
+        )
     padding = kernel_size // 2 - 1
     return _CONVOLUTIONS[check_spatial_dims(spatial_dims)](
         in_channels, out_channels, kernel_size, stride, padding, bias=bias
@@ -91,7 +100,9 @@ def instance_norm(spatial_dims: int, channels: int) -> nn.Module:
 
 def halving_pool(spatial_dims: int) -> nn.Module:
     """Return 3-tap averages at every other pixel, from ``S`` to ``ceil(S / 2)``; padding does not enter the average."""
-    return _AVERAGE_POOLS[check_spatial_dims(spatial_dims)](3, stride=2, padding=1, count_include_pad=False)
+    return _AVERAGE_POOLS[check_spatial_dims(spatial_dims)](
+        3, stride=2, padding=1, count_include_pad=False
+    )
 
 
 def resize_linear(image: Tensor, size: Sequence[int]) -> Tensor:

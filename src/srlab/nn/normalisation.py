@@ -7,6 +7,7 @@ from typing import Literal, get_args
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from srlab.mistakes import Mistake
 from srlab.nn.dims import Conv, batch_norm, instance_norm
 
 Normalisation = Literal["batch", "instance", "spectral", "none"]
@@ -27,7 +28,9 @@ def normalised(layer: Conv, kind: Normalisation) -> list[nn.Module]:
     if kind == "spectral":
         return [spectral_norm(layer)]
     if kind not in _OF_FEATURES:
-        raise ValueError(f"normalisation is {kind!r}; it must be one of {', '.join(get_args(Normalisation))}.")
+        raise Mistake(
+            f"normalisation is {kind!r}; it must be one of {', '.join(get_args(Normalisation))}."
+        )
     layer.register_parameter("bias", None)
     norm = _OF_FEATURES[kind](len(layer.kernel_size), layer.out_channels)
     if kind == "batch":
@@ -44,7 +47,7 @@ def _refuse_single_values(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
     """Forward pre-hook of batch normalisation: a single value would become zero, and torch's error names no remedy."""
     (features,) = inputs
     if norm.training and features.numel() == features.shape[1]:
-        raise ValueError(
+        raise Mistake(
             f"batch normalisation got features of shape {tuple(features.shape)}, a single value a channel, and cannot "
             "train on that: raise loader.batch_size or data.crop_size, or choose another discriminator."
         )

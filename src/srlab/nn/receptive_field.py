@@ -8,13 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from srlab.nn.dims import per_axis
+from srlab.axes import per_axis
 
 _LONGEST_STRIP = 1024
 """In cells of `multiple_of` LR pixels."""
 
 
-def receptive_field(generator: Any) -> tuple[int | None, ...]:  # noqa: ANN401 (any module with in_channels and scale)
+def receptive_field(generator: Any) -> tuple[int | None, ...]:
     """Radius of the receptive field along each spatial axis, in LR pixels, rounded up.
 
     A tile with this much overlap gives what the whole image gives. None along an axis means that a layer sees
@@ -30,11 +30,13 @@ def receptive_field(generator: Any) -> tuple[int | None, ...]:  # noqa: ANN401 (
     return tuple(_radius(probe, axis, cells[axis]) for axis in range(dims))
 
 
-def _radius(probe: Any, axis: int, cell: int) -> int | None:  # noqa: ANN401
+def _radius(probe: Any, axis: int, cell: int) -> int | None:
     length = 64 * cell
     while length <= _LONGEST_STRIP * cell:
         middle = length // 2
-        reaches = [_reach(probe, axis, length, position) for position in range(middle, middle + cell)]
+        reaches = [
+            _reach(probe, axis, length, position) for position in range(middle, middle + cell)
+        ]
         known = [reach for reach in reaches if reach is not None]
         if len(known) == cell:
             return max(known)
@@ -43,7 +45,7 @@ def _radius(probe: Any, axis: int, cell: int) -> int | None:  # noqa: ANN401
 
 
 @torch.inference_mode()
-def _reach(probe: Any, axis: int, length: int, position: int) -> int | None:  # noqa: ANN401
+def _reach(probe: Any, axis: int, length: int, position: int) -> int | None:
     """How many LR pixels a NaN travels from its position in a strip; None if the strip is too short to tell."""
     dims = len(probe.scale)
     size = [1] * dims

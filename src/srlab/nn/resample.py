@@ -14,7 +14,8 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from srlab.nn.dims import per_axis
+from srlab.axes import per_axis
+from srlab.mistakes import Mistake
 
 
 def keys_kernel(x: Tensor) -> Tensor:
@@ -31,7 +32,9 @@ Interpolation = Literal["nearest", "linear", "cubic"]
 def check_interpolation(kind: Interpolation, *, argument: str) -> Interpolation:
     """Return `kind` if it is known, else raise a ``ValueError`` that names the argument."""
     if kind not in get_args(Interpolation):
-        raise ValueError(f"{argument} is {kind!r}; it must be one of {', '.join(get_args(Interpolation))}.")
+        raise Mistake(
+            f"{argument} is {kind!r}; it must be one of {', '.join(get_args(Interpolation))}."
+        )
     return kind
 
 
@@ -49,7 +52,10 @@ def enlarge(image: Tensor, scale: int | Sequence[int], kind: Interpolation = "cu
 
 
 def shrink(
-    image: Tensor, scale: int | Sequence[int], *, after_each_axis: Callable[[Tensor], Tensor] | None = None
+    image: Tensor,
+    scale: int | Sequence[int],
+    *,
+    after_each_axis: Callable[[Tensor], Tensor] | None = None,
 ) -> Tensor:
     """Shrink ``(B, C, *S·scale)`` to ``(B, C, *S)``, antialiased; sizes must be multiples of the factors.
 
@@ -57,7 +63,7 @@ def shrink(
     """
     axes = _axes(image, scale)
     if any(image.shape[axis] % factor for axis, factor in axes):
-        raise ValueError(
+        raise Mistake(
             f"an image of size {tuple(image.shape[2:])} cannot be shrunk by {scale}: crop it to multiples first."
         )
     for axis, factor in axes:
@@ -69,7 +75,9 @@ def shrink(
 
 def _axes(image: Tensor, scale: int | Sequence[int]) -> list[tuple[int, int]]:
     if not image.is_floating_point():
-        raise TypeError(f"resampling needs floating point, got {image.dtype}: convert the image with .float() first.")
+        raise Mistake(
+            f"resampling needs floating point, got {image.dtype}: convert the image with .float() first."
+        )
     return list(enumerate(per_axis(scale, image.ndim - 2), start=2))
 
 
@@ -106,5 +114,6 @@ def _apply(image: Tensor, axis: int, factor: int, offsets: Tensor, weights: Tens
     shape[axis] = positions.shape[0]
     per_tap = weights.repeat(starts.shape[0], 1).to(image)
     return sum(  # type: ignore[return-value]
-        image.index_select(axis, positions[:, tap]) * per_tap[:, tap].view(shape) for tap in range(taps)
+        image.index_select(axis, positions[:, tap]) * per_tap[:, tap].view(shape)
+        for tap in range(taps)
     )

@@ -16,7 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from srlab.nn.dims import per_axis
+from srlab.axes import per_axis
+from srlab.mistakes import Mistake
 
 SIGMA = 1.5
 """The Gaussian window's standard deviation, in pixels (Wang et al. 2004, section III-B)."""
@@ -27,7 +28,9 @@ LEVEL_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 _C1, _C2 = 0.01**2, 0.03**2
 
 
-def ssim_map(sr: Tensor, hr: Tensor, *, data_range: float, window: int | Sequence[int] = 11) -> tuple[Tensor, Tensor]:
+def ssim_map(
+    sr: Tensor, hr: Tensor, *, data_range: float, window: int | Sequence[int] = 11
+) -> tuple[Tensor, Tensor]:
     """Return SSIM of every window inside the image, and its contrast-structure factor (Wang et al. 2004, eq. 13).
 
     Images ``(B, C, *S)`` to two maps ``(B, C, *(S - window + 1))``. `window` is the odd side in pixels at which the
@@ -36,14 +39,18 @@ def ssim_map(sr: Tensor, hr: Tensor, *, data_range: float, window: int | Sequenc
     """
     sides = _sides(window, sr)
     if any(side > length for side, length in zip(sides, sr.shape[2:], strict=True)):
-        raise ValueError(
+        raise Mistake(
             f"SSIM looks through windows of {sides} pixels; got an image of {tuple(sr.shape[2:])}. "
             "Give larger images, or set a smaller window, odd, for every axis or one for each, as window=[5,11,11]."
         )
     if data_range <= 0:
-        raise ValueError(f"data_range is {data_range}; it must be above 0: the span of values that is the full scale.")
+        raise Mistake(
+            f"data_range is {data_range}; it must be above 0: the span of values that is the full scale."
+        )
     # variances are differences of squares: of a large offset float32 would leave nothing of them
-    offsets = [image.detach().mean(dim=tuple(range(2, sr.ndim)), keepdim=True) for image in (sr, hr)]
+    offsets = [
+        image.detach().mean(dim=tuple(range(2, sr.ndim)), keepdim=True) for image in (sr, hr)
+    ]
     images = _sum_and_difference(sr - offsets[0], hr - offsets[1]) / data_range
     mean, square = _local_mean(torch.cat([images, images.square()], dim=1), sides).chunk(2, dim=1)
     contrast = _factor((square - mean.square()).clamp(min=0), 2 * _C2)
@@ -61,7 +68,7 @@ def ms_ssim_levels(
     ``window=[1, 11, 11]`` looks at frames or slices one by one.
     """
     if not 1 <= levels <= len(LEVEL_WEIGHTS):
-        raise ValueError(f"levels is {levels}; MS-SSIM has 1 to {len(LEVEL_WEIGHTS)}.")
+        raise Mistake(f"levels is {levels}; MS-SSIM has 1 to {len(LEVEL_WEIGHTS)}.")
     sides = _sides(window, sr)
     _check_coarsest(sr.shape[2:], sides, levels)
     factors = []
@@ -79,20 +86,25 @@ def ms_ssim_product(levels: Tensor) -> Tensor:
     The weights of as many levels are used, rescaled to a sum of one.
     """
     weights = LEVEL_WEIGHTS[: levels.shape[2]]
-    return reduce(torch.mul, [level ** (w / sum(weights)) for level, w in zip(levels.unbind(2), weights, strict=True)])
+    return reduce(
+        torch.mul,
+        [level ** (w / sum(weights)) for level, w in zip(levels.unbind(2), weights, strict=True)],
+    )
 
 
 def _sides(window: int | Sequence[int], image: Tensor) -> tuple[int, ...]:
     sides = per_axis(window, image.ndim - 2)
     if not all(side % 2 for side in sides):
-        raise ValueError(f"window is {window}; sides must be odd, so that a window has a pixel in its middle.")
+        raise Mistake(
+            f"window is {window}; sides must be odd, so that a window has a pixel in its middle."
+        )
     return sides
 
 
 def _check_coarsest(size: Sequence[int], sides: Sequence[int], levels: int) -> None:
     least = tuple(side if side == 1 else side * 2 ** (levels - 1) for side in sides)
     if any(length < wanted for length, wanted in zip(size, least, strict=True)):
-        raise ValueError(
+        raise Mistake(
             f"MS-SSIM of {levels} levels through windows of {tuple(sides)} pixels needs images of at least {least}; "
             f"got {tuple(size)}. Give larger images, or set fewer levels or a smaller window."
         )
@@ -139,5 +151,7 @@ def _halved(image: Tensor, sides: Sequence[int]) -> Tensor:
         if side > 1:
             pairs = image.shape[axis] // 2
             even = image.narrow(axis, 0, 2 * pairs)
-            image = even.reshape(*image.shape[:axis], pairs, 2, *image.shape[axis + 1 :]).mean(dim=axis + 1)
+            image = even.reshape(*image.shape[:axis], pairs, 2, *image.shape[axis + 1 :]).mean(
+                dim=axis + 1
+            )
     return image

@@ -7,6 +7,7 @@ from typing import Literal, get_args
 
 from torch import Tensor, nn
 
+from srlab.mistakes import Mistake
 from srlab.nn.resample import Interpolation, enlarge
 
 Skip = Literal["none"] | Interpolation
@@ -33,10 +34,12 @@ class InputSkip(nn.Module):
         super().__init__()
         kinds = ("none", *get_args(Interpolation))
         if skip not in kinds:
-            raise ValueError(f"skip is {skip!r}; it must be one of {', '.join(kinds)}.")
+            raise Mistake(f"skip is {skip!r}; it must be one of {', '.join(kinds)}.")
         numbers = list(channels) if channels is not None else list(range(1, in_channels + 1))
-        if skip != "none" and (len(numbers) != out_channels or not all(1 <= n <= in_channels for n in numbers)):
-            raise ValueError(
+        if skip != "none" and (
+            len(numbers) != out_channels or not all(1 <= n <= in_channels for n in numbers)
+        ):
+            raise Mistake(
                 f"skip={skip!r} adds input channels {numbers} of {in_channels} to {out_channels} output channels; name "
                 "one input channel for each output channel by skip_channels=, or use skip=none."
             )

@@ -34,18 +34,26 @@ class Trunk(nn.Sequential):
 
 
 def _recomputed(block: nn.Module, *inputs: Tensor) -> Tensor:
-    norms = [module for module in block.modules() if isinstance(module, _BatchNorm) and module.track_running_stats]
-    result: Tensor = _recomputed_with_statistics(block, norms, *inputs) if norms else _checkpoint(block, *inputs)
+    norms = [
+        module
+        for module in block.modules()
+        if isinstance(module, _BatchNorm) and module.track_running_stats
+    ]
+    result: Tensor = (
+        _recomputed_with_statistics(block, norms, *inputs) if norms else _checkpoint(block, *inputs)
+    )
     return result
 
 
-def _checkpoint(block: nn.Module, *inputs: Tensor, **options: Any) -> Tensor:  # noqa: ANN401
+def _checkpoint(block: nn.Module, *inputs: Tensor, **options: Any) -> Tensor:
     result: Tensor = checkpoint(block, *inputs, use_reentrant=False, **options)
     return result
 
 
 @torch.compiler.disable  # type: ignore[untyped-decorator]  # torch.compile cannot trace context_fn
-def _recomputed_with_statistics(block: nn.Module, norms: list[_BatchNorm], *inputs: Tensor) -> Tensor:
+def _recomputed_with_statistics(
+    block: nn.Module, norms: list[_BatchNorm], *inputs: Tensor
+) -> Tensor:
     return _checkpoint(block, *inputs, context_fn=lambda: (nullcontext(), _statistics_kept(norms)))
 
 
@@ -58,7 +66,9 @@ def _statistics_kept(norms: list[_BatchNorm]) -> Iterator[None]:
     before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
     for norm in norms:
         norm.momentum = 0.0
-        norm.num_batches_tracked = None if norm.num_batches_tracked is None else norm.num_batches_tracked.clone()
+        norm.num_batches_tracked = (
+            None if norm.num_batches_tracked is None else norm.num_batches_tracked.clone()
+        )
     try:
         yield
     finally:

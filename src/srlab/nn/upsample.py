@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from srlab.mistakes import Mistake
 from srlab.nn.dims import conv, transposed_conv
 
 
@@ -65,11 +66,15 @@ class PixelUnshuffle(nn.Module):
         """Gather the cells of each coarse pixel into its channels; sizes must be multiples of the scale."""
         batch, channels, *size = image.shape
         if any(length % factor for length, factor in zip(size, self.scale, strict=True)):
-            raise ValueError(
+            raise Mistake(
                 f"an image of size {tuple(size)} has no whole cells of {self.scale}: crop it to multiples."
             )
         dims = len(size)
-        split = [part for length, factor in zip(size, self.scale, strict=True) for part in (length // factor, factor)]
+        split = [
+            part
+            for length, factor in zip(size, self.scale, strict=True)
+            for part in (length // factor, factor)
+        ]
         coarse, cells = [2 + 2 * i for i in range(dims)], [3 + 2 * i for i in range(dims)]
         rearranged = image.reshape(batch, channels, *split).permute(0, 1, *cells, *coarse)
         return rearranged.reshape(batch, channels * prod(self.scale), *split[::2])
@@ -106,9 +111,13 @@ def upsampler(
     A stage is a convolution and a pixel shuffle (Shi et al. 2016), a nearest-neighbour enlargement and a convolution
     (Odena et al. 2016), or a transposed convolution (Zeiler et al. 2010).
     """
-    make = {"shuffle": _shuffle_stage, "nearest": _nearest_stage, "transposed": _transposed_stage}.get(kind)
+    make = {
+        "shuffle": _shuffle_stage,
+        "nearest": _nearest_stage,
+        "transposed": _transposed_stage,
+    }.get(kind)
     if make is None:
-        raise ValueError(f"upsampler is {kind!r}; it must be one of {', '.join(get_args(Upsampler))}.")
+        raise Mistake(f"upsampler is {kind!r}; it must be one of {', '.join(get_args(Upsampler))}.")
     layers: list[nn.Module] = []
     for stage in stages(scale):
         layers += [*make(spatial_dims, channels, stage), activation()]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from srlab.mistakes import Mistake
 from srlab.normalisers.protocol import along_channels, statistic
 
 
@@ -18,12 +19,16 @@ class MinMax(nn.Module):
     minimum: Tensor
     maximum: Tensor
 
-    def __init__(self, *, minimum: float | Sequence[float], maximum: float | Sequence[float]) -> None:
+    def __init__(
+        self, *, minimum: float | Sequence[float], maximum: float | Sequence[float]
+    ) -> None:
         super().__init__()
         self.register_buffer("minimum", statistic(minimum))
         self.register_buffer("maximum", statistic(maximum))
         if not bool((self.maximum > self.minimum).all()):
-            raise ValueError(f"minmax got minimum {minimum} and maximum {maximum}; the maximum must be larger.")
+            raise Mistake(
+                f"minmax got minimum {minimum} and maximum {maximum}; the maximum must be larger."
+            )
 
     def lr(self, image: Tensor) -> Tensor:
         """Physical units to 0–1."""

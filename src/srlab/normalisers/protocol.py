@@ -8,6 +8,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from srlab.mistakes import Mistake
+
 
 class Normaliser(Protocol):
     """An ``nn.Module`` between physical units and the network's range; its statistics are buffers.
@@ -33,7 +35,7 @@ def statistic(value: float | Sequence[float]) -> Tensor:
 def along_channels(buffer: Tensor, image: Tensor) -> Tensor:
     """Shape a statistic of one or of C entries to broadcast over ``(B, C, *S)``."""
     if len(buffer) not in (1, image.shape[1]):
-        raise ValueError(
+        raise Mistake(
             f"the normaliser has statistics for {len(buffer)} channels and the image has {image.shape[1]}; "
             "give one number, or one for each channel."
         )

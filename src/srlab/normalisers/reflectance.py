@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from srlab.mistakes import Mistake
 from srlab.normalisers.protocol import statistic
 
 
@@ -21,7 +22,9 @@ class Reflectance(nn.Module):
     def __init__(self, *, quantification: float = 10_000.0, offset: float = 0.0) -> None:
         super().__init__()
         if quantification <= 0:
-            raise ValueError(f"reflectance got quantification {quantification}; it must be positive, as 10000.")
+            raise Mistake(
+                f"reflectance got quantification {quantification}; it must be positive, as 10000."
+            )
         self.register_buffer("quantification", statistic(quantification))
         self.register_buffer("offset", statistic(offset))
 

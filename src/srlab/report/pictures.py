@@ -11,6 +11,8 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from srlab.mistakes import Mistake
+
 View = Literal["middle", "slices", "frames"]
 
 
@@ -31,14 +33,20 @@ def displayable(
     """
     numbers = list(channels or ([1, 2, 3] if len(like) >= 3 else [1]))
     if len(numbers) not in (1, 3) or not all(1 <= number <= len(like) for number in numbers):
-        raise ValueError(f"cannot show channels {numbers} of {len(like)}; give one or three numbers from 1.")
+        raise Mistake(
+            f"cannot show channels {numbers} of {len(like)}; give one or three numbers from 1."
+        )
     if len(stretch) != 2 or not 0 <= stretch[0] < stretch[1] <= 100:
-        raise ValueError(f"cannot stretch between percentiles {list(stretch)}; give two rising ones from 0 to 100.")
+        raise Mistake(
+            f"cannot stretch between percentiles {list(stretch)}; give two rising ones from 0 to 100."
+        )
     indices = [number - 1 for number in numbers]
     limits = torch.tensor(stretch, dtype=torch.float32) / 100
     reference = torch.cat([plane[indices].float().cpu().flatten() for plane in _planes(like, view)])
     low, high = torch.quantile(thinned(reference[reference.isfinite()]), limits).tolist()
-    return beside([_stretched(plane[indices].float().cpu(), low, high) for plane in _planes(image, view)])
+    return beside(
+        [_stretched(plane[indices].float().cpu(), low, high) for plane in _planes(image, view)]
+    )
 
 
 def _stretched(plane: Tensor, low: float, high: float) -> Tensor:
@@ -49,7 +57,7 @@ def _stretched(plane: Tensor, low: float, high: float) -> Tensor:
 def _planes(image: Tensor, view: View) -> list[Tensor]:
     """What is shown of an image, each ``(C, H, W)``."""
     if view not in get_args(View):
-        raise ValueError(f"cannot show a volume by {view!r}; give one of {', '.join(get_args(View))}.")
+        raise Mistake(f"cannot show a volume by {view!r}; give one of {', '.join(get_args(View))}.")
     if image.ndim == 3:
         return [image]
     if view == "slices":
@@ -61,7 +69,10 @@ def _planes(image: Tensor, view: View) -> list[Tensor]:
 def beside(pictures: Sequence[Tensor]) -> Tensor:
     """Pictures ``(3, H, W)`` from left to right, the lower ones with black below."""
     height = max(picture.shape[1] for picture in pictures)
-    padded = [torch.nn.functional.pad(picture, (0, 0, 0, height - picture.shape[1])) for picture in pictures]
+    padded = [
+        torch.nn.functional.pad(picture, (0, 0, 0, height - picture.shape[1]))
+        for picture in pictures
+    ]
     return torch.cat(padded, dim=2)
 
 
@@ -71,11 +82,17 @@ def thinned(values: Tensor, most: int = 1_000_000) -> Tensor:
     A quantile needs no more, and torch's takes no more than 16 million.
     """
     count = values.shape[-1]
-    return values[..., :: max(count // most, 1)] if count else values.new_zeros(*values.shape[:-1], 1)
+    return (
+        values[..., :: max(count // most, 1)] if count else values.new_zeros(*values.shape[:-1], 1)
+    )
 
 
 def comparison(
-    images: dict[str, Tensor], path: str | Path, *, detail: tuple[int, int, int, int] | None = None, zoom: int = 5
+    images: dict[str, Tensor],
+    path: str | Path,
+    *,
+    detail: tuple[int, int, int, int] | None = None,
+    zoom: int = 5,
 ) -> None:
     """Write a PNG of captioned pictures ``(3, H, W)`` in 0–1 side by side, and below each a magnified detail.
 
@@ -85,8 +102,13 @@ def comparison(
     pictures = {name: _pil(image) for name, image in images.items()}
     last = list(images.values())[-1]
     top, left, height, width = detail or _busiest(last, side=max(min(last.shape[1:]) // zoom, 8))
-    columns = [_column(name, picture, (left, top, left + width, top + height)) for name, picture in pictures.items()]
-    sheet = Image.new("RGB", (sum(c.width for c in columns) + 8 * (len(columns) - 1), columns[0].height), "white")
+    columns = [
+        _column(name, picture, (left, top, left + width, top + height))
+        for name, picture in pictures.items()
+    ]
+    sheet = Image.new(
+        "RGB", (sum(c.width for c in columns) + 8 * (len(columns) - 1), columns[0].height), "white"
+    )
     offset = 0
     for column in columns:
         sheet.paste(column, (offset, 0))

@@ -14,12 +14,12 @@ from torch import Tensor
 
 from srlab.data import Source
 from srlab.degradations import Degradation
-from srlab.inference import plan_tiles, super_resolve
-from srlab.io.array import ArrayReader, ArrayWriter
+from srlab.io.array.memory import ArrayReader, ArrayWriter
 from srlab.metrics import Metric, View, scores
+from srlab.models.super_resolver import SuperResolver
 from srlab.nn.resample import enlarge
+from srlab.prediction.inference import plan_tiles, super_resolve
 from srlab.report.pictures import comparison, displayable
-from srlab.super_resolver import SuperResolver
 
 Scores = dict[str, float]
 """The value of each metric for one image, by name."""
@@ -46,7 +46,10 @@ class Comparison:
 def _means(images: list[Scores]) -> Scores:
     """Over the images for which each is defined."""
     names = dict.fromkeys(name for scores in images for name in scores)
-    return {name: float(torch.tensor([s[name] for s in images if name in s]).nanmean()) for name in names}
+    return {
+        name: float(torch.tensor([s[name] for s in images if name in s]).nanmean())
+        for name in names
+    }
 
 
 def compare(
@@ -68,7 +71,10 @@ def compare(
         writer = ArrayWriter(hr.shape[1], hr.shape[2:])
         plan = plan_tiles(model, reader, tile=tile, overlap=overlap)
         super_resolve(model, reader, writer, plan=plan, device=device)
-        images = {"bicubic": enlarge(lr[None], model.card.scale), "model": torch.from_numpy(writer.array)[None]}
+        images = {
+            "bicubic": enlarge(lr[None], model.card.scale),
+            "model": torch.from_numpy(writer.array)[None],
+        }
         view = View(
             lr=lr[None],
             valid=None if valid is None else valid[None],
@@ -79,7 +85,12 @@ def compare(
             degrade=partial(degradation, generator=torch.Generator().manual_seed(position)),
         )
         for name, kept in (("bicubic", result.bicubic), ("model", result.model)):
-            kept.append({key: float(value) for key, value in scores(metrics, images[name], hr, view).items()})
+            kept.append(
+                {
+                    key: float(value)
+                    for key, value in scores(metrics, images[name], hr, view).items()
+                }
+            )
             if position == 0:
                 result.pictures[_label(name, kept[0])] = displayable(images[name][0], like=hr[0])
         if position == 0:

@@ -34,7 +34,12 @@ class NetworkSummary:
 
 
 def summarise(
-    network: nn.Module, *, in_channels: int, crop: Sequence[int], scale: Sequence[int], batch_size: int
+    network: nn.Module,
+    *,
+    in_channels: int,
+    crop: Sequence[int],
+    scale: Sequence[int],
+    batch_size: int,
 ) -> NetworkSummary:
     """Measure a network on batches ``(batch_size, in_channels, *crop / scale)``; a discriminator's scale is 1.
 
@@ -68,7 +73,13 @@ def _peak_bytes(network: nn.Module, batch: Tensor) -> int:
 
 def table(summaries: Sequence[NetworkSummary]) -> str:
     """The summaries as text, a network a line."""
-    heads = ("network", "parameters", "multiply-adds / HR pixel", "receptive field (LR px)", "peak memory, training")
+    heads = (
+        "network",
+        "parameters",
+        "multiply-adds / HR pixel",
+        "receptive field (LR px)",
+        "peak memory, training",
+    )
     rows = [
         (
             summary.name,
@@ -81,7 +92,10 @@ def table(summaries: Sequence[NetworkSummary]) -> str:
     ]
     widths = [max(len(row[column]) for row in (heads, *rows)) for column in range(len(heads))]
     return "\n".join(
-        "  ".join(cell.ljust(width) if column == 0 else cell.rjust(width) for column, (cell, width) in enumerate(pairs))
+        "  ".join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(pairs)
+        )
         for pairs in (list(zip(row, widths, strict=True)) for row in (heads, *rows))
     )
 

@@ -13,7 +13,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from srlab.adversarial import Logits, Objective, Penalty, feature_matching
 from srlab.adversarial.heads import mean_over_heads
 from srlab.discriminators import Judgement
-from srlab.training.optimisation import Training
+from srlab.mistakes import Mistake
+from srlab.training.optimisers.optimisation import Training
 
 OF_DISCRIMINATOR = (
     *("loss/discriminator", "discriminator/real", "discriminator/fake", "loss/penalty"),
@@ -40,11 +41,15 @@ class Adversary:
     def __post_init__(self) -> None:
         for name in ("weight", "feature_matching"):
             if not 0 <= getattr(self, name) < math.inf:
-                raise ValueError(f"adversarial.{name} is {getattr(self, name)}; give a finite number >= 0.")
+                raise Mistake(
+                    f"adversarial.{name} is {getattr(self, name)}; give a finite number >= 0."
+                )
 
     def generator_side(self, sr: Tensor, real: Judgement) -> dict[str, Tensor]:
         """What the generator minimises, by name and unweighted; the discriminator gathers no gradients from it."""
-        trained = [parameter for parameter in self.discriminator.parameters() if parameter.requires_grad]
+        trained = [
+            parameter for parameter in self.discriminator.parameters() if parameter.requires_grad
+        ]
         for parameter in trained:
             parameter.requires_grad_(False)
         fake = self.discriminator(sr)
@@ -57,14 +62,21 @@ class Adversary:
 
     def weights(self, share: float) -> dict[str, float]:
         """The weight of each value of the generator's side, at a `share` of the full game."""
-        return {"adversarial": share * self.weight, "feature_matching": share * self.feature_matching}
+        return {
+            "adversarial": share * self.weight,
+            "feature_matching": share * self.feature_matching,
+        }
 
-    def discriminator_side(self, sr: Tensor, hr: Tensor, real: Judgement, update: int) -> dict[str, Tensor]:
+    def discriminator_side(
+        self, sr: Tensor, hr: Tensor, real: Judgement, update: int
+    ) -> dict[str, Tensor]:
         """What the discriminator minimises after `update` updates, as ``loss/discriminator``, and its parts."""
         fake = self.discriminator(sr.detach())
         loss = self.objective.discriminator_loss(fake.logits, real.logits)
         taken = self.objective.realness(_detached(fake.logits), _detached(real.logits))
-        values = {f"discriminator/{kind}": _mean(heads) for kind, heads in zip(_KINDS, taken, strict=True)}
+        values = {
+            f"discriminator/{kind}": _mean(heads) for kind, heads in zip(_KINDS, taken, strict=True)
+        }
         if self.penalty and self.penalty.due(update):
             values["loss/penalty"] = self.penalty(self.discriminator, sr.detach(), hr)
             loss = loss + values["loss/penalty"]
@@ -73,7 +85,9 @@ class Adversary:
     def accuracies(self, sr: Tensor, hr: Tensor) -> dict[str, Tensor]:
         """The shares of logits that are right, of SR and of HR ``(B, C, *S)``; two scalars, and nothing is learnt."""
         with _batch_statistics(self.discriminator):
-            fake, real = self.objective.realness(self.discriminator(sr).logits, self.discriminator(hr).logits)
+            fake, real = self.objective.realness(
+                self.discriminator(sr).logits, self.discriminator(hr).logits
+            )
         right = tuple(head < 0.5 for head in fake), tuple(head > 0.5 for head in real)
         return {f"accuracy_{kind}": _mean(heads) for kind, heads in zip(_KINDS, right, strict=True)}
 

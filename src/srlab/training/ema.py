@@ -9,6 +9,8 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
+from srlab.mistakes import Mistake
+
 
 class EMA(nn.Module):
     """Exponential moving average of a network: parameters and float buffers averaged, integer buffers copied.
@@ -32,9 +34,11 @@ class EMA(nn.Module):
     ) -> None:
         super().__init__()
         if not 0 <= decay < 1:
-            raise ValueError(f"ema.decay is {decay}; it must be at least 0 and below 1, as 0.999.")
+            raise Mistake(f"ema.decay is {decay}; it must be at least 0 and below 1, as 0.999.")
         if start_step < 0:
-            raise ValueError(f"ema.start_step is {start_step}; give a number of generator updates >= 0.")
+            raise Mistake(
+                f"ema.start_step is {start_step}; give a number of generator updates >= 0."
+            )
         self.decay = decay
         self.start_step = start_step
         self.warmup = warmup

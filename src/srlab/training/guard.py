@@ -10,7 +10,8 @@ import torch
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 
-from srlab.training.ranks import gathered
+from srlab.mistakes import Diverged, Mistake
+from srlab.training.processes.ranks import gathered
 
 log = logging.getLogger(__name__)
 
@@ -31,21 +32,31 @@ class Guard(nn.Module):
     def __init__(self, *, on_nonfinite: Policy, max_skips: int) -> None:
         super().__init__()
         if on_nonfinite not in get_args(Policy):
-            raise ValueError(f"on_nonfinite is {on_nonfinite!r}; choose one of {', '.join(get_args(Policy))}.")
+            raise Mistake(
+                f"on_nonfinite is {on_nonfinite!r}; choose one of {', '.join(get_args(Policy))}."
+            )
         if max_skips < 0:
-            raise ValueError(f"max_skips is {max_skips}; give a number of updates in a row >= 0.")
+            raise Mistake(f"max_skips is {max_skips}; give a number of updates in a row >= 0.")
         self.most_in_row = max_skips if on_nonfinite == "skip" else 0
         self.register_buffer("skipped", torch.zeros((), dtype=torch.long))
         self.register_buffer("in_row", torch.zeros((), dtype=torch.long))
-        self._incidents: dict[tuple[str, ...], _Incident] = {}  # not every update has the same losses
+        self._incidents: dict[
+            tuple[str, ...], _Incident
+        ] = {}  # not every update has the same losses
 
     def remember(self, networks: Iterable[nn.Module]) -> None:
         """Keep the buffers, as batch-norm statistics, that the forward pass of a bad update would spoil."""
-        self._statistics = [(buffer, buffer.clone()) for network in networks for buffer in network.buffers()]
+        self._statistics = [
+            (buffer, buffer.clone()) for network in networks for buffer in network.buffers()
+        ]
 
     @torch.no_grad()
     def judge(
-        self, step: int, values: Mapping[str, Tensor], finite_samples: Tensor, overflowed: Tensor | None = None
+        self,
+        step: int,
+        values: Mapping[str, Tensor],
+        finite_samples: Tensor,
+        overflowed: Tensor | None = None,
     ) -> Tensor:
         """Whether all `values` are finite, as a boolean on the device; undo the buffers if not.
 
@@ -79,7 +90,10 @@ class Guard(nn.Module):
         `positions` are those of this rank's samples in the training data, at a given step.
         """
         incidents, self._incidents = self._incidents, {}
-        found = {incident.step: incident.described(names, positions) for names, incident in incidents.items()}
+        found = {
+            incident.step: incident.described(names, positions)
+            for names, incident in incidents.items()
+        }
         found.pop(-1, None)
         if not found:
             return
@@ -87,7 +101,7 @@ class Guard(nn.Module):
         if max(incident.longest for incident in incidents.values()) > self.most_in_row:
             advice = "try a lower learning rate, gradient clipping or precision 32-true, or look at these samples"
             allowed = f" and {self.most_in_row} in a row are allowed" if self.most_in_row else ""
-            raise FloatingPointError(f"{first}{allowed}. No weights were changed by it; {advice}.")
+            raise Diverged(f"{first}{allowed}. No weights were changed by it; {advice}.")
         if not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0:
             log.warning("%s; %d updates were left out so far.", first, int(self.skipped))
 
@@ -101,7 +115,9 @@ class _Incident:
         self._samples = torch.ones_like(samples)
         self._longest = torch.zeros_like(self._step)
 
-    def note(self, step: int, finite: Tensor, values: Tensor, samples: Tensor, in_row: Tensor) -> None:
+    def note(
+        self, step: int, finite: Tensor, values: Tensor, samples: Tensor, in_row: Tensor
+    ) -> None:
         first = ~finite & (self._step < 0)
         self._step = torch.where(first, step, self._step)
         self._values = torch.where(first, values, self._values)
@@ -117,14 +133,20 @@ class _Incident:
     def longest(self) -> int:
         return int(self._longest)
 
-    def described(self, names: Sequence[str], positions: Callable[[int], Sequence[int]] | None) -> str:
+    def described(
+        self, names: Sequence[str], positions: Callable[[int], Sequence[int]] | None
+    ) -> str:
         """What was not finite, when, and in which samples."""
-        bad = [name for name, finite in zip(names, self._values.tolist(), strict=True) if not finite]
+        bad = [
+            name for name, finite in zip(names, self._values.tolist(), strict=True) if not finite
+        ]
         text = f"after {self.step} updates {', '.join(bad)} was not finite"
         if positions is None or self.step < 0:
             return text
         where = positions(self.step)
-        ours = [str(where[number]) for number, finite in enumerate(self._samples.tolist()) if not finite]
+        ours = [
+            str(where[number]) for number, finite in enumerate(self._samples.tolist()) if not finite
+        ]
         found = gathered((where[0], where[-1], ours))
         samples = [sample for _, _, theirs in found for sample in theirs]
         if samples:
@@ -142,7 +164,9 @@ def step_masked(optimiser: LightningOptimizer, finite: Tensor) -> None:
     _update(optimiser)
     for tensor in _changing(optimiser, finite.device):
         kept = before.get(id(tensor))  # none for state made by this very step, which begins at zero
-        tensor.copy_(torch.where(finite, tensor, torch.zeros_like(tensor) if kept is None else kept))
+        tensor.copy_(
+            torch.where(finite, tensor, torch.zeros_like(tensor) if kept is None else kept)
+        )
 
 
 def _update(optimiser: LightningOptimizer) -> None:
@@ -154,5 +178,11 @@ def _update(optimiser: LightningOptimizer) -> None:
 
 def _changing(optimiser: LightningOptimizer, device: torch.device) -> list[Tensor]:
     parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
-    states = [value for parameter in parameters for value in optimiser.state.get(parameter, {}).values()]
-    return [tensor for tensor in (*parameters, *states) if isinstance(tensor, Tensor) and tensor.device == device]
+    states = [
+        value for parameter in parameters for value in optimiser.state.get(parameter, {}).values()
+    ]
+    return [
+        tensor
+        for tensor in (*parameters, *states)
+        if isinstance(tensor, Tensor) and tensor.device == device
+    ]

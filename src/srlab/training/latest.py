@@ -20,7 +20,9 @@ class Latest(nn.Module):
     def __init__(self, names: Sequence[str]) -> None:
         super().__init__()
         self.names = tuple(names)
-        self.register_buffer("values", torch.full((len(self.names),), torch.inf))  # stands for none so far
+        self.register_buffer(
+            "values", torch.full((len(self.names),), torch.inf)
+        )  # stands for none so far
 
     @torch.no_grad()
     def note(self, values: Mapping[str, Tensor]) -> None:

@@ -11,19 +11,25 @@ from lightning.pytorch.core.optimizer import LightningOptimizer, do_nothing_clos
 from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
-from srlab.bundle import CARD_KEY, ModelCard
-from srlab.super_resolver import SuperResolver
+from srlab.models.bundle import CARD_KEY, ModelCard
+from srlab.models.super_resolver import SuperResolver
 from srlab.training.adversary import OF_DISCRIMINATOR, Adversary
-from srlab.training.conditions import conditions, warn_of_changes
 from srlab.training.ema import EMA
 from srlab.training.guard import Guard
 from srlab.training.latest import Latest
-from srlab.training.loss_scale import LossScale
-from srlab.training.optimisation import Training
-from srlab.training.ranks import average, check_strategy, keep_to_each, no_exchange, reseed
+from srlab.training.losses import Batch, Gathered, Losses
+from srlab.training.optimisers.loss_scale import LossScale
+from srlab.training.optimisers.optimisation import Training
+from srlab.training.optimisers.schedulers import Scheduler, Validated
+from srlab.training.processes.conditions import conditions, warn_of_changes
+from srlab.training.processes.ranks import (
+    average,
+    check_strategy,
+    keep_to_each,
+    no_exchange,
+    reseed,
+)
 from srlab.training.schedule import Schedule
-from srlab.training.schedulers import Scheduler, Validated
-from srlab.training.update import Batch, Gathered, Losses
 from srlab.training.validation import Validation
 
 
@@ -55,7 +61,9 @@ class GAN(LightningModule):
         self.content = losses.content
         self.adversary = adversary
         self.discriminator = adversary.discriminator if adversary else None
-        self.training_of = {"generator": training} | ({"discriminator": adversary.training} if adversary else {})
+        self.training_of = {"generator": training} | (
+            {"discriminator": adversary.training} if adversary else {}
+        )
         self.schedule = schedule
         self.ema = ema
         self.guard = guard
@@ -72,7 +80,9 @@ class GAN(LightningModule):
     @property
     def networks(self) -> dict[str, nn.Module]:
         """The generator and, if there is one, the discriminator."""
-        return {"generator": self.generator} | ({"discriminator": self.discriminator} if self.discriminator else {})
+        return {"generator": self.generator} | (
+            {"discriminator": self.discriminator} if self.discriminator else {}
+        )
 
     def super_resolver(self) -> SuperResolver:
         """The model as it is used: the averaged generator, if there is an average, and the normaliser."""
@@ -85,7 +95,7 @@ class GAN(LightningModule):
         if self.ema:
             keep_to_each(self, "ema")
 
-    def configure_optimizers(self) -> Any:  # noqa: ANN401 (Lightning's own type is a union of nine)
+    def configure_optimizers(self) -> Any:
         """One optimiser and one scheduler for each network."""
         pairs = [self.training_of[name].build(network) for name, network in self.networks.items()]
         return [optimiser for optimiser, _ in pairs], [scheduler for _, scheduler in pairs]
@@ -99,7 +109,11 @@ class GAN(LightningModule):
         self.guard.remember(self.networks.values())
         with no_exchange(self.trainer.model):  # all at once in the end
             gathered = self.losses.gather(
-                micro_batches, self.manual_backward, step=step, adversary=self.adversary, schedule=self.schedule
+                micro_batches,
+                self.manual_backward,
+                step=step,
+                adversary=self.adversary,
+                schedule=self.schedule,
             )
         values = self._update(gathered, step)
         if self.ema:
@@ -113,8 +127,13 @@ class GAN(LightningModule):
         values = dict(gathered.values)
         updated = ["generator", *(["discriminator"] if "loss/discriminator" in values else [])]
         networks = {name: self.networks[name] for name in updated}
-        gradients = {name: [p.grad for p in net.parameters() if p.grad is not None] for name, net in networks.items()}
-        statistics = [b for net in self.networks.values() for b in net.buffers() if b.is_floating_point()]
+        gradients = {
+            name: [p.grad for p in net.parameters() if p.grad is not None]
+            for name, net in networks.items()
+        }
+        statistics = [
+            b for net in self.networks.values() for b in net.buffers() if b.is_floating_point()
+        ]
         average([*values.values(), *chain(*gradients.values()), *statistics])
         optimisers = self._optimisers()
         scale = LossScale(getattr(self.trainer.precision_plugin, "scaler", None))
@@ -143,13 +162,17 @@ class GAN(LightningModule):
         if self.global_step % self.trainer.log_every_n_steps:  # type: ignore[attr-defined]
             return
         self.report_bad_updates()
-        weights = self.adversary.weights(self.schedule.share(self.global_step)) if self.adversary else {}
+        weights = (
+            self.adversary.weights(self.schedule.share(self.global_step)) if self.adversary else {}
+        )
         rates = {
             f"lr/{name}": float(scheduler.get_last_lr()[0])
             for name, scheduler in zip(self.networks, self._schedulers(), strict=True)
         }
         latest = self.latest.known()
-        self.record({**values, **latest, **rates, "weight/adversarial": weights.get("adversarial", 0.0)})
+        self.record(
+            {**values, **latest, **rates, "weight/adversarial": weights.get("adversarial", 0.0)}
+        )
 
     def report_bad_updates(self) -> None:
         """Raise or warn of updates that were left out; the host waits for the device."""
@@ -194,7 +217,13 @@ class GAN(LightningModule):
 
     def _optimisers(self) -> dict[str, LightningOptimizer]:
         optimisers: Any = self.optimizers()  # a list, but for a single one
-        return dict(zip(self.networks, optimisers if isinstance(optimisers, list) else [optimisers], strict=True))
+        return dict(
+            zip(
+                self.networks,
+                optimisers if isinstance(optimisers, list) else [optimisers],
+                strict=True,
+            )
+        )
 
     def _schedulers(self) -> list[Scheduler]:
         return [config.scheduler for config in self.trainer.lr_scheduler_configs]  # type: ignore[misc]

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from srlab.losses import Ramp
 from srlab.losses.ramp import Shape
+from srlab.mistakes import Mistake
 
 
 @dataclass(frozen=True)
@@ -29,25 +30,32 @@ class Schedule:
     pause_above: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("pretrain_steps", "ramp_steps", "discriminator_warmup_steps", "discriminator_every"):
+        for name in (
+            "pretrain_steps",
+            "ramp_steps",
+            "discriminator_warmup_steps",
+            "discriminator_every",
+        ):
             if getattr(self, name) % 1:
-                raise ValueError(f"schedule.{name} is {getattr(self, name)}; give a whole number of generator updates.")
+                raise Mistake(
+                    f"schedule.{name} is {getattr(self, name)}; give a whole number of generator updates."
+                )
         if min(self.pretrain_steps, self.ramp_steps) < 0:
-            raise ValueError(
+            raise Mistake(
                 f"schedule.pretrain_steps {self.pretrain_steps} and schedule.ramp_steps {self.ramp_steps} count "
                 "generator updates; they cannot be negative."
             )
         if not 0 <= self.discriminator_warmup_steps <= self.pretrain_steps:
-            raise ValueError(
+            raise Mistake(
                 f"schedule.discriminator_warmup_steps is {self.discriminator_warmup_steps}; they are the last of "
                 f"pretraining, so give 0 to {self.pretrain_steps} (schedule.pretrain_steps)."
             )
         if self.discriminator_every < 1:
-            raise ValueError(
+            raise Mistake(
                 f"schedule.discriminator_every is {self.discriminator_every}; give a number of generator updates >= 1."
             )
         if self.pause_above is not None and not 0 < self.pause_above < 1:
-            raise ValueError(
+            raise Mistake(
                 f"schedule.pause_above is {self.pause_above}; give a difference of probabilities between 0 and 1, "
                 "or null."
             )

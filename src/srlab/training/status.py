@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from srlab.io.files import replaced
+from srlab.files import replaced
+from srlab.mistakes import Mistake
 
 STATUS = "status.json"
 Outcome = Literal["completed", "stopped early", "diverged"]
@@ -34,7 +35,9 @@ class Status:
         """Write `status.json` to a run's folder; it is there only complete."""
         finite = self.best is not None and math.isfinite(self.best)  # JSON has no infinities
         with replaced(folder / STATUS) as unfinished:
-            unfinished.write_text(json.dumps(asdict(self) | {"best": self.best if finite else None}) + "\n")
+            unfinished.write_text(
+                json.dumps(asdict(self) | {"best": self.best if finite else None}) + "\n"
+            )
 
 
 def read_status(folder: Path) -> Status | None:
@@ -43,4 +46,6 @@ def read_status(folder: Path) -> Status | None:
     try:
         return Status(**json.loads(path.read_text())) if path.is_file() else None
     except (ValueError, TypeError) as error:
-        raise ValueError(f"{path} is no status that srlab wrote: delete it if the run is to go on.") from error
+        raise Mistake(
+            f"{path} is no status that srlab wrote: delete it if the run is to go on."
+        ) from error

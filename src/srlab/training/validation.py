@@ -9,11 +9,11 @@ from torch import Tensor
 
 from srlab.degradations import Degradation
 from srlab.metrics import Metric, View, scores
+from srlab.models.super_resolver import SuperResolver
 from srlab.nn.resample import enlarge
-from srlab.super_resolver import SuperResolver
 from srlab.training.adversary import Adversary
-from srlab.training.ranks import by_view
-from srlab.training.update import one_draw, without_hidden
+from srlab.training.losses import one_draw, without_hidden
+from srlab.training.processes.ranks import by_view
 
 
 class Validation:
@@ -25,7 +25,12 @@ class Validation:
     """
 
     def __init__(
-        self, *, metrics: Mapping[str, Metric], degradation: Degradation, data_range: float, crop: Sequence[int]
+        self,
+        *,
+        metrics: Mapping[str, Metric],
+        degradation: Degradation,
+        data_range: float,
+        crop: Sequence[int],
     ) -> None:
         self.metrics = dict(metrics)
         self.degradation = degradation
@@ -60,7 +65,9 @@ class Validation:
         self._found[number] = {f"val/{name}": value for name, value in found.items()}
         return sr
 
-    def _accuracies(self, adversary: Adversary, sr: Tensor, hr: Tensor, valid: Tensor | None) -> dict[str, Tensor]:
+    def _accuracies(
+        self, adversary: Adversary, sr: Tensor, hr: Tensor, valid: Tensor | None
+    ) -> dict[str, Tensor]:
         """Those of the discriminator, if the view has a crop to judge."""
         if any(side > own for side, own in zip(self.crop, hr.shape[2:], strict=True)):
             return {}
@@ -77,10 +84,16 @@ class Validation:
 
     def means(self) -> dict[str, Tensor]:
         """The mean of each score over all views in which it is defined, to the bit the same on any number of ranks."""
-        ours = {number: {name: value.cpu() for name, value in found.items()} for number, found in self._found.items()}
+        ours = {
+            number: {name: value.cpu() for name, value in found.items()}
+            for number, found in self._found.items()
+        }
         every = [*by_view(ours).values()]
         names = dict.fromkeys(name for found in every for name in found)
-        return {name: torch.cat([found[name] for found in every if name in found]).nanmean() for name in names}
+        return {
+            name: torch.cat([found[name] for found in every if name in found]).nanmean()
+            for name in names
+        }
 
 
 def crops_of(image: Tensor, size: Sequence[int]) -> Tensor:

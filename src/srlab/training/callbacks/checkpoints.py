@@ -13,7 +13,8 @@ from lightning import Callback, LightningModule, Trainer
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.trainer.states import TrainerFn
 
-from srlab.bundle import load_checkpoint
+from srlab.mistakes import FailedWrite, Mistake
+from srlab.models.bundle import load_checkpoint
 from srlab.training.module import GAN
 
 
@@ -28,9 +29,11 @@ class Checkpoints(Callback):
     what they did at a step is in its checkpoint.
     """
 
-    def __init__(self, *, folder: str, every: int, monitor: str, mode: Literal["max", "min"], keep: int = 1) -> None:
+    def __init__(
+        self, *, folder: str, every: int, monitor: str, mode: Literal["max", "min"], keep: int = 1
+    ) -> None:
         if min(every, keep) < 1 or mode not in ("max", "min"):
-            raise ValueError(
+            raise Mistake(
                 f"checkpoints got every={every}, keep={keep}, mode={mode!r}; give every and keep >= 1 and mode 'max' "
                 "or 'min'."
             )
@@ -67,8 +70,12 @@ class Checkpoints(Callback):
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: object) -> None:
         """Write the last checkpoint when it is due and no validation follows at this step."""
         if trainer.global_step >= trainer.max_steps:
-            trainer.should_stop = True  # so that Lightning validates once more, and the last step has its scores
-        if not validation_follows(trainer) and (trainer.should_stop or trainer.global_step % self.every == 0):
+            trainer.should_stop = (
+                True  # so that Lightning validates once more, and the last step has its scores
+            )
+        if not validation_follows(trainer) and (
+            trainer.should_stop or trainer.global_step % self.every == 0
+        ):
             self.write(trainer, pl_module)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -76,7 +83,9 @@ class Checkpoints(Callback):
         if not trainer.sanity_checking and trainer.state.fn == TrainerFn.FITTING:
             self.write(trainer, pl_module, rank=self._rank(trainer))
 
-    def write(self, trainer: Trainer, pl_module: LightningModule, *, rank: int | None = None) -> None:
+    def write(
+        self, trainer: Trainer, pl_module: LightningModule, *, rank: int | None = None
+    ) -> None:
         """Write the last checkpoint, which has that rank, from 0, among the best; on all processes."""
         assert isinstance(pl_module, GAN)
         for logger in trainer.loggers:
@@ -95,7 +104,7 @@ class Checkpoints(Callback):
     def _rank(self, trainer: Trainer) -> int | None:
         """Enter the validation's value among the best; None if it is none of them."""
         if self.monitor not in trainer.callback_metrics:
-            raise ValueError(
+            raise Mistake(
                 f"checkpoints monitor {self.monitor!r}, which validation does not report; it reports "
                 f"{', '.join(sorted(trainer.callback_metrics))}."
             )
@@ -103,7 +112,9 @@ class Checkpoints(Callback):
         rank = sum(not self._better(value, other) for other, _ in self.kept)
         if not math.isfinite(value) or rank >= self.keep:
             return None
-        self.kept = [*self.kept[:rank], (value, trainer.global_step), *self.kept[rank:]][: self.keep]
+        self.kept = [*self.kept[:rank], (value, trainer.global_step), *self.kept[rank:]][
+            : self.keep
+        ]
         return rank
 
     def _better(self, value: float, than: float) -> bool:
@@ -157,10 +168,14 @@ class _Durable(TorchCheckpointIO):
     its former state is a good checkpoint, too.
     """
 
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: object = None) -> None:
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: object = None
+    ) -> None:
         """Write and wait for the disk."""
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        Path(path).unlink(missing_ok=True)  # what a kill left may be the same file as one of the best
+        Path(path).unlink(
+            missing_ok=True
+        )  # what a kill left may be the same file as one of the best
         try:
             with Path(path).open("wb") as file:
                 torch.save(checkpoint, file)
@@ -168,7 +183,7 @@ class _Durable(TorchCheckpointIO):
                 os.fsync(file.fileno())
         except (OSError, RuntimeError) as error:  # torch tells of a full disk by a RuntimeError
             Path(path).unlink(missing_ok=True)
-            raise OSError(
+            raise FailedWrite(
                 f"a checkpoint could not be written to {Path(path).parent}: {' '.join(str(error).split())}. If the "
                 "disk is full, make room; the checkpoints before are whole, and resume=last goes on from there."
             ) from error

@@ -14,6 +14,7 @@ from torch.utils.hooks import RemovableHandle
 
 from srlab.adversarial import WGAN
 from srlab.losses.weighted import LossValue
+from srlab.mistakes import Diverged, Mistake
 from srlab.training.module import GAN
 
 log = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ class Divergence(Callback):
 
     def __init__(self, *, factor: float = 100, patience: int = 3, warn_after: int = 30) -> None:
         if factor <= 1 or min(patience, warn_after) < 1:
-            raise ValueError(
+            raise Mistake(
                 f"divergence got factor={factor}, patience={patience}, warn_after={warn_after}; give a factor > 1 "
                 "and counts >= 1."
             )
@@ -116,11 +117,15 @@ class Divergence(Callback):
                 self._watch_game(values, pl_module, step)
         found = trainer.strategy.broadcast(found)
         if found is not None:
-            raise FloatingPointError(found)
+            raise Diverged(found)
 
-    def _exploded(self, values: Mapping[str, float], terms: list[str], step: int, *, last: bool) -> str | None:
+    def _exploded(
+        self, values: Mapping[str, float], terms: list[str], step: int, *, last: bool
+    ) -> str | None:
         """What to say of a content loss that has exploded."""
-        present = {f"loss/{name}": values[f"weighted/{name}"] for name in terms if f"loss/{name}" in values}
+        present = {
+            f"loss/{name}": values[f"weighted/{name}"] for name in terms if f"loss/{name}" in values
+        }
         total = sum(abs(weighted) for weighted in present.values())
         if not math.isfinite(total):
             return None
@@ -150,7 +155,9 @@ class Divergence(Callback):
             norm = values.get(name, math.nan)
             if not math.isfinite(norm):
                 continue
-            if len(self._usual.get(name, [])) > WINDOW // 2 and norm > self.factor * self._median(name):
+            if len(self._usual.get(name, [])) > WINDOW // 2 and norm > self.factor * self._median(
+                name
+            ):
                 self._warn(
                     name,
                     f"the norm of the {network}'s gradient is {norm:.3g}, where {self._median(name):.3g} is usual; "

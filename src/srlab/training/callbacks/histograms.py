@@ -12,10 +12,11 @@ import torch
 from lightning import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 
+from srlab.mistakes import Mistake
 from srlab.report.pictures import thinned
-from srlab.training.loggers import Histogram, histogram, log_histogram, watching
+from srlab.training.loggers.visual import Histogram, histogram, log_histogram, watching
 from srlab.training.module import GAN
-from srlab.training.ranks import by_view
+from srlab.training.processes.ranks import by_view
 
 Limits = tuple[float, float]
 
@@ -34,7 +35,7 @@ class Histograms(Callback):
     def __init__(self, *, every: int | None = None, bins: int = 64, depth: int = 1) -> None:
         for name, value in (("every", every), ("bins", bins), ("depth", depth)):
             if value is not None and value < 1:
-                raise ValueError(f"histograms got {name}={value}; give a number >= 1.")
+                raise Mistake(f"histograms got {name}={value}; give a number >= 1.")
         self.every = every
         self.bins = bins
         self.depth = depth
@@ -50,7 +51,9 @@ class Histograms(Callback):
             if network is not None and watching(trainer):
                 for part, parameters in self._parts(network):
                     self._log(trainer, f"weights/{name}/{part}", self._of(parameters))
-                    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+                    gradients = [
+                        parameter.grad for parameter in parameters if parameter.grad is not None
+                    ]
                     self._log(trainer, f"gradients/{name}/{part}", self._of(gradients))
 
     def _due(self, trainer: Trainer) -> bool:
@@ -80,8 +83,8 @@ class Histograms(Callback):
         self,
         trainer: Trainer,
         pl_module: LightningModule,
-        outputs: Any,  # noqa: ANN401 (Lightning's type; here the SR batch)
-        batch: Any,  # noqa: ANN401 (Lightning's type; here a batch of pairs)
+        outputs: Any,
+        batch: Any,
         batch_idx: int,
         *_: object,
     ) -> None:
@@ -101,11 +104,18 @@ class Histograms(Callback):
         samples, self._samples = self._samples, {}
         ranges = by_view({view: [_range(band) for band in hr] for view, (_, hr) in samples.items()})
         limits = [_limits(band) for band in zip(*ranges.values(), strict=True)]
-        counts = by_view({view: [self._counts(image, limits) for image in pair] for view, pair in samples.items()})
+        counts = by_view(
+            {
+                view: [self._counts(image, limits) for image in pair]
+                for view, pair in samples.items()
+            }
+        )
         if not trainer.is_global_zero:
             return
         for image, views in zip(("sr", "hr"), zip(*counts.values(), strict=True), strict=True):
-            for channel, band in zip(pl_module.card.channels, zip(*views, strict=True), strict=True):
+            for channel, band in zip(
+                pl_module.card.channels, zip(*views, strict=True), strict=True
+            ):
                 self._log(trainer, f"values/{channel}/{image}", _sum(band))
 
     def _counts(self, bands: Tensor, limits: Iterable[Limits | None]) -> list[Histogram | None]:
@@ -131,7 +141,9 @@ def _limits(ranges: Sequence[Limits]) -> Limits | None:
 def _sum(counted: Iterable[Histogram | None]) -> Histogram | None:
     """The histogram of all values of which some with the same bins count a part each."""
     some = [each for each in counted if each is not None]
-    return Histogram(np.sum([each.counts for each in some], axis=0), some[0].edges) if some else None
+    return (
+        Histogram(np.sum([each.counts for each in some], axis=0), some[0].edges) if some else None
+    )
 
 
 def _by_band(image: Tensor, valid: Tensor | None) -> Tensor:

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from srlab.nn.resample import enlarge
 from srlab.report.pictures import View, beside, displayable
-from srlab.training.loggers import log_image, watching
+from srlab.training.loggers.visual import log_image, watching
 from srlab.training.module import GAN
-from srlab.training.ranks import by_view
+from srlab.training.processes.ranks import by_view
 
 
 class ImageGrid(Callback):
@@ -48,8 +48,8 @@ class ImageGrid(Callback):
         self,
         trainer: Trainer,
         pl_module: LightningModule,
-        outputs: Any,  # noqa: ANN401 (Lightning's type; here the SR batch)
-        batch: Any,  # noqa: ANN401 (Lightning's type; here a batch of pairs)
+        outputs: Any,
+        batch: Any,
         batch_idx: int,
         *_: object,
     ) -> None:
@@ -77,7 +77,13 @@ class ImageGrid(Callback):
         if lr.shape[1] == hr.shape[1]:
             images = [_repeated(lr, scale), enlarge(lr, scale), *images]
         shown = [
-            displayable(image[0], like=images[-1][0], channels=self.channels, stretch=self.stretch, view=self.view)
+            displayable(
+                image[0],
+                like=images[-1][0],
+                channels=self.channels,
+                stretch=self.stretch,
+                view=self.view,
+            )
             for image in images
         ]
         return beside(shown) if sr.ndim == 4 else torch.cat(shown, dim=1)

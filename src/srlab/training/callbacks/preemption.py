@@ -13,7 +13,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import distributed
 
 from srlab.training.callbacks.checkpoints import Checkpoints, validation_follows
-from srlab.training.ranks import is_child
+from srlab.training.processes.ranks import is_child
 
 log = logging.getLogger(__name__)
 

@@ -51,8 +51,13 @@ class Progress(ProgressBar):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Show the new scores."""
         if self._bar is not None:
-            scores = {name.removeprefix("val/"): f"{float(v):.4g}" for name, v in trainer.callback_metrics.items()}
-            self._bar.set_postfix({name: scores[name] for name in ("psnr", "ssim") if name in scores})
+            scores = {
+                name.removeprefix("val/"): f"{float(v):.4g}"
+                for name, v in trainer.callback_metrics.items()
+            }
+            self._bar.set_postfix(
+                {name: scores[name] for name in ("psnr", "ssim") if name in scores}
+            )
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Close the bar."""

@@ -1,0 +1,40 @@
+"""Axes and windows: one number for each spatial axis, one slice for each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from srlab.mistakes import Mistake
+
+Window = tuple[slice, ...]
+"""One ``slice(start, stop)`` of pixels for each spatial axis."""
+
+
+def per_axis(value: int | Sequence[int], spatial_dims: int) -> tuple[int, ...]:
+    """Give one integer for each spatial axis: ``4 -> (4, 4)`` and ``[1, 4, 4] -> (1, 4, 4)``.
+
+    Raises a `Mistake` where an entry is below 1, or where their number is not `spatial_dims`.
+    """
+    axes = (
+        tuple(value) if isinstance(value, Sequence) else (value,) * check_spatial_dims(spatial_dims)
+    )
+    if len(axes) != spatial_dims or not all(is_count(entry, least=1) for entry in axes):
+        raise Mistake(
+            f"got {value!r} for {spatial_dims} spatial axes; give one integer >= 1, or one for "
+            "each axis."
+        )
+    return axes
+
+
+def check_spatial_dims(spatial_dims: int) -> int:
+    """Return `spatial_dims` if it is 2 or 3, and raise a `Mistake` otherwise."""
+    if spatial_dims not in (2, 3):
+        raise Mistake(
+            f"spatial_dims is {spatial_dims!r}; it must be 2 (images) or 3 (volumes, video)."
+        )
+    return spatial_dims
+
+
+def is_count(value: object, *, least: int = 0) -> bool:
+    """Whether `value` is an integer, and no boolean, of at least `least`."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least

@@ -1,0 +1,46 @@
+"""How GDAL is called: with settings under which damage is an error and memory is bounded, and in plain words."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import rasterio
+from rasterio._err import CPLE_BaseError
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+
+from srlab.mistakes import Mistake
+
+_SETTINGS = {  # the environment may say otherwise
+    "GDAL_CACHEMAX": 256 * 2**20,  # bytes; GDAL takes 5 % of the machine, in every process
+    "GDAL_ERROR_ON_LIBJPEG_WARNING": "YES",  # damage inside a JPEG is a mere warning
+    "GDAL_PNG_WHOLE_IMAGE_OPTIM": "NO",  # this fast path fills a truncated PNG with zeros, silently
+    "GDAL_TIFF_INTERNAL_MASK": "YES",  # no .msk file beside the output
+}
+
+
+@contextmanager
+def gdal(failure: str, *, error: type[Mistake] = Mistake, sidecars: bool = True) -> Iterator[None]:
+    """Make what GDAL cannot do an `error` of one line: `failure`, then GDAL's reason.
+
+    Without `sidecars` no ``.aux.xml`` is read or written.
+    """
+    settings = {key: value for key, value in _SETTINGS.items() if key not in os.environ}
+    try:
+        with (
+            rasterio.Env(**settings, **({} if sidecars else {"GDAL_PAM_ENABLED": "NO"})),
+            warnings.catch_warnings(),
+        ):
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)  # photographs lie nowhere
+            yield
+    except (RasterioError, CPLE_BaseError) as problem:
+        raise error(f"{failure} ({_reason(problem)}).") from problem
+
+
+def _reason(problem: BaseException) -> str:
+    """Return the first cause in a line: rasterio's own message often only points to it."""
+    while problem.__cause__ is not None:
+        problem = problem.__cause__
+    return " ".join(str(problem).split()).rstrip(".")

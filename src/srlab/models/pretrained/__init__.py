@@ -1,0 +1,1 @@
+"""Weights that others have published, and how they fit our generators."""

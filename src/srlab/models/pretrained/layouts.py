@@ -1,0 +1,266 @@
+"""How published files name their tensors, and the names that these have in our generators.
+
+A new layout is one more entry of `LAYOUTS`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from torch import nn
+
+from srlab.generators import RCAB, RRDB, Compact, MSRResNet, Residual
+
+Names = Sequence[tuple[str, str | Callable[..., str] | None]]
+"""Their name as a regular expression, and ours: as it stands, made from the numbers found, or None where we do without.
+
+The last part of a name, ``weight`` or ``bias``, is left out on both sides. A number may be counted from the end, as in
+Python: ``body.-1`` is the last of the body, in the file or in our generator.
+"""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How one program names the tensors of one network."""
+
+    origin: str
+    """Whose network it is, for messages."""
+
+    kind: type[nn.Module]
+    """Our generator."""
+
+    marks: tuple[str, ...]
+    """Tensors that, all together, give the layout away."""
+
+    names: Names
+
+    takes: str
+    """What the network takes and returns, which the normaliser must provide."""
+
+    @property
+    def choice(self) -> str:
+        """The name of our generator's YAML."""
+        return self.kind.__name__.lower()
+
+
+_UNIT = "RGB in 0–1"
+_CENTRED = "RGB in 0–255 less the mean of its training images"
+
+_RRDB: Names = (
+    (r"conv_first", "head"),
+    (
+        r"(?:body|RRDB_trunk)\.(\d+)\.(?:rdb|RDB)([1-3])\.conv([1-5])",
+        lambda n, block, layer: f"trunk.{n}.blocks.{block - 1}.convs.{layer - 1}",
+    ),
+    (r"conv_body|trunk_conv", "trunk.-1"),
+    (r"(?:conv_up|upconv)([1-9])", lambda n: f"upsampler.{3 * n - 2}"),
+    (r"conv_hr|HRconv", "refine.0"),
+    (r"conv_last", "tail"),
+)
+
+_RRDB_NUMBERED: Names = (
+    (r"model\.0", "head"),
+    (
+        r"model\.1\.sub\.(\d+)\.RDB([1-3])\.conv([1-5])\.0",
+        lambda n, block, layer: f"trunk.{n}.blocks.{block - 1}.convs.{layer - 1}",
+    ),
+    (r"model\.1\.sub\.-1", "trunk.-1"),
+    (r"model\.-1", "tail"),
+    (r"model\.-3", "refine.0"),
+    (r"model\.(\d+)", lambda n: f"upsampler.{n - 2}"),
+)
+
+_MSRRESNET: Names = (
+    (r"conv_first", "head.0"),
+    (
+        r"(?:body|recon_trunk)\.(\d+)\.conv([12])",
+        lambda n, layer: f"trunk.{n}.body.{2 * layer - 2}",
+    ),
+    (r"upconv([1-9])", lambda n: f"upsampler.{3 * n - 3}"),
+    (r"conv_hr|HRconv", "refine.0"),
+    (r"conv_last", "tail"),
+)
+
+_COMPACT: Names = (
+    (r"body\.([01])", "head.{}"),
+    (r"body\.-1", "tail.0"),
+    (r"body\.(\d+)", lambda n: f"trunk.{n // 2 - 1}.{n % 2}"),
+)
+
+_EDSR: Names = (
+    (r"conv_first", "network.head"),
+    (r"body\.(\d+)\.conv([12])", lambda n, layer: f"network.trunk.{n}.body.{2 * layer - 2}"),
+    (r"conv_after_body", "network.trunk.-1"),
+    (r"upsample\.(\d+)", lambda n: f"network.upsampler.{3 * n // 2}"),
+    (r"conv_last", "network.tail"),
+)
+
+_EDSR_OFFICIAL: Names = (
+    (r"head\.0", "network.head"),
+    (r"body\.(\d+)\.body\.(\d)", "network.trunk.{}.body.{}"),
+    (r"body\.-1", "network.trunk.-1"),
+    (r"tail\.0\.(\d+)", lambda n: f"network.upsampler.{3 * n // 2}"),
+    (r"tail\.1", "network.tail"),
+    (r"sub_mean|add_mean", None),
+)
+
+_RCAN: Names = (
+    (r"conv_first", "network.head"),
+    (r"body\.(\d+)\.residual_group\.(\d+)\.rcab\.(\d)", "network.trunk.{}.body.{}.body.{}"),
+    (
+        r"body\.(\d+)\.residual_group\.(\d+)\.rcab\.3\.attention\.(\d)",
+        "network.trunk.{}.body.{}.body.3.gate.{}",
+    ),
+    (r"body\.(\d+)\.conv", "network.trunk.{}.body.-1"),
+    (r"conv_after_body", "network.trunk.-1"),
+    (r"upsample\.(\d+)", lambda n: f"network.upsampler.{3 * n // 2}"),
+    (r"conv_last", "network.tail"),
+)
+
+_RCAN_OFFICIAL: Names = (
+    (r"head\.0", "network.head"),
+    (r"body\.(\d+)\.body\.(\d+)\.body\.(\d)", "network.trunk.{}.body.{}.body.{}"),
+    (
+        r"body\.(\d+)\.body\.(\d+)\.body\.3\.conv_du\.(\d)",
+        lambda group, n, layer: f"network.trunk.{group}.body.{n}.body.3.gate.{layer + 1}",
+    ),
+    (r"body\.(\d+)\.body\.-1", "network.trunk.{}.body.-1"),
+    (r"body\.-1", "network.trunk.-1"),
+    (r"tail\.0\.(\d+)", lambda n: f"network.upsampler.{3 * n // 2}"),
+    (r"tail\.1", "network.tail"),
+    (r"sub_mean|add_mean", None),
+)
+
+LAYOUTS = (
+    Layout(
+        "an RRDBNet of BasicSR",
+        RRDB,
+        ("conv_first.weight", "body.0.rdb1.conv1.weight"),
+        _RRDB,
+        _UNIT,
+    ),
+    Layout(
+        "an RRDBNet of ESRGAN",
+        RRDB,
+        ("conv_first.weight", "RRDB_trunk.0.RDB1.conv1.weight"),
+        _RRDB,
+        _UNIT,
+    ),
+    Layout(
+        "a numbered RRDBNet of ESRGAN",
+        RRDB,
+        ("model.0.weight", "model.1.sub.0.RDB1.conv1.0.weight"),
+        _RRDB_NUMBERED,
+        _UNIT,
+    ),
+    Layout(
+        "an MSRResNet of BasicSR",
+        MSRResNet,
+        ("conv_first.weight", "body.0.conv1.weight", "upconv1.weight"),
+        _MSRRESNET,
+        _UNIT,
+    ),
+    Layout(
+        "an MSRResNet of MMSR",
+        MSRResNet,
+        ("conv_first.weight", "recon_trunk.0.conv1.weight", "upconv1.weight"),
+        _MSRRESNET,
+        _UNIT,
+    ),
+    Layout(
+        "an SRVGGNetCompact of Real-ESRGAN",
+        Compact,
+        ("body.0.weight", "body.2.weight"),
+        _COMPACT,
+        _UNIT,
+    ),
+    Layout(
+        "an EDSR of BasicSR",
+        Residual,
+        ("conv_first.weight", "body.0.conv1.weight", "conv_after_body.weight"),
+        _EDSR,
+        _CENTRED,
+    ),
+    Layout(
+        "an EDSR of its authors",
+        Residual,
+        ("head.0.weight", "body.0.body.0.weight", "tail.1.weight"),
+        _EDSR_OFFICIAL,
+        _CENTRED,
+    ),
+    Layout(
+        "an RCAN of BasicSR",
+        RCAB,
+        ("conv_first.weight", "body.0.residual_group.0.rcab.0.weight"),
+        _RCAN,
+        _CENTRED,
+    ),
+    Layout(
+        "an RCAN of its authors",
+        RCAB,
+        ("head.0.weight", "body.0.body.0.body.0.weight", "tail.1.weight"),
+        _RCAN_OFFICIAL,
+        _CENTRED,
+    ),
+)
+
+
+def recognise(names: Iterable[str]) -> Layout | None:
+    """The layout whose marks the names bear, or None."""
+    given = set(names)
+    return next((layout for layout in LAYOUTS if given.issuperset(layout.marks)), None)
+
+
+def translate(layout: Layout, names: Iterable[str], own: Iterable[str]) -> dict[str, str | None]:
+    """Map each name of a file to ours, to None if we do without, or to itself if the layout does not know it."""
+    given, wanted = _Numbers(names), _Numbers(own)
+    result: dict[str, str | None] = {}
+    for name in given.names:
+        stem, dot, parameter = name.rpartition(".")
+        ours = _translated(layout.names, (stem, given.from_the_end(stem)), default=stem)
+        result[name] = ours and wanted.from_the_start(ours) + dot + parameter
+    return result
+
+
+def _translated(names: Names, spellings: Sequence[str], *, default: str) -> str | None:
+    for pattern, ours in names:
+        for spelling in spellings:
+            found = re.fullmatch(pattern, spelling)
+            if found and ours is not None:
+                numbers = map(int, found.groups())
+                return ours.format(*numbers) if isinstance(ours, str) else ours(*numbers)
+            if found:
+                return None
+    return default
+
+
+class _Numbers:
+    """How many numbered entries stand below each prefix of a set of names."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.names = list(names)
+        self.counts: dict[str, int] = {}
+        for name in self.names:
+            parts = name.split(".")
+            for depth, part in enumerate(parts):
+                if re.fullmatch(r"\d{1,6}", part):
+                    prefix = ".".join(parts[:depth])
+                    self.counts[prefix] = max(self.counts.get(prefix, 0), int(part) + 1)
+
+    def from_the_end(self, stem: str) -> str:
+        """``body.34`` of 35 as ``body.-1``; what does not end in a number, as it is."""
+        prefix, _, number = stem.rpartition(".")
+        return (
+            f"{prefix}.{int(number) - self.counts[prefix]}"
+            if re.fullmatch(r"\d{1,6}", number)
+            else stem
+        )
+
+    def from_the_start(self, stem: str) -> str:
+        """``trunk.-1`` of 17 as ``trunk.16``; what has no such number, as it is."""
+        prefix, minus, rest = stem.partition(".-1")
+        return (
+            f"{prefix}.{self.counts[prefix] - 1}{rest}" if minus and prefix in self.counts else stem
+        )

@@ -1,0 +1,1 @@
+"""Prediction: tiles, and the way of a scene through them."""

@@ -1,0 +1,1 @@
+"""Where scalars, pictures and histograms go."""

@@ -1,0 +1,1 @@
+"""What updates weights: optimisers, learning rates, bounds on gradients."""

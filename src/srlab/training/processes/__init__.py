@@ -1,0 +1,1 @@
+"""What a run shares with, or keeps from, other processes."""

@@ -1,0 +1,145 @@
+import subprocess
+import sys
+
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hypothesis import given
+from hypothesis import strategies as st
+from omegaconf import OmegaConf
+
+from srlab.axes import per_axis
+from srlab.cli import command as cli
+from srlab.cli.errors import one_line_errors
+
+AWKWARD = [
+    "scene (1).tif",
+    "x=1.tif",
+    "a[1].tif",
+    "a,b.tif",
+    "{a}.tif",
+    "a~b.tif",
+    "café é.tif",
+    "it's.tif",
+    'say "hi".tif',
+    "C:\\scenes\\a.tif",
+    "ends in \\",
+    "\\'",
+    "${x}.tif",
+    "\\${x}.tif",
+    "a#b.tif",
+    "null.tif",
+    "1",
+    "true",
+]
+
+
+def read_back(argument: str) -> str:
+    """What a command gets to see of an argument, through Hydra's parser and OmegaConf."""
+    override = OverridesParser.create().parse_override(argument)
+    return OmegaConf.create({"value": str(override.value())}).value
+
+
+@pytest.mark.parametrize("path", AWKWARD)
+@pytest.mark.parametrize(
+    "key",
+    [*sorted(cli.PATH_KEYS - {"hydra.run.dir", "hydra.sweep.dir"}), "loss.lpips.term.weights"],
+)
+def test_paths_survive_hydras_grammar(key, path):
+    (argument,) = cli.quoted([f"{key}={path}"])
+    assert read_back(argument) == path
+
+
+@given(st.text(st.characters(exclude_categories=["C", "Zl", "Zp"]), min_size=1))
+def test_any_text_survives_hydras_grammar(path):
+    quoted_by_the_user = len(path) > 1 and path[0] == path[-1] and path[0] in "'\""
+    if not quoted_by_the_user and not path.startswith("~") and path != "null":
+        assert read_back(*cli.quoted([f"input={path}"])) == path
+
+
+def test_home_is_expanded(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/someone")
+    assert read_back(*cli.quoted(["input=~/a b.tif"])) == "/home/someone/a b.tif"
+
+
+def test_other_arguments_are_left_alone():
+    arguments = [
+        "generator=rrdb",
+        "data.bands=[1,2]",
+        "-m",
+        "seed=1,2",
+        "resume=null",
+        "--cfg",
+        "job",
+    ]
+    assert cli.quoted(arguments) == arguments
+
+
+def test_a_path_can_be_swept():
+    assert cli.quoted(["-m", "data.root=a,b"]) == ["-m", "data.root=a,b"]
+    assert cli.quoted(["data.root=a,b"]) == ["data.root='a,b'"]
+
+
+def test_run_folder_keeps_its_interpolations():
+    assert cli.quoted(["hydra.run.dir=runs/${name}"]) == ["hydra.run.dir='runs/${name}'"]
+
+
+def test_bugs_keep_their_traceback_and_mistakes_do_not():
+    def library_error():
+        int("not a number")
+
+    with pytest.raises(ValueError, match="invalid literal"), one_line_errors():
+        library_error()
+    with pytest.raises(SystemExit) as exit_, one_line_errors():
+        per_axis(0, 2)
+    assert str(exit_.value.code).startswith("error: got 0 for 2 spatial axes")
+    assert "\n" not in str(exit_.value.code)
+
+
+def test_interruption_ends_in_one_line(capsys):
+    with pytest.raises(SystemExit) as exit_, one_line_errors():
+        raise KeyboardInterrupt
+    assert exit_.value.code == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_multirun_flag_may_stand_anywhere(tmp_path):
+    given = ["data.crop_size=50", "-m", "seed=1,2", "hydra.sweep.dir=sweep"]
+    command = [sys.executable, "-m", "srlab.train", *given]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert "unrecognized arguments" not in done.stderr
+    assert "multiple of the scale" in done.stderr
+    assert (tmp_path / "sweep" / "multirun.yaml").is_file()
+
+
+HEAVY = ("torch", "lightning", "torchmetrics", "rasterio", "skimage")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import srlab",
+        "import sys; sys.argv = ['train', '--help']; import srlab.train; srlab.train.main()",
+        "import sys; sys.argv = ['predict', '--help']; import srlab.predict; srlab.predict.main()",
+        "import sys; sys.argv = ['evaluate', '--help']; import srlab.evaluate; srlab.evaluate.main()",
+    ],
+)
+def test_heavy_libraries_stay_out_of_the_way(statement):
+    report = "import atexit, sys; atexit.register(lambda: print('LOADED', *sys.modules, file=sys.stderr))"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{report}\n{statement}"], capture_output=True, text=True, check=True
+    )
+    loaded = done.stderr.split("LOADED")[1].split()
+    assert "srlab" in loaded
+    assert not set(HEAVY) & set(loaded)
+
+
+@pytest.mark.parametrize("name", ["train", "predict", "evaluate"])
+def test_help_says_how_to_use_the_command(name):
+    done = subprocess.run(
+        [sys.executable, "-m", f"srlab.{name}", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert f"usage: python -m srlab.{name}" in done.stdout
+    assert "Example" in done.stdout

@@ -1,0 +1,310 @@
+import logging
+import math
+import subprocess
+import sys
+from types import SimpleNamespace
+from unittest.mock import Mock
+
+import pytest
+import torch
+from conftest import TINY
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from srlab.adversarial import BCE, WGAN
+from srlab.losses.weighted import LossValue
+from srlab.training.callbacks import Divergence
+from srlab.training.module import GAN
+from srlab.training.schedule import Schedule
+
+
+class Content(nn.Module):
+    """A content loss with given values."""
+
+    def __init__(self, *terms):
+        super().__init__()
+        self.entries = dict.fromkeys(terms)
+
+    def forward(self, terms, weighted):
+        as_tensors = [
+            {name: torch.tensor(float(v)) for name, v in values.items()}
+            for values in (terms, weighted)
+        ]
+        return LossValue(torch.zeros(()), *as_tensors)
+
+
+class Run:
+    """Updates with given values, every one of which is logged if `every` is 1."""
+
+    def __init__(self, callback, *terms, every=1, steps=10**9, objective=None, ramp_end=0):
+        self.callback = callback
+        self.trainer = SimpleNamespace(
+            global_step=0, log_every_n_steps=every, max_steps=steps, is_global_zero=True, sanity_checking=False,
+            strategy=SimpleNamespace(broadcast=lambda value: value),
+        )  # fmt: skip
+        self.module = Mock(
+            spec=GAN,
+            content=Content(*(terms or ["l1"])),
+            adversary=SimpleNamespace(objective=objective or BCE()),
+            schedule=Schedule(pretrain_steps=0, ramp_steps=ramp_end),
+            recorded={},
+            logged={},
+        )
+        callback.on_train_start(self.trainer, self.module)
+
+    def update(self, *, weights=None, more=None, **terms):
+        weights = weights or dict.fromkeys(terms, 1.0)
+        weighted = {name: weights[name] * value for name, value in terms.items()}
+        self.module.content(terms, weighted)
+        self.trainer.global_step += 1
+        if self.trainer.global_step % self.trainer.log_every_n_steps == 0:
+            self.module.recorded = {f"loss/{name}": value for name, value in terms.items()} | (
+                more or {}
+            )
+            self.module.recorded |= {f"weighted/{name}": value for name, value in weighted.items()}
+        self.callback.on_train_batch_end(self.trainer, self.module)
+
+    def stops_at(self, values):
+        """The number of the update at which it stops, from 1, or None."""
+        for number, value in enumerate(values, start=1):
+            try:
+                self.update(l1=value)
+            except FloatingPointError:
+                return number
+        return None
+
+
+@pytest.mark.parametrize(
+    ("values", "stopped"),
+    [
+        ([0.4, 0.3, 50, 50, 50, 50], 5),
+        ([0.4, 0.3, 50, 50, 0.3, 50, 50, 0.3], None),
+        ([0.4, 0.3, 20, 20, 20, 20], None),
+        ([0.4, 0.3, 2e30], 3),
+        (
+            [0.4, *(0.4 * 2**n for n in range(40))],
+            15,
+        ),  # the median of the first 13 is the 7th, of a 128th
+        ([*[10] * 60, *[0.01] * 30, 5, 5, 5], 93),
+        ([0.0, 0.0, 0.4, 0.4, 0.4, 0.4], None),
+        ([0.4, math.nan, math.inf, math.nan, math.nan], None),
+    ],
+    ids=[
+        "far",
+        "not in a row",
+        "not so far",
+        "beyond all",
+        "doubling",
+        "after training",
+        "from zero",
+        "the guard's",
+    ],
+)
+def test_run_stops_when_its_loss_explodes(values, stopped):
+    assert Run(Divergence()).stops_at(values) == stopped
+
+
+def test_losses_that_are_large_from_the_first_logged_step_on_have_exploded_before():
+    run = Run(Divergence(), every=50)
+    assert run.stops_at([0.4, *[1e9] * 999]) == 150
+
+
+@pytest.mark.parametrize(
+    ("steps", "logged"), [(30, 50), (120, 50)], ids=["before any is logged", "before three are"]
+)
+def test_short_runs_are_judged_at_their_end(steps, logged):
+    run = Run(Divergence(), every=logged, steps=steps)
+    assert run.stops_at([0.4, *[1e9] * (steps - 1)]) == steps
+
+
+def test_one_bad_last_step_is_no_divergence():
+    assert Run(Divergence(), every=10, steps=95).stops_at([*[0.4] * 94, 1e9]) is None
+
+
+def test_message_says_how_far_it_is_and_what_may_help():
+    run = Run(Divergence())
+    assert run.stops_at([0.25, 0.25, 500, 500]) is None
+    with pytest.raises(FloatingPointError) as error:
+        run.update(l1=500)
+    message = str(error.value)
+    assert "after 5 updates the content loss is 500, where 0.25 is usual" in message
+    for advice in (
+        "optimiser.generator.lr",
+        "scheduler@scheduler.generator=warmup",
+        "clipping@clipping.generator=",
+    ):
+        assert advice in message
+    assert "\n" not in message
+
+
+def test_explosion_is_measured_by_the_weights_in_force():
+    run = Run(Divergence())
+    for value in (0.4, 0.4, 60, 60):
+        run.update(l1=value, weights={"l1": 1e-3})
+    with pytest.raises(FloatingPointError, match=r"is 0\.06, where 0\.0004 is usual"):
+        run.update(l1=60, weights={"l1": 1e-3})
+
+
+@pytest.mark.parametrize(
+    "weights", [[1.0] * 9, [1e-6, 1e-3, *[1.0] * 9]], ids=["late", "gaining weight"]
+)
+def test_large_term_that_starts_late_or_gains_weight_is_no_divergence(weights):
+    run = Run(Divergence(), "l1", "perceptual")
+    for _ in range(10):
+        run.update(l1=0.01)
+    for weight in weights:
+        run.update(l1=0.01, perceptual=50.0, weights={"l1": 1.0, "perceptual": weight})
+
+
+def test_tiny_term_that_grows_is_no_divergence():
+    run = Run(Divergence(), "l1", "consistency")
+    for value in [*[1e-7] * 5, *[1e-3] * 20]:
+        run.update(l1=0.02, consistency=value)
+
+
+@given(st.lists(st.floats(1e-3, 9e-2), min_size=1, max_size=60))
+def test_losses_within_the_factor_never_stop_a_run(values):
+    assert Run(Divergence(factor=100)).stops_at(values) is None
+
+
+@pytest.mark.parametrize("resumed_at", range(1, 9))
+def test_resumed_run_stops_at_the_same_step(resumed_at):
+    values = [0.4, 0.5, 90, 90, 0.3, 90, 90, 90, 90]
+    first = Divergence()
+    assert Run(first).stops_at(values[:resumed_at]) == (8 if resumed_at >= 8 else None)
+    if resumed_at < 8:
+        second = Divergence()
+        second.load_state_dict(first.state_dict())
+        assert Run(second).stops_at(values[resumed_at:]) == 8 - resumed_at
+
+
+def test_first_loss_is_in_a_checkpoint_that_comes_before_any_log():
+    first, second = Divergence(), Divergence()
+    Run(first, every=50).update(l1=0.4)
+    second.load_state_dict(first.state_dict())
+    assert Run(second, every=50).stops_at([1e9] * 200) == 150
+
+
+def game(real, fake):
+    return {"discriminator/real": real, "discriminator/fake": fake}
+
+
+def validations(caplog, callback, scores):
+    run = Run(callback)
+    with caplog.at_level(logging.WARNING):
+        for score in scores:
+            run.module.logged = {"val/psnr": score}
+            callback.on_validation_end(run.trainer, run.module)
+    return [record.message for record in caplog.records]
+
+
+def test_generator_that_collapses_is_told_once(caplog):
+    usual = [20.0, 27.0, 24.5, 24.0, 25.0, 22.0, 24.0, 24.0, 20.9, 20.9, 24.0, math.nan]
+    callback = Divergence(patience=3)
+    assert not validations(caplog, callback, [*usual, 12.0, 12.0])
+    resumed = Divergence(patience=3)
+    resumed.load_state_dict(callback.state_dict())
+    (message,) = validations(caplog, resumed, [11.5] * 9)
+    assert "validation has fallen from 27.00 to 11.50 dB PSNR and stays there" in message
+    assert "checkpoints/best.ckpt" in message
+
+
+def test_validation_without_psnr_tells_nothing_of_a_collapse(caplog):
+    run = Run(Divergence())
+    run.module.logged = {"val/ssim": 0.1}
+    run.callback.on_validation_end(run.trainer, run.module)
+    assert not caplog.records
+
+
+def warnings(caplog, run, updates):
+    with caplog.at_level(logging.WARNING):
+        for more in updates:
+            run.update(l1=0.1, more=more)
+    return [record.message for record in caplog.records]
+
+
+def test_discriminator_that_always_wins_is_told_once(caplog):
+    run = Run(Divergence(warn_after=5))
+    won, even = game(0.995, 0.005), game(0.6, 0.4)
+    assert not warnings(caplog, run, [*[won] * 4, even, *[won] * 4])
+    (message,) = warnings(caplog, run, [won] * 20)
+    for advice in (
+        "optimiser.discriminator.lr",
+        "schedule.discriminator_every=2",
+        "label_smoothing",
+    ):
+        assert advice in message
+    resumed = Divergence(warn_after=5)
+    resumed.load_state_dict(run.callback.state_dict())
+    caplog.clear()
+    assert not warnings(caplog, Run(resumed), [won] * 20)
+
+
+def test_steps_without_the_discriminator_do_not_count(caplog):
+    run = Run(Divergence(warn_after=5))
+    assert len(warnings(caplog, run, [game(1, 0), {}] * 4)) == 0
+    assert len(warnings(caplog, run, [game(1, 0)])) == 1
+
+
+def test_critics_give_no_probabilities(caplog):
+    assert not warnings(caplog, Run(Divergence(warn_after=5), objective=WGAN()), [game(1, 0)] * 9)
+
+
+def test_discriminator_that_gives_up_is_told_once_the_ramp_is_over(caplog):
+    run = Run(Divergence(warn_after=5), ramp_end=20)
+    assert not warnings(caplog, run, [game(0.5, 0.5)] * 23)
+    (message,) = warnings(caplog, run, [game(0.5, 0.5)] * 5)
+    assert "does not tell real from generated" in message
+
+
+@pytest.mark.parametrize("network", ["generator", "discriminator"])
+def test_gradients_that_explode_are_told_once(caplog, network):
+    run = Run(Divergence())
+    norms = [*[1.0] * 11, 99.0, 101.0, 500.0]
+    (message,) = warnings(caplog, run, [{f"gradient/{network}": norm} for norm in norms])
+    assert f"the norm of the {network}'s gradient is 101, where 1 is usual" in message
+    assert f"clipping@clipping.{network}=norm" in message
+
+
+@pytest.mark.parametrize("given", [{"factor": 1}, {"patience": 0}, {"warn_after": 0}], ids=str)
+def test_impossible_arguments_are_refused(given):
+    with pytest.raises(ValueError, match="give a factor > 1 and counts >= 1"):
+        Divergence(**given)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["trainer.max_steps=300"],
+        [
+            "trainer.max_steps=300",
+            "generator=rrdb",
+            "generator.growth_channels=4",
+            "discriminator=none",
+        ],
+        ["trainer.max_steps=20"],
+    ],
+    ids=["srresnet", "rrdb", "short"],
+)
+def test_learning_rate_of_ten_ends_in_one_line(tmp_path, given):
+    tiny = [
+        line
+        for line in TINY
+        if not (line.startswith("discriminator") and "discriminator=none" in given)
+    ]
+    command = [
+        sys.executable,
+        "-m",
+        "srlab.train",
+        *given,
+        *tiny,
+        "optimiser.generator.lr=10",
+        "hydra.run.dir=run",
+    ]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1
+    error = done.stderr.strip().splitlines()[-1]
+    assert error.startswith("error: ")
+    assert "diverged" in error or "not finite" in error
+    assert "Traceback" not in done.stderr
