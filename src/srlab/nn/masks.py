@@ -1,0 +1,25 @@
+"""Masks of pixels that hold data, and pixels repeated to a finer grid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+def without_hidden(image: Tensor, valid: Tensor | None) -> Tensor:
+    """Set the pixels of ``(B, C, *S)`` to zero where `valid` ``(B, 1, *S)`` is false.
+
+    Without a mask it is the image itself. A NaN under the mask enters no arithmetic.
+    """
+    if valid is None:
+        return image
+    return torch.where(valid, image, 0.0)
+
+
+def repeated(image: Tensor, scale: Sequence[int]) -> Tensor:
+    """Repeat each pixel of ``(B, C, *S)`` as a block: ``(B, C, *S·scale)``."""
+    for axis, factor in enumerate(scale, start=2):
+        image = image.repeat_interleave(factor, dim=axis)
+    return image
