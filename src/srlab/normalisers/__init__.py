@@ -2,7 +2,20 @@
 
 from srlab.normalisers.identity import Identity
 from srlab.normalisers.minmax import MinMax
-from srlab.normalisers.protocol import Normaliser
+from srlab.normalisers.percentile import Percentile
+from srlab.normalisers.protocol import Normaliser, Scope
 from srlab.normalisers.reflectance import Reflectance
+from srlab.normalisers.statistics import Statistics, StreamingStatistics
+from srlab.normalisers.zscore import ZScore
 
-__all__ = ["Identity", "MinMax", "Normaliser", "Reflectance"]
+__all__ = [
+    "Identity",
+    "MinMax",
+    "Normaliser",
+    "Percentile",
+    "Reflectance",
+    "Scope",
+    "Statistics",
+    "StreamingStatistics",
+    "ZScore",
+]

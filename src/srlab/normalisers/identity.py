@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from srlab.normalisers.protocol import Scope
+
 
 class Identity(nn.Module):
-    """Leaves values as they are: for data whose physical units suit a network, as reflectance in 0–1 does."""
+    """Leaves values as they are, for units that suit a network, such as reflectance in 0–1."""
 
-    def lr(self, image: Tensor) -> Tensor:
-        """The image itself."""
+    scope: Scope = "fixed"
+
+    def lr(self, image: Tensor, scene: Tensor | None = None) -> Tensor:
+        """Return the image itself."""
         return image
 
-    def hr(self, image: Tensor) -> Tensor:
-        """The image itself."""
+    def hr(self, image: Tensor, scene: Tensor | None = None) -> Tensor:
+        """Return the image itself."""
         return image
 
-    def inverse(self, image: Tensor) -> Tensor:
-        """The image itself."""
+    def inverse(self, image: Tensor, scene: Tensor | None = None) -> Tensor:
+        """Return the image itself."""
         return image

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from srlab.mistakes import Mistake
-from srlab.normalisers.protocol import along_channels, statistic
+from srlab.normalisers.protocol import Scope, along_channels, statistic
 
 
 class MinMax(nn.Module):
@@ -16,6 +16,7 @@ class MinMax(nn.Module):
     `minimum` and `maximum` are in physical units: one number, or one for each channel.
     """
 
+    scope: Scope = "fixed"
     minimum: Tensor
     maximum: Tensor
 
@@ -30,16 +31,16 @@ class MinMax(nn.Module):
                 f"minmax got minimum {minimum} and maximum {maximum}; the maximum must be larger."
             )
 
-    def lr(self, image: Tensor) -> Tensor:
-        """Physical units to 0–1."""
+    def lr(self, image: Tensor, scene: Tensor | None = None) -> Tensor:
+        """Bring physical units to 0–1."""
         low, high = along_channels(self.minimum, image), along_channels(self.maximum, image)
         return (image - low) / (high - low)
 
-    def hr(self, image: Tensor) -> Tensor:
-        """Physical units to 0–1."""
+    def hr(self, image: Tensor, scene: Tensor | None = None) -> Tensor:
+        """Bring physical units to 0–1."""
         return self.lr(image)
 
-    def inverse(self, image: Tensor) -> Tensor:
-        """0–1 to physical units."""
+    def inverse(self, image: Tensor, scene: Tensor | None = None) -> Tensor:
+        """Bring 0–1 to physical units."""
         low, high = along_channels(self.minimum, image), along_channels(self.maximum, image)
         return image * (high - low) + low

@@ -1,30 +1,49 @@
-"""What every normaliser offers, and the one helper they share."""
+"""The interface of normalisers, and the arithmetic that they share."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Literal, Protocol, get_args
 
 import torch
 from torch import Tensor
 
 from srlab.mistakes import Mistake
+from srlab.normalisers.statistics import LEVELS, Statistics
+
+Scope = Literal["fixed", "training", "scene"]
+"""Where the numbers of a normaliser come from.
+
+``fixed``: from its arguments. ``training``: from the training split, once, saved with the weights.
+``scene``: from each file as a whole, never from a tile or crop of it.
+"""
+
+
+MeasuredScope = Literal["training", "scene"]
+"""The scopes of a normaliser whose numbers are measured."""
 
 
 class Normaliser(Protocol):
-    """An ``nn.Module`` between physical units and the network's range; its statistics are buffers.
+    """An ``nn.Module`` between physical units and the network's range; its numbers are buffers.
 
-    Given the statistics, `inverse` undoes `hr` to float accuracy and clamps nothing.
+    Given its numbers, `inverse` undoes `hr` to float accuracy and clamps nothing. `scene`
+    ``(B, rows, C)`` holds the statistics of each image's file (`Statistics.as_tensor`). Only
+    normalisers of the scope ``scene`` are given it.
     """
 
-    def lr(self, image: Tensor) -> Tensor:
-        """LR ``(B, C, *S)`` in physical units to the network's range."""
+    scope: Scope
 
-    def hr(self, image: Tensor) -> Tensor:
-        """HR ``(B, C', *S)`` in physical units to the network's range."""
+    def lr(self, image: Tensor, scene: Tensor | None = None) -> Tensor:
+        """Bring LR ``(B, C, *S)`` from physical units to the network's range."""
 
-    def inverse(self, image: Tensor) -> Tensor:
-        """SR ``(B, C', *S)`` in the network's range to physical units."""
+    def hr(self, image: Tensor, scene: Tensor | None = None) -> Tensor:
+        """Bring HR ``(B, C', *S)`` from physical units to the network's range."""
+
+    def inverse(self, image: Tensor, scene: Tensor | None = None) -> Tensor:
+        """Bring SR ``(B, C', *S)`` from the network's range to physical units."""
+
+    def fit(self, statistics: Statistics) -> None:
+        """Take the numbers from the training split; of the scope ``training`` alone."""
 
 
 def statistic(value: float | Sequence[float]) -> Tensor:
@@ -32,11 +51,48 @@ def statistic(value: float | Sequence[float]) -> Tensor:
     return torch.as_tensor(value, dtype=torch.float32).reshape(-1)
 
 
-def along_channels(buffer: Tensor, image: Tensor) -> Tensor:
-    """Shape a statistic of one or of C entries to broadcast over ``(B, C, *S)``."""
-    if len(buffer) not in (1, image.shape[1]):
+def along_channels(numbers: Tensor, image: Tensor) -> Tensor:
+    """Shape ``(1,)``, ``(C,)`` or ``(B, C)`` numbers to broadcast over ``(B, C, *S)``."""
+    if numbers.shape[-1] not in (1, image.shape[1]):
         raise Mistake(
-            f"the normaliser has statistics for {len(buffer)} channels and the image has {image.shape[1]}; "
-            "give one number, or one for each channel."
+            f"the normaliser has statistics for {numbers.shape[-1]} channels and the image has "
+            f"{image.shape[1]}; give one number, or one for each channel."
         )
-    return buffer.view(1, -1, *[1] * (image.ndim - 2))
+    return numbers.view(-1, numbers.shape[-1], *[1] * (image.ndim - 2))
+
+
+def unmeasured(channels: int) -> Tensor:
+    """Return a buffer for the statistics of the training split, NaN until they are known."""
+    return torch.full((4 + len(LEVELS), channels), torch.nan)
+
+
+def check_measured_scope(scope: MeasuredScope) -> Scope:
+    """Return `scope` if its numbers are measured, and raise a `Mistake` otherwise."""
+    if scope not in get_args(MeasuredScope):
+        raise Mistake(f"normaliser.scope is {scope!r}; choose training or scene.")
+    return scope
+
+
+def measured(own: Tensor, scene: Tensor | None, scope: Scope) -> Tensor:
+    """Return the statistics that apply: the normaliser's own ``(1, rows, C)`` or the scenes'."""
+    if scope == "training":
+        return own[None]
+    if scene is None:
+        raise Mistake(
+            "this model's normaliser needs the statistics of each whole image: give "
+            "scene=Statistics.of(image).as_tensor()[None], with srlab.normalisers.Statistics."
+        )
+    return scene
+
+
+def take(own: Tensor, statistics: Statistics) -> None:
+    """Write statistics into the buffer `own`; a `Mistake` if they are of other channels."""
+    table = statistics.as_tensor()
+    if table.shape != own.shape:
+        raise Mistake(
+            f"the normaliser is for {own.shape[1]} channels and the training images have "
+            f"{table.shape[1]}; set normaliser.channels to their number."
+        )
+    if not bool(table.isfinite().all()):
+        raise Mistake("a channel of the training images holds no value at all; check data.root.")
+    own.copy_(table)

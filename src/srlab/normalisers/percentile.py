@@ -1,0 +1,68 @@
+"""Two percentiles to 0 and 1."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from srlab.mistakes import Mistake
+from srlab.normalisers.protocol import (
+    MeasuredScope,
+    along_channels,
+    check_measured_scope,
+    measured,
+    take,
+    unmeasured,
+)
+from srlab.normalisers.statistics import Statistics, level_index
+
+
+class Percentile(nn.Module):
+    """Maps the percentile `low` of each channel to 0 and `high` to 1; values beyond are kept.
+
+    The percentiles come from the training split (`scope` ``training``) or from each file as a whole
+    (``scene``). Outliers, such as dead pixels or glint, then leave the range of the others alone.
+    `channels` is the number of channels. A channel whose percentiles are equal is divided by one.
+    """
+
+    statistics: Tensor
+
+    def __init__(
+        self,
+        *,
+        channels: int,
+        low: float = 1.0,
+        high: float = 99.0,
+        scope: MeasuredScope = "training",
+    ) -> None:
+        super().__init__()
+        if low >= high:
+            raise Mistake(f"percentile got low {low} and high {high}; high must be larger.")
+        # The minimum to the deviation come first in the table.
+        self.low, self.high = 4 + level_index(low), 4 + level_index(high)
+        self.scope = check_measured_scope(scope)
+        self.register_buffer("statistics", unmeasured(channels))
+
+    def fit(self, statistics: Statistics) -> None:
+        """Take the percentiles of the training split."""
+        take(self.statistics, statistics)
+
+    def lr(self, image: Tensor, scene: Tensor | None = None) -> Tensor:
+        """Bring physical units to 0–1 between the percentiles."""
+        low, span = self._numbers(image, scene)
+        return (image - low) / span
+
+    def hr(self, image: Tensor, scene: Tensor | None = None) -> Tensor:
+        """Bring physical units to 0–1 between the percentiles."""
+        return self.lr(image, scene)
+
+    def inverse(self, image: Tensor, scene: Tensor | None = None) -> Tensor:
+        """Bring 0–1 to physical units."""
+        low, span = self._numbers(image, scene)
+        return image * span + low
+
+    def _numbers(self, image: Tensor, scene: Tensor | None) -> tuple[Tensor, Tensor]:
+        table = measured(self.statistics, scene, self.scope)
+        span = table[:, self.high] - table[:, self.low]
+        span = torch.where(span == 0, 1.0, span)
+        return along_channels(table[:, self.low], image), along_channels(span, image)
