@@ -1,9 +1,10 @@
 """Peak memory of one training step of RRDB with and without checkpointing.
 
-Each case runs in a process of its own. A step on a tiny crop comes first, so that gradients and Adam's moments exist;
-the peak is counted above the level before the forward pass of the next step, on one LR crop. On a GPU the allocator
-counts; on a CPU the kernel does (Linux). What the forward pass keeps for the backward pass is counted as well: that
-number is the same on every machine.
+Each case runs in a process of its own. A step on a tiny crop comes first, so that gradients and
+Adam's moments exist. The peak is counted above the level before the forward pass of the next step,
+on one LR crop. On a GPU the allocator counts; on a CPU the kernel does (Linux). The tensors that
+the forward pass keeps for the backward pass are counted as well. Their size is the same on every
+machine.
 
     python benchmarks/checkpointing_memory.py [--blocks 23] [--channels 64] [--size 48] [--scale 4]
 """
@@ -50,14 +51,15 @@ def measure(options, *, checkpointing):
     from srlab.generators import RRDB
 
     torch.manual_seed(0)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    on_gpu = torch.cuda.is_available()
+    device = torch.device("cuda" if on_gpu else "cpu")
     size = {"channels": options.channels, "blocks": options.blocks}
     network = RRDB(
         in_channels=3, out_channels=3, scale=options.scale, **size, checkpointing=checkpointing
     ).to(device)
     optimiser = torch.optim.Adam(network.parameters())
     step(network, optimiser, 8, options.scale, device)
-    if device == "cuda":
+    if on_gpu:
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
         level = torch.cuda.memory_allocated()
@@ -66,13 +68,9 @@ def measure(options, *, checkpointing):
         level = memory("VmRSS")
     start = time.perf_counter()
     kept = step(network, optimiser, options.size, options.scale, device)
-    peak = torch.cuda.max_memory_allocated() if device == "cuda" else memory("VmHWM")
-    return {
-        "kept": kept,
-        "peak": peak - level,
-        "seconds": time.perf_counter() - start,
-        "device": device,
-    }
+    seconds = time.perf_counter() - start
+    peak = torch.cuda.max_memory_allocated() if on_gpu else memory("VmHWM")
+    return {"kept": kept, "peak": peak - level, "seconds": seconds, "device": device.type}
 
 
 def main():
@@ -99,9 +97,8 @@ def main():
     print(f"{what}, one LR crop of {options.size} x {options.size}, {rows['plain']['device']}")
     print(f"{'':14} {'kept for backward':>18} {'peak of a step':>15} {'seconds':>8}")
     for case, row in rows.items():
-        print(
-            f"{case:14} {row['kept'] / 2**20:14.0f} MiB {row['peak'] / 2**20:11.0f} MiB {row['seconds']:8.1f}"
-        )
+        kept, peak = row["kept"] / 2**20, row["peak"] / 2**20
+        print(f"{case:14} {kept:14.0f} MiB {peak:11.0f} MiB {row['seconds']:8.1f}")
     ratios = {
         key: rows["checkpointing"][key] / rows["plain"][key] for key in ("kept", "peak", "seconds")
     }

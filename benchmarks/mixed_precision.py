@@ -1,8 +1,10 @@
-"""What bfloat16, channels last and a fused Adam gain over float32, and whether they cost quality.
+"""Gain of bfloat16, channels last and a fused Adam over float32, and its cost in quality.
 
-Two runs of srlab.train (SRResNet, 16 blocks of 64 channels, x4, batches of 8 LR crops of 24 x 24, L1, no discriminator)
-go on at the same time, but take turns of a few seconds, so that both meet the same machine. Their median step times
-and their last validations are compared.
+Two runs of srlab.train go on at the same time, but take turns of a few seconds. So both meet the
+same machine. Their median step times and their last validations are compared.
+
+Each trains SRResNet (16 blocks of 64 channels, x4) by L1, without a discriminator, on batches of 8
+LR crops of 24 x 24.
 
     python benchmarks/mixed_precision.py [--steps 300]
 """
@@ -22,24 +24,22 @@ from tempfile import TemporaryDirectory
 from lightning import Callback
 
 TURN = 8.0
+"""Seconds."""
+
 GIVEN = [
-    *(
-        "generator=srresnet",
-        "discriminator=none",
-        "data=demo",
-        "data.crop_size=96",
-        "loader.batch_size=8",
-    ),
-    *("loader.num_workers=0", "ema=null", "logger=[csv]"),
-    *(
-        "generator.skip=cubic",
-        "trainer.val_check_interval=100000",
-        "callbacks.checkpoints.every=100000",
-    ),
-    *(
-        "+callbacks.times._target_=mixed_precision.StepTimes",
-        "+callbacks.times.path=${hydra:runtime.output_dir}/times",
-    ),
+    "generator=srresnet",
+    "generator.skip=cubic",
+    "discriminator=none",
+    "data=demo",
+    "data.crop_size=96",
+    "loader.batch_size=8",
+    "loader.num_workers=0",
+    "ema=null",
+    "logger=[csv]",
+    "trainer.val_check_interval=100000",
+    "callbacks.checkpoints.every=100000",
+    "+callbacks.times._target_=mixed_precision.StepTimes",
+    "+callbacks.times.path=${hydra:runtime.output_dir}/times",
 ]
 RIVALS = {
     "float32": [
@@ -56,7 +56,7 @@ RIVALS = {
 
 
 class StepTimes(Callback):
-    """Writes how long each step took."""
+    """Writes the seconds that each step took."""
 
     def __init__(self, *, path):
         self.path = Path(path)
@@ -77,34 +77,34 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--steps", type=int, default=300)
-    options = parser.parse_args()
+    steps = parser.parse_args().steps
+    with TemporaryDirectory() as temporary:
+        folders = {name: Path(temporary) / name for name in RIVALS}
+        processes = [started(name, folder, steps) for name, folder in folders.items()]
+        try:
+            take_turns(processes)
+        finally:
+            for process in processes:
+                process.kill()
+        medians = {name: median_step(folder) for name, folder in folders.items()}
+        scores = {name: last_psnr(folder) for name, folder in folders.items()}
+    for name, seconds in medians.items():
+        milliseconds = 1000 * seconds
+        print(
+            f"{name:10} {milliseconds:8.1f} ms a step   {scores[name]:.3f} dB after {steps} steps"
+        )
+    print(f"{medians['float32'] / medians['bfloat16']:.2f} times as fast")
+
+
+def started(name, folder, steps):
+    given = [*GIVEN, *RIVALS[name], f"trainer.max_steps={steps}", f"hydra.run.dir={folder}"]
     environment = {
         **os.environ,
         "OMP_WAIT_POLICY": "PASSIVE",
         "PYTHONPATH": str(Path(__file__).parent),
     }
-    with TemporaryDirectory() as folder:
-        started = {
-            name: subprocess.Popen(
-                [sys.executable, "-m", "srlab.train", *GIVEN, *given, f"trainer.max_steps={options.steps}",
-                 f"hydra.run.dir={folder}/{name}"],
-                env=environment, stdout=subprocess.DEVNULL,
-            )
-            for name, given in RIVALS.items()
-        }  # fmt: skip
-        try:
-            take_turns(list(started.values()))
-        finally:
-            for process in started.values():
-                process.kill()
-        times = {name: json.loads((Path(folder) / name / "times").read_text()) for name in RIVALS}
-        scores = {name: last_psnr(Path(folder) / name / "metrics.csv") for name in RIVALS}
-    medians = {name: statistics.median(values[5:]) for name, values in times.items()}
-    for name in RIVALS:
-        print(
-            f"{name:10} {1000 * medians[name]:8.1f} ms a step   {scores[name]:.3f} dB after {options.steps} steps"
-        )
-    print(f"{medians['float32'] / medians['bfloat16']:.2f} times as fast")
+    command = [sys.executable, "-m", "srlab.train", *given]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
 
 
 def take_turns(processes):
@@ -119,8 +119,13 @@ def take_turns(processes):
                 process.send_signal(signal.SIGSTOP)
 
 
-def last_psnr(path):
-    with path.open() as file:
+def median_step(folder):
+    times = json.loads((folder / "times").read_text())
+    return statistics.median(times[5:])
+
+
+def last_psnr(folder):
+    with (folder / "metrics.csv").open() as file:
         return [float(row["val/psnr"]) for row in csv.DictReader(file) if row["val/psnr"]][-1]
 
 

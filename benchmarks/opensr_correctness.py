@@ -1,8 +1,8 @@
-"""The shares of `srlab.metrics.Correctness` beside those of the authors' package on the same arrays.
+"""The shares of `srlab.metrics.Correctness` beside those of the authors' package.
 
-opensr-test (Aybar et al. 2024) runs without its preparation (histogram matching, alignment, border), which is no part
-of the shares' definition. Its column "prepared" is its default, for what the preparation changes. Without a scene the
-arrays are random.
+Both get the same arrays; without a scene they are random. The package opensr-test (Aybar et al.
+2024) runs without its preparation (histogram matching, alignment, border), which is no part of the
+shares' definition. The column "prepared" is the package's default, to show what that changes.
 
     pip install opensr-test
     python benchmarks/opensr_correctness.py [scene.tif] [--scale 4] [--size 256]
@@ -13,11 +13,13 @@ import argparse
 import torch
 
 from srlab.degradations import Bicubic
-from srlab.metrics.correctness import Correctness
-from srlab.metrics.protocol import View
+from srlab.metrics import Correctness, ScoringContext
 from srlab.nn.resample import enlarge
 
 NAMES = {"improvement": "im_metric", "omission": "om_metric", "hallucination": "ha_metric"}
+DISTANCES = {"normalised": "nd", "absolute": "l1"}
+PLAIN = {"harm_apply_spectral": False, "harm_apply_spatial": False, "border_mask": 0}
+"""Settings of the package that switch its preparation off."""
 
 
 def hr_image(scene, size):
@@ -32,6 +34,7 @@ def hr_image(scene, size):
 
 
 def candidates(hr, lr, scale):
+    """SR images by name."""
     generator = torch.Generator().manual_seed(0)
     cubic = enlarge(lr, scale)
     noise = torch.randn(hr.shape, generator=generator) * 0.1 * hr.std()
@@ -48,15 +51,10 @@ def candidates(hr, lr, scale):
     }
 
 
-def theirs(lr, sr, hr, distance, prepared):
+def theirs(lr, sr, hr, distance, settings):
     import opensr_test
 
-    off = (
-        {}
-        if prepared
-        else {"harm_apply_spectral": False, "harm_apply_spatial": False, "border_mask": 0}
-    )
-    metrics = opensr_test.Metrics(correctness_distance=distance, **off)
+    metrics = opensr_test.Metrics(correctness_distance=DISTANCES[distance], **settings)
     shares = metrics.correctness(lr=lr[0], sr=sr[0], hr=hr[0], gradient_threshold="auto")
     return {name: shares[key] for name, key in NAMES.items()}
 
@@ -72,28 +70,29 @@ def main():
     hr = hr_image(options.scene, options.size)
     degrade = Bicubic(scale=options.scale)
     lr = degrade(hr).clamp(min=1e-4)
-    view = View(
+    context = ScoringContext(
         lr=lr,
         valid=None,
         scale=(options.scale,) * 2,
         data_range=1.0,
-        channels=(),
+        channel_names=(),
         pixel_size=None,
         degrade=degrade,
     )
     print(f"{'distance':11} {'SR':15}", *(f"{name:>32}" for name in NAMES))
     print(f"{'':27}", *(f"{'ours':>10} {'theirs':>10} {'prepared':>10}" for _ in NAMES))
     largest = 0.0
-    for ours_distance, their_distance in (("normalised", "nd"), ("absolute", "l1")):
+    for distance in DISTANCES:
         for name, sr in candidates(hr, lr, options.scale).items():
-            ours = Correctness(distance=ours_distance)(sr, hr, view)
-            plain, prepared = (theirs(lr, sr, hr, their_distance, flag) for flag in (False, True))
-            largest = max(largest, *(abs(ours[share].item() - plain[share]) for share in NAMES))
-            cells = (
-                f"{ours[key].item():10.5f} {plain[key]:10.5f} {prepared[key]:10.5f}"
-                for key in NAMES
-            )
-            print(f"{ours_distance:11} {name:15}", *cells)
+            ours = Correctness(distance=distance)(sr, hr, context)
+            plain = theirs(lr, sr, hr, distance, PLAIN)
+            prepared = theirs(lr, sr, hr, distance, {})
+            cells = []
+            for share in NAMES:
+                own = ours[share].item()
+                largest = max(largest, abs(own - plain[share]))
+                cells.append(f"{own:10.5f} {plain[share]:10.5f} {prepared[share]:10.5f}")
+            print(f"{distance:11} {name:15}", *cells)
     print(f"largest difference of ours from theirs: {largest:.1e}")
 
 

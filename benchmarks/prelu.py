@@ -1,4 +1,4 @@
-"""How much CPU time torch's PReLU and srlab's take forward and backward, taking turns in one thread.
+"""CPU time of torch's PReLU and of srlab's, forward and backward, in turns and in one thread.
 
 python benchmarks/prelu.py [--channels 64] [--size 96] [--repeats 20]
 """
@@ -27,24 +27,19 @@ def main():
         for slopes in (1, options.channels):
             modules = {"torch": nn.PReLU(slopes).to(dtype), "srlab": PReLU(slopes).to(dtype)}
             times = taking_turns(modules, shape, dtype, options.repeats)
-            ratio = statistics.median(
-                a / b for a, b in zip(times["torch"], times["srlab"], strict=True)
-            )
+            ratios = [a / b for a, b in zip(times["torch"], times["srlab"], strict=True)]
             medians = ", ".join(
                 f"{name} {1000 * statistics.median(values):.1f} ms"
                 for name, values in times.items()
             )
-            print(f"{dtype!s:15} {slopes:3} slope(s): {medians}, {ratio:.1f} times as fast")
+            faster = statistics.median(ratios)
+            print(f"{dtype!s:15} {slopes:3} slope(s): {medians}, {faster:.1f} times as fast")
 
 
 def taking_turns(modules, shape, dtype, repeats):
-    features, gradient = (
-        torch.randn(shape, dtype=torch.float32)
-        .to(dtype)
-        .contiguous(memory_format=torch.channels_last)
-        for _ in range(2)
-    )
-    features.requires_grad_()
+    layout = torch.channels_last
+    gradient = torch.randn(shape).to(dtype).contiguous(memory_format=layout)
+    features = torch.randn(shape).to(dtype).contiguous(memory_format=layout).requires_grad_()
     times = {name: [] for name in modules}
     for _ in range(repeats):
         for name, module in modules.items():

@@ -1,8 +1,10 @@
-"""What srlab's training step costs beyond a hand-written PyTorch loop.
+"""Cost of srlab's training step beyond a hand-written PyTorch loop.
 
-Both train SRResNet (16 blocks of 64 channels, x4) against SRGAN's discriminator with L1 and BCE on batches of 8 LR
-crops of 24 x 24, each network with its own Adam. They take turns step by step in one run: the time of srlab is all
-between two hand-written steps, so Lightning's loop, the data loader, norms, the guard and logging are in it.
+Both train SRResNet (16 blocks of 64 channels, x4) against SRGAN's discriminator by L1 and BCE. Each
+network has its own Adam, and batches are 8 LR crops of 24 x 24.
+
+They take turns step by step in one run. The time of srlab is all between two hand-written steps. So
+Lightning's loop, the data loader, norms, the guard and logging are in it.
 
     python benchmarks/step_overhead.py [--steps 40] [--precision 32-true]
 """
@@ -23,46 +25,39 @@ import torch.nn.functional as F
 from lightning import Callback
 
 GIVEN = [
-    *(
-        "generator=srresnet",
-        "discriminator=srgan",
-        "data=demo",
-        "data.crop_size=96",
-        "loader.batch_size=8",
-    ),
-    *(
-        "loader.num_workers=0",
-        "ema=null",
-        "schedule.pretrain_steps=0",
-        "schedule.ramp_steps=0",
-        "logger=[csv]",
-    ),
-    *(
-        "optimiser.generator.fused=true",
-        "optimiser.discriminator.fused=true",
-        "trainer.val_check_interval=100000",
-    ),
-    *("callbacks.checkpoints.every=100000", "+callbacks.rival._target_=step_overhead.Rival"),
+    "generator=srresnet",
+    "discriminator=srgan",
+    "data=demo",
+    "data.crop_size=96",
+    "loader.batch_size=8",
+    "loader.num_workers=0",
+    "ema=null",
+    "schedule.pretrain_steps=0",
+    "schedule.ramp_steps=0",
+    "optimiser.generator.fused=true",
+    "optimiser.discriminator.fused=true",
+    "logger=[csv]",
+    "trainer.val_check_interval=100000",
+    "callbacks.checkpoints.every=100000",
+    "+callbacks.rival._target_=step_overhead.Rival",
 ]
-
 TIMES = {"srlab": [], "hand-written": []}
 
 
 class Rival(Callback):
-    """Takes a hand-written step on the same batch after each of srlab's, with networks of its own."""
+    """Takes a hand-written step on the same batch after each of srlab's, with its own networks."""
 
     def on_train_start(self, trainer, module):
-        networks = [copy.deepcopy(network) for network in (module.generator, module.discriminator)]
-        self.generator, self.discriminator = networks
+        self.generator = copy.deepcopy(module.generator)
+        self.discriminator = copy.deepcopy(module.discriminator)
         self.optimisers = [
             torch.optim.Adam(network.parameters(), lr=1e-4, betas=(0.9, 0.99), fused=True)
-            for network in networks
+            for network in (self.generator, self.discriminator)
         ]
-        bf16 = "bf16" in str(trainer.precision)
-        self.precision = (
-            torch.autocast(module.device.type, torch.bfloat16) if bf16 else nullcontext()
-        )
         self.device = module.device.type
+        self.precision = nullcontext()
+        if "bf16" in str(trainer.precision):
+            self.precision = torch.autocast(self.device, torch.bfloat16)
         self.since = self.now()
 
     def now(self):
@@ -103,7 +98,7 @@ def main():
     parser.add_argument("--precision", default="32-true", choices=["32-true", "bf16-mixed"])
     options = parser.parse_args()
 
-    import step_overhead  # the module that Hydra makes the callback from, which is not __main__
+    import step_overhead  # Hydra makes the callback from this module, which is not __main__
 
     import srlab.train
 
@@ -115,9 +110,8 @@ def main():
     medians = {name: statistics.median(values) for name, values in times.items()}
     for name, seconds in medians.items():
         print(f"{name:14} {1000 * seconds:9.1f} ms a step")
-    ratios = [
-        ours / theirs for ours, theirs in zip(times["srlab"], times["hand-written"], strict=True)
-    ]
+    pairs = zip(times["srlab"], times["hand-written"], strict=True)
+    ratios = [ours / theirs for ours, theirs in pairs]
     print(
         f"{'ratio':14} {medians['srlab'] / medians['hand-written']:9.3f} of medians; "
         f"median of {len(ratios)} ratios of neighbours {statistics.median(ratios):.3f}"

@@ -11,9 +11,10 @@ from omegaconf import DictConfig, OmegaConf
 from skimage.data import astronaut
 from skimage.io import imsave
 
-from srlab.cli import command as cli
+from srlab.cli.command import prepare
+from srlab.cli.configuration import config_dir
 
-CONF = Path(cli.config_dir())
+CONF = Path(config_dir())
 COMMANDS = ("train", "predict", "evaluate")
 OURS = sorted(
     path for path in CONF.rglob("*.yaml") if path.parent != CONF and "hydra" not in path.parts
@@ -55,7 +56,7 @@ def photographs(tmp_path_factory):
 
 
 def composed(overrides: list[str], command: str = "train") -> DictConfig:
-    cli.prepare()
+    prepare()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose(
             command, overrides=[*overrides, "hydra.runtime.output_dir=."], return_hydra_config=True

@@ -9,8 +9,9 @@ from skimage.data import chelsea
 
 import srlab
 from srlab.generators import Stochastic
-from srlab.models.bundle import ModelCard
-from srlab.models.super_resolver import SuperResolver, file_hash
+from srlab.models.bundle import file_hash
+from srlab.models.card import ModelCard
+from srlab.models.super_resolver import SuperResolver
 from srlab.normalisers import MinMax
 
 TRANSFORM = Affine(10, 0, 399_960, 0, -10, 5_300_040)

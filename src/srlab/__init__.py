@@ -16,8 +16,8 @@ __all__ = ["__version__", "load"]
 def load(path: str | Path, *, trust: bool = False) -> SuperResolver:
     """Open a trained model: a bundle ``model.safetensors`` or a checkpoint ``.ckpt``.
 
-    The result is called on LR batches ``(B, C, *S)`` in physical units and returns SR in physical units.
-    `trust` allows networks defined outside srlab, whose code is then imported and run.
+    The result is called on LR batches ``(B, C, *S)`` in physical units and returns SR in physical
+    units. `trust` allows networks defined outside srlab, whose code is then imported and run.
     """
     from srlab.models.super_resolver import (
         SuperResolver,

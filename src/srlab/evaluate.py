@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from srlab.cli import command as cli
+from srlab.cli.arguments import quoted
+from srlab.cli.command import prepare, require, run
 from srlab.mistakes import Mistake
 
 log = logging.getLogger(__name__)
@@ -17,23 +19,27 @@ log = logging.getLogger(__name__)
 def evaluate(config: DictConfig) -> None:
     """Score every test image of a source, and compare pictures of the first."""
     import srlab
-    from srlab.prediction.inference import chosen_device
+    from srlab.cli.building import built, named
+    from srlab.prediction.device import chosen_device
     from srlab.report.scores import compare, write_report
 
-    cli.require(config, "model")
+    require(config, "model")
     model = srlab.load(config.model, trust=config.trust)
     config.scale, config.spatial_dims = list(model.card.scale), model.card.spatial_dims
-    data = instantiate(config.data, _convert_="all")
+    data = built(config.data)
     if len(data.bands) != model.generator.in_channels:
         raise Mistake(
-            f"data.bands names {len(data.bands)} bands and the model takes {model.generator.in_channels}: "
-            f"it was trained on data.bands={list(model.card.bands)}."
+            f"data.bands names {len(data.bands)} bands and the model takes "
+            f"{model.generator.in_channels}: it was trained on data.bands={list(model.card.bands)}."
         )
+    if model.normaliser.scope == "scene":
+        with TemporaryDirectory() as folder:
+            data.gather_scenes(Path(folder) / "scenes.json")
     result = compare(
         model,
         data,
-        metrics=instantiate(config.metric, _convert_="all"),
-        degradation=instantiate(config.degradation, _convert_="all"),
+        metrics=named(config.metric),
+        degradation=built(config.degradation),
         tile=config.tile,
         overlap=config.overlap,
         device=chosen_device(config.device),
@@ -46,8 +52,13 @@ def evaluate(config: DictConfig) -> None:
 
 def main() -> None:
     """Run the command."""
-    cli.prepare()
-    cli.run(evaluate, config_name="evaluate", arguments=cli.quoted(sys.argv[1:]))
+    prepare()
+    run(
+        evaluate,
+        config_name="evaluate",
+        settings="srlab.cli.settings.EvaluateSettings",
+        arguments=quoted(sys.argv[1:]),
+    )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Mistakes: errors that are the user's to mend.
 
-A command prints the one line of a `Mistake` and exits with 1. Any other error is a bug, of ours or of
-somebody else's, and shows its traceback.
+A command prints the one line of a `Mistake` and exits with 1. Any other error is a bug, of ours or
+of somebody else's, and shows its traceback.
 """
 
 from __future__ import annotations

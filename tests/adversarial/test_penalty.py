@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from srlab.adversarial.penalty import R1, WGANGP
+from srlab.adversarial import R1, WGANGP
 from srlab.discriminators import (
     ESRGANDiscriminator,
     Judgement,
@@ -16,17 +16,20 @@ from srlab.discriminators import (
     UNetDiscriminator,
 )
 
-SIZES = [(3, 2, 5, 4), (2, 1, 3, 4, 5)]
-sizes = pytest.mark.parametrize("size", SIZES, ids=str)
+sizes = pytest.mark.parametrize("size", [(3, 2, 5, 4), (2, 1, 3, 4, 5)], ids=str)
 both = pytest.mark.parametrize(
     "penalty", [R1(gamma=3.0, interval=1), WGANGP(weight=3.0)], ids=["R1", "WGANGP"]
 )
 
 
 def random(*size, seed=0, dtype=torch.float64):
-    return torch.randn(size, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)).to(
-        dtype
-    )
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(size, dtype=torch.float64, generator=generator).to(dtype)
+
+
+def images(*size, dtype=torch.float64):
+    """A fake and a real batch."""
+    return random(*size, dtype=dtype), random(*size, dtype=dtype, seed=1)
 
 
 class Critic(nn.Module):
@@ -54,7 +57,7 @@ def pointwise(weight):
 @sizes
 def test_r1_of_a_linear_discriminator(size):
     weight = random(*size[1:]).requires_grad_()
-    loss = R1(gamma=3.0, interval=1)(Critic(linear(weight)), random(*size), random(*size, seed=1))
+    loss = R1(gamma=3.0, interval=1)(Critic(linear(weight)), *images(*size))
     torch.testing.assert_close(loss, 3 / 2 * weight.square().sum())
     torch.testing.assert_close(torch.autograd.grad(loss, weight)[0], 3 * weight)
 
@@ -64,8 +67,8 @@ def test_r1_of_a_quadratic_discriminator(size):
     # ∇(a/2·‖x‖²) = a·x
     curvature = torch.tensor(1.7, dtype=torch.float64, requires_grad=True)
     critic = Critic(lambda image: curvature / 2 * image.square().flatten(1).sum(1))
-    real = random(*size, seed=1)
-    loss = R1(gamma=3.0, interval=1)(critic, random(*size), real)
+    fake, real = images(*size)
+    loss = R1(gamma=3.0, interval=1)(critic, fake, real)
     energy = real.square().sum() / len(real)
     torch.testing.assert_close(loss, 3 / 2 * curvature**2 * energy)
     torch.testing.assert_close(torch.autograd.grad(loss, curvature)[0], 3 * curvature * energy)
@@ -79,18 +82,12 @@ def test_r1_looks_at_real_images_alone():
     assert torch.equal(critic.seen[0], real)
 
 
-@both
-@settings(max_examples=25, deadline=None)
-@given(height=st.integers(1, 12), width=st.integers(1, 12))
-def test_size_of_a_map_of_patches_does_not_matter(penalty, height, width):
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 12), (7, 5)])
+def test_size_of_a_map_of_patches_does_not_matter(height, width):
     weight = random(3)
-    norm = weight.norm()
-    loss = penalty(
-        Critic(pointwise(weight)), random(2, 3, height, width), random(2, 3, height, width, seed=1)
-    )
-    torch.testing.assert_close(
-        loss, 3 / 2 * norm**2 if isinstance(penalty, R1) else 3 * (norm - 1) ** 2
-    )
+    critic, norm, pair = Critic(pointwise(weight)), weight.norm(), images(2, 3, height, width)
+    torch.testing.assert_close(R1(gamma=3.0, interval=1)(critic, *pair), 3 / 2 * norm**2)
+    torch.testing.assert_close(WGANGP(weight=3.0)(critic, *pair), 3 * (norm - 1) ** 2)
 
 
 def test_separate_patches_are_images_of_their_own():
@@ -104,33 +101,27 @@ def test_separate_patches_are_images_of_their_own():
 @both
 def test_heads_are_averaged(penalty):
     heads = [linear(random(2, 5, 4)), pointwise(random(2, seed=3))]
-    fake, real = random(3, 2, 5, 4), random(3, 2, 5, 4, seed=1)
+    fake, real = images(3, 2, 5, 4)
     alone = [penalty(Critic(head), fake, real) for head in heads]
     torch.testing.assert_close(penalty(Critic(*heads), fake, real), sum(alone) / 2)
 
 
 @sizes
-@settings(max_examples=25, deadline=None)
-@given(norm=st.floats(0, 5))
-def test_wgan_gp_of_a_linear_discriminator(size, norm):
-    weight = random(*size[1:])
-    weight = weight / weight.norm() * norm
-    loss = WGANGP(weight=10.0)(Critic(linear(weight)), random(*size), random(*size, seed=1))
-    assert loss.item() == pytest.approx(10 * (norm - 1) ** 2, abs=1e-12)
-
-
-def test_wgan_gp_of_unit_slope_is_zero():
-    weight = random(2, 5, 4)
-    weight = (weight / weight.norm()).requires_grad_()
-    loss = WGANGP()(Critic(linear(weight)), random(3, 2, 5, 4), random(3, 2, 5, 4, seed=1))
-    assert loss.item() == pytest.approx(0, abs=1e-20)
-    torch.testing.assert_close(torch.autograd.grad(loss, weight)[0], torch.zeros_like(weight))
+def test_wgan_gp_of_a_linear_discriminator(size):
+    for norm in (0.0, 0.3, 1.0, 4.0):
+        weight = random(*size[1:])
+        weight = (weight / weight.norm() * norm).requires_grad_()
+        loss = WGANGP(weight=10.0)(Critic(linear(weight)), *images(*size))
+        assert loss.item() == pytest.approx(10 * (norm - 1) ** 2, abs=1e-12)
+        # 20·(norm - 1) along the weight: nothing at a slope of 1, and of a flat critic zero
+        expected = 20 * (norm - 1) * weight.detach() / max(norm, 1e-9)
+        torch.testing.assert_close(torch.autograd.grad(loss, weight)[0], expected)
 
 
 @sizes
 def test_wgan_gp_looks_between_fake_and_real(size):
     critic = Critic(linear(random(*size[1:])))
-    fake, real = random(*size), random(*size, seed=1)
+    fake, real = images(*size)
     torch.manual_seed(5)
     WGANGP()(critic, fake, real)
     shares = ((critic.seen[0] - real) / (fake - real)).flatten(1)
@@ -153,15 +144,12 @@ def test_wgan_gp_draws_shares_uniformly():
 
 
 @both
-@sizes
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
-def test_flat_discriminator_has_finite_gradients(penalty, size, dtype):
-    weight = torch.zeros(size[1:], requires_grad=True)
-    loss = penalty(
-        Critic(linear(weight)), random(*size, dtype=dtype), random(*size, dtype=dtype, seed=1)
-    )
-    assert loss.item() == (0 if isinstance(penalty, R1) else 3)
-    assert torch.equal(torch.autograd.grad(loss, weight)[0], torch.zeros(size[1:]))
+def test_flat_discriminator_has_finite_gradients(penalty, dtype):
+    weight = torch.zeros(2, 5, 4, requires_grad=True)
+    loss = penalty(Critic(linear(weight)), *images(3, 2, 5, 4, dtype=dtype))
+    assert loss.item() == {R1: 0, WGANGP: 3}[type(penalty)]
+    assert torch.equal(torch.autograd.grad(loss, weight)[0], torch.zeros(2, 5, 4))
 
 
 @both
@@ -169,60 +157,49 @@ def test_flat_discriminator_has_finite_gradients(penalty, size, dtype):
 def test_extreme_images_have_finite_gradients(penalty, value):
     torch.manual_seed(0)
     critic = PatchGANDiscriminator(in_channels=2, channels=2, layers=1, normalisation="instance")
-    fake = torch.full((2, 2, 8, 8), value)
     spike = torch.zeros(2, 2, 8, 8)
     spike[..., 4, 4] = value
-    loss = penalty(critic, fake, spike)
+    loss = penalty(critic, torch.full((2, 2, 8, 8), value), spike)
     loss.backward()
     assert loss.isfinite()
-    assert all(
-        parameter.grad is None or parameter.grad.isfinite().all()
-        for parameter in critic.parameters()
-    )
+    gradients = [weight.grad for weight in critic.parameters() if weight.grad is not None]
+    assert all(gradient.isfinite().all() for gradient in gradients)
 
 
 @both
-@pytest.mark.parametrize("spatial_dims", [2, 3])
-def test_second_order_gradient_matches_finite_differences(penalty, spatial_dims):
-    images = [random(2, 1, *[4] * spatial_dims, seed=seed) for seed in (0, 1)]
-    shape = (1, 1, *[3] * spatial_dims)
-    convolve = nn.functional.conv2d if spatial_dims == 2 else nn.functional.conv3d
+@pytest.mark.parametrize(
+    ("dims", "convolve"), [(2, nn.functional.conv2d), (3, nn.functional.conv3d)], ids=["2D", "3D"]
+)
+def test_second_order_gradient_matches_finite_differences(penalty, dims, convolve):
+    pair = images(2, 1, *[3] * dims)
 
     def value(first, second):
         torch.manual_seed(0)
         critic = Critic(lambda image: convolve(convolve(image, first, padding=1).tanh(), second))
-        return penalty(critic, *images)
+        return penalty(critic, *pair)
 
-    weights = [random(*shape, seed=seed).mul(0.3).requires_grad_() for seed in (2, 3)]
+    shapes = (1, 1, *[3] * dims), (1, 1, *[2] * dims)
+    weights = [random(*shape, seed=2).mul(0.3).requires_grad_() for shape in shapes]
     assert torch.autograd.gradcheck(value, weights)
 
 
-DISCRIMINATORS = {
-    "srgan": lambda: SRGANDiscriminator(in_channels=1, channels=2, pooled_size=1, dense_channels=4),
-    "esrgan": lambda: ESRGANDiscriminator(
-        in_channels=1, channels=2, layers=2, pooled_size=1, dense_channels=4
-    ),
-    "unet": lambda: UNetDiscriminator(in_channels=1, channels=2, layers=2),
-    **{
-        f"patchgan {kind}": lambda kind=kind: PatchGANDiscriminator(
-            in_channels=1, channels=2, layers=1, normalisation=kind
-        )
-        for kind in ("batch", "instance", "spectral", "none")
-    },
-    "multiscale": lambda: MultiscaleDiscriminator(in_channels=1, channels=2, layers=1, scales=2),
-}
+DENSE = {"pooled_size": 1, "dense_channels": 4}
+DISCRIMINATORS = [
+    (SRGANDiscriminator, DENSE),
+    (ESRGANDiscriminator, {"layers": 2, **DENSE}),
+    (UNetDiscriminator, {"layers": 2}),
+    (PatchGANDiscriminator, {"layers": 1, "normalisation": "batch"}),
+    (PatchGANDiscriminator, {"layers": 1, "normalisation": "spectral"}),
+    (MultiscaleDiscriminator, {"layers": 1, "scales": 2}),
+]
 
 
 @both
-@pytest.mark.parametrize("name", DISCRIMINATORS)
-def test_gradient_reaches_every_weight_of_every_discriminator(penalty, name):
+@pytest.mark.parametrize(("kind", "arguments"), DISCRIMINATORS)
+def test_gradient_reaches_every_weight_of_every_discriminator(penalty, kind, arguments):
     torch.manual_seed(0)
-    critic = DISCRIMINATORS[name]()
-    penalty(
-        critic,
-        random(2, 1, 16, 18, dtype=torch.float32),
-        random(2, 1, 16, 18, dtype=torch.float32, seed=1),
-    ).backward()
+    critic = kind(in_channels=1, channels=2, **arguments)
+    penalty(critic, *images(2, 1, 16, 18, dtype=torch.float32)).backward()
     for path, parameter in critic.named_parameters():
         assert parameter.grad is None or parameter.grad.isfinite().all(), path
         if parameter.ndim > 1:  # a bias moves a piecewise linear network's value, not its slope
@@ -231,33 +208,28 @@ def test_gradient_reaches_every_weight_of_every_discriminator(penalty, name):
 
 @both
 def test_penalty_joins_the_loss_of_the_same_update(penalty):
-    """Spectral normalisation changes its vectors in each pass, which must not break the backward of an earlier one."""
+    """Spectral normalisation changes its vectors in each pass; earlier ones still go backward."""
     torch.manual_seed(0)
     critic = UNetDiscriminator(in_channels=1, channels=2, layers=1)
-    fake, real = (
-        random(2, 1, 8, 8, dtype=torch.float32),
-        random(2, 1, 8, 8, dtype=torch.float32, seed=1),
-    )
+    fake, real = images(2, 1, 8, 8, dtype=torch.float32)
     loss = critic(fake).logits[0].mean() - critic(real).logits[0].mean()
     (loss + penalty(critic, fake, real)).backward()
     assert all(parameter.grad.isfinite().all() for parameter in critic.parameters())
 
 
 @both
-def test_only_parameters_receive_gradients(penalty):
+def test_only_parameters_receive_gradients_and_images_stay_as_they_were(penalty):
     weight = random(2, 5, 4).requires_grad_()
-    fake, real = random(3, 2, 5, 4).requires_grad_(), random(3, 2, 5, 4, seed=1).requires_grad_()
-    penalty(Critic(lambda image: linear(weight)(image).square()), fake, real).backward()
-    assert weight.grad is not None
-    assert fake.grad is real.grad is None
-
-
-@both
-def test_images_stay_as_they_were(penalty):
-    fake, real = random(3, 2, 5, 4), random(3, 2, 5, 4, seed=1)
-    penalty(Critic(linear(random(2, 5, 4))), fake, real)
+    critic = Critic(lambda image: linear(weight)(image).square())
+    fake, real = images(3, 2, 5, 4)
+    penalty(critic, fake, real)
     assert not fake.requires_grad
     assert not real.requires_grad
+    fake.requires_grad_()
+    real.requires_grad_()
+    penalty(critic, fake, real).backward()
+    assert weight.grad is not None
+    assert fake.grad is real.grad is None
 
 
 @both
@@ -265,23 +237,22 @@ def test_images_stay_as_they_were(penalty):
 def test_computed_in_float32_under_autocast(penalty, dtype):
     torch.manual_seed(0)
     layer = nn.Conv2d(2, 1, 3)
-    fake, real = random(2, 2, 8, 8, dtype=dtype), random(2, 2, 8, 8, dtype=dtype, seed=1)
+    fake, real = images(2, 2, 8, 8, dtype=dtype)
 
-    def value(*images):
+    def value(*pair):
         torch.manual_seed(0)
-        return penalty(Critic(lambda image: layer(image).square()), *images)
+        return penalty(Critic(lambda image: layer(image).square()), *pair)
 
     with torch.autocast("cpu", dtype=torch.bfloat16):
         inside = value(fake, real)
     layer.double()
     assert inside.dtype == torch.float32
-    torch.testing.assert_close(
-        inside.double(), value(fake.double(), real.double()), rtol=1e-5, atol=0
-    )
+    exact = value(fake.double(), real.double())
+    torch.testing.assert_close(inside.double(), exact, rtol=1e-5, atol=0)
 
 
 @pytest.mark.parametrize("kind", [R1, WGANGP])
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(interval=st.integers(1, 40), start=st.integers(0, 1000))
 def test_lazy_penalty_counts_for_the_updates_it_skips(kind, interval, start):
     lazy, steady = kind(interval=interval), kind(interval=1)
@@ -300,7 +271,7 @@ def test_weight_must_be_one(kind, name, value):
 
 
 @pytest.mark.parametrize("kind", [R1, WGANGP])
-@pytest.mark.parametrize("value", [0, -3, 2.5, float("nan")])
+@pytest.mark.parametrize("value", [0, 2.5, float("nan"), True])
 def test_interval_must_count_updates(kind, value):
     message = f"penalty.interval is {value}; it must be a whole number of updates, at least 1."
     with pytest.raises(ValueError, match=re.escape(message)):

@@ -1,5 +1,4 @@
 import math
-import re
 
 import numpy as np
 import pytest
@@ -7,26 +6,23 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.special import expit
 from torch import distributed, multiprocessing, nn
 from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
 from torch.nn.parallel import DistributedDataParallel
 
+from srlab.adversarial import Relativistic
 from srlab.adversarial.ranks import mean_over_ranks
-from srlab.adversarial.relativistic import Relativistic
 
 values = arrays(np.float64, (2, 1, 3, 2), elements=st.floats(-5, 5))
 SIDES = ("generator_loss", "discriminator_loss")
 
 
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
-
-
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(fake=values, real=values, smoothing=st.floats(0, 0.9))
 def test_matches_the_formula(fake, real, smoothing):
     heads = (torch.tensor(fake),), (torch.tensor(real),)
-    real_over_fake, fake_over_real = sigmoid(real - fake.mean()), sigmoid(fake - real.mean())
+    real_over_fake, fake_over_real = expit(real - fake.mean()), expit(fake - real.mean())
     on_real = -(1 - smoothing) * np.log(real_over_fake) - smoothing * np.log(1 - real_over_fake)
     expected = on_real.mean() - np.log(1 - fake_over_real).mean()
     objective = Relativistic(label_smoothing=smoothing)
@@ -35,36 +31,25 @@ def test_matches_the_formula(fake, real, smoothing):
     assert objective.generator_loss(*heads).item() == pytest.approx(expected)
 
 
-@settings(max_examples=50, deadline=None)
-@given(logit=st.floats(-1e4, 1e4))
-def test_equal_logits_are_undecided(logit):
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("logit", [-1e4, 0.0, 3.0, 1e4])
+def test_equal_logits_are_undecided(side, logit):
     heads = (torch.full((3, 1), logit, dtype=torch.float64),)
-    for side in SIDES:
-        assert getattr(Relativistic(), side)(heads, heads).item() == pytest.approx(2 * math.log(2))
+    assert getattr(Relativistic(), side)(heads, heads).item() == pytest.approx(2 * math.log(2))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(fake=values, real=values, shift=st.floats(-1e3, 1e3))
-def test_only_differences_count(fake, real, shift):
-    for side in SIDES:
-        moved = getattr(Relativistic(), side)(
-            (torch.tensor(fake + shift),), (torch.tensor(real + shift),)
-        )
-        torch.testing.assert_close(
-            moved,
-            getattr(Relativistic(), side)((torch.tensor(fake),), (torch.tensor(real),)),
-            rtol=1e-9,
-            atol=1e-9,
-        )
-
-
-@settings(max_examples=50, deadline=None)
-@given(fake=values, real=values)
-def test_the_sides_mirror_each_other(fake, real):
+def test_only_differences_count_and_the_sides_mirror_each_other(fake, real, shift):
     heads = (torch.tensor(fake),), (torch.tensor(real),)
-    torch.testing.assert_close(
-        Relativistic().generator_loss(*heads), Relativistic().discriminator_loss(*reversed(heads))
-    )
+    moved = (torch.tensor(fake + shift),), (torch.tensor(real + shift),)
+    loss = Relativistic().generator_loss(*heads)
+    torch.testing.assert_close(loss, Relativistic().discriminator_loss(*reversed(heads)))
+    for side in SIDES:
+        still = getattr(Relativistic(), side)(*heads)
+        torch.testing.assert_close(
+            getattr(Relativistic(), side)(*moved), still, rtol=1e-9, atol=1e-9
+        )
 
 
 def test_generator_gains_from_less_realistic_real_images():
@@ -76,11 +61,9 @@ def test_generator_gains_from_less_realistic_real_images():
     assert (gradient > 0).all()
 
 
-@pytest.mark.parametrize("smoothing", [-0.1, 1.0, 2, float("nan")])
-def test_smoothing_must_leave_a_label(smoothing):
-    message = f"label_smoothing is {smoothing}; it must be at least 0 and below 1."
-    with pytest.raises(ValueError, match=re.escape(message)):
-        Relativistic(label_smoothing=smoothing)
+def test_smoothing_must_leave_a_label():
+    with pytest.raises(ValueError, match="it must be at least 0 and below 1"):
+        Relativistic(label_smoothing=1.0)
 
 
 def test_alone_a_process_is_its_own_average():
@@ -94,11 +77,8 @@ class Game(nn.Module):
     def __init__(self):
         super().__init__()
         generator = torch.Generator().manual_seed(0)
-        self.generator, self.map, self.whole = (
-            nn.Conv2d(1, 1, 3),
-            nn.Conv2d(1, 1, 3),
-            nn.Linear(36, 1),
-        )
+        self.generator, self.map = nn.Conv2d(1, 1, 3), nn.Conv2d(1, 1, 3)
+        self.whole = nn.Linear(36, 1)
         for parameter in self.parameters():
             parameter.data = torch.randn(parameter.shape, dtype=torch.float64, generator=generator)
 
@@ -117,9 +97,8 @@ def batch():
 
 def rank_of_two(rank, folder):
     torch.set_num_threads(1)
-    distributed.init_process_group(
-        "gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2
-    )
+    meeting = f"file://{folder}/meeting"
+    distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=2)
     try:
         game = DistributedDataParallel(Game())
         half = [images[2 * rank : 2 * rank + 2] for images in batch()]
@@ -128,10 +107,8 @@ def rank_of_two(rank, folder):
             game.zero_grad()
             loss = getattr(Relativistic(label_smoothing=0.1), side)(*game(*half))
             loss.backward()
-            results[side] = (
-                loss.detach(),
-                [parameter.grad.clone() for parameter in game.parameters()],
-            )
+            gradients = [parameter.grad.clone() for parameter in game.parameters()]
+            results[side] = loss.detach(), gradients
         torch.save(results, f"{folder}/{rank}.pt")
     finally:
         distributed.destroy_process_group()
@@ -151,7 +128,6 @@ def test_two_ranks_equal_one_process_with_the_whole_batch(tmp_path, monkeypatch)
                 loss = loss + cross_entropy(kind - other.mean(), torch.full_like(kind, label)) / 2
         loss.backward()
         torch.testing.assert_close((ranks[0][side][0] + ranks[1][side][0]) / 2, loss.detach())
+        gradients = [parameter.grad for parameter in game.parameters()]
         for rank in ranks:
-            torch.testing.assert_close(
-                rank[side][1], [parameter.grad for parameter in game.parameters()]
-            )
+            torch.testing.assert_close(rank[side][1], gradients)

@@ -6,12 +6,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import wasserstein_distance
 
-from srlab.adversarial.wgan import WGAN
+from srlab.adversarial import WGAN
 
 values = arrays(np.float64, (2, 1, 3, 2), elements=st.floats(-5, 5))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(fake=values, real=values, shift=st.floats(-100, 100))
 def test_discriminator_loss_is_the_difference_of_means(fake, real, shift):
     expected = fake.mean() - real.mean()
@@ -20,7 +20,7 @@ def test_discriminator_loss_is_the_difference_of_means(fake, real, shift):
     assert WGAN().generator_loss(*heads).item() == pytest.approx(-(fake + shift).mean(), abs=1e-10)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     fake=arrays(np.float64, 8, elements=st.floats(0, 1)),
     real=arrays(np.float64, 8, elements=st.floats(2, 3)),

@@ -7,9 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from srlab.axes import per_axis
-from srlab.cli import command as cli
-from srlab.cli.errors import one_line_errors
+from srlab.cli.arguments import PATH_KEYS, quoted
 
 AWKWARD = [
     "scene (1).tif",
@@ -42,10 +40,10 @@ def read_back(argument: str) -> str:
 @pytest.mark.parametrize("path", AWKWARD)
 @pytest.mark.parametrize(
     "key",
-    [*sorted(cli.PATH_KEYS - {"hydra.run.dir", "hydra.sweep.dir"}), "loss.lpips.term.weights"],
+    [*sorted(PATH_KEYS - {"hydra.run.dir", "hydra.sweep.dir"}), "loss.lpips.term.weights"],
 )
 def test_paths_survive_hydras_grammar(key, path):
-    (argument,) = cli.quoted([f"{key}={path}"])
+    (argument,) = quoted([f"{key}={path}"])
     assert read_back(argument) == path
 
 
@@ -53,12 +51,12 @@ def test_paths_survive_hydras_grammar(key, path):
 def test_any_text_survives_hydras_grammar(path):
     quoted_by_the_user = len(path) > 1 and path[0] == path[-1] and path[0] in "'\""
     if not quoted_by_the_user and not path.startswith("~") and path != "null":
-        assert read_back(*cli.quoted([f"input={path}"])) == path
+        assert read_back(*quoted([f"input={path}"])) == path
 
 
 def test_home_is_expanded(monkeypatch):
     monkeypatch.setenv("HOME", "/home/someone")
-    assert read_back(*cli.quoted(["input=~/a b.tif"])) == "/home/someone/a b.tif"
+    assert read_back(*quoted(["input=~/a b.tif"])) == "/home/someone/a b.tif"
 
 
 def test_other_arguments_are_left_alone():
@@ -71,35 +69,16 @@ def test_other_arguments_are_left_alone():
         "--cfg",
         "job",
     ]
-    assert cli.quoted(arguments) == arguments
+    assert quoted(arguments) == arguments
 
 
 def test_a_path_can_be_swept():
-    assert cli.quoted(["-m", "data.root=a,b"]) == ["-m", "data.root=a,b"]
-    assert cli.quoted(["data.root=a,b"]) == ["data.root='a,b'"]
+    assert quoted(["-m", "data.root=a,b"]) == ["-m", "data.root=a,b"]
+    assert quoted(["data.root=a,b"]) == ["data.root='a,b'"]
 
 
 def test_run_folder_keeps_its_interpolations():
-    assert cli.quoted(["hydra.run.dir=runs/${name}"]) == ["hydra.run.dir='runs/${name}'"]
-
-
-def test_bugs_keep_their_traceback_and_mistakes_do_not():
-    def library_error():
-        int("not a number")
-
-    with pytest.raises(ValueError, match="invalid literal"), one_line_errors():
-        library_error()
-    with pytest.raises(SystemExit) as exit_, one_line_errors():
-        per_axis(0, 2)
-    assert str(exit_.value.code).startswith("error: got 0 for 2 spatial axes")
-    assert "\n" not in str(exit_.value.code)
-
-
-def test_interruption_ends_in_one_line(capsys):
-    with pytest.raises(SystemExit) as exit_, one_line_errors():
-        raise KeyboardInterrupt
-    assert exit_.value.code == 130
-    assert capsys.readouterr().err == "interrupted\n"
+    assert quoted(["hydra.run.dir=runs/${name}"]) == ["hydra.run.dir='runs/${name}'"]
 
 
 def test_multirun_flag_may_stand_anywhere(tmp_path):

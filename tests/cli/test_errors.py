@@ -1,67 +1,139 @@
 """Mistakes on the command line: each ends in one line that says what was got, what was wanted and what to do."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 from conftest import TINY
 from omegaconf import OmegaConf
 
-from srlab.cli import command as cli
-from srlab.cli.configuration import check_kinds, choices, composed
+from srlab.axes import per_axis
+from srlab.cli.checking import check_values
+from srlab.cli.command import prepare
+from srlab.cli.configuration import choices, composed
+from srlab.cli.errors import one_line_errors, user_message
+from srlab.mistakes import Mistake
 
 ONE_STEP = [*TINY, "trainer.max_steps=1", "hydra.run.dir=run"]
 
 HYDRA_FULL_ERROR = os.environ.get("HYDRA_FULL_ERROR")
 
-MISTAKES = {
+TRAIN = "srlab.cli.settings.TrainSettings"
+
+OF_COMPOSITION = {
     "experiment=ersgan": "experiment=ersgan does not exist; choose one of demo, esrgan,",
     "generator=rrdbb": "generator=rrdbb does not exist; choose one of compact, interpolation, lka,",
     "loss=foo": "loss=foo does not exist; choose one of charbonnier, consistency,",
     "loss=[l1,foo]": "loss=foo does not exist; choose one of charbonnier,",
-    "scheduler@scheduler.generator=cosin": "scheduler=cosin does not exist; choose one of chained, constant, cosine,",
-    "penalty=null": "penalty=null chooses nothing; choose one of none, r1, wgan_gp.",
-    "data=": "data= chooses nothing; choose one of demo, rgb_folder, sentinel2.",
+    "scheduler@scheduler.generator=cosin": (
+        "scheduler=cosin does not exist; choose one of chained, constant, cosine,"
+    ),
     "seeed=1": "seeed is no key of the configuration; did you mean seed? --help lists them all.",
-    "generator.chanels=3": "generator.chanels is no key of the configuration; did you mean generator.channels",
-    "~ema": "ema is no key of the configuration",
-    "optimiser=sgd": "Did you mean to override one of optimiser@optimiser.discriminator, optimiser@",
+    "generator.chanels=3": (
+        "generator.chanels is no key of the configuration; did you mean generator.channels"
+    ),
+    "optimiser=sgd": (
+        "Did you mean to override one of optimiser@optimiser.discriminator, optimiser@"
+    ),
     "foo": "Error parsing override 'foo'; missing EQUAL at",
-    "data=rgb_folder": "data.root must be given: data.root=….",
-    "loader.batch_size=abc": "loader.batch_size is 'abc'; give a number, as 16.",
-    "ema.decay=true": "ema.decay is True; give a number, as 0.999.",
+}
+"""Found by Hydra."""
+
+OF_VALUES = {
+    "loader.batch_size=abc": "loader.batch_size is 'abc'; give a whole number.",
+    "ema.decay=true": "ema.decay is True; give a number.",
     "channels_last=maybe": "channels_last is 'maybe'; give true or false.",
     "data.augment=1": "data.augment is 1; give true or false.",
-    "ema.device=foo": "ema: Expected one of cpu, cuda,",
+    "schedule.pretrain_steps=2.5": "schedule.pretrain_steps is 2.5; give a whole number.",
+    "weights_match=foo": "weights_match is 'foo'; give exact or partial or inflate.",
+    "trainer.max_steps=1.5": "trainer.max_steps is 1.5; give a whole number.",
+    "loader.num_workers=1.5": "loader.num_workers is 1.5; give a whole number.",
+    "callbacks.checkpoints.keep=1.5": "callbacks.checkpoints.keep is 1.5; give a whole number.",
+    "generator.channels=64.5": "generator.channels is 64.5; give a whole number.",
+    "ema.start_step=2.5": "ema.start_step is 2.5; give a whole number.",
+    "generator.skip=cubi": "generator.skip is 'cubi'; give none or nearest or linear or cubic.",
+    "data.bands=[1,x,null]": "data.bands is [1, 'x', None]; give a list of whole numbers.",
+    "+generator.chanels=3": (
+        "generator.chanels is no argument of srlab.generators.SRResNet; did you"
+    ),
+    "on_nonfinite=stop": "on_nonfinite is 'stop'; give raise or skip.",
+    "seed=1.5": "seed is 1.5; give a whole number.",
+}
+"""Found by comparing values with annotations."""
+
+OF_PARTS = {
+    "~ema": "ema is no key of the configuration",
+    "penalty=null": "penalty=null chooses nothing; choose one of none, r1, wgan_gp.",
+    "data=": "data= chooses nothing; choose one of demo, rgb_folder, sentinel2.",
+    "data=rgb_folder": "data.root must be given: data.root=….",
+    "ema.device=foo": "Expected one of cpu, cuda,",
     "generator.channels=0": "a convolution from 3 to 0 channels; there must be 1 at least.",
     "loss=[]": "the loss has no terms; choose at least one, as loss=[l1].",
-    "metric=[]": "callbacks.checkpoints.monitor is 'val/psnr', which is not logged: metric= chooses nothing.",
-    "metric=[mae]": "callbacks.checkpoints.monitor is 'val/psnr', which is not logged: metric= chooses val/mae.",
-    "callbacks.checkpoints.monitor=val/psrn": "monitor is 'val/psrn', which is not logged: metric= chooses val/psnr,",
-    "callbacks.checkpoints.monitor=psnr": "monitor is 'psnr', which is not logged: metric= chooses val/psnr,",
-    "callbacks=[]": "callbacks has no checkpoints, so that the run would keep nothing; list default, too,",
+    "metric=[]": (
+        "callbacks.checkpoints.monitor is 'val/psnr', which is not logged: metric= chooses nothing."
+    ),
+    "metric=[mae]": (
+        "callbacks.checkpoints.monitor is 'val/psnr', which is not logged: metric= chooses val/mae."
+    ),
+    "callbacks.checkpoints.monitor=val/psrn": (
+        "monitor is 'val/psrn', which is not logged: metric= chooses val/psnr,"
+    ),
+    "callbacks.checkpoints.monitor=psnr": (
+        "monitor is 'psnr', which is not logged: metric= chooses val/psnr,"
+    ),
+    "callbacks=[]": (
+        "callbacks has no checkpoints, so that the run would keep nothing; list default, too,"
+    ),
     "callbacks=early_stopping": "callbacks has no checkpoints,",
-    "schedule.pretrain_steps=2.5": "schedule.pretrain_steps is 2.5; give a whole number of generator updates.",
-    "scheduler.generator=null": "scheduler.generator is null; choose scheduler@scheduler.generator=constant.",
+    "scheduler.generator=null": (
+        "scheduler.generator is null; choose scheduler@scheduler.generator=constant."
+    ),
     "adversarial.weight=-1": "adversarial.weight is -1; give a finite number >= 0.",
     "loss.l1.weight=-1": "a loss term has weight -1; give a finite number >= 0.",
-    "+scheduler.generator.total_steps=0": "total_steps is 0; it must be no less than trainer.max_steps, 1.",
-    "weights_match=foo": "weights_match is 'foo'; it must be one of exact, partial, inflate.",
-    "trainer.log_every_n_steps=0": "trainer.log_every_n_steps is 0; give a whole number of generator updates >= 1.",
-    "trainer.max_steps=1.5": "trainer.max_steps is 1.5; give a whole number of generator updates >= 1.",
+    "+scheduler.generator.total_steps=0": (
+        "total_steps is 0; it must be no less than trainer.max_steps, 1."
+    ),
+    "trainer.log_every_n_steps=0": (
+        "trainer.log_every_n_steps is 0; give a whole number of generator updates >= 1."
+    ),
     "trainer.precision=16-true": "trainer.precision=16-true would keep the weights in 16 bits,",
-    "+trainer.gradient_clip_val=1": "Automatic gradient clipping is not supported for manual optimization.",
+    "+trainer.gradient_clip_val=1": (
+        "Automatic gradient clipping is not supported for manual optimization."
+    ),
+    "optimiser.generator.lr=-1": "optimiser.generator: Invalid learning rate: -1",
     "hydra.run.dir=taken": "taken cannot be used: File exists.",
 }
+"""Found by what is built."""
 
 
-@pytest.mark.parametrize("argument", MISTAKES)
+@pytest.mark.parametrize("argument", OF_COMPOSITION)
+def test_mistake_in_composing_has_a_line_of_its_own(argument):
+    prepare()
+    with pytest.raises(Exception, match=r"\w") as error:
+        composed("train", [argument])
+    message = user_message(error.value)
+    assert OF_COMPOSITION[argument] in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize("argument", OF_VALUES)
+def test_mistaken_value_is_named(argument):
+    prepare()
+    with pytest.raises(Mistake) as error:
+        check_values(composed("train", [argument]), settings=TRAIN)
+    assert OF_VALUES[argument] in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("argument", [*OF_PARTS, "generator=rrdbb", "loader.num_workers=1.5"])
 def test_mistake_ends_in_one_line(command, tmp_path, argument):
     (tmp_path / "taken").touch()
     outcome = command("train", *ONE_STEP, argument)
     assert outcome.code == 1
     assert outcome.error.startswith("error: ")
     assert "\n" not in outcome.error
-    assert MISTAKES[argument] in outcome.error
+    assert (OF_PARTS | OF_VALUES | OF_COMPOSITION)[argument] in outcome.error
     assert not list(tmp_path.rglob("*.ckpt"))
     assert os.environ.get("HYDRA_FULL_ERROR") == HYDRA_FULL_ERROR
 
@@ -140,20 +212,63 @@ def test_traceback_is_shown_on_request(command, monkeypatch, full):
 
 
 def test_every_default_fits_itself():
-    cli.prepare()
+    prepare()
     for name in choices("experiment"):
         overrides = [f"experiment={name}"]
         if "root" in (config := composed("train", overrides)).data:
             OmegaConf.update(config, "data.root", "somewhere")
-        check_kinds(config, name="train", overrides=overrides)
+        check_values(config, settings=TRAIN)
 
 
-def test_text_may_stand_for_a_number_where_the_class_takes_it(command):
-    cli.prepare()
-    given = ["metric=[psnr,frc]", "metric.frc.threshold=half_bit"]
-    check_kinds(composed("train", given), name="train", overrides=given)
-    error = command("train", *ONE_STEP, "metric=[psnr,mae]", "metric.mae.per_band=half").error
-    assert "metric.mae.per_band is 'half'; give true or false." in error
+def test_text_may_stand_for_a_number_where_the_class_takes_it():
+    prepare()
+    check_values(
+        composed("train", ["metric=[frc]", "metric.frc.threshold=half_bit"]), settings=TRAIN
+    )
+
+
+def test_whole_numbers_may_be_written_as_floats():
+    prepare()
+    config = composed("train", ["trainer.max_steps=1e5", "callbacks.checkpoints.every=2e3"])
+    check_values(config, settings=TRAIN)
+    assert (config.trainer.max_steps, config.callbacks.checkpoints.every) == (100_000, 2000)
+    assert isinstance(config.trainer.max_steps, int)
+
+
+@pytest.mark.parametrize("argument", ["loader.num_workers=1.5", "callbacks.checkpoints.keep=1.5"])
+def test_values_are_checked_without_lightning_and_torch(argument):
+    script = f"""
+import atexit, sys
+atexit.register(lambda: print("LOADED", *sys.modules))
+sys.argv = ["train", "{argument}", "hydra.run.dir=/dev/null/none", "hydra.output_subdir=null"]
+from srlab.cli.checking import check_values
+from srlab.cli.command import prepare
+from srlab.cli.configuration import composed
+prepare()
+check_values(composed("train", ["{argument}"]), settings="{TRAIN}")
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert argument.partition("=")[0] in done.stderr
+    assert not {"torch", "lightning"} & set(done.stdout.split("LOADED")[1].split())
+
+
+def test_bugs_keep_their_traceback_and_mistakes_do_not():
+    def library_error():
+        int("not a number")
+
+    with pytest.raises(ValueError, match="invalid literal"), one_line_errors():
+        library_error()
+    with pytest.raises(SystemExit) as exit_, one_line_errors():
+        per_axis(0, 2)
+    assert str(exit_.value.code).startswith("error: got 0 for 2 spatial axes")
+    assert "\n" not in str(exit_.value.code)
+
+
+def test_interruption_ends_in_one_line(capsys):
+    with pytest.raises(SystemExit) as exit_, one_line_errors():
+        raise KeyboardInterrupt
+    assert exit_.value.code == 130
+    assert capsys.readouterr().err == "interrupted\n"
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from conftest import TINY, Outcome, run_command
 from lightning import Callback
 from test_conf import composed
 
-from srlab.cli import command as cli
+from srlab.cli import arguments
 
 SHORT = [*TINY, "trainer.max_steps=3"]
 DIVERGES = "optimiser.generator.lr=10"
@@ -310,7 +310,7 @@ class TestMistakes:
         )
 
     def test_a_search_without_its_library_says_what_to_install(self, command, monkeypatch):
-        monkeypatch.setattr(cli, "_installed", lambda name: False)
+        monkeypatch.setattr(arguments, "distributions", lambda name: iter([]))
         outcome = command("train", "-m", "sweep=optuna")
         assert outcome.code == 1
         assert outcome.error.endswith('pip install "srlab[sweep]".')

@@ -1,6 +1,4 @@
-import os
-import subprocess
-import sys
+import multiprocessing
 from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,8 +12,8 @@ from srlab.data.module import DataModule, collate
 class Positions:
     """Samples that say which they are."""
 
-    def __init__(self, length=None, missing=()):
-        self.length, self.missing = length, missing
+    def __init__(self, length=None, missing=(), scene=False):
+        self.length, self.missing, self.scene = length, missing, scene
 
     def __len__(self):
         assert self.length is not None, "training has no end"
@@ -28,6 +26,8 @@ class Positions:
             "lr": torch.full((1, 2, 2), float(position)),
             "hr": torch.full((1, 4, 4), float(position)),
         }
+        if self.scene:
+            sample["scene"] = torch.full((9, 1), float(position))
         if position in self.missing:
             sample["valid"] = torch.arange(16).view(1, 4, 4) > 3
         return sample
@@ -43,7 +43,11 @@ def module(*, step=0, rank=0, ranks=1, **settings):
 def positions(data, steps):
     """For each step, the positions of each micro-batch."""
     batches = islice(iter(data.train_dataloader()), steps)
-    return [[micro["lr"][:, 0, 0, 0].int().tolist() for micro in batch] for batch in batches]
+    return [list(map(_positions, batch)) for batch in batches]
+
+
+def _positions(micro):
+    return micro["lr"][:, 0, 0, 0].int().tolist()
 
 
 def test_a_batch_is_one_update_of_accumulated_micro_batches():
@@ -98,6 +102,13 @@ def test_collate_stacks_what_the_samples_hold():
     assert batch["hr"][:, 0, 0, 0].tolist() == [1, 5]
 
 
+def test_collate_stacks_scenes():
+    dataset = Positions(scene=True)
+    batch = collate([dataset[1], dataset[5]])
+    assert batch["scene"].shape == (2, 9, 1)
+    assert batch["scene"][:, 0, 0].tolist() == [1, 5]
+
+
 def test_collate_counts_samples_without_a_mask_as_valid_everywhere():
     dataset = Positions(missing={5})
     batch = collate([dataset[1], dataset[5], dataset[2]])
@@ -111,35 +122,34 @@ def test_collate_counts_samples_without_a_mask_as_valid_everywhere():
 def test_senseless_sizes_are_refused(settings):
     values = {"batch_size": 2, "accumulate": 1, "num_workers": 0, **settings}
     message = (
-        f"loader.batch_size {values['batch_size']} and loader.accumulate {values['accumulate']} must be at least 1, "
-        f"and loader.num_workers {values['num_workers']} at least 0."
+        f"loader.batch_size {values['batch_size']} and loader.accumulate {values['accumulate']} "
+        f"must be at least 1, and loader.num_workers {values['num_workers']} at least 0."
     )
     with pytest.raises(ValueError, match=message):
         module(**settings)
 
 
-ENDS = {
-    "an error": "raise RuntimeError",
-    "an exit": "sys.exit(1)",
-    "Ctrl-C": "raise KeyboardInterrupt",
-}
+def use_workers(pipe, end):
+    samples = iter(module(num_workers=2).train_dataloader())
+    next(samples)
+    pipe.send([child.pid for child in multiprocessing.active_children()])
+    raise end
 
 
-@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="no list of processes")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.parametrize("end", [RuntimeError(), SystemExit(1), KeyboardInterrupt()], ids=repr)
 def test_a_process_that_ends_while_workers_live_takes_them_along(end):
-    script = f"""
-import multiprocessing, sys
-from test_data_module import module
-samples = iter(module(num_workers=2).train_dataloader())
-next(samples)
-print(*[child.pid for child in multiprocessing.active_children()], flush=True)
-{ENDS[end]}
-"""
-    here = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
-    ended = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, env=here
-    )
-    assert ended.returncode != 0
-    workers = [int(pid) for pid in ended.stdout.split()]
+    """A child process runs the exit handler of Python at its end, as a command does."""
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=use_workers, args=(theirs, end))
+    process.start()
+    process.join(timeout=30)
+    ended = process.exitcode
+    process.kill()
+    assert ended is not None, "it waits for its workers for ever"
+    assert ended != 0
+    workers = ours.recv()
     assert len(workers) == 2
     assert not [pid for pid in workers if Path(f"/proc/{pid}").exists()]

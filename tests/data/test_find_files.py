@@ -83,6 +83,21 @@ def test_a_folder_is_a_folder_whatever_its_name(tmp_path, name):
     assert find_files(str(tmp_path / name / "x.png"), SUFFIXES) == [tmp_path / name / "x.png"]
 
 
+def test_folders_that_are_images_are_found_and_not_searched(tmp_path):
+    for name in ("a.zarr/0/c.tif", "deep/S2.SAFE/x.tif", "deep/.b.zarr/x", "x.nii.gz", "x.nii"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    suffixes = [".zarr", ".safe", ".tif", ".nii.gz"]
+    expected = ["a.zarr", "deep/S2.SAFE", "x.nii.gz"]
+    for root in (f"{tmp_path}", f"{tmp_path}/**", f"{tmp_path}/**/*"):
+        assert names(tmp_path, find_files(root, suffixes)) == expected
+    assert find_files(f"{tmp_path}/a.zarr", suffixes) == [tmp_path / "a.zarr"]
+    assert names(tmp_path, find_files(str(tmp_path), [".tif"])) == [
+        "a.zarr/0/c.tif",
+        "deep/S2.SAFE/x.tif",
+    ]
+
+
 def test_a_folder_inside_a_hidden_one_can_be_named(tmp_path):
     (tmp_path / ".data").mkdir()
     (tmp_path / ".data" / "x.png").touch()
@@ -118,6 +133,6 @@ def test_a_missing_place_is_an_error(tmp_path):
 def test_a_place_without_images_is_an_error(tmp_path, place):
     (tmp_path / "notes.txt").touch()
     (tmp_path / ".hidden.png").touch()
-    message = f"data.root={tmp_path}{place} holds no .png/.tif files; give a folder of images, or try data=demo."
+    message = f"data.root={tmp_path}{place} holds no .png/.tif files; give a folder of images, or"
     with pytest.raises(FileNotFoundError, match=re.escape(message)):
         find_files(f"{tmp_path}{place}", SUFFIXES)

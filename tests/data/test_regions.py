@@ -1,3 +1,5 @@
+from itertools import product
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -6,7 +8,7 @@ from hypothesis import strategies as st
 from srlab.data.regions import Region, hold_out, views
 from srlab.io.array.memory import ArrayReader
 
-shapes = st.lists(st.integers(1, 30), min_size=2, max_size=3).map(tuple)
+shapes = st.lists(st.integers(1, 15), min_size=2, max_size=3).map(tuple)
 fractions = st.floats(0.001, 0.999)
 
 
@@ -59,7 +61,8 @@ def test_of_several_files_whole_ones_are_held_out(count, fraction):
 def test_held_out_files_are_spread_evenly(count, fraction):
     files = [region(1, 1) for _ in range(count)]
     _, validation = hold_out(files, fraction)
-    places = [next(i for i, file in enumerate(files) if file is part) for part in validation]
+    order = [id(file) for file in files]
+    places = [order.index(id(part)) for part in validation]
     gaps = np.diff(places)
     assert (gaps > 0).all()
     assert len(gaps) == 0 or gaps.max() - gaps.min() <= 1
@@ -72,7 +75,7 @@ def test_held_out_files_are_spread_evenly(count, fraction):
 @pytest.mark.parametrize("fraction", [0, 1, -0.1, 1.5, 10])
 def test_a_fraction_outside_0_to_1_is_refused(fraction):
     with pytest.raises(
-        ValueError, match=f"validation_fraction is {fraction}; it must lie between 0 and 1, as 0.1."
+        ValueError, match=f"validation_fraction is {fraction}; it must lie between 0 and 1"
     ):
         hold_out([region(9, 9)], fraction)
 
@@ -88,17 +91,28 @@ def test_views_fill_a_region_without_overlap(shape, size):
     times = covered(parts, shape)
     assert times.max() == 1
     # what is left at the end of an axis is less than a view
-    whole = tuple(own - own % min(own, side) for own, side in zip(shape, size, strict=True))
-    assert times[tuple(slice(0, end) for end in whole)].all()
+    side = tuple(map(min, shape, size))
+    whole = np.subtract(shape, np.remainder(shape, side))
+    assert times[tuple(map(slice, whole))].all()
     assert times.sum() == np.prod(whole)
-    assert {part.shape for part in parts} == {tuple(map(min, shape, size))}
+    assert {part.shape for part in parts} == {side}
+
+
+@settings(deadline=None)
+@given(shape=shapes, size=sizes)
+def test_tiles_cover_each_pixel_of_a_region_once(shape, size):
+    size = size[: len(shape)]
+    parts = list(region(*shape).tiled(size))
+    assert (covered(parts, shape) == 1).all()
+    assert all(np.less_equal(part.shape, size).all() for part in parts)
 
 
 def test_views_of_a_part_stay_inside_it():
     part = region(20, 50).part([4, 30], [16, 20])
     parts = views([part], size=(8, 8), count=None)
-    assert [tuple((s.start, s.stop) for s in view.window) for view in parts] == [
-        ((row, row + 8), (column, column + 8)) for row in (4, 12) for column in (30, 38)
+    assert [view.window for view in parts] == [
+        (slice(row, row + 8), slice(column, column + 8))
+        for row, column in product((4, 12), (30, 38))
     ]
 
 

@@ -1,4 +1,4 @@
-from itertools import islice
+from itertools import chain, islice
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,9 +12,8 @@ settings_of_a_run = st.fixed_dictionaries(
 
 def shares(run, *, start, steps):
     """The positions of each rank, one list a step."""
-    return [
-        list(islice(iter(StepSampler(**run, rank=rank, start=start)), steps)) for rank in range(run["ranks"])
-    ]  # fmt: skip
+    samplers = [StepSampler(**run, rank=rank, start=start) for rank in range(run["ranks"])]
+    return [list(islice(sampler, steps)) for sampler in samplers]
 
 
 def global_batch(run):
@@ -23,14 +22,11 @@ def global_batch(run):
 
 @given(run=settings_of_a_run, start=st.integers(0, 1000), steps=st.integers(1, 5))
 def test_ranks_share_the_positions_of_the_steps_between_them(run, start, steps):
-    positions = [
-        position
-        for rank in shares(run, start=start, steps=steps)
-        for step in rank
-        for position in step
-    ]
+    batches = chain.from_iterable(shares(run, start=start, steps=steps))
     whole = global_batch(run)
-    assert sorted(positions) == list(range(start * whole, (start + steps) * whole))
+    assert sorted(chain.from_iterable(batches)) == list(
+        range(start * whole, (start + steps) * whole)
+    )
 
 
 @given(run=settings_of_a_run, start=st.integers(0, 1000))
@@ -38,9 +34,7 @@ def test_each_step_takes_its_own_global_batch(run, start):
     whole = global_batch(run)
     for offset, step in enumerate(zip(*shares(run, start=start, steps=3), strict=True)):
         first = (start + offset) * whole
-        assert sorted(position for rank in step for position in rank) == list(
-            range(first, first + whole)
-        )
+        assert sorted(chain.from_iterable(step)) == list(range(first, first + whole))
         assert {len(rank) for rank in step} == {run["batch_size"] * run["accumulate"]}
 
 

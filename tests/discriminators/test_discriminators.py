@@ -1,4 +1,4 @@
-"""What holds for every discriminator, at any number of dimensions and channels, and any crop that is large enough."""
+"""Properties of every discriminator, at any number of dimensions and of channels."""
 
 import copy
 import re
@@ -66,14 +66,13 @@ class Case:
     kind: Callable[..., nn.Module]
     minimum: int
     shapes: Callable[..., tuple[list, list]]
-    arguments: dict = field(default_factory=dict)
     shape_arguments: tuple = ()
+    arguments: dict = field(default_factory=dict)
 
     def build(self, in_channels=3, spatial_dims=2, seed=0):
         torch.manual_seed(seed)
-        return self.kind(
-            in_channels=in_channels, spatial_dims=spatial_dims, channels=2, **self.arguments
-        )
+        arguments = {"in_channels": in_channels, "spatial_dims": spatial_dims, "channels": 2}
+        return self.kind(**arguments, **self.arguments)
 
     def crops(self, spatial_dims):
         """The smallest, an odd and an even one, none of them a square."""
@@ -83,77 +82,60 @@ class Case:
         yield (least + 2, least + 4, least)[:spatial_dims]
 
 
+def patchgan(layers, normalisation):
+    arguments = {"layers": layers, "normalisation": normalisation}
+    return Case(PatchGANDiscriminator, 3 * 2**layers, patchgan_shapes, (layers,), arguments)
+
+
+def esrgan(layers, normalisation):
+    arguments = {"layers": layers, "normalisation": normalisation, **DENSE}
+    return Case(ESRGANDiscriminator, 2**layers, esrgan_shapes, (layers,), arguments)
+
+
+def multiscale(layers, scales, minimum):
+    arguments = {"layers": layers, "scales": scales}
+    return Case(MultiscaleDiscriminator, minimum, multiscale_shapes, (layers, scales), arguments)
+
+
 DENSE = {"pooled_size": 2, "dense_channels": 4}
 CASES = {
-    "srgan": Case(SRGANDiscriminator, 16, srgan_shapes, DENSE),
-    **{
-        f"patchgan-{layers}-{normalisation}": Case(
-            PatchGANDiscriminator,
-            3 * 2**layers,
-            patchgan_shapes,
-            {"layers": layers, "normalisation": normalisation},
-            (layers,),
-        )
-        for layers, normalisation in [
-            (1, "batch"),
-            (2, "batch"),
-            (1, "instance"),
-            (1, "spectral"),
-            (1, "none"),
-        ]
-    },
-    **{
-        f"esrgan-{layers}-{normalisation}": Case(
-            ESRGANDiscriminator,
-            2**layers,
-            esrgan_shapes,
-            {"layers": layers, "normalisation": normalisation, **DENSE},
-            (layers,),
-        )
-        for layers, normalisation in [(1, "batch"), (3, "batch"), (2, "spectral"), (2, "none")]
-    },
-    **{
-        f"unet-{layers}": Case(
-            UNetDiscriminator, 2**layers, unet_shapes, {"layers": layers}, (layers,)
-        )
-        for layers in (1, 3)
-    },
-    **{
-        f"multiscale-{layers}-{scales}": Case(
-            MultiscaleDiscriminator,
-            minimum,
-            multiscale_shapes,
-            {"layers": layers, "scales": scales},
-            (layers, scales),
-        )
-        # the sides 6, 12 and 6 that a PatchGAN takes are half of 11, half of 23 and a quarter of 21
-        for layers, scales, minimum in [(1, 1, 6), (1, 2, 11), (2, 2, 23), (1, 3, 21)]
-    },
+    "srgan": Case(SRGANDiscriminator, 16, srgan_shapes, arguments=DENSE),
+    "patchgan-2-batch": patchgan(2, "batch"),
+    "patchgan-1-spectral": patchgan(1, "spectral"),
+    "esrgan-3-batch": esrgan(3, "batch"),
+    "esrgan-1-spectral": esrgan(1, "spectral"),
+    "esrgan-2-none": esrgan(2, "none"),
+    "unet-1": Case(UNetDiscriminator, 2, unet_shapes, (1,), {"layers": 1}),
+    "unet-3": Case(UNetDiscriminator, 8, unet_shapes, (3,), {"layers": 3}),
+    # the sides 6 and 12 that a PatchGAN takes are a quarter of 21 and half of 23, rounded up
+    "multiscale-1-3-instance": multiscale(1, 3, 21),
+    "multiscale-2-2-instance": multiscale(2, 2, 23),
 }
 every_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 every_dims = pytest.mark.parametrize("dims", [2, 3], ids=["2D", "3D"])
 
 
 def loss_of(logits, *, real):
-    return torch.stack([F.softplus(-head if real else head).mean() for head in logits]).mean()
+    sign = -1 if real else 1
+    return torch.stack([F.softplus(sign * head).mean() for head in logits]).mean()
+
+
+def shapes_of(tensors):
+    return [tuple(tensor.shape) for tensor in tensors]
 
 
 @every_case
-@every_dims
-@pytest.mark.parametrize("in_channels", [1, 3, 13])
+@pytest.mark.parametrize(("dims", "in_channels"), [(2, 13), (3, 1)])
 def test_shapes_follow_from_the_crop(case, dims, in_channels):
     network = case.build(in_channels, dims)
+    assert network.in_channels == in_channels
     for crop in case.crops(dims):
         features, logits = case.shapes(crop, *case.shape_arguments)
         judgement = network(torch.rand(3, in_channels, *crop))
         assert type(judgement) is Judgement
         assert type(judgement.logits) is type(judgement.features) is tuple
-        assert [tuple(logit.shape) for logit in judgement.logits] == [
-            (3, *shape) for shape in logits
-        ]
-        assert [tuple(feature.shape) for feature in judgement.features] == [
-            (3, *shape) for shape in features
-        ]
+        assert shapes_of(judgement.logits) == [(3, *shape) for shape in logits]
+        assert shapes_of(judgement.features) == [(3, *shape) for shape in features]
         assert all(tensor.isfinite().all() for tensor in (*judgement.logits, *judgement.features))
 
 
@@ -161,32 +143,26 @@ def test_shapes_follow_from_the_crop(case, dims, in_channels):
 @every_dims
 def test_bfloat16_autocast_stays_near_float32(case, dims):
     network = case.build(3, dims).eval()
-    for crop in case.crops(dims):
-        image = torch.rand(2, 3, *crop)
-        exact = network(image)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            rough = network(image)
-        for a, b in zip(
-            (*rough.logits, *rough.features), (*exact.logits, *exact.features), strict=True
-        ):
-            assert (a.float() - b).norm() < 0.1 * b.norm()
+    crop = list(case.crops(dims))[1]
+    image = torch.rand(2, 3, *crop)
+    exact = network(image)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        rough = network(image)
+    pairs = zip((*rough.logits, *rough.features), (*exact.logits, *exact.features), strict=True)
+    assert all((a.float() - b).norm() < 0.1 * b.norm() for a, b in pairs)
 
 
 @every_case
-@every_dims
-@pytest.mark.parametrize("autocast", [False, True], ids=["float32", "bfloat16"])
+@pytest.mark.parametrize(("dims", "autocast"), [(2, True), (3, False)])
 def test_gradients_of_the_logits_reach_every_parameter_and_pixel(case, dims, autocast):
     network = case.build(3, dims)
-    crop = list(case.crops(dims))[1]
-    image = torch.rand(3, 3, *crop, requires_grad=True)
+    image = torch.rand(3, 3, *list(case.crops(dims))[1], requires_grad=True)
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
         loss = loss_of(network(image).logits, real=True)
     loss.backward()
-    assert [
-        name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()
-    ] == []
-    assert all(p.grad.isfinite().all() for p in network.parameters())
-    assert image.grad.isfinite().all()
+    gradients = {name: parameter.grad for name, parameter in network.named_parameters()}
+    assert [name for name, grad in gradients.items() if grad is None or not grad.any()] == []
+    assert all(gradient.isfinite().all() for gradient in (image.grad, *gradients.values()))
     assert image.grad.any(dim=0).any(dim=0).all()
 
 
@@ -194,45 +170,51 @@ def test_gradients_of_the_logits_reach_every_parameter_and_pixel(case, dims, aut
 @every_dims
 def test_smallest_crop_works_and_a_smaller_one_is_refused(case, dims):
     network = case.build(3, dims)
-    least = (case.minimum,) * dims
-    batch = torch.rand(2, 3, *least)
+    least = case.minimum
+    assert network.minimum_size == least
+    batch = torch.rand(2, 3, *[least] * dims)
     assert all(logit.numel() for logit in network(batch).logits)
     for axis in range(dims):
-        crop = (*least[:axis], case.minimum - 1, *least[axis + 1 :])
-        said = f"got crops of {crop} pixels; every side must be at least {case.minimum}: raise data.crop_size"
+        crop = torch.full((dims,), least)
+        crop[axis] -= 1
+        said = f"got crops of {tuple(crop.tolist())} pixels; every side must be at least {least}"
         with pytest.raises(ValueError, match=re.escape(said)):
             network(torch.rand(2, 3, *crop))
 
 
-def test_papers_depths_have_the_documented_smallest_crops():
-    for network, least in [
-        (PatchGANDiscriminator(in_channels=1, channels=1), 24),
-        (MultiscaleDiscriminator(in_channels=1, channels=1), 93),
-        (MultiscaleDiscriminator(in_channels=1, channels=1, scales=2), 47),
-        (ESRGANDiscriminator(in_channels=1, channels=1), 32),
-        (UNetDiscriminator(in_channels=1, channels=1), 8),
-    ]:
-        network(torch.rand(2, 1, least, least))
-        with pytest.raises(
-            ValueError, match=rf"at least {least}: raise data\.crop_size, lower discriminator\."
-        ):
-            network(torch.rand(2, 1, least, least - 1))
+@pytest.mark.parametrize(
+    ("kind", "arguments", "least"),
+    [
+        (SRGANDiscriminator, {}, 16),
+        (PatchGANDiscriminator, {}, 24),
+        (MultiscaleDiscriminator, {}, 93),
+        (MultiscaleDiscriminator, {"scales": 2}, 47),
+        (ESRGANDiscriminator, {}, 32),
+        (UNetDiscriminator, {}, 8),
+    ],
+)
+def test_papers_depths_have_the_documented_smallest_crops(kind, arguments, least):
+    network = kind(in_channels=1, channels=1, **arguments)
+    network(torch.rand(2, 1, least, least))
+    lower = "" if kind is SRGANDiscriminator else r", lower discriminator\..*"
+    said = rf"at least {least}: raise data\.crop_size{lower} or choose discriminator=none\."
+    with pytest.raises(ValueError, match=said):
+        network(torch.rand(2, 1, least, least - 1))
 
 
 @every_case
 def test_seed_determines_the_state_and_the_state_the_training(case):
-    """Also what spectral normalisation remembers: a network restored from its state goes on with the same bits."""
+    """A network restored from its state goes on with the same bits, spectral norms included."""
     first, again, other = case.build(seed=0), case.build(seed=0), case.build(seed=1)
-    assert first.state_dict().keys() == again.state_dict().keys()
-    assert all(
-        torch.equal(value, again.state_dict()[name]) for name, value in first.state_dict().items()
-    )
+    before = first.state_dict()
+    assert before.keys() == again.state_dict().keys()
+    assert all(torch.equal(value, before[name]) for name, value in again.state_dict().items())
     image = torch.rand(2, 3, case.minimum + 1, case.minimum)
     first(image)
     other.load_state_dict(copy.deepcopy(first.state_dict()))
-    copied = copy.deepcopy(first)
+    networks = (first, other, copy.deepcopy(first))
     for _ in range(2):
-        logits = [network(image).logits for network in (first, other, copied)]
+        logits = [network(image).logits for network in networks]
         for heads in zip(*logits, strict=True):
             assert torch.equal(heads[0], heads[1])
             assert torch.equal(heads[0], heads[2])
@@ -241,11 +223,10 @@ def test_seed_determines_the_state_and_the_state_the_training(case):
 @every_case
 @every_dims
 def test_a_step_of_the_game_lowers_the_discriminators_loss(case, dims):
-    """As it is trained: judged for the generator between its own two passes, which are undone together."""
+    """Judged for the generator between its own two passes, which are undone together."""
     network = case.build(3, dims)
     optimiser = torch.optim.Adam(network.parameters(), lr=1e-3)
-    crop = list(case.crops(dims))[1]
-    real = torch.rand(4, 3, *crop)
+    real = torch.rand(2, 3, *list(case.crops(dims))[1])
     fake = (0.2 * torch.rand_like(real)).requires_grad_()
 
     def loss():
@@ -267,22 +248,21 @@ def test_a_step_of_the_game_lowers_the_discriminators_loss(case, dims):
 def test_logits_are_not_squashed(case):
     network = case.build().eval()
     for name, parameter in network.named_parameters():
-        parameter.data.fill_(-7.0) if name.endswith("bias") and parameter.numel() == 1 else None
+        if name.endswith("bias") and parameter.numel() == 1:
+            parameter.data.fill_(-7.0)
     logits = network(torch.zeros(1, 3, case.minimum, case.minimum)).logits
     assert all(logit.min() < -1 for logit in logits)
 
 
 @pytest.mark.parametrize(
-    ("network", "least"),
-    [
-        (SRGANDiscriminator(in_channels=3, channels=2, **DENSE), 16),
-        (ESRGANDiscriminator(in_channels=3, channels=2, **DENSE), 32),
-    ],
+    ("kind", "least"),
+    [(SRGANDiscriminator, 16), (ESRGANDiscriminator, 32)],
     ids=["srgan", "esrgan"],
 )
-def test_batch_norm_of_a_single_value_names_the_remedy(network, least):
+def test_batch_norm_of_a_single_value_names_the_remedy(kind, least):
+    network = kind(in_channels=3, channels=2, **DENSE)
     one = torch.rand(1, 3, least, least)
-    remedy = "single value a channel, and cannot train on that: raise loader.batch_size or data.crop_size"
+    remedy = "single value a channel, and cannot train on that: raise loader.batch_size or data."
     with pytest.raises(ValueError, match=remedy):
         network(one)
     assert network.eval()(one).logits[0].isfinite().all()
@@ -300,19 +280,11 @@ def test_a_single_small_crop_is_enough_without_batch_norm(kind):
 @pytest.mark.parametrize(
     ("kind", "wrong", "said"),
     [
-        (PatchGANDiscriminator, {"layers": 0}, "discriminator.layers is 0; it must be at least 1."),
-        (
-            PatchGANDiscriminator,
-            {"normalisation": "group"},
-            "must be one of batch, instance, spectral, none.",
-        ),
+        (PatchGANDiscriminator, {"layers": 0}, "layers is 0; it must be an integer of at least 1."),
+        (PatchGANDiscriminator, {"normalisation": "group"}, "batch, instance, spectral, none."),
         (PatchGANDiscriminator, {"spatial_dims": 4}, "spatial_dims is 4; it must be 2"),
-        (ESRGANDiscriminator, {"layers": 0}, "discriminator.layers is 0"),
-        (
-            ESRGANDiscriminator,
-            {"normalisation": "instance"},
-            "must be one of batch, spectral, none.",
-        ),
+        (ESRGANDiscriminator, {"layers": 1.5}, "discriminator.layers is 1.5"),
+        (ESRGANDiscriminator, {"normalisation": "instance"}, "one of batch, spectral, none."),
         (UNetDiscriminator, {"layers": 0}, "discriminator.layers is 0"),
         (MultiscaleDiscriminator, {"scales": 0}, "discriminator.scales is 0"),
         (MultiscaleDiscriminator, {"layers": -1}, "discriminator.layers is -1"),

@@ -1,29 +1,28 @@
 import pytest
 import torch
+from networks import close, conv_size, convolution, image, randomised, size_of
 from torch.nn import functional as F
 
 from srlab.generators import SRResNet
 
 
-def paper_parameters(*, dims, in_channels, out_channels, channels, blocks, stages):
-    """Ledig et al. 2017, fig. 4, layer by layer; no bias where batch norm follows, one slope a PReLU."""
+def paper_parameters(*, channels, blocks, dims=2, in_channels=3, out_channels=3, cells=(4, 4)):
+    """Ledig et al. 2017, fig. 4, layer by layer.
 
-    def conv(inputs, outputs, taps, *, bias):
-        return inputs * outputs * taps**dims + bias * outputs
-
+    There is no bias where batch norm follows, and one slope a PReLU.
+    """
+    plain = conv_size(channels, channels, dims=dims, bias=False)
     norm, slope = 2 * channels, 1
-    head = conv(in_channels, channels, 9, bias=True) + slope
-    block = 2 * (conv(channels, channels, 3, bias=False) + norm) + slope
-    join = conv(channels, channels, 3, bias=False) + norm
-    upsampler = sum(conv(channels, channels * cells, 3, bias=True) + slope for cells in stages)
-    return head + blocks * block + join + upsampler + conv(channels, out_channels, 9, bias=True)
+    head = conv_size(in_channels, channels, kernel=9, dims=dims) + slope
+    block = 2 * (plain + norm) + slope
+    stages = [conv_size(channels, channels * number, dims=dims) + slope for number in cells]
+    tail = conv_size(channels, out_channels, kernel=9, dims=dims)
+    return head + blocks * block + plain + norm + sum(stages) + tail
 
 
 def reference(x, state, *, blocks, factors, residual_scale):
-    """The evaluation-mode forward pass written out on the state dict; `factors` are those of the stages."""
-
-    def conv(name, x, padding=1):
-        return F.conv2d(x, state[f"{name}.weight"], state.get(f"{name}.bias"), padding=padding)
+    """The evaluation-mode forward pass on the state dict; `factors` are those of the stages."""
+    conv = convolution(state)
 
     def norm(name, x):
         mean, var, scale, shift = (
@@ -35,7 +34,7 @@ def reference(x, state, *, blocks, factors, residual_scale):
     def prelu(name, x):
         return x.clamp(min=0) + state[f"{name}.weight"] * x.clamp(max=0)
 
-    shallow = deep = prelu("head.1", conv("head.0", x, 4))
+    shallow = deep = prelu("head.1", conv("head.0", x))
     for block in range(blocks):
         name = f"trunk.{block}.body"
         inner = prelu(f"{name}.2", norm(f"{name}.1", conv(f"{name}.0", deep)))
@@ -44,55 +43,28 @@ def reference(x, state, *, blocks, factors, residual_scale):
     for stage, factor in enumerate(factors):
         x = F.pixel_shuffle(conv(f"upsampler.{3 * stage}", x), factor)
         x = prelu(f"upsampler.{3 * stage + 2}", x)
-    return conv("tail", x, 4)
+    return conv("tail", x)
 
 
 def test_size_is_the_papers():
-    with torch.device("meta"):
-        network = SRResNet(in_channels=3, out_channels=3, scale=4)
-    expected = paper_parameters(
-        dims=2, in_channels=3, out_channels=3, channels=64, blocks=16, stages=[4, 4]
-    )
-    assert expected == 1_547_350
-    assert sum(parameter.numel() for parameter in network.parameters()) == expected
+    assert size_of(SRResNet) == paper_parameters(channels=64, blocks=16) == 1_547_350
+
+
+def test_size_of_a_small_3d_network_follows_from_its_layers():
+    arguments = {"in_channels": 2, "out_channels": 1, "channels": 6, "blocks": 2}
+    expected = paper_parameters(**arguments, dims=3, cells=(4, 4))
+    assert size_of(SRResNet, scale=(1, 4, 4), spatial_dims=3, **arguments) == expected
 
 
 @pytest.mark.parametrize(
-    ("scale", "stages"),
-    [(1, []), (2, [8]), (3, [27]), ((1, 4, 4), [4, 4]), ((3, 1, 1), [3])],
-    ids=str,
+    ("scale", "factors", "options", "residual_scale"),
+    [(4, [2, 2], {}, 1.0), (3, [3], {"residual_scale": 0.3}, 0.3)],
 )
-def test_size_of_a_small_3d_network_follows_from_its_layers(scale, stages):
-    with torch.device("meta"):
-        network = SRResNet(
-            in_channels=2, out_channels=1, scale=scale, spatial_dims=3, channels=6, blocks=2
-        )
-    expected = paper_parameters(
-        dims=3, in_channels=2, out_channels=1, channels=6, blocks=2, stages=stages
-    )
-    assert sum(parameter.numel() for parameter in network.parameters()) == expected
-
-
-@pytest.mark.parametrize(
-    ("options", "residual_scale"), [({}, 1.0), ({"residual_scale": 0.3}, 0.3)], ids=str
-)
-@pytest.mark.parametrize(("scale", "factors"), [(1, []), (2, [2]), (3, [3]), (4, [2, 2])])
 def test_forward_matches_plain_convolutions(scale, factors, options, residual_scale):
-    torch.manual_seed(0)
-    network = (
-        SRResNet(in_channels=3, out_channels=2, scale=scale, channels=6, blocks=2, **options)
-        .double()
-        .eval()
-    )
-    for tensor in (*network.parameters(), *network.buffers()):
-        if tensor.is_floating_point():
-            tensor.data.uniform_(0.2, 0.6)
-            tensor.data.mul_(1 if tensor.ndim < 2 else torch.randn_like(tensor))
-    x = torch.randn(2, 3, 6, 5, dtype=torch.float64)
-    expected = reference(
-        x, network.state_dict(), blocks=2, factors=factors, residual_scale=residual_scale
-    )
-    torch.testing.assert_close(network(x), expected)
+    size = {"in_channels": 3, "out_channels": 2, "channels": 6, "blocks": 2}
+    network, x = randomised(SRResNet(scale=scale, **size, **options)), image(6, 5)
+    counts = {"blocks": 2, "factors": factors, "residual_scale": residual_scale}
+    close(network(x), reference(x, network.state_dict(), **counts))
 
 
 def test_training_uses_the_statistics_of_the_batch():

@@ -2,7 +2,7 @@ import re
 
 import pytest
 import torch
-from networks import randomised
+from networks import close, convolution, randomised
 from torch.nn import functional as F
 
 from srlab.generators import Stochastic
@@ -13,20 +13,15 @@ def leaky(x):
 
 
 def shuffle(x, factor):
-    """Of a volume, slice by slice."""
-    return (
-        F.pixel_shuffle(x, factor)
-        if x.ndim == 4
-        else F.pixel_shuffle(x.movedim(2, 1), factor).movedim(1, 2)
-    )
+    """Shuffle an image, or a volume slice by slice."""
+    if x.ndim == 4:
+        return F.pixel_shuffle(x, factor)
+    return F.pixel_shuffle(x.movedim(2, 1), factor).movedim(1, 2)
 
 
 def reference(x, noise, state, *, blocks, factors, residual_scale):
-    """Karras et al. 2019, fig. 1: a style from the noise, which scales and shifts the features of every block."""
-
-    def conv(name, x):
-        convolve = F.conv2d if x.ndim == 4 else F.conv3d
-        return convolve(x, state[f"{name}.weight"], state[f"{name}.bias"], padding=1)
+    """Karras et al. 2019, fig. 1: a style from the noise scales and shifts every block."""
+    conv = convolution(state)
 
     def modulated(name, x):
         parts = (state[f"{name}.modulation.weight"] @ style).unflatten(0, (2, -1))
@@ -46,14 +41,9 @@ def reference(x, noise, state, *, blocks, factors, residual_scale):
     return conv("tail", x)
 
 
-SCALES = [
-    pytest.param((1, 1), [], id="x1"),
-    pytest.param((2, 2), [2], id="x2"),
-    pytest.param((3, 3), [3], id="x3"),
-    pytest.param((4, 4), [2, 2], id="x4"),
-    pytest.param((1, 1, 1), [], id="volume-x1"),
-    pytest.param((1, 4, 4), [2, 2], id="video-x4"),
-]
+scales = pytest.mark.parametrize(
+    ("scale", "factors"), [((3, 3), [3]), ((4, 4), [2, 2]), ((1, 4, 4), [2, 2])]
+)
 
 
 def network(scale, **arguments):
@@ -68,40 +58,23 @@ def lr_and_noise(scale, batch=2):
     return lr, torch.randn(batch, 5, generator=random, dtype=torch.float64)
 
 
-def close(actual, expected):
-    torch.testing.assert_close(actual, expected, atol=1e-10, rtol=1e-10)
+@scales
+@pytest.mark.parametrize(("options", "residual_scale"), [({}, 1.0), ({"residual_scale": 0.1}, 0.1)])
+def test_forward_matches_plain_convolutions_and_matrices(scale, factors, options, residual_scale):
+    stochastic, (lr, noise) = network(scale, **options), lr_and_noise(scale)
+    counts = {"blocks": 2, "factors": factors, "residual_scale": residual_scale}
+    close(stochastic(lr, noise), reference(lr, noise, stochastic.state_dict(), **counts))
 
 
-@pytest.mark.parametrize("residual_scale", [1.0, 0.1])
-@pytest.mark.parametrize(("scale", "factors"), SCALES)
-def test_forward_matches_plain_convolutions_and_matrices(scale, factors, residual_scale):
-    stochastic, (lr, noise) = network(scale, residual_scale=residual_scale), lr_and_noise(scale)
-    options = {"blocks": 2, "factors": factors, "residual_scale": residual_scale}
-    close(stochastic(lr, noise), reference(lr, noise, stochastic.state_dict(), **options))
-
-
-def test_residual_scale_is_one_unless_given():
-    stochastic, (lr, noise) = network((2, 2)), lr_and_noise((2, 2))
-    options = {"blocks": 2, "factors": [2], "residual_scale": 1.0}
-    close(stochastic(lr, noise), reference(lr, noise, stochastic.state_dict(), **options))
-
-
-@pytest.mark.parametrize(("scale", "factors"), SCALES)
+@scales
 def test_without_noise_it_is_a_plain_residual_network(scale, factors):
     stochastic, (lr, noise) = network(scale), lr_and_noise(scale)
-    plain = {
-        name: torch.zeros_like(tensor) if "modulation" in name else tensor
-        for name, tensor in stochastic.state_dict().items()
-    }
+    plain = stochastic.state_dict()
+    plain |= {name: torch.zeros_like(plain[name]) for name in plain if "modulation" in name}
     expected = reference(lr, noise, plain, blocks=2, factors=factors, residual_scale=1.0)
     close(stochastic(lr), expected)
-    assert (stochastic(lr, noise) - expected).abs().max() > 0.1 * expected.std()
-
-
-@pytest.mark.parametrize("scale", [(2, 2), (1, 2, 2)], ids=str)
-def test_zero_noise_equals_no_noise(scale):
-    stochastic, (lr, noise) = network(scale), lr_and_noise(scale)
     assert torch.equal(stochastic(lr, torch.zeros_like(noise)), stochastic(lr))
+    assert (stochastic(lr, noise) - expected).abs().max() > 0.1 * expected.std()
 
 
 @pytest.mark.parametrize("scale", [(2, 2), (1, 2, 2)], ids=str)

@@ -1,17 +1,16 @@
-"""Formats by the ends of their names."""
+"""Files are opened and begun by the ends of their names."""
 
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from srlab.io import Provenance, Reader, Writer, create_writer, open_reader
-from srlab.io.array.memory import ArrayReader
 from srlab.io.image.writer import ImageWriter
-from srlab.io.raster.reader import RasterReader, RasterWriter
+from srlab.io.raster.reader import RasterReader
+from srlab.io.raster.writer import GeoTiffWriter
 
 MADE = Provenance(software="srlab 9.8", model="0a" * 32)
 
@@ -22,18 +21,21 @@ def photo(tmp_path):
     return tmp_path / "a.PNG"
 
 
-def test_reader_and_writers_keep_the_protocols(photo, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "kind"), [("o.TIF", GeoTiffWriter), ("o.png", ImageWriter), ("o.JPEG", ImageWriter)]
+)
+def test_reader_and_writers_keep_the_protocols(photo, tmp_path, name, kind):
     reader: Reader = open_reader(str(photo), bands=["g"])
     assert isinstance(reader, RasterReader)
-    assert reader.channels == ("G",)
-    for name, kind in (("o.TIF", RasterWriter), ("o.png", ImageWriter), ("o.JPEG", ImageWriter)):
-        writer: Writer = create_writer(
-            str(tmp_path / name), like=reader, scale=(2, 2), provenance=MADE
-        )
-        assert isinstance(writer, kind)
-        writer.write((slice(0, 8), slice(0, 10)), np.zeros((1, 8, 10), np.float32))
-        writer.close()
-        assert open_reader(tmp_path / name).shape == (8, 10)
+    assert reader.description.names == ("G",)
+    made = reader.description.scaled((2, 2))
+    writer: Writer = create_writer(str(tmp_path / name), made, provenance=MADE, source=photo)
+    assert isinstance(writer, kind)
+    assert len(writer.chunks) == 2
+    writer.prepare()
+    writer.write((slice(0, 8), slice(0, 10)), np.zeros((1, 8, 10), np.float32))
+    writer.finish()
+    assert open_reader(tmp_path / name).description.shape == (8, 10)
 
 
 def test_what_cannot_be_opened_is_said_in_one_line(tmp_path):
@@ -42,41 +44,41 @@ def test_what_cannot_be_opened_is_said_in_one_line(tmp_path):
     with pytest.raises(IsADirectoryError, match="is a folder, and a file is wanted"):
         open_reader(tmp_path)
     (tmp_path / "a.docx").write_text("x")
-    with pytest.raises(
-        ValueError, match=r"a.docx is of no format that can be read: .* \.tif, \.tiff, .* or \.pgm"
-    ):
+    listed = r"a.docx is of no format that can be read: .* \.tif, \.tiff, .* or \.hgt"
+    with pytest.raises(ValueError, match=listed):
         open_reader(tmp_path / "a.docx")
-    (tmp_path / "a.tif").write_text("no raster")
-    with pytest.raises(ValueError, match=r"a.tif is not a raster that GDAL can read"):
-        open_reader(tmp_path / "a.tif")
-    (tmp_path / "b.tif").write_bytes(b"")
-    with pytest.raises(ValueError, match=r"b.tif is not a raster that GDAL can read"):
-        open_reader(tmp_path / "b.tif")
+    for content in (b"no raster", b""):
+        (tmp_path / "a.tif").write_bytes(content)
+        with pytest.raises(ValueError, match=r"a.tif is not a raster that GDAL can read"):
+            open_reader(tmp_path / "a.tif")
 
 
-def test_what_cannot_be_written_is_said_in_one_line(photo, tmp_path):
-    like = open_reader(photo)
-    with pytest.raises(
-        ValueError,
-        match=r"of no format that can be written: .* \.tif, \.tiff, \.png, \.jpg or \.jpeg",
-    ):
-        create_writer(tmp_path / "o.bmp", like=like, scale=(2, 2), provenance=MADE)
-    volume = ArrayReader(np.zeros((1, 2, 2, 2), np.float32), name="scan")
-    with pytest.raises(
-        ValueError,
-        match=r"o.tif would be an image, but scan is none: write the format of the input",
-    ):
-        create_writer(tmp_path / "o.tif", like=volume, scale=(2, 2, 2), provenance=MADE)
-    with pytest.raises(FileExistsError, match="overwrite=true"):
-        create_writer(
-            photo.parent / "a.PNG", like=open_reader(_copy(photo)), scale=(2, 2), provenance=MADE
-        )
+def test_where_nothing_can_be_written_is_said_before_anything_is(photo, tmp_path):
+    like = open_reader(photo).description
+    (tmp_path / "old.tif").write_bytes(b"old")
 
+    def create(path, **options):
+        return create_writer(path, like, provenance=MADE, source=photo, **options)
 
-def _copy(photo: Path) -> Path:
-    copy = photo.with_name("b.png")
-    copy.write_bytes(photo.read_bytes())
-    return copy
+    listed = r"of no format that can be written: .* \.tif, \.tiff, \.png, \.jpg or \.jpeg"
+    with pytest.raises(ValueError, match=listed):
+        create(tmp_path / "o.bmp")
+    taken = r"old.tif exists: give another name, or overwrite=true"
+    with pytest.raises(FileExistsError, match=taken):
+        create(tmp_path / "old.tif")
+    missing = r"the folder .*missing does not exist: make it first"
+    with pytest.raises(FileNotFoundError, match=missing):
+        create(tmp_path / "missing" / "a.tif")
+    (tmp_path / "folder.tif").mkdir()
+    folder = "is a folder, and the name of a file to write is wanted"
+    with pytest.raises(IsADirectoryError, match=folder):
+        create(tmp_path / "folder.tif")
+    itself = r"a.PNG is the input itself: give the output another name"
+    with pytest.raises(ValueError, match=itself):
+        create(photo, overwrite=True)
+    create(tmp_path / "old.tif", overwrite=True)
+    assert (tmp_path / "old.tif").read_bytes() == b"old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.PNG", "folder.tif", "old.tif"]
 
 
 def test_import_is_light():

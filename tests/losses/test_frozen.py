@@ -21,9 +21,8 @@ def test_nothing_of_it_is_saved_trained_or_asked_for():
     assert len(list(whole.parameters())) == 2
     assert not list(whole[0].buffers())
     whole.load_state_dict(whole.state_dict(), strict=True)
-    assert not any(
-        parameter.requires_grad for parameter in whole.requires_grad_()[0].network.parameters()
-    )
+    inside = whole.requires_grad_()[0].network
+    assert not any(parameter.requires_grad for parameter in inside.parameters())
 
 
 def test_evaluation_mode_survives_train():
@@ -35,13 +34,10 @@ def test_evaluation_mode_survives_train():
 
 def test_follows_its_parent_to_type_and_device():
     whole = parent().double()
-    assert {tensor.dtype for tensor in whole[0].network.state_dict().values()} == {
-        torch.float64,
-        torch.int64,
-    }
-    assert {tensor.device.type for tensor in whole.to("meta")[0].network.state_dict().values()} == {
-        "meta"
-    }
+    inside = whole[0].network.state_dict().values()
+    assert {tensor.dtype for tensor in inside} == {torch.float64, torch.int64}
+    inside = whole.to("meta")[0].network.state_dict().values()
+    assert {tensor.device.type for tensor in inside} == {"meta"}
 
 
 def test_images_are_cast_to_the_networks_type():

@@ -18,44 +18,31 @@ from term_checks import (
 from srlab.losses import Histogram
 
 SIZES = [(2, 3, 5, 6), (2, 2, 3, 4, 5)]
+each_size = pytest.mark.parametrize("size", SIZES, ids=str)
 
 
-def reference(sr, hr, valid):
-    """The distance of the values of each image and channel, summed over its visible pixels."""
-    total = 0.0
-    for image in range(len(sr)):
-        shown = valid[image, 0]
-        for a, b in zip(sr[image], hr[image], strict=True):
-            total += wasserstein_distance(a[shown], b[shown]) * int(shown.sum())
-    return total / (sr.shape[1] * int(valid.sum()))
-
-
-@pytest.mark.parametrize("size", SIZES, ids=str)
+@each_size
 def test_each_channel_matches_scipy(size):
     sr, hr = 3 * random(*size) - 1, random(*size, seed=1)
     distances = Histogram()(sr, hr, context())
     assert distances.shape == sr.shape
-    for image in range(size[0]):
-        for channel in range(size[1]):
-            expected = wasserstein_distance(
-                sr[image, channel].flatten(), hr[image, channel].flatten()
-            )
-            assert distances[image, channel].mean().item() == pytest.approx(expected)
+    found, ours, theirs = (image.flatten(2).flatten(0, 1) for image in (distances, sr, hr))
+    for distance, a, b in zip(found, ours, theirs, strict=True):
+        assert distance.mean().item() == pytest.approx(wasserstein_distance(a, b))
 
 
-@pytest.mark.parametrize("size", SIZES, ids=str)
-@pytest.mark.parametrize("offset", [-1.0, -0.5, 0.0])
-def test_visible_values_alone_match_scipy(size, offset):
-    """Whatever hidden pixels hold lies among the visible values."""
-    sr, hr, valid = (
-        4e4 * (random(*size) + offset),
-        2e4 * (random(*size, seed=1) + offset),
-        scattered(size),
-    )
-    expected = reference(sr, hr, valid)
-    assert value(
-        Histogram(), sr, torch.where(valid, hr, torch.nan), valid=valid
-    ).item() == pytest.approx(expected)
+@each_size
+def test_visible_values_alone_match_scipy(size):
+    """Zero, which hidden pixels hold, lies below, among or above the visible values."""
+    valid = scattered(size)
+    for offset in (-1.0, -0.5, 0.0):
+        sr, hr = 4e4 * (random(*size) + offset), 2e4 * (random(*size, seed=1) + offset)
+        total = 0.0
+        for image, shown in enumerate(valid[:, 0]):
+            for a, b in zip(sr[image], hr[image], strict=True):
+                total += wasserstein_distance(a[shown], b[shown]) * int(shown.sum())
+        result = value(Histogram(), sr, torch.where(valid, hr, torch.nan), valid=valid)
+        assert result.item() == pytest.approx(total / (size[1] * int(valid.sum())))
 
 
 def test_even_the_largest_value_ranks_before_hidden_pixels():
@@ -66,7 +53,7 @@ def test_even_the_largest_value_ranks_before_hidden_pixels():
     assert Histogram()(sr, hr, context(valid=valid)).flatten().tolist() == [0.0, most, 0.0]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.permutations(range(12)))
 def test_permuted_pixels_have_distance_zero(order):
     hr = random(2, 3, 3, 4)
@@ -82,9 +69,8 @@ def test_shift_has_the_distance_of_its_amount(shift):
 
 def test_ties_share_their_counterparts():
     hr = random(1, 1, 4, 4)
-    np.testing.assert_allclose(
-        value(Histogram(), torch.full_like(hr, 0.5), hr), np.abs(0.5 - hr.numpy()).mean()
-    )
+    result = value(Histogram(), torch.full_like(hr, 0.5), hr)
+    np.testing.assert_allclose(result, np.abs(0.5 - hr.numpy()).mean())
 
 
 def test_gradient_leads_to_the_value_of_the_same_rank():
@@ -93,7 +79,7 @@ def test_gradient_leads_to_the_value_of_the_same_rank():
     torch.testing.assert_close(sr.grad, torch.tensor([[[[-1.0, 1.0, 0.0]]]]) / 3)
 
 
-@pytest.mark.parametrize("size", SIZES, ids=str)
+@each_size
 def test_half_hidden_equals_the_visible_half(size):
     assert_half_hidden_equals_visible_half(Histogram(), *size)
 
@@ -110,6 +96,6 @@ def test_gradient_is_the_derivative(size):
     assert_gradient_is_derivative(Histogram(), *size)
 
 
-@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("size", [(3, 5, 6), (2, 3, 4, 5)], ids=str)
 def test_finite_at_extremes(size):
     assert_finite_at_extremes(Histogram(), *size)

@@ -18,7 +18,6 @@ from srlab.losses.pixel import L1, L2, Charbonnier, Huber
 every_term = pytest.mark.parametrize(
     "term", [L1(), L2(), Huber(), Charbonnier()], ids=lambda term: type(term).__name__
 )
-in_2d_and_3d = pytest.mark.parametrize("size", [(2, 2, 3, 4), (1, 1, 2, 3, 4)], ids=str)
 
 
 def gap(size, seed):
@@ -26,7 +25,7 @@ def gap(size, seed):
     return sr, hr, (sr - hr).numpy()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(delta=st.floats(1e-3, 2), seed=st.integers(0, 999))
 def test_huber_is_a_parabola_that_goes_on_as_its_tangent(delta, seed):
     sr, hr, d = gap((1, 2, 4, 5), seed)
@@ -34,7 +33,7 @@ def test_huber_is_a_parabola_that_goes_on_as_its_tangent(delta, seed):
     np.testing.assert_allclose(Huber(delta=delta)(sr, hr, context()), expected)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(eps=st.floats(1e-4, 2), seed=st.integers(0, 999))
 def test_charbonnier_is_a_hyperbola(eps, seed):
     sr, hr, d = gap((1, 2, 3, 4, 2), seed)
@@ -50,26 +49,24 @@ def test_charbonnier_is_least_and_flat_where_sr_equals_hr():
 
 
 @every_term
-@in_2d_and_3d
-def test_gradient_is_the_derivative(term, size):
-    assert_gradient_is_derivative(term, *size)
+def test_gradient_is_the_derivative(term):
+    assert_gradient_is_derivative(term, 1, 2, 3, 4)
 
 
 @every_term
-@in_2d_and_3d
+@pytest.mark.parametrize("size", [(2, 2, 3, 4), (1, 1, 2, 3, 4)], ids=str)
 def test_hidden_pixels_are_as_if_cut_off(term, size):
     assert_half_hidden_equals_visible_half(term, *size)
 
 
 @every_term
-@in_2d_and_3d
-def test_extreme_images_leave_value_and_gradient_finite(term, size):
-    assert_finite_at_extremes(term, *size)
+def test_extreme_images_leave_value_and_gradient_finite(term):
+    assert_finite_at_extremes(term, 2, 3, 4)
 
 
-@pytest.mark.parametrize("value", [0.0, -1.0])
 @pytest.mark.parametrize(("term", "argument"), [(Huber, "delta"), (Charbonnier, "eps")])
-def test_radius_must_be_positive(term, argument, value):
-    message = f"loss.{term.__name__.lower()}.term.{argument} is {value}; it must be above 0."
-    with pytest.raises(ValueError, match=re.escape(message)):
-        term(**{argument: value})
+def test_radius_must_be_positive(term, argument):
+    for value in (0.0, -1.0):
+        message = f"loss.{term.__name__.lower()}.term.{argument} is {value}; it must be above 0."
+        with pytest.raises(ValueError, match=re.escape(message)):
+            term(**{argument: value})

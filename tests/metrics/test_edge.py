@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 import torch
+from metric_checks import scoring
 from scipy.ndimage import gaussian_filter
 from scipy.special import ndtr
 
 from srlab.metrics.edge import EdgeCurve, SlantedEdge, mtf50, slanted_edge
-from srlab.metrics.protocol import View
 
 
 def edge(size=64, degrees=5.0, sigma=0.8, *, offset=0.3, low=100.0, high=900.0):
@@ -26,21 +26,8 @@ def gaussian_mtf50(sigma):
     return frequency[np.argmax(gaussian_mtf(sigma, frequency) < 0.5)]
 
 
-def view(valid=None):
-    return View(
-        lr=torch.zeros(1),
-        valid=valid,
-        scale=(1, 1),
-        data_range=1.0,
-        channels=(),
-        pixel_size=None,
-        degrade=lambda hr: hr,
-    )
-
-
 @pytest.mark.parametrize("sigma", [0.5, 0.8, 1.5])
-@pytest.mark.parametrize("degrees", [5.0, -5.0, 2.5, 12.0])
-@pytest.mark.parametrize("size", [32, 64])
+@pytest.mark.parametrize(("size", "degrees"), [(32, 5.0), (64, -5.0), (64, 2.5), (32, 12.0)])
 def test_mtf_of_a_gaussian_blur_is_the_formula(size, degrees, sigma):
     curve = slanted_edge(edge(size, degrees, sigma))
     below_nyquist = curve.frequency <= 0.5
@@ -55,21 +42,18 @@ def test_mtf_of_a_sharp_edge_is_that_of_square_pixels():
     fine = edge(64 * 16, 5.0, 1e-9, offset=4.8)
     curve = slanted_edge(fine.unflatten(1, (64, 16)).mean(2).unflatten(0, (64, 16)).mean(1))
     frequency = curve.frequency.numpy()[:51]
-    np.testing.assert_allclose(
-        curve.mtf[0, :51], np.sinc(frequency) * np.sinc(frequency / 4), atol=0.02
-    )
+    expected = np.sinc(frequency) * np.sinc(frequency / 4)
+    np.testing.assert_allclose(curve.mtf[0, :51], expected, atol=0.02)
 
 
 def test_turned_mirrored_or_inverted_edge_is_the_same():
     patch = edge()
-    turned = torch.stack(
-        [patch, patch.T, patch.flip(0), patch.flip(1), 1000 - patch, 1000 - patch.T]
-    )
-    values = mtf50(slanted_edge(turned))
+    turned = [patch, patch.T, patch.flip(0), patch.flip(1), 1000 - patch, 1000 - patch.T]
+    values = mtf50(slanted_edge(torch.stack(turned)))
     torch.testing.assert_close(values, values[:1].expand(6), rtol=1e-6, atol=0)
 
 
-@pytest.mark.parametrize("gain", [1e-3, 1.0, 1e4])
+@pytest.mark.parametrize("gain", [1e-3, 1e4])
 def test_contrast_and_type_do_not_count(gain):
     curve = slanted_edge((gain * edge()).float())
     np.testing.assert_allclose(curve.mtf[0], slanted_edge(edge()).mtf[0], atol=1e-3)
@@ -77,9 +61,8 @@ def test_contrast_and_type_do_not_count(gain):
 
 def test_noise_changes_little():
     noise = np.random.default_rng(0).normal(scale=8, size=(64, 64))
-    assert mtf50(slanted_edge(edge() + torch.from_numpy(noise))).item() == pytest.approx(
-        gaussian_mtf50(0.8), rel=0.05
-    )
+    found = mtf50(slanted_edge(edge() + torch.from_numpy(noise)))
+    assert found.item() == pytest.approx(gaussian_mtf50(0.8), rel=0.05)
 
 
 def test_edges_along_the_grid_and_flat_patches_are_nan():
@@ -105,39 +88,35 @@ def scene(sigma, *, seed=0):
     return torch.from_numpy(np.stack([image, 2 * image]))[None]
 
 
+def scored(sr, hr, valid=None):
+    return SlantedEdge()(sr, hr, scoring(valid=valid))
+
+
 def test_finds_the_edge_in_hr_and_measures_both():
-    result = SlantedEdge()(scene(1.2), scene(0.6), view())
+    result = scored(scene(1.2), scene(0.6))
     assert result["sr"].item() == pytest.approx(gaussian_mtf50(1.2), rel=0.05)
     assert result["hr"].item() == pytest.approx(gaussian_mtf50(0.6), rel=0.05)
 
 
 def test_falling_and_lying_edges_are_found():
     hr = scene(0.6)
-    plain, falling, lying = (
-        SlantedEdge()(image, image, view())["hr"] for image in (hr, 3000 - hr, hr.mT)
-    )
-    torch.testing.assert_close(falling, plain)
-    torch.testing.assert_close(lying, plain)
+    plain = scored(hr, hr)["hr"]
+    for image in (3000 - hr, hr.mT):
+        torch.testing.assert_close(scored(image, image)["hr"], plain)
 
 
 def test_images_of_a_batch_are_measured_apart():
-    hr = torch.cat(
-        [
-            scene(0.6),
-            torch.from_numpy(np.random.default_rng(1).normal(size=(1, 2, 96, 128))),
-            scene(0.9),
-        ]
-    )
-    result = SlantedEdge()(hr, hr, view())
+    noise = torch.from_numpy(np.random.default_rng(1).normal(size=(1, 2, 96, 128)))
+    hr = torch.cat([scene(0.6), noise, scene(0.9)])
+    result = scored(hr, hr)
     assert result["hr"].isnan().tolist() == [False, True, False]
-    torch.testing.assert_close(result["hr"][2:], SlantedEdge()(hr[2:], hr[2:], view())["hr"])
+    torch.testing.assert_close(result["hr"][2:], scored(hr[2:], hr[2:])["hr"])
     torch.testing.assert_close(result["sr"], result["hr"], equal_nan=True)
 
 
-@pytest.mark.parametrize("degrees", [0.0, 1.2, 22.0, 30.0, 45.0])
-def test_edges_of_other_slants_are_none(degrees):
-    hr = edge(48, degrees)[None, None]
-    assert SlantedEdge()(hr, hr, view())["sr"].isnan().all()
+def test_edges_of_other_slants_are_none():
+    hr = torch.stack([edge(48, degrees) for degrees in (0.0, 1.2, 22.0, 30.0, 45.0)])[:, None]
+    assert scored(hr, hr)["sr"].isnan().all()
 
 
 def test_curved_edges_and_steps_are_none():
@@ -145,7 +124,7 @@ def test_curved_edges_and_steps_are_none():
     curved = torch.from_numpy(ndtr((x - 0.1 * y - 0.02 * y**2) / 0.8))
     steps = edge(32) + 0.4 * edge(32, offset=9.0)
     hr = torch.stack([curved, steps, edge(32)])[:, None]
-    assert SlantedEdge()(hr, hr, view())["hr"].isnan().tolist() == [True, True, False]
+    assert scored(hr, hr)["hr"].isnan().tolist() == [True, True, False]
 
 
 def with_another_edge(image, high=5000.0):
@@ -156,40 +135,35 @@ def with_another_edge(image, high=5000.0):
 
 
 def test_edge_is_looked_for_in_hr_alone():
-    plain, invented = (
-        SlantedEdge()(sr, scene(0.6), view())["sr"]
-        for sr in (scene(1.2), with_another_edge(scene(1.2)))
-    )
+    plain = scored(scene(1.2), scene(0.6))["sr"]
+    invented = scored(with_another_edge(scene(1.2)), scene(0.6))["sr"]
     assert invented.equal(plain)
     fainter = with_another_edge(scene(0.6), high=300.0)
-    assert SlantedEdge()(fainter, fainter, view())["sr"].item() == pytest.approx(
-        gaussian_mtf50(0.6), rel=0.05
-    )
-    both = SlantedEdge()(with_another_edge(scene(1.2)), with_another_edge(scene(0.6)), view())
+    found = scored(fainter, fainter)["sr"]
+    assert found.item() == pytest.approx(gaussian_mtf50(0.6), rel=0.05)
+    both = scored(with_another_edge(scene(1.2)), with_another_edge(scene(0.6)))
     assert both["hr"].item() == pytest.approx(gaussian_mtf50(2.0), rel=0.1)
 
 
 def test_hidden_pixels_never_influence():
     hr, valid = scene(0.6), torch.ones(1, 1, 96, 128, dtype=torch.bool)
     valid[..., :40] = False
-    brighter, unknown = with_another_edge(hr), torch.where(valid, hr, torch.nan)
-    plain, hidden, missing = (
-        SlantedEdge()(image, image, view(valid)) for image in (hr, brighter, unknown)
-    )
+    plain = scored(hr, hr, valid)
     assert plain["hr"].isfinite().all()
-    for other in (hidden, missing):
-        assert other["hr"].equal(plain["hr"])
-        assert other["sr"].equal(plain["sr"])
-    nothing = SlantedEdge()(hr, hr + torch.nan, view(torch.zeros_like(valid)))
+    for other in (with_another_edge(hr), torch.where(valid, hr, torch.nan)):
+        result = scored(other, other, valid)
+        assert result["hr"].equal(plain["hr"])
+        assert result["sr"].equal(plain["sr"])
+    nothing = scored(hr, hr + torch.nan, torch.zeros_like(valid))
     assert nothing["sr"].isnan().all()
 
 
 def test_volumes_and_small_images_are_an_error():
+    volume, small = torch.zeros(1, 1, 32, 32, 32), torch.zeros(1, 1, 20, 40)
     with pytest.raises(ValueError, match=r"got 3 spatial axes\. Leave this metric out"):
-        SlantedEdge()(torch.zeros(1, 1, 32, 32, 32), torch.zeros(1, 1, 32, 32, 32), view())
-    with pytest.raises(
-        ValueError, match=r"size is 32 but the image \(20, 40\): choose a smaller size"
-    ):
-        SlantedEdge()(torch.zeros(1, 1, 20, 40), torch.zeros(1, 1, 20, 40), view())
+        scored(volume, volume)
+    message = r"size is 32 but the image \(20, 40\): choose a smaller size"
+    with pytest.raises(ValueError, match=message):
+        scored(small, small)
     with pytest.raises(ValueError, match="size is 8; an edge needs windows of at least 16"):
         SlantedEdge(size=8)

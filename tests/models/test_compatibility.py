@@ -1,25 +1,25 @@
 import re
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from model_examples import axes
+from model_examples import card as example
 
+from srlab.io import Axis
 from srlab.io.array.memory import ArrayReader
-from srlab.models.bundle import ModelCard
 from srlab.models.compatibility import refuse_stranger
 
-
-@dataclass(frozen=True)
-class Placed:
-    pixel_size: tuple[float, ...] | None
+NAMES = ("B02", "B03", "B04")
 
 
 class CountingReader(ArrayReader):
-    """Keeps what was read, and lies where it is told."""
+    """Keeps the windows that were read; its axes are as they are told."""
 
-    def __init__(self, array, pixel_size=None, channels=None):
-        super().__init__(array, channels=channels)
-        self.geometry = Placed(pixel_size)
+    def __init__(self, array, spatial_axes=None):
+        super().__init__(array, names=NAMES[: len(array)])
+        if spatial_axes:
+            self.description = replace(self.description, axes=spatial_axes)
         self.windows = []
 
     def read(self, window):
@@ -27,26 +27,21 @@ class CountingReader(ArrayReader):
         return super().read(window)
 
 
-def card(*, pixel_size=(10.0, 10.0), training_range=((0.0, 3000.0), (0.0, 3000.0)), scale=(4, 4)):
-    channels = tuple(f"B{number:02d}" for number, _ in enumerate(training_range, start=2))
-    return ModelCard(
-        generator={},
-        normaliser={},
+def card(*, pixels=(10.0, 10.0), limits=((0.0, 3000.0),) * 2, scale=(4, 4), **more):
+    return example(
         scale=scale,
-        bands=channels,
-        channels=channels,
+        input_names=NAMES[: len(limits)],
         unit="reflectance × 10000",
-        training_range=training_range,
-        pixel_size=pixel_size,
-        versions={},
+        training_range=limits,
+        axes=axes(len(scale), *pixels),
+        **more,
     )
 
 
-def reader(*shape, top=3000.0, pixel_size=(10.0, 10.0), bands=2):
-    values = np.random.default_rng(0).uniform(0, top, (bands, *(shape or (80, 90))))
-    return CountingReader(
-        values, pixel_size, tuple(f"B{number:02d}" for number in range(2, 2 + bands))
-    )
+def reader(*shape, top=3000.0, pixels=(10.0, 10.0), bands=2):
+    shape = shape or (80, 90)
+    values = np.random.default_rng(0).uniform(0, top, (bands, *shape))
+    return CountingReader(values, axes(len(shape), *pixels))
 
 
 def refused(card, reader, message):
@@ -54,13 +49,13 @@ def refused(card, reader, message):
         refuse_stranger(card, reader)
 
 
-@pytest.mark.parametrize("size", [(10.0, 10.0), (12.0, 12.0), (8.5, 8.5), (10.0, 12.4), None])
+@pytest.mark.parametrize("size", [(10.0, 10.0), (12.0, 12.0), (8.5, 8.5), (10.0, 12.4), ()])
 def test_pixels_of_about_the_training_size_are_accepted(size):
-    refuse_stranger(card(), reader(pixel_size=size))
+    refuse_stranger(card(), reader(pixels=size))
 
 
 def test_model_that_knows_no_pixel_size_accepts_any():
-    refuse_stranger(card(pixel_size=None), reader(pixel_size=(2000.0, 2000.0)))
+    refuse_stranger(card(pixels=()), reader(pixels=(2000.0, 2000.0)))
 
 
 @pytest.mark.parametrize(
@@ -78,7 +73,40 @@ def test_pixels_of_another_size_are_refused(size, text):
         f"the input's pixels are {text} and the model was trained on 10 × 10 m; "
         "choose a model for this resolution, or force=true if you know better."
     )
-    refused(card(), reader(pixel_size=size), message)
+    refused(card(), reader(pixels=size), message)
+
+
+MICROSCOPY = (Axis("y", 0.25, "µm"), Axis("x", 0.25, "µm"))
+CLIP = (Axis("t", 0.04, "s"), Axis("y"), Axis("x"))
+
+
+@pytest.mark.parametrize(
+    ("trained", "got", "text"),
+    [
+        (MICROSCOPY, axes(2, 2.5e-7, 2.5e-7), None),
+        (MICROSCOPY, axes(2, 250.0, 250.0, unit="nm"), None),
+        (MICROSCOPY, axes(2, 0.5, 0.5, unit="µm"), "0.5 × 0.5 µm and the model was trained on 0."),
+        (MICROSCOPY, axes(2, 0.5, 0.5, unit="um"), "0.5 × 0.5 um and the model was trained on 0."),
+        (CLIP, (Axis("t", 40.0, "ms"), *axes(2, 5.0, 5.0)), None),
+        (CLIP, axes(3, 3.0, 1.0, 1.0, unit="mm"), None),
+        (
+            CLIP,
+            (Axis("t", 1.0, "s"), *axes(2)),
+            "1 s × ? × ? and the model was trained on 0.04 s × ? × ?",
+        ),
+        (axes(2, 2.0, 2.0, unit="arcsec"), axes(2, 2.1, 2.1, unit="arcsec"), None),
+        (axes(2, 2.0, 2.0, unit="arcsec"), axes(2, 9.0, 2.0, unit="arcsec"), "9 × 2 arcsec and"),
+        (axes(2, 2.0, 2.0, unit="arcsec"), axes(2, 9.0, 2.0), None),
+    ],
+)
+def test_spacings_are_compared_whatever_their_units(trained, got, text):
+    scale = (2,) * len(trained)
+    model = replace(card(scale=scale, pixels=(1.0,) * len(scale)), axes=trained)
+    image = CountingReader(np.full((2, *[8] * len(scale)), 2000.0), got)
+    if text:
+        refused(model, image, f"the input's pixels are {text}")
+    else:
+        refuse_stranger(model, image)
 
 
 @pytest.mark.parametrize("factor", [1, 5, 1 / 10, 1 / 50])
@@ -94,41 +122,39 @@ def test_values_of_another_unit_are_refused(factor):
         refuse_stranger(card(), reader(top=top))
     found = re.fullmatch(
         r"the values of band B02 reach (\S+) and the model was trained on values up to 3000 "
-        r"\(reflectance × 10000\); bring the input to that unit, or force=true if you know better\.",
+        r"\(reflectance × 10000\); bring the input to that unit, or force=true if you know "
+        r"better\.",
         str(raised.value),
     )
     assert float(found[1]) == pytest.approx(0.999 * top, rel=2e-3)
 
 
+def test_values_are_not_compared_where_each_scene_is_measured():
+    scans = reader(top=3000 * 1e4)
+    refuse_stranger(card(scope="scene"), scans)
+    refused(card(scope="training"), scans, "the values of band B02 reach ")
+    refused(card(scope="scene"), reader(pixels=(20.0, 20.0)), "20 × 20 m")
+
+
 def test_the_band_in_another_unit_is_named():
     image = np.full((2, 70, 70), 2000.0)
     image[1] /= 10_000
-    refused(
-        card(),
-        CountingReader(image, channels=("B02", "B03")),
-        "the values of band B03 reach 0.2 and",
-    )
+    refused(card(), CountingReader(image), "the values of band B03 reach 0.2 and")
 
 
 def test_bands_have_each_their_own_range():
     image = np.stack([np.full((70, 70), 0.5), np.full((70, 70), 2000.0)])
-    refuse_stranger(card(training_range=((0.0, 1.0), (0.0, 3000.0))), CountingReader(image))
-    refused(
-        card(training_range=((0.0, 3000.0), (0.0, 1.0))),
-        CountingReader(image),
-        "trained on values up to 3000",
-    )
+    refuse_stranger(card(limits=((0.0, 1.0), (0.0, 3000.0))), CountingReader(image))
+    swapped = card(limits=((0.0, 3000.0), (0.0, 1.0)))
+    refused(swapped, CountingReader(image), "trained on values up to 3000")
 
 
 def test_values_below_zero_count_by_their_size():
     # decibels and Hounsfield units lie mostly below zero
-    below = card(training_range=((-3000.0, -1.0),) * 2)
+    below = card(limits=((-3000.0, -1.0),) * 2)
     refuse_stranger(below, CountingReader(np.full((2, 70, 70), -2000.0)))
-    refused(
-        below,
-        CountingReader(np.full((2, 70, 70), -0.2)),
-        "reach 0.2 and the model was trained on values up to 3000",
-    )
+    message = "reach 0.2 and the model was trained on values up to 3000"
+    refused(below, CountingReader(np.full((2, 70, 70), -0.2)), message)
 
 
 def test_a_few_wild_pixels_do_not_make_a_stranger():
@@ -142,46 +168,31 @@ def test_scene_without_values_is_no_stranger(value):
     refuse_stranger(card(), CountingReader(np.full((2, 80, 80), value)))
 
 
-def test_infinite_pixels_neither_make_a_stranger_nor_hide_one():
+@pytest.mark.parametrize("missing", [np.inf, -np.inf, np.nan])
+def test_missing_pixels_neither_make_a_stranger_nor_hide_one(missing):
     image = np.full((2, 80, 80), 2000.0)
-    image[:, :40] = np.inf
-    image[:, 40:44] = -np.inf
+    image[:, :44] = missing
     refuse_stranger(card(), CountingReader(image))
-    refused(card(), CountingReader(image * 1e4), "reach 2e+07 and the model was trained on")
-
-
-def test_missing_pixels_hide_nothing_of_the_rest():
-    image = np.full((2, 80, 80), np.nan)
-    image[:, :40] = 2000.0
-    refuse_stranger(card(), CountingReader(image))
-    refused(
-        card(),
-        CountingReader(image * 1e4, channels=("B02", "B03")),
-        "the values of band B02 reach 2e+07",
-    )
+    refused(card(), CountingReader(image * 1e4), "the values of band B02 reach 2e+07")
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (5, 3), (64, 64), (1, 500), (65, 63)])
 def test_scenes_smaller_than_a_probe_are_seen(shape):
     refuse_stranger(card(), reader(*shape))
-    refused(
-        card(),
-        CountingReader(np.full((2, *shape), 2e7)),
-        "reach 2e+07 and the model was trained on",
-    )
+    stranger = CountingReader(np.full((2, *shape), 2e7))
+    refused(card(), stranger, "reach 2e+07 and the model was trained on")
 
 
 @pytest.mark.parametrize("shape", [(700, 2000), (3000, 100)])
 def test_huge_scenes_are_probed_to_their_corners_and_not_read_whole(shape):
     huge = CountingReader(np.broadcast_to(np.float32(2000), (2, *shape)))
     refuse_stranger(card(), huge)
-    sizes = {tuple(span.stop - span.start for span in window) for window in huge.windows}
-    assert all(side <= 64 for size in sizes for side in size)
-    rows, columns = ({(w[axis].start, w[axis].stop) for w in huge.windows} for axis in (0, 1))
-    for spans, length in ((rows, shape[0]), (columns, shape[1])):
-        assert min(start for start, _ in spans) == 0
-        assert max(stop for _, stop in spans) == length
-    corners = {(w[0].start == 0, w[1].start == 0) for w in huge.windows}
+    for axis, length in enumerate(shape):
+        spans = [window[axis] for window in huge.windows]
+        assert max(span.stop - span.start for span in spans) <= 64
+        assert min(span.start for span in spans) == 0
+        assert max(span.stop for span in spans) == length
+    corners = {(rows.start == 0, columns.start == 0) for rows, columns in huge.windows}
     assert len(corners) >= 3  # not the main diagonal alone
 
 
@@ -195,29 +206,22 @@ def test_values_in_any_corner_count(place):
 
 @pytest.mark.parametrize("shape", [(20, 30, 40), (70, 5, 80)])
 def test_volumes(shape):
-    volume = card(scale=(2, 2, 2), pixel_size=(0.001,) * 3, training_range=((0.0, 255.0),))
-    refuse_stranger(volume, reader(*shape, bands=1, top=255, pixel_size=(0.001,) * 3))
-    refused(
-        volume,
-        reader(*shape, bands=1, top=255, pixel_size=(0.001, 0.001, 0.003)),
-        "0.001 × 0.001 × 0.003 m",
-    )
-    refused(
-        volume,
-        reader(*shape, bands=1, top=255e4, pixel_size=None),
-        "the values of band B02 reach 2.5",
-    )
+    pixels = (0.001,) * 3
+    volume = card(scale=(2, 2, 2), pixels=pixels, limits=((0.0, 255.0),))
+    refuse_stranger(volume, reader(*shape, bands=1, top=255, pixels=pixels))
+    thick = reader(*shape, bands=1, top=255, pixels=(0.001, 0.001, 0.003))
+    refused(volume, thick, "0.001 × 0.001 × 0.003 m")
+    bright = reader(*shape, bands=1, top=255e4, pixels=())
+    refused(volume, bright, "the values of band B02 reach 2.5")
 
 
-@pytest.mark.parametrize(
-    ("shape", "axes", "scale"), [((9, 9, 9), 3, (4, 4)), ((9, 9), 2, (1, 4, 4))]
-)
-def test_other_axes_are_refused(shape, axes, scale):
-    message = f"the input has {axes} spatial axes; the model takes {len(scale)}."
-    refused(card(scale=scale, pixel_size=None), reader(*shape), message)
+@pytest.mark.parametrize(("dims", "scale"), [(3, (4, 4)), (2, (1, 4, 4))])
+def test_other_axes_are_refused(dims, scale):
+    message = f"the input has {dims} spatial axes; the model takes {len(scale)}."
+    refused(card(scale=scale, pixels=()), reader(*[9] * dims, pixels=()), message)
 
 
 @pytest.mark.parametrize(("bands", "names"), [(1, "B02"), (3, "B02, B03, B04")])
 def test_other_numbers_of_bands_are_refused(bands, names):
-    message = f"the input has {bands} bands ({names}) and the model takes 2 (B02, B03); choose bands= to match."
-    refused(card(), reader(bands=bands), message)
+    message = f"the input has {bands} bands ({names}) and the model takes 2 (B02, B03); choose "
+    refused(card(), reader(bands=bands), f"{message}bands= to match.")

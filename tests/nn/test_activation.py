@@ -4,8 +4,7 @@ from torch import nn
 
 from srlab.nn.activation import PReLU
 
-SHAPES = [(2, 3, 4, 5), (2, 3, 2, 3, 4)]
-shapes = pytest.mark.parametrize("shape", SHAPES, ids=["2d", "3d"])
+shapes = pytest.mark.parametrize("shape", [(2, 3, 4, 5), (2, 3, 2, 3, 4)], ids=["2d", "3d"])
 slopes = pytest.mark.parametrize("count", [1, 3], ids=["one slope", "a slope a channel"])
 
 
@@ -35,18 +34,16 @@ def passes(module, features, gradient):
 @shapes
 @slopes
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("layout", ["contiguous", "channels last"])
-def test_equals_torchs_forward_and_backward(shape, count, dtype, layout):
+def test_equals_torchs_forward_and_backward(shape, count, dtype):
     ours, torchs = pair(count, dtype)
     features, gradient = inputs(shape, dtype)
-    if layout == "channels last":
-        memory_format = torch.channels_last if len(shape) == 4 else torch.channels_last_3d
-        features = features.contiguous(memory_format=memory_format)
-    for mine, theirs in zip(
-        passes(ours, features, gradient), passes(torchs, features, gradient), strict=True
-    ):
-        torch.testing.assert_close(mine, theirs)
-        assert mine.stride() == theirs.stride()
+    channels_last = {4: torch.channels_last, 5: torch.channels_last_3d}[len(shape)]
+    for layout in (torch.contiguous_format, channels_last):
+        given = features.contiguous(memory_format=layout)
+        mine, theirs = passes(ours, given, gradient), passes(torchs, given, gradient)
+        for one, other in zip(mine, theirs, strict=True):
+            torch.testing.assert_close(one, other)
+            assert one.stride() == other.stride()
 
 
 @slopes
@@ -73,12 +70,11 @@ def test_autocast_narrows_wide_features_as_torchs_does():
         torch.testing.assert_close(one, other, rtol=2**-7, atol=0.5)
 
 
-@shapes
 @slopes
-def test_first_and_second_derivatives_match_finite_differences(shape, count):
+def test_first_and_second_derivatives_match_finite_differences(count):
     ours, _ = pair(count, torch.float64)
-    features = inputs(shape, torch.float64)[0]
-    features = features[:1] + 0.1 * features[:1].sign()  # away from the kink
+    features = inputs((1, 3, 2, 3), torch.float64)[0]
+    features = features + 0.1 * features.sign()  # away from the kink
     features.flatten()[:2] = 0.5
 
     def function(features, weight):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from srlab.nn.blocks import ResidualBlock
+from srlab.nn.blocks import batch_norm_block
 from srlab.nn.trunk import Trunk
 
 
@@ -19,12 +19,8 @@ def after(trunk, x):
     result = trunk(x)
     result.square().mean().backward()
     gradients = {f"{name}.grad": parameter.grad for name, parameter in trunk.named_parameters()}
-    return {
-        "result": result.detach(),
-        "x.grad": x.grad,
-        **gradients,
-        **copy.deepcopy(trunk.state_dict()),
-    }
+    state = copy.deepcopy(trunk.state_dict())
+    return {"result": result.detach(), "x.grad": x.grad, **gradients, **state}
 
 
 def assert_same_bits(first, second):
@@ -34,7 +30,16 @@ def assert_same_bits(first, second):
 
 def blocks():
     torch.manual_seed(0)
-    return ResidualBlock(2, 3, residual_scale=1.0), nn.Conv2d(3, 3, 3, padding=1), nn.BatchNorm2d(3)
+    plain = nn.Conv2d(3, 3, 3, padding=1)
+    return batch_norm_block(2, 3, residual_scale=1.0), plain, nn.BatchNorm2d(3)
+
+
+def calls(trunk):
+    """The list of blocks that are computed from now on."""
+    found = []
+    for block in trunk:
+        block.register_forward_pre_hook(lambda module, given: found.append(module))
+    return found
 
 
 @pytest.mark.parametrize("checkpointing", [False, True])
@@ -43,6 +48,23 @@ def test_blocks_are_applied_one_after_the_other(checkpointing):
     x = torch.randn(2, 3, 5, 4)
     trunk = Trunk(first, second, third, checkpointing=checkpointing).eval()
     assert torch.equal(trunk(x), third(second(first(x))))
+
+
+def test_every_block_is_computed_again_in_the_backward_pass():
+    for trunk, passes in zip(pair(*blocks()), (1, 2), strict=True):
+        computed = calls(trunk)
+        loss = trunk(torch.randn(2, 3, 5, 4)).square().mean()
+        assert computed == list(trunk)
+        loss.backward()
+        assert [computed.count(block) for block in trunk] == [passes] * 3
+
+
+def test_nothing_is_computed_twice_without_gradients():
+    _, thrifty = pair(*blocks())
+    computed = calls(thrifty)
+    with torch.no_grad():
+        thrifty(torch.randn(2, 3, 5, 4))
+    assert computed == list(thrifty)
 
 
 @pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])
@@ -86,23 +108,15 @@ def test_random_layers_draw_the_same_numbers_again():
 
 
 def test_only_the_inputs_of_blocks_are_kept():
-    kept = {}
-    for name, trunk in zip(
-        ("plain", "thrifty"),
-        pair(*(ResidualBlock(2, 3, residual_scale=1.0) for _ in range(4))),
-        strict=True,
-    ):
-        tensors = kept[name] = []
-        hooks = torch.autograd.graph.saved_tensors_hooks(
-            lambda t, tensors=tensors: tensors.append(t) or t, lambda t: t
-        )
-        with hooks:
+    images = []
+    for trunk in pair(*(batch_norm_block(2, 3, residual_scale=1.0) for _ in range(4))):
+        kept = []
+        with torch.autograd.graph.saved_tensors_hooks(
+            lambda tensor, kept=kept: kept.append(tensor) or tensor, lambda tensor: tensor
+        ):
             trunk(torch.randn(2, 3, 5, 4, requires_grad=True))
-    images = {
-        name: len({t.data_ptr() for t in tensors if t.shape == (2, 3, 5, 4)})
-        for name, tensors in kept.items()
-    }
-    assert images["thrifty"] == 4
-    assert (
-        images["plain"] >= 4 * 4
-    )  # each block keeps what enters its two convolutions, two norms and the activation
+        images.append(len({tensor.data_ptr() for tensor in kept if tensor.shape == (2, 3, 5, 4)}))
+    plain, thrifty = images
+    assert thrifty == 4
+    # each block keeps what enters its two convolutions, two norms and the activation
+    assert plain >= 4 * 4

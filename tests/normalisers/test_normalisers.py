@@ -160,6 +160,8 @@ def test_minmax_needs_one_range_or_one_for_each_channel(method):
 
 @pytest.mark.parametrize("quantification", [0, -1.0])
 def test_reflectance_needs_a_positive_quantification(quantification):
-    message = f"reflectance got quantification {quantification}; it must be positive, such as 10000."
+    message = (
+        f"reflectance got quantification {quantification}; it must be positive, such as 10000."
+    )
     with pytest.raises(ValueError, match=re.escape(message)):
         Reflectance(quantification=quantification)

@@ -37,7 +37,9 @@ def test_equals_numpy_on_the_whole(name):
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.lists(st.floats(-(2.0**90), 2.0**90, width=32), min_size=1, max_size=50), st.integers(1, 9))
+@given(
+    st.lists(st.floats(-(2.0**90), 2.0**90, width=32), min_size=1, max_size=50), st.integers(1, 9)
+)
 def test_parts_make_no_difference(values, parts):
     values = np.array(values)
     whole, found = in_parts(values, 1), in_parts(values, parts)

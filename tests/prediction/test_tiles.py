@@ -1,111 +1,147 @@
 import re
-from math import prod
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from srlab.prediction.tiles import Tile, TilePlan
+from srlab.prediction.tiles import Tile, TileGrid
 
 
 @st.composite
 def axes(draw):
-    """Scene, tile and overlap along one axis, such that tiles have a core or see the whole axis."""
-    overlap = draw(st.integers(0, 5))
-    size = draw(st.integers(1, 30))
-    tile = draw(
-        st.one_of(st.integers(2 * overlap + 1, 2 * overlap + 12), st.integers(size, size + 10))
-    )
-    return size, tile, overlap
+    """Scene, tile, overlap, scale and cell along one axis; a tile has a core or sees all of it."""
+    overlap, cell = draw(st.integers(0, 4)), draw(st.integers(1, 4))
+    size = draw(st.integers(1, 24))
+    least = 2 * overlap + 2 * cell - 1
+    tile = draw(st.one_of(st.integers(least, least + 8), st.integers(size, size + 5)))
+    return size, tile, overlap, draw(st.integers(1, 3)), cell
 
 
-plans = st.lists(axes(), min_size=1, max_size=3).map(
-    lambda axes: TilePlan(*(tuple(values) for values in zip(*axes, strict=True)))
+grids = st.lists(axes(), min_size=1, max_size=3).map(
+    lambda axes: TileGrid(*(tuple(values) for values in zip(*axes, strict=True)))
 )
 
 
-@settings(deadline=None)
-@given(plan=plans)
-def test_cores_partition_the_scene(plan):
-    covered = np.zeros(plan.shape, dtype=int)
-    for tile in plan:
-        assert all(
-            0 <= core.start < core.stop <= size
-            for core, size in zip(tile.core, plan.shape, strict=True)
-        )
+def intersect(first, second):
+    return all(a.start < b.stop and b.start < a.stop for a, b in zip(first, second, strict=True))
+
+
+@settings(deadline=None, max_examples=60)
+@given(grid=grids)
+def test_cores_partition_the_scene_in_scan_order(grid):
+    covered = np.zeros(grid.shape, dtype=int)
+    tiles = list(grid)
+    for tile in tiles:
+        for core, size in zip(tile.core, grid.shape, strict=True):
+            assert 0 <= core.start < core.stop <= size
         covered[tile.core] += 1
     assert (covered == 1).all()
+    assert len(grid) == len(tiles)
+    assert tiles == sorted(tiles, key=lambda tile: [core.start for core in tile.core])
 
 
 @settings(deadline=None)
-@given(plan=plans)
-def test_each_core_is_read_with_its_overlap_or_up_to_the_border(plan):
-    for tile in plan:
-        for core, read, size, overlap in zip(
-            tile.core, tile.read, plan.shape, plan.overlap, strict=True
-        ):
-            assert 0 <= read.start <= core.start < core.stop <= read.stop <= size
-            assert core.start - read.start >= overlap or read.start == 0
-            assert read.stop - core.stop >= overlap or read.stop == size
+@given(axis=axes())
+def test_each_core_is_read_with_its_overlap_or_up_to_the_border(axis):
+    size, _, overlap, _, _ = axis
+    for tile in TileGrid(*((value,) for value in axis)):
+        (core,), (read,) = tile.core, tile.read
+        assert 0 <= read.start <= core.start < core.stop <= read.stop <= size
+        assert core.start - read.start >= overlap or read.start == 0
+        assert read.stop - core.stop >= overlap or read.stop == size
 
 
 @settings(deadline=None)
-@given(plan=plans)
-def test_all_reads_have_one_size(plan):
-    wanted = tuple(min(size, tile) for size, tile in zip(plan.shape, plan.tile, strict=True))
-    assert {tuple(read.stop - read.start for read in tile.read) for tile in plan} == {wanted}
+@given(grid=grids)
+def test_reads_have_one_shape_within_the_tile_and_start_on_multiples(grid):
+    lengths = set()
+    for tile in grid:
+        lengths.add(tuple(read.stop - read.start for read in tile.read))
+        assert all(
+            read.start % cell == 0
+            for read, cell in zip(tile.read, grid.multiple_of, strict=True)
+        )  # fmt: skip
+    (length,) = lengths
+    assert all(longest >= read for longest, read in zip(grid.tile, length, strict=True))
 
 
 @settings(deadline=None)
-@given(plan=plans)
-def test_length_is_the_number_of_tiles(plan):
-    starts = [{tile.core[axis].start for tile in plan} for axis in range(len(plan.shape))]
-    assert len(plan) == len(list(plan)) == prod(map(len, starts))
+@given(axis=axes())
+def test_an_axis_is_divided_evenly_into_the_fewest_tiles(axis):
+    size, longest, overlap, _, cell = axis
+    grid = TileGrid(*((value,) for value in axis))
+    if longest >= size:
+        assert len(grid) == 1
+        return
+    if cell == 1:
+        # The two outermost cores need an overlap on one side alone.
+        inner = longest - 2 * overlap
+        assert len(grid) == 2 + max(0, -(-(size - 2 * (longest - overlap)) // inner))
+    # A tile shorter by one multiple would leave pixels over.
+    (read,) = next(iter(grid)).read
+    shorter = read.stop - read.start - cell - 2 * overlap
+    assert len(grid) * (shorter // cell * cell) + 2 * overlap < size
 
 
 @settings(deadline=None)
-@given(plan=plans)
-def test_tiles_come_in_scan_order(plan):
-    corners = [tuple(core.start for core in tile.core) for tile in plan]
-    assert corners == sorted(corners)
+@given(grid=grids, data=st.data())
+def test_a_window_is_touched_by_the_tiles_whose_cores_it_meets(grid, data):
+    window = []
+    for size in grid.target_shape:
+        start = data.draw(st.integers(0, size - 1))
+        window.append(slice(start, data.draw(st.integers(start + 1, size))))
+    expected = [tile for tile in grid if intersect(tile.target(grid.scale), window)]
+    assert list(grid.touching(tuple(window))) == expected
 
 
-@settings(deadline=None, max_examples=50)
-@given(plan=plans, factors=st.tuples(*[st.integers(1, 3)] * 3))
-def test_tiles_reassemble_an_enlarged_scene(plan, factors):
-    scale = factors[: len(plan.shape)]
-    scene = np.random.default_rng(0).random(plan.shape)
-    enlarged, pasted = np.kron(scene, np.ones(scale)), np.zeros(np.multiply(plan.shape, scale))
-    for tile in plan:
-        pasted[tile.target(scale)] = np.kron(scene[tile.read], np.ones(scale))[tile.crop(scale)]
+@settings(deadline=None, max_examples=30)
+@given(grid=grids)
+def test_tiles_reassemble_an_enlarged_scene(grid):
+    scene = np.random.default_rng(0).random(grid.shape)
+    enlarged, pasted = np.kron(scene, np.ones(grid.scale)), np.zeros(grid.target_shape)
+    for tile in grid:
+        target = tile.target(grid.scale)
+        sr = np.kron(scene[tile.read], np.ones(grid.scale))
+        pasted[target] = sr[tile.source(target, grid.scale)]
     np.testing.assert_array_equal(pasted, enlarged)
 
 
-@pytest.mark.parametrize(("size", "tile", "overlap", "count"), [
-    (10, 10, 2, 1),  # the whole scene in one
-    (11, 10, 2, 2),  # cores of 8 and 3
-    (16, 10, 2, 2),  # 8 + 8: neither needs overlap at the border
-    (17, 10, 2, 3),
-    (22, 10, 2, 3),  # 8 + 6 + 8
-    (28, 10, 2, 4),
-    (30, 10, 0, 3),
-])  # fmt: skip
-def test_no_tile_is_wasted(size, tile, overlap, count):
-    # of a scene of n tiles, (n - 2) · (tile - 2 · overlap) + 2 · (tile - overlap) pixels can be cores
-    assert len(TilePlan((size,), (tile,), (overlap,))) == count
+@settings(deadline=None, max_examples=30)
+@given(grid=grids)
+def test_coverage_is_what_is_read_in_scenes(grid):
+    seen = np.zeros(grid.shape, dtype=int)
+    for tile in grid:
+        seen[tile.read] += 1
+    assert grid.coverage == pytest.approx(seen.mean())
 
 
-def test_crop_and_target_by_hand():
+def test_source_and_target_by_hand():
     tile = Tile(core=(slice(8, 14), slice(0, 3)), read=(slice(6, 16), slice(0, 5)))
-    assert tile.crop((4, 1)) == (slice(8, 32), slice(0, 3))
     assert tile.target((4, 1)) == (slice(32, 56), slice(0, 3))
+    assert tile.source(tile.target((4, 1)), (4, 1)) == (slice(8, 32), slice(0, 3))
+    assert tile.source((slice(33, 35), slice(1, 2)), (4, 1)) == (slice(9, 11), slice(1, 2))
 
 
-def test_plan_depends_on_shape_and_settings_alone():
-    plan = TilePlan((40, 17), (16, 8), (3, 2))
-    assert plan == TilePlan((40, 17), (16, 8), (3, 2))
-    assert list(plan) == list(plan)
+def test_aligned_tiles_by_hand():
+    grid = TileGrid((21,), (10,), (2,), (1,), (2,))
+    reads = [(tile.read[0].start, tile.read[0].stop) for tile in grid]
+    assert reads == [(0, 9), (4, 13), (8, 17), (12, 21)]
+    cores = [(tile.core[0].start, tile.core[0].stop) for tile in grid]
+    assert cores == [(0, 6), (6, 10), (10, 14), (14, 21)]
+
+
+def test_a_grid_depends_on_shape_and_settings_alone():
+    first, second = (TileGrid((40, 17), (16, 8), (3, 2), (1, 1)) for _ in range(2))
+    assert first == second
+    assert list(first) == list(second)
+    assert first == TileGrid((40, 17), (16, 8), (3, 2), (1, 1), (1, 1))
+    assert first != TileGrid((40, 17), (16, 8), (3, 2), (1, 1), (1, 2))
+
+
+def test_overlap_may_exceed_a_tile_that_sees_the_whole_axis():
+    (tile,) = TileGrid((5, 5), (5, 8), (19, 19), (1, 1))
+    assert tile.core == tile.read == (slice(0, 5), slice(0, 5))
 
 
 @pytest.mark.parametrize(
@@ -117,70 +153,14 @@ def test_tiles_without_a_core_are_refused(tile, overlap):
         "use larger tiles (tile=) or less overlap (overlap=)."
     )
     with pytest.raises(ValueError, match=re.escape(message)):
-        TilePlan((20, 20), tile, overlap)
-
-
-def test_overlap_may_exceed_a_tile_that_sees_the_whole_axis():
-    (tile,) = TilePlan((5, 5), (5, 8), (19, 19))
-    assert tile.core == tile.read == (slice(0, 5), slice(0, 5))
-
-
-@st.composite
-def aligned_axes(draw):
-    """Scene, tile, overlap and cell along one axis; the tile has room for a cell of core at the worst alignment."""
-    overlap, cell = draw(st.integers(0, 5)), draw(st.integers(1, 5))
-    tile = draw(st.integers(2 * overlap + 2 * cell - 1, 2 * overlap + 2 * cell + 12))
-    return draw(st.integers(1, 60)), tile, overlap, cell
-
-
-aligned_plans = st.lists(aligned_axes(), min_size=1, max_size=3).map(
-    lambda axes: TilePlan(*(tuple(values) for values in zip(*axes, strict=True)))
-)
-
-
-@settings(deadline=None)
-@given(plan=aligned_plans)
-def test_aligned_reads_start_on_multiples_and_have_one_size(plan):
-    covered = np.zeros(plan.shape, dtype=int)
-    sizes = set()
-    for tile in plan:
-        covered[tile.core] += 1
-        sizes.add(tuple(read.stop - read.start for read in tile.read))
-        for core, read, size, overlap, cell in zip(
-            tile.core, tile.read, plan.shape, plan.overlap, plan.multiple_of, strict=True
-        ):
-            assert read.start % cell == 0
-            assert 0 <= read.start <= core.start < core.stop <= read.stop <= size
-            assert core.start - read.start >= overlap or read.start == 0
-            assert read.stop - core.stop >= overlap or read.stop == size
-    assert (covered == 1).all()
-    assert len(sizes) == 1
-    assert all(length <= most for length, most in zip(*sizes, plan.tile, strict=True))
-
-
-def test_aligned_tiles_by_hand():
-    # 21 is odd, so reads of 9, not 10, let the last one start on a multiple of 2 and end with the scene
-    plan = TilePlan((21,), (10,), (2,), (2,))
-    assert [(tile.read[0].start, tile.read[0].stop) for tile in plan] == [
-        (0, 9),
-        (4, 13),
-        (8, 17),
-        (12, 21),
-    ]
-    assert [(tile.core[0].start, tile.core[0].stop) for tile in plan] == [
-        (0, 6),
-        (6, 10),
-        (10, 14),
-        (14, 21),
-    ]
-    assert TilePlan((21,), (10,), (2,), (1,)) == TilePlan((21,), (10,), (2,)) != plan
+        TileGrid((20, 20), tile, overlap, (1, 1))
 
 
 def test_tiles_without_a_core_on_multiples_are_refused():
     message = (
-        "a tile of (8,) pixels with an overlap of (2,) on each side, and reads that start on multiples of (4,), leaves "
-        "no core; use larger tiles (tile=) or less overlap (overlap=)."
+        "a tile of (8,) pixels with an overlap of (2,) on each side, and reads that start on "
+        "multiples of (4,), leaves no core; use larger tiles (tile=) or less overlap (overlap=)."
     )
     with pytest.raises(ValueError, match=re.escape(message)):
-        TilePlan((21,), (8,), (2,), (4,))
-    TilePlan((24,), (8,), (2,), (4,))
+        TileGrid((21,), (8,), (2,), (1,), (4,))
+    assert len(TileGrid((24,), (8,), (2,), (1,), (4,))) == 5

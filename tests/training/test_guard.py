@@ -6,6 +6,7 @@ import torch
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import nn
 
+from srlab.mistakes import Diverged, Mistake
 from srlab.training.guard import Guard, step_masked
 
 OPTIMISERS = {
@@ -26,46 +27,38 @@ class Direct(LightningOptimizer):
 
 
 def plain_step(optimiser, finite):
-    guard = Guard(on_nonfinite="skip", max_skips=9)
-    guard.step(optimiser, finite)
+    Guard(on_nonfinite="skip", max_skips=9).step(optimiser, finite)
 
 
-def run(how, make, finite):
-    """Steps of which those that are not finite have NaN gradients; the network and its optimiser's state."""
+def some_network():
     torch.manual_seed(0)
-    network = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 1))
-    optimiser = Direct(make(network.parameters()))
-    for number, good in enumerate(finite):
-        optimiser.zero_grad()
-        network(torch.full((2, 3), number + 1.0)).sum().backward()
-        if not good:
-            network[0].weight.grad.fill_(torch.nan)
-        how(optimiser, torch.tensor(good))
-    return network, optimiser
+    return nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 1))
 
 
 @pytest.mark.parametrize("how", [plain_step, step_masked])
 @pytest.mark.parametrize("make", OPTIMISERS.values(), ids=OPTIMISERS)
-@pytest.mark.parametrize(
-    "finite", [[True, False, True], [False, True], [True, True], [True, False, False]], ids=str
-)
+@pytest.mark.parametrize("finite", [[True, False, True], [False, True, False, False]], ids=str)
 def test_bad_updates_leave_no_trace(how, make, finite):
-    """As if they had not been: the gradients of good ones are those of their own numbers."""
-    network, optimiser = run(how, make, finite)
-    torch.manual_seed(0)
-    expected = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 1))
-    reference = make(expected.parameters())
+    """The network is as if its bad updates, whose gradients are NaN, had not been."""
+    network, expected = some_network(), some_network()
+    optimiser, reference = Direct(make(network.parameters())), make(expected.parameters())
     for number, good in enumerate(finite):
-        reference.zero_grad()
-        expected(torch.full((2, 3), number + 1.0)).sum().backward()
+        image = torch.full((2, 3), number + 1.0)
+        optimiser.zero_grad()
+        network(image).sum().backward()
         if good:
+            reference.zero_grad()
+            expected(image).sum().backward()
             reference.step()
+        else:
+            network[0].weight.grad.fill_(torch.nan)
+        how(optimiser, torch.tensor(good))
     for one, other in zip(network.parameters(), expected.parameters(), strict=True):
         assert torch.equal(one, other)
         ours, theirs = optimiser.state.get(one, {}), reference.state[other]
         for key, value in theirs.items():
-            # a step count that is kept on the host counts on where the device alone knows what was bad
-            if isinstance(value, torch.Tensor) and value.numel() > 1:
+            # a step count on the host counts on, as the device alone knows what was bad
+            if torch.is_tensor(value) and value.numel() > 1:
                 assert torch.equal(ours[key], value), key
 
 
@@ -99,35 +92,36 @@ def test_statistics_of_a_bad_forward_pass_are_undone():
 def bad_at(guard, steps, total=10, samples=ALL):
     for step in range(total):
         guard.remember([])
-        values = {"loss/l1": 1.0, "loss/ssim": 1.0}
+        values, seen = {"loss/l1": torch.tensor(1.0), "loss/ssim": torch.tensor(1.0)}, ALL
         if step % 4 == 0:
-            values["loss/penalty"] = 1.0  # not every update has the same losses
+            values["loss/penalty"] = torch.tensor(1.0)  # not every update has the same losses
         if step in steps:
-            values["loss/ssim"] = torch.nan
-        seen = samples if step in steps else ALL
-        guard.judge(step, {name: torch.tensor(value) for name, value in values.items()}, seen)
+            values["loss/ssim"], seen = torch.tensor(torch.nan), samples
+        guard.judge(step, values, seen)
 
 
 def positions(step):
     return range(100 * step, 100 * step + 2)
 
 
-@pytest.mark.parametrize("steps", [[3], [3, 5], [4], [3, 4]])
+@pytest.mark.parametrize("steps", [[3, 5], [4], [3, 4]])
 def test_raise_names_the_term_the_step_and_the_samples(steps):
     guard = Guard(on_nonfinite="raise", max_skips=10)
     bad_at(guard, steps, samples=torch.tensor([True, False]))
     first = steps[0]
-    message = f"after {first} updates loss/ssim was not finite, and neither was the SR of training samples {first}01."
-    with pytest.raises(FloatingPointError, match=re.escape(message)):
+    message = (
+        f"after {first} updates loss/ssim was not finite, and neither was the SR of training "
+        f"samples {first}01."
+    )
+    with pytest.raises(Diverged, match=re.escape(message)):
         guard.report(positions)
 
 
 def test_samples_are_a_range_where_their_sr_was_finite():
     guard = Guard(on_nonfinite="raise", max_skips=10)
     bad_at(guard, [3])
-    with pytest.raises(
-        FloatingPointError, match="loss/ssim was not finite, with training samples 300 to 301"
-    ):
+    message = "loss/ssim was not finite, with training samples 300 to 301"
+    with pytest.raises(Diverged, match=message):
         guard.report(positions)
 
 
@@ -145,7 +139,7 @@ def test_skip_counts_warns_and_goes_on(caplog):
 def test_too_many_in_a_row_stop():
     guard = Guard(on_nonfinite="skip", max_skips=2)
     bad_at(guard, [3, 4, 5])
-    with pytest.raises(FloatingPointError, match="2 in a row are allowed"):
+    with pytest.raises(Diverged, match="2 in a row are allowed"):
         guard.report(positions)
 
 
@@ -157,23 +151,17 @@ def test_row_goes_on_over_reports_and_checkpoints():
     other.load_state_dict(guard.state_dict())
     assert (other.skipped, other.in_row) == (2, 2)
     bad_at(other, [0], total=1)
-    with pytest.raises(FloatingPointError, match="2 in a row are allowed"):
+    with pytest.raises(Diverged, match="2 in a row are allowed"):
         other.report(positions)
 
 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (
-            {"on_nonfinite": "ignore", "max_skips": 1},
-            "on_nonfinite is 'ignore'; choose one of raise, skip.",
-        ),
-        (
-            {"on_nonfinite": "skip", "max_skips": -1},
-            "max_skips is -1; give a number of updates in a row >= 0.",
-        ),
+        ({"on_nonfinite": "ignore"}, "on_nonfinite is 'ignore'; choose one of raise, skip."),
+        ({"max_skips": -1}, "max_skips is -1; give a number of updates in a row >= 0."),
     ],
 )
 def test_what_makes_no_sense_is_refused(given, message):
-    with pytest.raises(ValueError, match=re.escape(message)):
-        Guard(**given)
+    with pytest.raises(Mistake, match=re.escape(message)):
+        Guard(**{"on_nonfinite": "skip", "max_skips": 1, **given})

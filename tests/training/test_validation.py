@@ -1,9 +1,8 @@
-"""What validation says of the discriminator."""
-
 import copy
 
 import pytest
 import torch
+from model_examples import card
 from torch import nn
 
 from srlab.adversarial import BCE, Relativistic
@@ -14,7 +13,6 @@ from srlab.discriminators import (
     PatchGANDiscriminator,
     SRGANDiscriminator,
 )
-from srlab.models.bundle import ModelCard
 from srlab.models.super_resolver import SuperResolver
 from srlab.normalisers import MinMax
 from srlab.training.adversary import Adversary
@@ -49,17 +47,35 @@ class DarkIsReal(nn.Module):
         return Judgement((self.level - image.mean(dim=(1, 2, 3))[:, None],), ())
 
 
+class ByScene(nn.Module):
+    """Divides by a number of the scene."""
+
+    scope = "scene"
+
+    def lr(self, image, scene=None):
+        return image / scene.view(-1, 1, 1, 1)
+
+    hr = lr
+
+    def inverse(self, image, scene=None):
+        return image * scene.view(-1, 1, 1, 1)
+
+
+def mean_error(sr, hr, context):
+    return (sr - hr).mean(dim=(1, 2, 3))
+
+
 def adversary_of(discriminator, objective=None):
     game = {"weight": 1.0, "feature_matching": 0.0, "penalty": None, "training": None}
     return Adversary(discriminator=discriminator, objective=objective or BCE(), **game)
 
 
-def validate(adversary, *views, crop=(CROP, CROP), by=0.1):
-    card = ModelCard({}, {}, (2, 2), (1,), ("grey",), "", ((0.0, 255.0),), None, {})
-    model = SuperResolver(
-        generator=Brighter(by), normaliser=MinMax(minimum=0.0, maximum=255.0), card=card
-    )
-    validation = Validation(metrics={}, degradation=Bicubic(scale=2), data_range=255.0, crop=crop)
+def validate(adversary, *views, crop=(CROP, CROP), by=0.1, metrics=None, normaliser=None):
+    described = card(input_names=("grey",), output_names=("grey",), bands=(1,))
+    normaliser = normaliser or MinMax(minimum=0.0, maximum=255.0)
+    model = SuperResolver(generator=Brighter(by), normaliser=normaliser, card=described)
+    settings = {"degradation": Bicubic(scale=2), "data_range": 255.0, "crop": crop}
+    validation = Validation(metrics=metrics or {}, **settings)
     validation.start(model, adversary)
     with torch.inference_mode():
         for number, view in enumerate(views):
@@ -70,17 +86,16 @@ def validate(adversary, *views, crop=(CROP, CROP), by=0.1):
 
 def flat(*grey, size=CROP):
     """A view of crops side by side, each of one grey in the network's range."""
-    return {
-        "hr": torch.cat([torch.full((1, 1, size, size), 255.0 * value) for value in grey], dim=-1)
-    }
+    crops = [torch.full((1, 1, size, size), 255.0 * value) for value in grey]
+    return {"hr": torch.cat(crops, dim=-1)}
 
 
 def test_shares_are_of_crops_then_of_views():
-    # SR is HR and 0.1: 0.3 -> 0.4 is told, 0.6 -> 0.7 taken for fake twice, 0.2 -> 0.3 taken for real twice
+    # SR is HR and 0.1. 0.3 and 0.4 are told apart; 0.6 and 0.7 both pass for fake, 0.2 and 0.3
+    # both for real.
     found = validate(adversary_of(DarkIsReal(0.35)), flat(0.3, 0.6, 0.2, 0.6), flat(0.3))
-    assert found == pytest.approx(
-        {"val/accuracy_real": (0.5 + 1) / 2, "val/accuracy_fake": (0.75 + 1) / 2}
-    )
+    expected = {"val/accuracy_real": (0.5 + 1) / 2, "val/accuracy_fake": (0.75 + 1) / 2}
+    assert found == pytest.approx(expected)
 
 
 def test_without_a_discriminator_nothing_is_said_of_it():
@@ -111,13 +126,16 @@ def test_crops_without_any_data_are_not_judged():
 def test_views_smaller_than_a_crop_are_not_judged():
     adversary = adversary_of(DarkIsReal(0.35))
     assert validate(adversary, flat(0.3, size=CROP - 2)) == {}
-    assert validate(adversary, flat(0.3, size=CROP - 2), flat(0.6)) == validate(
-        adversary, flat(0.6)
-    )
+    found = validate(adversary, flat(0.3, size=CROP - 2), flat(0.6))
+    assert found == validate(adversary, flat(0.6))
 
 
-@pytest.mark.parametrize("objective", [BCE(), Relativistic()], ids=lambda o: type(o).__name__)
-def test_judgement_is_that_of_training_and_teaches_nothing(objective):
+@pytest.mark.parametrize(
+    ("objective", "relative"),
+    [(BCE(), False), (Relativistic(), True)],
+    ids=["absolute", "relative"],
+)
+def test_judgement_is_that_of_training_and_teaches_nothing(objective, relative):
     torch.manual_seed(0)
     discriminator = SRGANDiscriminator(in_channels=1, channels=4, pooled_size=1, dense_channels=8)
     views = 255 * torch.rand(1, 1, 3 * CROP, 3 * CROP)
@@ -133,14 +151,10 @@ def test_judgement_is_that_of_training_and_teaches_nothing(objective):
     sr = crops_of(Brighter(0.1)(views[:, :, ::2, ::2] / 255), (CROP, CROP))
     with torch.no_grad():
         (fake,), (real,) = training(sr).logits, training(hr).logits
-    threshold = (
-        {"fake": 0.0, "real": 0.0}
-        if isinstance(objective, BCE)
-        else {"fake": real.mean(), "real": fake.mean()}
-    )
+    below, above = real.mean() * relative, fake.mean() * relative
     assert found == pytest.approx({
-        "val/accuracy_fake": (fake < threshold["fake"]).float().mean().item(),
-        "val/accuracy_real": (real > threshold["real"]).float().mean().item(),
+        "val/accuracy_fake": (fake < below).float().mean().item(),
+        "val/accuracy_real": (real > above).float().mean().item(),
     })  # fmt: skip
 
 
@@ -154,6 +168,12 @@ def test_single_crop_of_the_smallest_size_is_judged(kind):
     found = validate(adversary_of(discriminator), {"hr": hr}, crop=(side, side))
     assert set(found) == {"val/accuracy_real", "val/accuracy_fake"}
     assert all(0 <= value <= 1 for value in found.values())
+
+
+def test_each_view_is_scored_by_its_own_scene_in_physical_units():
+    views = [flat(0.5) | {"scene": torch.tensor([[[scale]]])} for scale in (10.0, 100.0)]
+    found = validate(None, *views, metrics={"error": mean_error}, normaliser=ByScene())
+    assert found["val/error"] == pytest.approx((1 + 10) / 2)  # 0.1 in the network's range
 
 
 def test_crops_of_a_volume_are_its_parts():

@@ -1,4 +1,7 @@
-"""Adversarial objectives: a generator side and a discriminator side, one a file; and what may stand beside them."""
+"""Adversarial objectives, penalties and feature matching, one a file.
+
+An objective has a generator's side and a discriminator's side.
+"""
 
 from srlab.adversarial.bce import BCE
 from srlab.adversarial.feature_matching import feature_matching

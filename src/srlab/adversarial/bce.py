@@ -14,8 +14,11 @@ from srlab.adversarial.protocol import Logits
 class BCE:
     """Binary cross-entropy with the non-saturating generator side (Goodfellow et al. 2014, sec. 3).
 
-    `label_smoothing` s makes the discriminator's target for real images 1 - s (Salimans et al. 2016, sec. 3.4).
+    `label_smoothing` s makes the discriminator's target for real images 1 - s (Salimans et al.
+    2016, sec. 3.4).
     """
+
+    relative = False
 
     def __init__(self, *, label_smoothing: float = 0.0) -> None:
         self.label_smoothing = check_label_smoothing(label_smoothing)

@@ -1,4 +1,4 @@
-"""The distance between what a discriminator sees in SR and in HR."""
+"""The distance between a discriminator's features of SR and of HR."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ from srlab.mistakes import Mistake
 
 
 def feature_matching(fake_features: Sequence[Tensor], real_features: Sequence[Tensor]) -> Tensor:
-    """Mean absolute difference of each pair of features, averaged over pairs (Wang et al. 2018, pix2pixHD, sec. 3.2).
+    """Mean absolute difference of features (Wang et al. 2018, pix2pixHD, sec. 3.2), a scalar.
 
-    A generator's loss: the real features are targets and receive no gradient. The paper sums over layers and heads;
-    the average keeps the weight's meaning for any depth. Hidden pixels are equal in both images, and their features
-    are as far as they lie out of reach of valid ones. No features at all raise a ``ValueError``.
+    A generator's loss: the real features are targets and receive no gradient. The paper sums over
+    layers and heads; the average over them keeps the weight's meaning for any depth. Hidden pixels
+    are equal in both images, and so are features that see only these. Raises a `Mistake` if there
+    are no features.
     """
     if not fake_features:
         raise Mistake(
-            "the discriminator returns no features to match; set adversarial.feature_matching=0 or choose another one."
+            "the discriminator returns no features to match; set adversarial.feature_matching=0 or "
+            "choose another one."
         )
     distances = [
         F.l1_loss(at_least_float32(fake), at_least_float32(real.detach()))

@@ -1,4 +1,4 @@
-"""How the logits of several heads become one number."""
+"""One number from the logits of several heads."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from srlab.adversarial.protocol import Logits
 
 
 def mean_over_heads(logits: Logits, loss: Callable[[Tensor], Tensor]) -> Tensor:
-    """Average the elementwise `loss` within each head, then over heads: a head counts the same whatever its size."""
+    """Average the elementwise `loss` within each head, then over heads.
+
+    So a head counts the same at any size.
+    """
     return torch.stack([head.mean() for head in each_head(logits, loss)]).mean()
 
 
@@ -21,5 +24,5 @@ def each_head(logits: Logits, function: Callable[[Tensor], Tensor]) -> Logits:
 
 
 def at_least_float32(values: Tensor) -> Tensor:
-    """Widen float16 and bfloat16, in which squares overflow and means over large maps lose digits."""
+    """Widen float16 and bfloat16: squares overflow there, and means over large maps lose digits."""
     return values.to(torch.promote_types(values.dtype, torch.float32))

@@ -10,10 +10,13 @@ from srlab.adversarial.protocol import Logits
 
 
 class Hinge:
-    """Hinges at a margin of 1 for the discriminator, the bare logit for the generator (Lim & Ye 2017).
+    """Hinges at a margin of 1 for the discriminator, bare logits for the generator (Lim & Ye 2017).
 
-    Written as in Miyato et al. 2018, eq. 16–17. Logits beyond the margin give the discriminator no gradient.
+    Written as in Miyato et al. 2018, eq. 16-17. Logits beyond the margin give the discriminator no
+    gradient.
     """
+
+    relative = False
 
     def generator_loss(self, fake: Logits, real: Logits) -> Tensor:
         """``-fake``, averaged."""
@@ -25,7 +28,7 @@ class Hinge:
         return on_real + mean_over_heads(fake, lambda head: F.relu(1 + head))
 
     def realness(self, fake: Logits, real: Logits) -> tuple[Logits, Logits]:
-        """``(1 + logit) / 2``, which is 0 from the margin of fake on and 1 from that of real on."""
+        """``(1 + logit) / 2``, clamped: 0 from the margin of fake on, 1 from that of real on."""
         return each_head(fake, _within_margins), each_head(real, _within_margins)
 
 

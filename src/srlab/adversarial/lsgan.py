@@ -10,10 +10,13 @@ from srlab.adversarial.protocol import Logits
 
 
 class LSGAN:
-    """Half the squared distance of the logits to 1 for real and 0 for fake (Mao et al. 2017, eq. 9).
+    """Half the squared distance of logits to 1 for real, 0 for fake (Mao et al. 2017, eq. 9).
 
-    `label_smoothing` s makes the discriminator's target for real images 1 - s; the generator still aims at 1.
+    `label_smoothing` s makes the discriminator's target for real images 1 - s. The generator still
+    aims at 1.
     """
+
+    relative = False
 
     def __init__(self, *, label_smoothing: float = 0.0) -> None:
         self.label_smoothing = check_label_smoothing(label_smoothing)
@@ -28,7 +31,9 @@ class LSGAN:
         return (on_real + mean_over_heads(fake, lambda head: head.square())) / 2
 
     def realness(self, fake: Logits, real: Logits) -> tuple[Logits, Logits]:
-        """The logits themselves, up to the targets 0 and 1."""
-        return each_head(fake, lambda head: head.clamp(0, 1)), each_head(
-            real, lambda head: head.clamp(0, 1)
-        )
+        """The logits themselves, clamped to the targets 0 and 1."""
+        return each_head(fake, _within_targets), each_head(real, _within_targets)
+
+
+def _within_targets(head: Tensor) -> Tensor:
+    return head.clamp(0, 1)

@@ -9,8 +9,9 @@ from torch import Tensor, distributed
 def mean_over_ranks(value: Tensor) -> Tensor:
     """Average `value` over ranks, differentiably; in a single process it is `value` itself.
 
-    The gradient is averaged over ranks in turn. As data parallelism averages the gradients of the parameters, too,
-    they come out as those of the mean of all ranks' losses. Every rank must take part, forward and backward alike.
+    The gradient is averaged over ranks in turn. Data parallelism averages the gradients of the
+    parameters, too. So these come out as the gradients of the mean of all ranks' losses. Every rank
+    must take part, forward and backward alike.
     """
     if not (distributed.is_available() and distributed.is_initialized()):
         return value
@@ -19,7 +20,7 @@ def mean_over_ranks(value: Tensor) -> Tensor:
 
 
 class _MeanOverRanks(torch.autograd.Function):
-    """The public ``distributed.all_reduce`` has no gradient, and its differentiable twin is deprecated."""
+    """An average with a gradient, which the public ``distributed.all_reduce`` lacks."""
 
     @staticmethod
     def forward(ctx: object, value: Tensor) -> Tensor:

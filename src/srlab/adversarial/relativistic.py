@@ -14,13 +14,16 @@ from srlab.adversarial.ranks import mean_over_ranks
 
 
 class Relativistic:
-    """Whether an image is more realistic than the average of the other kind (Jolicoeur-Martineau 2018).
+    """Whether an image is more realistic than the average other one (Jolicoeur-Martineau 2018).
 
-    ``D(a, b) = sigmoid(a - mean(b))``, in binary cross-entropies as in ESRGAN (Wang et al. 2018, eq. 1–3): the sum of
-    the two expectations, as printed there. The authors' code halves both sides' losses, so that their weight counts
-    half as much. The mean is taken over all logits of a head, in the batches of all ranks; with accumulation it is
-    the micro-batch's. `label_smoothing` s makes the discriminator's target for real images 1 - s.
+    ``D(a, b) = sigmoid(a - mean(b))``, in binary cross-entropies as in ESRGAN (Wang et al. 2018,
+    eq. 1-3). The loss is the sum of the two expectations, as printed there. The authors' code
+    halves both sides' losses, so that their weight counts half as much. The mean is taken over all
+    logits of a head, in the batches of all ranks; with accumulation it is the micro-batch's.
+    `label_smoothing` s makes the discriminator's target for real images 1 - s.
     """
+
+    relative = False
 
     def __init__(self, *, label_smoothing: float = 0.0) -> None:
         self._of_discriminator = BCE(label_smoothing=label_smoothing)
@@ -31,7 +34,7 @@ class Relativistic:
         return self._of_generator.discriminator_loss(_relative(real, fake), _relative(fake, real))
 
     def discriminator_loss(self, fake: Logits, real: Logits) -> Tensor:
-        """``-(1 - s) log D(real, fake) - s log(1 - D(real, fake)) - log(1 - D(fake, real))``, averaged."""
+        """``-(1 - s) log D(real, fake) - s log(1 - D(real, fake)) - log(1 - D(fake, real))``."""
         return self._of_discriminator.discriminator_loss(
             _relative(fake, real), _relative(real, fake)
         )

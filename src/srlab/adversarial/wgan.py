@@ -9,11 +9,14 @@ from srlab.adversarial.protocol import Logits
 
 
 class WGAN:
-    """The critic's estimate of the Wasserstein distance (Arjovsky et al. 2017, eq. 2 and algorithm 1).
+    """The critic's estimate of the Wasserstein distance (Arjovsky et al. 2017, eq. 2, algorithm 1).
 
-    It is one only for a critic of bounded slope: take a `WGANGP` penalty, or spectral normalisation throughout. The
-    paper's clipping of weights is not offered. Losses and logits have no fixed zero and may drift.
+    It is one only for a critic of bounded slope: take a `WGANGP` penalty, or spectral normalisation
+    throughout. The paper's clipping of weights is not offered. Losses and logits have no fixed zero
+    and may drift.
     """
+
+    relative = True
 
     def generator_loss(self, fake: Logits, real: Logits) -> Tensor:
         """``-fake``, averaged."""
@@ -24,13 +27,15 @@ class WGAN:
         return mean_over_heads(fake, lambda head: head) - mean_over_heads(real, lambda head: head)
 
     def realness(self, fake: Logits, real: Logits) -> tuple[Logits, Logits]:
-        """The sigmoid of the distance to the middle between the means of fake and real, as a critic has no zero."""
-        pairs = [
-            (at_least_float32(a), at_least_float32(b)) for a, b in zip(fake, real, strict=True)
-        ]
-        middles = [(a.mean() + b.mean()) / 2 for a, b in pairs]
-        of_fake, of_real = (
-            tuple((head - middle).sigmoid() for head, middle in zip(side, middles, strict=True))
-            for side in zip(*pairs, strict=True)
-        )
-        return of_fake, of_real
+        """The sigmoid of the distance to the middle between the means of fake and real.
+
+        A critic has no zero of its own to compare with.
+        """
+        pairs = [_from_their_middle(*pair) for pair in zip(fake, real, strict=True)]
+        return tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs)
+
+
+def _from_their_middle(fake: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
+    fake, real = at_least_float32(fake), at_least_float32(real)
+    middle = (fake.mean() + real.mean()) / 2
+    return (fake - middle).sigmoid(), (real - middle).sigmoid()

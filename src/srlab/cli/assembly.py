@@ -1,109 +1,119 @@
-"""What a training configuration names, built and put together."""
+"""From a training configuration to objects; `srlab.train` lists them in order."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, get_args
+from pathlib import Path
+from typing import Any
 
+import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from hydra.utils import instantiate
+from lightning import LightningDataModule, Trainer, seed_everything
+from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
 from omegaconf import DictConfig, OmegaConf
+from torch import nn
 
-from srlab.cli.errors import naming
+import srlab
+from srlab.axes import per_axis
+from srlab.cli.building import built, named, refused_by_library
+from srlab.cli.resume import CONFIG
+from srlab.cli.settings import check_seed
+from srlab.data import Source
+from srlab.data.source import MeasuredSource
+from srlab.data.statistics import value_range
+from srlab.generators import Generator
+from srlab.io import Axis
+from srlab.losses import WeightedLoss, WeightedTerm
 from srlab.mistakes import Mistake
-
-if TYPE_CHECKING:
-    from lightning import Trainer
-
-    from srlab.data.source import Source
-    from srlab.models.bundle import ModelCard
-    from srlab.training.adversary import Adversary
-    from srlab.training.module import GAN
-    from srlab.training.optimisers.optimisation import Training
+from srlab.models.card import ModelCard
+from srlab.models.pretrained.weights import load_weights
+from srlab.nn.acceleration import accelerate
+from srlab.normalisers import Normaliser
+from srlab.training.adversary import Adversary
+from srlab.training.callbacks import Checkpoints
+from srlab.training.ema import EMA
+from srlab.training.losses import Losses
+from srlab.training.optimisers.optimisation import Training, parameter_groups
+from srlab.training.validation import Validation
 
 OF_VALIDATION = ("val/accuracy_real", "val/accuracy_fake")
-"""What is logged besides the metrics."""
+"""Values that validation logs besides the metrics."""
+
+SCENES = "scenes.json"
+"""The statistics of the training files in a run's folder, for normalisers that need them."""
 
 
 def check(config: DictConfig) -> None:
     """Refuse values that would be errors, or quite another run, only much later."""
-    from srlab.models.pretrained.weights import Match
-
+    check_seed(config.seed)
     for key in ("max_steps", "val_check_interval", "log_every_n_steps"):
         value = config.trainer[key]
         if key == "val_check_interval" and value is None:
             continue
-        if not _is_count(value):
+        if value < 1 or value != int(value):
             raise Mistake(
                 f"trainer.{key} is {value}; give a whole number of generator updates >= 1."
             )
-        config.trainer[key] = int(value)  # 1e5 is a fraction of an epoch for Lightning
-    if not (isinstance(config.seed, int) and 0 <= config.seed < 2**32):
-        raise Mistake(f"seed is {config.seed}; give a whole number from 0 to {2**32 - 1}.")
-    if config.weights_match not in get_args(Match):
-        raise Mistake(
-            f"weights_match is {config.weights_match!r}; it must be one of {', '.join(get_args(Match))}."
-        )
+        config.trainer[key] = int(value)  # a float is a fraction of an epoch for Lightning
     if str(config.trainer.precision).endswith("16-true"):
         raise Mistake(
-            f"trainer.precision={config.trainer.precision} would keep the weights in 16 bits, which lose small "
-            "updates; choose bf16-mixed, 16-mixed or 32-true."
+            f"trainer.precision={config.trainer.precision} would keep the weights in 16 bits, "
+            "which lose small updates; choose bf16-mixed, 16-mixed or 32-true."
         )
     for name, node in config.scheduler.items():
-        if node is None:
-            raise Mistake(
-                f"scheduler.{name!s} is null; choose scheduler@scheduler.{name!s}=constant."
-            )
-        if node.get("total_steps") is not None and node.total_steps < config.trainer.max_steps:
-            raise Mistake(
-                f"scheduler.{name!s}.total_steps is {node.total_steps}; it must be no less than trainer.max_steps, "
-                f"{config.trainer.max_steps}."
-            )
+        _check_scheduler(str(name), node, config.trainer.max_steps)
+    if config.weights is None and config.weights_match != "exact":
+        raise Mistake(f"weights_match={config.weights_match} needs weights=PATH.")
+    _check_monitors(config)
+
+
+def _check_scheduler(name: str, node: DictConfig | None, max_steps: int) -> None:
+    if node is None:
+        raise Mistake(f"scheduler.{name} is null; choose scheduler@scheduler.{name}=constant.")
+    total = node.get("total_steps")
+    if total is not None and total < max_steps:
+        raise Mistake(
+            f"scheduler.{name}.total_steps is {total}; it must be no less than trainer.max_steps, "
+            f"{max_steps}."
+        )
+
+
+def _check_monitors(config: DictConfig) -> None:
+    """Refuse to wait for a value that validation does not report; callbacks may log others."""
     metrics = [f"val/{name!s}" for name, node in config.metric.items() if node is not None]
-    for key, node in _monitoring(
-        config
-    ):  # what a metric tells apart is known later, as is what callbacks log
-        name = str(node.monitor)
-        known = name.startswith((*metrics, *OF_VALIDATION)) or not name.startswith("val/")
-        if not known or f"val/{name}" in metrics:
+    for key, monitor in _monitors(config):
+        known = monitor.startswith((*metrics, *OF_VALIDATION)) or not monitor.startswith("val/")
+        if not known or f"val/{monitor}" in metrics:
+            offered = ", ".join(metrics) or "nothing"
             raise Mistake(
-                f"{key}.monitor is {name!r}, which is not logged: metric= chooses {', '.join(metrics) or 'nothing'}."
+                f"{key}.monitor is {monitor!r}, which is not logged: metric= chooses {offered}."
             )
 
 
-def _is_count(value: object) -> bool:
-    return (
-        isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and value >= 1
-        and value == int(value)
-    )
-
-
-def _monitoring(config: DictConfig) -> Iterator[tuple[str, DictConfig]]:
-    """What waits for a value by its name, and the keys under which it stands."""
+def _monitors(config: DictConfig) -> Iterator[tuple[str, str]]:
+    """Yield the keys of what waits for a value, and the value's name."""
     for group in ("callbacks", "scheduler"):
         pending = [(f"{group}.{name!s}", node) for name, node in config[group].items()]
         while pending:
             key, node = pending.pop()
             if isinstance(node, DictConfig):
                 if "monitor" in node:
-                    yield key, node
+                    yield key, str(node.monitor)
                 pending += [(f"{key}.{name!s}", part) for name, part in node.items()]
 
 
+def seed(config: DictConfig) -> None:
+    """Seed every random generator of the process."""
+    seed_everything(config.seed, verbose=False)
+
+
 def trainer(config: DictConfig) -> Trainer:
-    """The Lightning trainer with its callbacks and loggers."""
-    import torch
-    from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
-
-    from srlab.training.callbacks import Checkpoints
-
-    loggers, callbacks = ([*_named(nodes).values()] for nodes in (config.logger, config.callbacks))
+    """Build Lightning's trainer with its callbacks and loggers."""
+    callbacks, loggers = [*named(config.callbacks).values()], [*named(config.logger).values()]
     if not any(isinstance(callback, Checkpoints) for callback in callbacks):
         raise Mistake(
-            "callbacks has no checkpoints, so that the run would keep nothing; list default, too, as "
+            "callbacks has no checkpoints, so that the run would keep nothing; list default, too: "
             "callbacks=[default,early_stopping]."
         )
     trainer: Trainer = built(config.trainer, callbacks=callbacks, logger=loggers)
@@ -111,152 +121,196 @@ def trainer(config: DictConfig) -> Trainer:
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     if config.trainer.sync_batchnorm and trainer.strategy.root_device.type == "cpu":
         raise Mistake("trainer.sync_batchnorm=true works on GPUs alone; leave it out on a CPU.")
-    launcher = trainer.strategy.launcher
-    if (
-        sweeping()
-        and trainer.world_size > 1
-        and isinstance(launcher, _SubprocessScriptLauncher)
-        and not launcher.cluster_environment.creates_processes_externally
-    ):
+    if sweeping() and _starts_processes(trainer):
         raise Mistake(
-            f"a sweep cannot run on {trainer.world_size} devices in this way, since each further process would run "
-            "the sweep again: start it by torchrun or in SLURM, or give trainer.devices=1."
+            f"a sweep cannot run on {trainer.world_size} devices in this way, since each further "
+            "process would run the sweep again: start it by torchrun or in SLURM, or give "
+            "trainer.devices=1."
         )
     return trainer
 
 
-def module(config: DictConfig, data: Source, state: dict[str, Any] | None) -> GAN:
-    """The networks and all that trains them; with the `state` of a checkpoint, as they were for it."""
-    from srlab.losses import WeightedLoss
-    from srlab.models.bundle import ModelCard
-    from srlab.nn.acceleration import accelerate
-    from srlab.training.guard import Guard
-    from srlab.training.losses import Losses
-    from srlab.training.module import GAN
-    from srlab.training.validation import Validation
-
-    generator = _generator(config, data, state)
-    adversary = _adversary(config)
-    average, degradation, normaliser = (
-        built(config.ema),
-        built(config.degradation),
-        built(config.normaliser),
-    )
-    accelerate(generator, channels_last=config.channels_last, compiled=config.compile)
-    if adversary:  # never compiled: a gradient penalty differentiates it twice
-        accelerate(adversary.discriminator, channels_last=config.channels_last, compiled=False)
-    with naming("ema"):
-        ema = average and average(generator)
-    return GAN(
-        losses=Losses(
-            generator=generator,
-            normaliser=normaliser,
-            content=WeightedLoss(_named(config.loss)),
-            degradation=degradation,
-            data_range=data.data_range,
-        ),
-        training=_training(config, "generator", generator),
-        adversary=adversary,
-        schedule=built(config.schedule),
-        ema=ema,
-        guard=Guard(on_nonfinite=config.on_nonfinite, max_skips=config.max_skips),
-        validation=Validation(
-            metrics=_named(config.metric),
-            degradation=degradation,
-            data_range=data.data_range,
-            crop=data.training[0]["hr"].shape[1:],
-        ),
-        card=ModelCard.from_json(state["srlab"]) if state else _card(config, data),
-        seed=config.seed,
-    )
+def _starts_processes(trainer: Trainer) -> bool:
+    """Whether Lightning starts further processes, with this one's command line."""
+    launcher = trainer.strategy.launcher
+    if trainer.world_size == 1 or not isinstance(launcher, _SubprocessScriptLauncher):
+        return False
+    return not launcher.cluster_environment.creates_processes_externally
 
 
-def _generator(config: DictConfig, data: Source, state: dict[str, Any] | None) -> Any:
-    """The generator with the weights it is to start from, or those of a checkpoint's `state`."""
-    from srlab.models.pretrained.weights import load_weights
-
-    generator = built(config.generator)
-    if state:  # spandrel builds its network from them
-        tensors = {
-            name: tensor
-            for name, tensor in state["state_dict"].items()
-            if name.startswith("generator.")
-        }
-        try:
-            generator.load_state_dict(
-                {name.removeprefix("generator."): tensor for name, tensor in tensors.items()}
-            )
-        except RuntimeError as error:
-            raise Mistake(
-                "the checkpoint holds another network than the run's config.yaml describes: put that back as it was."
-            ) from error
+def generator(config: DictConfig, data: Source, state: dict[str, Any] | None) -> Generator:
+    """Build the generator with the weights it is to start from, or those of a checkpoint."""
+    network: Any = built(config.generator)
+    if state:
+        _restore(network, state["state_dict"])
     elif config.weights:
-        load_weights(generator, config.weights, match=config.weights_match, channels=data.channels)
-    elif config.weights_match != "exact":
-        raise Mistake(f"weights_match={config.weights_match} needs weights=PATH.")
-    return generator
+        match = config.weights_match
+        load_weights(network, config.weights, match=match, names=data.channel_names)
+    accelerate(network, channels_last=config.channels_last, compiled=config.compile)
+    made: Generator = network
+    return made
 
 
-def _adversary(config: DictConfig) -> Adversary | None:
-    """The discriminator and the game against it."""
-    from srlab.training.adversary import Adversary
+def _restore(network: nn.Module, tensors: dict[str, Any]) -> None:
+    """Fill a generator from a checkpoint; one that is built from its weights needs them now."""
+    prefix = "generator."
+    own = {name.removeprefix(prefix): tensors[name] for name in tensors if name.startswith(prefix)}
+    try:
+        network.load_state_dict(own)
+    except RuntimeError as error:
+        raise Mistake(
+            "the checkpoint holds another network than the run's config.yaml describes: put that "
+            "back as it was."
+        ) from error
 
+
+def adversary(config: DictConfig) -> Adversary | None:
+    """Build the discriminator and the game against it."""
     discriminator = built(config.discriminator)
-    return discriminator and Adversary(
+    if discriminator is None:
+        return None
+    # Never compiled: a gradient penalty differentiates it twice.
+    accelerate(discriminator, channels_last=config.channels_last, compiled=False)
+    game: Adversary = built(config.adversarial)(
         discriminator=discriminator,
-        training=_training(config, "discriminator", discriminator),
+        training=training(config, "discriminator", discriminator),
         penalty=built(config.penalty),
-        **built(config.adversarial),
+    )
+    return game
+
+
+def normaliser(
+    config: DictConfig, data: Source, state: dict[str, Any] | None, folder: Path
+) -> Normaliser:
+    """Build the normaliser, and measure what it needs; a checkpoint's own numbers come with it."""
+    made: Normaliser = built(config.normaliser)
+    if made.scope == "scene":
+        _measured(data, made).gather_scenes(folder / SCENES)
+    elif made.scope == "training" and not state:
+        made.fit(_measured(data, made).statistics())
+    return made
+
+
+def _measured(data: Source, normaliser: Normaliser) -> MeasuredSource:
+    """Return a source that can measure its files, and raise a `Mistake` for any other."""
+    if not isinstance(data, MeasuredSource):
+        raise Mistake(
+            f"{type(normaliser).__name__} needs the statistics of the images, which "
+            f"{type(data).__name__} does not offer: give it the methods statistics and "
+            "gather_scenes (srlab.data.source), or choose normaliser=minmax or identity."
+        )
+    return data
+
+
+def losses(
+    config: DictConfig, data: Source, generator: Generator, normaliser: Normaliser
+) -> Losses:
+    """Build what both networks minimise."""
+    return Losses(
+        generator=generator,
+        normaliser=normaliser,
+        content=WeightedLoss(_terms(config.loss)),
+        degradation=built(config.degradation),
+        data_range=data.data_range,
     )
 
 
-def _training(config: DictConfig, name: str, network: Any) -> Training:
-    """What updates a network; built once for nothing, since Lightning would meet a mistake in it only much later."""
-    from srlab.training.optimisers.optimisation import Training, parameter_groups
+def _terms(nodes: DictConfig) -> dict[str, WeightedTerm]:
+    """Build the loss terms; a node without a class of its own is a `WeightedTerm`."""
+    made = named(nodes)
+    for name, entry in made.items():
+        if isinstance(entry, dict) and {"weight", "term"} <= set(entry):
+            made[name] = WeightedTerm(**entry)
+    return made
 
-    training = Training(
+
+def training(config: DictConfig, name: str, network: Any) -> Training:
+    """Build what updates a network; `name` is ``generator`` or ``discriminator``."""
+    made = Training(
         optimiser=built(config.optimiser[name]),
         scheduler=built(config.scheduler[name]),
         clip=built(config.clipping[name]),
     )
+    # Built once for nothing: Lightning would meet a mistake in it only much later.
     groups = parameter_groups(network)
-    with naming(f"optimiser.{name}"):
-        optimiser = training.optimiser(groups)
-    with naming(f"scheduler.{name}"):
-        training.scheduler(optimiser)
-    return training
+    with refused_by_library(f"optimiser.{name}"):
+        optimiser = made.optimiser(groups)
+    with refused_by_library(f"scheduler.{name}"):
+        made.scheduler(optimiser)
+    return made
 
 
-def _card(config: DictConfig, data: Source) -> ModelCard:
-    """What the bundle will say of the model."""
-    import torch
+def average(config: DictConfig, generator: Generator) -> EMA | None:
+    """Build the running average of the generator's weights, if there is to be one."""
+    made = built(config.ema)
+    if made is None:
+        return None
+    with refused_by_library("ema"):
+        ema: EMA = made(generator)
+    return ema
 
-    import srlab
-    from srlab.axes import per_axis
-    from srlab.data.statistics import value_range
-    from srlab.models.bundle import ModelCard
 
+def validation(config: DictConfig, data: Source, degradation: Any) -> Validation:
+    """Build the scores of a validation."""
+    return Validation(
+        metrics=named(config.metric),
+        degradation=degradation,
+        data_range=data.data_range,
+        crop=data.training[0]["hr"].shape[1:],
+    )
+
+
+def card(
+    config: DictConfig, data: Source, normaliser: Normaliser, state: dict[str, Any] | None
+) -> ModelCard:
+    """Write what the bundle will say of the model; a checkpoint's own card stays."""
+    if state:
+        return ModelCard.from_json(state["srlab"])
     return ModelCard(
         generator=OmegaConf.to_container(config.generator, resolve=True),  # type: ignore[arg-type]
         normaliser=OmegaConf.to_container(config.normaliser, resolve=True),  # type: ignore[arg-type]
         scale=per_axis(config.scale, config.spatial_dims),
         bands=data.bands,
-        channels=data.channels,
+        input_names=data.channel_names,
+        output_names=_output_names(config, data),
         unit=data.unit,
         training_range=value_range(data.training),
-        pixel_size=data.pixel_size,
+        axes=_axes(data.pixel_size, config.spatial_dims),
+        scope=normaliser.scope,
+        training_data=str(HydraConfig.get().runtime.choices.get("data")),
         versions={"srlab": srlab.__version__, "torch": str(torch.__version__)},
     )
 
 
-def built(node: Any, **more: Any) -> Any:
-    """Instantiate a node; lists and dictionaries become Python's own."""
-    return instantiate(node, _convert_="all", **more) if node is not None else None
+def _output_names(config: DictConfig, data: Source) -> tuple[str, ...]:
+    """Name the output channels: as the inputs that they continue, otherwise by number."""
+    names = data.channel_names
+    count = config.generator.get("out_channels", len(names))
+    continued = config.generator.get("skip_channels")
+    if continued is not None:
+        return tuple(names[number - 1] for number in continued)
+    if count == len(names):
+        return names
+    return tuple(str(number) for number in range(1, count + 1))
 
 
-def _named(nodes: DictConfig) -> dict[str, Any]:
-    """Instantiate what a list of choices brought, each under its name; null leaves one out."""
-    return {name: each for name, each in built(nodes).items() if each is not None}
+def _axes(pixel_size: tuple[float, ...] | None, dims: int) -> tuple[Axis, ...]:
+    """Name the spatial axes, with the size of a pixel in metres where the files say."""
+    names = ("z", "y", "x")[-dims:]
+    if pixel_size is None:
+        return tuple(Axis(name) for name in names)
+    return tuple(Axis(name, size, "m") for name, size in zip(names, pixel_size, strict=True))
+
+
+def loader(config: DictConfig, data: Source) -> LightningDataModule:
+    """Build the DataModule of a source."""
+    module: LightningDataModule = built(config.loader)(data)
+    return module
+
+
+def save(config: DictConfig, folder: Path) -> None:
+    """Write the configuration that a resumed run goes on with."""
+    OmegaConf.save(config, folder / CONFIG)
 
 
 def sweeping() -> bool:

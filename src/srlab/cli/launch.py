@@ -5,33 +5,39 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 
-from srlab.cli.command import searching, sweeping
+from srlab.cli.arguments import searching, sweeping
 from srlab.cli.resume import resumed
 from srlab.mistakes import Mistake
 
-_RANKS = (("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_NTASKS"))  # of torchrun, and of srun
+_RANKS = (
+    ("RANK", "WORLD_SIZE"),  # of torchrun
+    ("SLURM_PROCID", "SLURM_NTASKS"),  # of srun
+)
 
 
 def launched(arguments: Sequence[str]) -> list[str]:
     """Return what this process is to run of a command line.
 
-    The processes that Lightning starts have a line that is ready. Those of torchrun and srun must be told the run's
-    folder, which each would else name after its own time, and only the first keeps Hydra's files there.
+    The processes that Lightning starts have a line that is ready. Those of torchrun and srun must
+    be told the run's folder, since each would name it after its own time. Only the first keeps
+    Hydra's files there.
     """
     if any(argument.startswith("hydra.job.name=train_ddp_process_") for argument in arguments):
         return list(arguments)
     rank = started_as(os.environ)
     if rank is not None and searching(arguments):
         raise Mistake(
-            "a search with Optuna runs in one process, and torchrun or srun started several, each of which would "
-            "search for itself: start it by itself, on one device."
+            "a search with Optuna runs in one process, and torchrun or srun started several, each "
+            "of which would search for itself: start it by itself, on one device."
         )
     keys = {argument.partition("=")[0] for argument in arguments}
     folder = "hydra.sweep.dir" if sweeping(arguments) else "hydra.run.dir"
     if rank is not None and folder not in keys:
         raise Mistake(f"several processes share one folder: name it by {folder}=.")
-    own = [f"hydra.job.name=train_process_{rank}", "hydra.output_subdir=null"] if rank else []
-    return [*resumed(arguments), *own]
+    line = resumed(arguments)
+    if rank:
+        line += [f"hydra.job.name=train_process_{rank}", "hydra.output_subdir=null"]
+    return line
 
 
 def started_as(environment: Mapping[str, str]) -> int | None:

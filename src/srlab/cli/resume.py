@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from srlab.cli.command import quoted, sweeping
+from srlab.cli.arguments import quoted, sweeping
 from srlab.cli.configuration import composed
 from srlab.mistakes import ExistingFile, MissingFile, Mistake
 from srlab.training.processes.folder import is_held
@@ -24,59 +24,76 @@ FREE = ("loader.num_workers",)
 
 
 def resumed(arguments: Sequence[str]) -> list[str]:
-    """Rewrite a command line with ``resume=`` to the run it means; return any other as it is, quoted.
+    """Rewrite a command line with ``resume=`` to the run it means; return any other, quoted.
 
-    ``resume=last`` is the last checkpoint of the folder ``hydra.run.dir=``, or else of the newest unfinished run of
-    this name; ``resume=PATH`` is a checkpoint in a run's folder. Whatever else is on the command line must agree with
-    the run's own configuration, but for `FREE`.
+    ``resume=last`` is the last checkpoint of the folder ``hydra.run.dir=``. Without that it is the
+    last one of the newest unfinished run of this name. ``resume=PATH`` is a checkpoint in a run's
+    folder. Whatever else is on the command line must agree with the run's own configuration, but
+    for `FREE`.
     """
     values = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
     resume = values.get("resume", "null")
     folder = Path(values["hydra.run.dir"]) if "hydra.run.dir" in values else None
     if resume in ("", "null"):
-        if folder is not None and (folder / LAST).exists():
-            raise ExistingFile(
-                f"{folder} already holds a run; go on with it by resume=last, or choose another hydra.run.dir."
-            )
+        if folder is not None:
+            _refuse_started(folder)
         return quoted(arguments)
     if sweeping(arguments):
         raise Mistake("resume= goes on with one run; it cannot be combined with -m or sweep=.")
-    given = [
-        argument
-        for argument in quoted(arguments)
-        if _key(argument) not in ("resume", "hydra.run.dir")
-    ]
+    taken = ("resume", "hydra.run.dir")
+    given = [argument for argument in quoted(arguments) if _key(argument) not in taken]
     checkpoint = _last(folder, given) if resume == "last" else Path(os.path.expanduser(resume))
     folder = _run_folder(checkpoint)
     stored = [str(line) for line in _read(folder / ".hydra" / "overrides.yaml")]
     own = [*_search_path(folder), *(line for line in stored if _key(line) != "resume")]
-    _refuse_differences(
-        own, [argument for argument in given if not argument.startswith("-")], folder
-    )
+    _refuse_differences(own, [line for line in given if not line.startswith("-")], folder)
     free = [argument for argument in given if _key(argument) in FREE]
-    return [
-        *own,
-        *free,
-        *quoted([f"hydra.run.dir={folder}", f"resume={checkpoint}"]),
-        "hydra.mode=RUN",
-    ]
+    where = quoted([f"hydra.run.dir={folder}", f"resume={checkpoint}"])
+    return [*own, *free, *where, "hydra.mode=RUN"]
 
 
-def stored_config(folder: Path, now: DictConfig) -> DictConfig:
-    """The configuration of the run in `folder`, with the `FREE` keys as they are `now`."""
+def begin(config: DictConfig, folder: Path) -> tuple[DictConfig, dict[str, Any] | None]:
+    """Return the configuration of a run, and its checkpoint if it goes on.
+
+    A resumed run has its stored configuration. Curves that were logged beyond the checkpoint are
+    cut.
+    """
+    if not config.resume:
+        _refuse_started(folder)
+        return config, None
+
+    from srlab.models.bundle import load_checkpoint  # torch is imported only where it is needed
+
+    state = load_checkpoint(config.resume)
+    stored = _stored_config(folder, config)
+    for node in stored.logger.values():
+        if node is not None and "purge_step" in node:
+            node.purge_step = state["global_step"] + 1
+    return stored, state
+
+
+def _refuse_started(folder: Path) -> None:
+    if (folder / LAST).exists():
+        raise ExistingFile(
+            f"{folder} already holds a run; go on with it by resume=last, or choose another "
+            "hydra.run.dir."
+        )
+
+
+def _stored_config(folder: Path, now: DictConfig) -> DictConfig:
+    """Return the configuration of the run in `folder`, with the `FREE` keys of `now`."""
     config = _read(folder / CONFIG)
     assert isinstance(config, DictConfig)
+    config.resume = now.resume
     for key in FREE:
         OmegaConf.update(config, key, OmegaConf.select(now, key))
     return config
 
 
 def _search_path(folder: Path) -> list[str]:
-    """The folders of third parties' configurations that the run was given on its command line."""
-    hydras = _read(folder / ".hydra" / "hydra.yaml")
-    return [
-        str(line) for line in hydras.hydra.overrides.hydra if _key(str(line)) == "hydra.searchpath"
-    ]
+    """Return the folders of configurations that the run was given on its command line."""
+    given = [str(line) for line in _read(folder / ".hydra" / "hydra.yaml").hydra.overrides.hydra]
+    return [line for line in given if _key(line) == "hydra.searchpath"]
 
 
 def _key(argument: str) -> str:
@@ -84,7 +101,7 @@ def _key(argument: str) -> str:
 
 
 def _last(folder: Path | None, overrides: Sequence[str]) -> Path:
-    """The last checkpoint of a folder, or of the newest unfinished run of the name that is composed."""
+    """Return the last checkpoint of a folder, or of the newest unfinished run of this name."""
     if folder is not None:
         if not (folder / LAST).is_file():
             raise MissingFile(f"there is nothing to resume in {folder}: it has no {LAST}.")
@@ -95,97 +112,91 @@ def _last(folder: Path | None, overrides: Sequence[str]) -> Path:
     found = newest_unfinished(path for path in runs.glob("*") if (path / CONFIG).is_file())
     if found is None:
         raise MissingFile(
-            f"there is nothing to resume: {runs} has no unfinished run with a checkpoint; "
-            "name the run's folder by hydra.run.dir=."
+            f"there is nothing to resume: {runs} has no unfinished run with a checkpoint; name the "
+            "run's folder by hydra.run.dir=."
         )
     return found / LAST
 
 
 def newest_unfinished(folders: Iterable[Path]) -> Path | None:
-    """The run with the newest last checkpoint, of those that have not ended and are not under way in another process.
+    """Return the run with the newest last checkpoint that has not ended and is not under way.
 
     A run that diverged has ended; it is gone on with only if its folder is given.
     """
     started = [folder for folder in folders if (folder / LAST).is_file()]
-    for folder in sorted(started, key=lambda folder: (folder / LAST).stat().st_mtime, reverse=True):
+    for folder in sorted(started, key=lambda run: (run / LAST).stat().st_mtime, reverse=True):
         if read_status(folder) is None and not is_held(folder):
             return folder
     return None
 
 
 def _finished(checkpoint: Path, folder: Path) -> bool:
-    """Whether nothing is left to do; a run that was killed before it wrote down that it has ended, still must."""
+    """Whether nothing is left to do.
+
+    A run that was killed before it wrote down its end still has to do that.
+    """
     ended = read_status(folder)
     if ended is None or ended.status == "stopped early":
         return ended is not None
 
-    from srlab.models.bundle import load_checkpoint  # torch is imported only where a run is resumed
+    from srlab.models.bundle import load_checkpoint  # torch is imported only where it is needed
 
-    return bool(
-        load_checkpoint(checkpoint)["global_step"] >= _read(folder / CONFIG).trainer.max_steps
-    )
+    steps = load_checkpoint(checkpoint)["global_step"]
+    return bool(steps >= _read(folder / CONFIG).trainer.max_steps)
 
 
 def _read(path: Path) -> Any:
-    """A file of the run's folder; a ``ValueError`` if somebody has spoilt it."""
+    """Read a file of the run's folder; a `Mistake` if somebody has spoilt it."""
     try:
         return OmegaConf.load(path)
     except Exception as error:  # YAML's own errors, and those of what it cannot decode
         raise Mistake(
-            f"{path} cannot be read ({' '.join(str(error).split())}): put it back as it was, or start a new run from "
-            "the weights by weights=."
+            f"{path} cannot be read ({' '.join(str(error).split())}): put it back as it was, or "
+            "start a new run from the weights by weights=."
         ) from error
 
 
 def _run_folder(checkpoint: Path) -> Path:
-    """The folder of the run to which a checkpoint belongs."""
+    """Return the folder of the run to which a checkpoint belongs."""
     if not checkpoint.is_file():
         raise MissingFile(f"there is nothing to resume: {checkpoint} does not exist.")
     folder = checkpoint.parent.parent
     if not (folder / CONFIG).is_file() or not (folder / ".hydra" / "overrides.yaml").is_file():
         raise Mistake(
-            f"{checkpoint} does not lie in a run's folder: {folder} has no {CONFIG}. To start a new run from its "
-            "weights, use weights= instead of resume=."
+            f"{checkpoint} does not lie in a run's folder: {folder} has no {CONFIG}. To start a "
+            "new run from its weights, use weights= instead of resume=."
         )
     if _finished(checkpoint, folder):
         raise Mistake(
-            f"the run in {folder} is finished; to train on from its weights, use weights={checkpoint}."
+            f"the run in {folder} is finished; to train on from its weights, use "
+            f"weights={checkpoint}."
         )
     return folder
 
 
 def _refuse_differences(own: Sequence[str], given: Sequence[str], folder: Path) -> None:
-    stored, wanted = (
-        _plain(composed("train", overrides, with_hydra=True)) for overrides in (own, [*own, *given])
-    )
-    lines = _differences(stored, wanted)
+    stored = _plain(composed("train", own, with_hydra=True))
+    wanted = _plain(composed("train", [*own, *given], with_hydra=True))
+    lines = "; ".join(_differences(stored, wanted))
     if lines:
         raise Mistake(
-            f"a resumed run keeps its configuration ({folder / CONFIG}), but the command line differs: "
-            + "; ".join(lines)
-            + ". Leave these out, or start a new run from its weights by weights=."
+            f"a resumed run keeps its configuration ({folder / CONFIG}), but the command line "
+            f"differs: {lines}. Leave these out, or start a new run from its weights by weights=."
         )
 
 
 def _plain(config: DictConfig) -> dict[Any, Any]:
     plain = OmegaConf.to_container(config, resolve=False)
     assert isinstance(plain, dict)
-    return {key: value for key, value in plain.items() if key != "hydra"}
+    plain.pop("hydra")
+    return plain
 
 
-def _differences(stored: Any, wanted: Any, prefix: str = "") -> list[str]:
-    """Where two configurations differ, a line each."""
+def _differences(stored: object, wanted: object, prefix: str = "") -> Iterator[str]:
+    """Yield a line for each value in which two configurations differ."""
     if isinstance(stored, dict) and isinstance(wanted, dict):
-        keys = sorted({*stored, *wanted}, key=str)
-        return [
-            line
-            for key in keys
-            for line in _differences(
-                stored.get(key), wanted.get(key), f"{prefix}.{key}" if prefix else str(key)
-            )
-        ]
-    return (
-        []
-        if stored == wanted or prefix in FREE
-        else [f"{prefix} is {stored} in the run and {wanted} on the command line"]
-    )
+        for key in sorted({*stored, *wanted}, key=str):
+            inner = f"{prefix}.{key}".lstrip(".")
+            yield from _differences(stored.get(key), wanted.get(key), inner)
+    elif stored != wanted and prefix not in FREE:
+        yield f"{prefix} is {stored} in the run and {wanted} on the command line"

@@ -1,7 +1,7 @@
-"""Data: sources of training, validation and test pairs, deterministic sampling, and one DataModule."""
+"""Data: sources of training, validation and test pairs, deterministic sampling, one DataModule."""
 
 from srlab.data.demo import DemoPhotographs
 from srlab.data.folder import Folder
-from srlab.data.source import PairDataset, Sample, Source
+from srlab.data.source import MeasuredSource, PairDataset, Sample, Source
 
-__all__ = ["DemoPhotographs", "Folder", "PairDataset", "Sample", "Source"]
+__all__ = ["DemoPhotographs", "Folder", "MeasuredSource", "PairDataset", "Sample", "Source"]

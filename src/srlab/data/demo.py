@@ -1,17 +1,21 @@
-"""Photographs that ship with scikit-image: something real to train on where nothing can be downloaded."""
+"""Photographs that ship with scikit-image: something real where nothing can be downloaded."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
 from srlab.axes import per_axis
 from srlab.data.pairs import FixedViews, Pairing, RandomCrops
 from srlab.data.regions import Region, views
+from srlab.data.scenes import Scenes
+from srlab.data.statistics import measure
 from srlab.degradations import Degradation
 from srlab.io.array.memory import ArrayReader
 from srlab.mistakes import MissingPackage, Mistake
+from srlab.normalisers.statistics import Statistics
 
 TRAINING = (
     "chelsea",
@@ -26,7 +30,7 @@ TEST = "astronaut"
 
 
 class DemoPhotographs:
-    """RGB photographs in 0–255: six to train on, one to validate on, and one that neither sees to test on."""
+    """RGB photographs in 0–255: six to train on, one to validate on, one to test on."""
 
     unit = "8-bit value"
     data_range = 255.0
@@ -42,34 +46,37 @@ class DemoPhotographs:
         augment: bool,
         seed: int,
     ) -> None:
-        self.bands = tuple(bands)
-        pairing = Pairing(degradation, per_axis(scale, 2), seed)
-        self.training = RandomCrops(
-            [self._photograph(name) for name in TRAINING],
-            pairing,
-            crop_size=crop_size,
-            augment=augment,
-        )
-        self.validation = FixedViews(
-            views([self._photograph(VALIDATION)], size=(200, 200), count=None), pairing
-        )
-        self.test = FixedViews([self._photograph(TEST)], pairing)
-        self.channels = tuple("RGB"[band - 1] for band in bands)
-
-    def _photograph(self, name: str) -> Region:
-        try:
-            import skimage.data
-        except ImportError as error:
-            raise MissingPackage(
-                "data=demo needs scikit-image: pip install 'srlab[demo]'."
-            ) from error
-        pixels = getattr(skimage.data, name)()
-        if isinstance(pixels, tuple):  # a stereo pair with its disparity
-            pixels = pixels[0]
-        if any(not 1 <= band <= 3 for band in self.bands):
+        if any(not 1 <= band <= 3 for band in bands):
             raise Mistake(
-                f"data.bands is {list(self.bands)}; the demo photographs have bands 1, 2, 3 (R, G, B)."
+                f"data.bands is {list(bands)}; the demo photographs have bands 1, 2, 3 (R, G, B)."
             )
-        return Region.whole(
-            ArrayReader(np.moveaxis(pixels, -1, 0)[[band - 1 for band in self.bands]], name=name)
-        )
+        self.bands = tuple(bands)
+        self.channel_names = tuple("RGB"[band - 1] for band in bands)
+        names = (*TRAINING, VALIDATION, TEST)
+        self._readers = [_photograph(name, self.bands) for name in names]
+        *training, validation, test = [Region.whole(reader) for reader in self._readers]
+        self._scenes = Scenes()
+        pairing = Pairing(degradation, per_axis(scale, 2), seed, self._scenes)
+        self.training = RandomCrops(training, pairing, crop_size=crop_size, augment=augment)
+        self.validation = FixedViews(views([validation], size=(200, 200), count=None), pairing)
+        self.test = FixedViews([test], pairing)
+
+    def statistics(self) -> Statistics:
+        """Measure HR of the training split, in physical units, in one pass."""
+        return measure(self.training.scan(), channels=len(self.channel_names))
+
+    def gather_scenes(self, cache: Path) -> None:
+        """Measure each photograph as a whole; from then on, samples carry its ``scene``."""
+        self._scenes.gather(self._readers, cache)
+
+
+def _photograph(name: str, bands: Sequence[int]) -> ArrayReader:
+    try:
+        import skimage.data
+    except ImportError as error:
+        raise MissingPackage("data=demo needs scikit-image: pip install 'srlab[demo]'.") from error
+    pixels = getattr(skimage.data, name)()
+    if isinstance(pixels, tuple):  # a stereo pair with its disparity
+        pixels = pixels[0]
+    channels = np.moveaxis(pixels, -1, 0)[[band - 1 for band in bands]]
+    return ArrayReader(channels, name=name)

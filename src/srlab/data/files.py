@@ -3,46 +3,61 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from glob import glob, has_magic
 from pathlib import Path
 
+from srlab.io.formats import ending, may_be_folder
 from srlab.mistakes import MissingFile
 
 
 def find_files(root: str, suffixes: Sequence[str]) -> list[Path]:
-    """Return the files under `root` that end in one of `suffixes`, sorted; a folder is searched through and through.
+    """Return the images under `root` whose names end in one of `suffixes`, sorted.
 
-    Hidden files and folders are passed over. Nothing found is a ``FileNotFoundError`` that says what was looked for.
+    A folder is searched through and through. A folder that is itself an image, such as ``x.zarr``,
+    is one result. Hidden files and folders are passed over.
+
+    Raises a `Mistake` that says what was looked for if there is nothing of it.
     """
     path = Path(os.path.expanduser(root))
-    wanted = {suffix.lower() for suffix in suffixes}
-    if path.is_file():
-        return [path]  # named by the user, so whatever its suffix
-    found: Iterable[Path]
+    if path.is_file() or _is_image(path, suffixes):
+        return [path]  # a file is named by the user, so whatever its suffix
     if path.is_dir():
-        found = (file for file in path.rglob("*") if not _hidden(file.relative_to(path)))
+        found = set(_walk(path, suffixes))
     elif has_magic(root):
-        # a set, since a pattern with ** twice finds a file twice, and training must not see a held-out one
+        # A set: a pattern with ** twice finds a file twice, and training must see no held-out one.
         found = {Path(match) for match in glob(str(path), recursive=True)}
+        found = {match for match in found if _is_image(match, suffixes)}
+        found = {match for match in found if found.isdisjoint(match.parents)}
     else:
         raise MissingFile(
-            f"data.root={root} does not exist; give a file, a folder or a glob of {_listed(suffixes)}, or data=demo."
+            f"data.root={root} does not exist; give a file, a folder or a glob of "
+            f"{_listed(suffixes)}, or data=demo."
         )
-    files = sorted(
-        file
-        for file in found
-        if file.suffix.lower() in wanted and file.is_file() and not _hidden(Path(file.name))
-    )
-    if not files:
+    if not found:
         raise MissingFile(
-            f"data.root={root} holds no {_listed(suffixes)}; give a folder of images, or try data=demo."
+            f"data.root={root} holds no {_listed(suffixes)}; give a folder of images, or try "
+            "data=demo."
         )
-    return files
+    return sorted(found)
 
 
-def _hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
+def _walk(path: Path, suffixes: Sequence[str]) -> Iterator[Path]:
+    """Find the images in a folder and in the folders in it."""
+    for folder, folders, files in os.walk(path):
+        entries = [Path(folder, name) for name in [*folders, *files]]
+        images = [entry for entry in entries if _is_image(entry, suffixes)]
+        yield from images
+        taken = {image.name for image in images}
+        # os.walk goes into the folders that are left in its list.
+        folders[:] = [name for name in folders if name not in taken and not name.startswith(".")]
+
+
+def _is_image(path: Path, suffixes: Sequence[str]) -> bool:
+    suffix = ending(path.name, suffixes)
+    if suffix is None or path.name.startswith("."):
+        return False
+    return path.is_file() or (path.is_dir() and may_be_folder(suffix))
 
 
 def _listed(suffixes: Sequence[str]) -> str:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from srlab.io import Reader, Window
+from srlab.axes import Window
+from srlab.io import Reader
 
 
 class FewOpen:
-    """Keeps the `limit` files open that were read last; one that was closed opens itself anew at its next read."""
+    """Keeps the `limit` files open that were read last; any other opens anew when it is read."""
 
     def __init__(self, limit: int = 32) -> None:
         self._limit = limit
         self._open: list[Reader] = []
 
     def read(self, reader: Reader, window: Window) -> NDArray[np.float32]:
-        """Read from `reader`, having closed the file that was read longest ago if there would be too many."""
+        """Read from `reader`; if too many are open then, close the one read longest ago."""
         self._open = [*(other for other in self._open if other is not reader), reader]
         if len(self._open) > self._limit:
             self._open.pop(0).close()
@@ -29,10 +30,7 @@ class OneOfMany:
     def __init__(self, reader: Reader, few: FewOpen) -> None:
         self._reader = reader
         self._few = few
-        self.shape = reader.shape
-        self.channels = reader.channels
-        self.dtype = reader.dtype
-        self.geometry = reader.geometry
+        self.description = reader.description
 
     def __str__(self) -> str:
         return str(self._reader)

@@ -7,7 +7,7 @@ import signal
 from collections.abc import Sequence
 from functools import partial
 from multiprocessing.util import Finalize
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning import LightningDataModule
@@ -20,9 +20,10 @@ from srlab.mistakes import Mistake
 
 
 class DataModule(LightningDataModule):
-    """Loads a source's pairs: `accumulate` micro-batches of `batch_size` for each generator update and process.
+    """Loads a source's pairs, for each process a batch for each generator update.
 
-    A resumed run goes on with the samples of its next step, with any number of workers.
+    A batch is a list of `accumulate` micro-batches of `batch_size`. A resumed run goes on with the
+    samples of its next step, with any number of workers.
     """
 
     def __init__(
@@ -31,8 +32,8 @@ class DataModule(LightningDataModule):
         super().__init__()
         if batch_size < 1 or accumulate < 1 or num_workers < 0:
             raise Mistake(
-                f"loader.batch_size {batch_size} and loader.accumulate {accumulate} must be at least 1, and "
-                f"loader.num_workers {num_workers} at least 0."
+                f"loader.batch_size {batch_size} and loader.accumulate {accumulate} must be at "
+                f"least 1, and loader.num_workers {num_workers} at least 0."
             )
         self.source = source
         self.batch_size = batch_size
@@ -68,7 +69,7 @@ class DataModule(LightningDataModule):
         if self.num_workers:
             _end_workers_at_exit()
         return DataLoader(
-            self.source.training,  # type: ignore[arg-type]
+            cast(Any, self.source.training),  # torch's type is a class, and it needs __getitem__
             batch_sampler=self._sampler(),
             collate_fn=partial(_micro_batches, size=self.batch_size),
             num_workers=self.num_workers,
@@ -77,10 +78,10 @@ class DataModule(LightningDataModule):
         )
 
     def val_dataloader(self) -> DataLoader[Sample]:
-        """One view at a time, since views may differ in size; this rank's share of them, and one at least."""
+        """Views one at a time, as they differ in size: this rank's share, and at least one."""
         assert self.trainer is not None
         return DataLoader(
-            self.source.validation,  # type: ignore[arg-type]
+            cast(Any, self.source.validation),
             sampler=range(self.view(0), len(self.source.validation), self.trainer.world_size),
             batch_size=1,
             collate_fn=collate,
@@ -99,26 +100,27 @@ class DataModule(LightningDataModule):
 def _end_workers_at_exit() -> None:
     """End this process's workers when it exits, whatever the reason.
 
-    Python's own exit handler tells each worker to stop once and then waits for it without a limit. Our workers let the
-    first such signal pass (see `_set_up`), so a process that ends in an error would never be gone.
+    Python's own exit handler tells each worker to stop once and then waits for it without a limit.
+    Our workers let the first such signal pass (see `_set_up`), so a process that ends in an error
+    would never be gone.
     """
     # With a priority of zero or more it runs before Python's handler.
     Finalize(None, _kill_workers, exitpriority=0)
 
 
 def _kill_workers() -> None:
-    signal.signal(
-        signal.SIGCHLD, signal.SIG_DFL
-    )  # torch's handler raises an error for each killed worker
+    # torch's handler raises an error for each killed worker
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for child in multiprocessing.active_children():
         if child.daemon:
             child.kill()  # a second SIGTERM could merge with a first that is still pending
 
 
 def _set_up(worker: int) -> None:
-    """Keep a worker from competing with training for every core, and alive when a whole job is told to stop.
+    """Keep a worker off the other cores, and alive when a whole job is told to stop.
 
-    The main process answers such a signal, after a step that still needs samples; a second one ends the worker.
+    The main process answers such a signal, after a step that still needs samples. A second one ends
+    the worker.
     """
     torch.set_num_threads(1)
     for number in (signal.SIGTERM, signal.SIGUSR1):
@@ -127,7 +129,12 @@ def _set_up(worker: int) -> None:
 
 def collate(samples: Sequence[Sample]) -> dict[str, Tensor]:
     """Stack samples to ``(B, C, *S)``; `valid` is there if any sample has it."""
-    batch = {name: torch.stack([sample[name] for sample in samples]) for name in ("lr", "hr")}
+    batch = {
+        "lr": torch.stack([sample["lr"] for sample in samples]),
+        "hr": torch.stack([sample["hr"] for sample in samples]),
+    }
+    if "scene" in samples[0]:  # and then in all: sources measure all of their files or none
+        batch["scene"] = torch.stack([sample["scene"] for sample in samples])
     if any("valid" in sample for sample in samples):
         everywhere = torch.ones_like(batch["hr"][0, :1], dtype=torch.bool)
         batch["valid"] = torch.stack([sample.get("valid", everywhere) for sample in samples])

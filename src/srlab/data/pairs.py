@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from srlab.axes import per_axis
 from srlab.data.regions import Region
+from srlab.data.scenes import Scenes
 from srlab.data.source import Sample
 from srlab.degradations import Degradation
 from srlab.mistakes import Mistake
@@ -18,18 +20,27 @@ from srlab.mistakes import Mistake
 
 @dataclass(frozen=True)
 class Pairing:
-    """Makes a sample from HR pixels; whatever is random follows from `seed` and the sample's position."""
+    """Makes a sample of a region; what is random follows from `seed` and the sample's position."""
 
     degradation: Degradation
     scale: tuple[int, ...]
     seed: int
+    scenes: Scenes = field(default_factory=Scenes)
 
     def random(self, position: int) -> np.random.Generator:
         """The one source of randomness of the sample at `position`."""
         return np.random.default_rng([self.seed, position])
 
-    def __call__(self, hr: NDArray[np.float32], random: np.random.Generator) -> Sample:
-        """Degrade ``(C, *S)``; NaN becomes a hidden pixel that holds its channel's mean."""
+    def __call__(
+        self, region: Region, random: np.random.Generator, *, symmetries: bool = False
+    ) -> Sample:
+        """Read and degrade a region; NaN becomes a hidden pixel that holds its channel's mean.
+
+        With `symmetries` HR is mirrored and turned at random first.
+        """
+        hr = region.read()
+        if symmetries:
+            hr = self._turned(hr, random)
         image = torch.from_numpy(np.ascontiguousarray(hr))
         hidden = image.isnan().any(dim=0, keepdim=True)
         some_hidden = bool(hidden.any())
@@ -39,10 +50,24 @@ class Pairing:
         sample: Sample = {"lr": self.degradation(image[None], generator=generator)[0], "hr": image}
         if some_hidden:
             sample["valid"] = ~hidden
+        scene = self.scenes.get(region.reader)
+        if scene is not None:
+            sample["scene"] = scene
         return sample
 
+    def _turned(self, hr: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.float32]:
+        """Mirror axes at random, and swap the last two where they are alike.
 
-def _visible_mean(image: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
+        In 2D these are the eight symmetries of a square.
+        """
+        hr = np.flip(hr, tuple(axis for axis in range(1, hr.ndim) if random.random() < 0.5))
+        alike = hr.shape[-1] == hr.shape[-2] and self.scale[-1] == self.scale[-2]
+        if alike and random.random() < 0.5:
+            return hr.swapaxes(-1, -2)
+        return hr
+
+
+def _visible_mean(image: Tensor, hidden: Tensor) -> Tensor:
     channels = torch.where(hidden, torch.nan, image).flatten(1)
     return channels.nanmean(dim=1).nan_to_num().view(-1, *[1] * (image.ndim - 1))
 
@@ -50,8 +75,8 @@ def _visible_mean(image: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
 class RandomCrops:
     """Endless random crops; every place in the regions is equally likely.
 
-    The crop at a position, its flips and its degradation are a pure function of the seed and the position: the same
-    with any number of workers, on any rank and after any resume.
+    The crop at a position, its flips and its degradation are a pure function of the seed and the
+    position. They are the same with any number of workers, on any rank and after any resume.
     """
 
     def __init__(
@@ -65,24 +90,13 @@ class RandomCrops:
         self.crop = per_axis(crop_size, len(pairing.scale))
         if any(side % factor for side, factor in zip(self.crop, pairing.scale, strict=True)):
             raise Mistake(
-                f"data.crop_size {self.crop} is not a multiple of the scale {pairing.scale} on every axis."
+                f"data.crop_size {self.crop} is not a multiple of the scale {pairing.scale} on "
+                "every axis."
             )
-        for region in regions:
-            if any(side > own for side, own in zip(self.crop, region.shape, strict=True)):
-                raise Mistake(
-                    f"a training crop of {self.crop} pixels (data.crop_size) does not fit into {region.reader}, of "
-                    f"which {region.shape} pixels are for training; lower data.crop_size or remove the file."
-                )
         self.regions = list(regions)
         self.pairing = pairing
         self.augment = augment
-        places = [
-            np.prod(
-                [own - side + 1 for own, side in zip(region.shape, self.crop, strict=True)],
-                dtype=float,
-            )
-            for region in self.regions
-        ]
+        places = [np.prod(self._places(region), dtype=float) for region in self.regions]
         total = np.cumsum(places)
         self.up_to = total / total[-1]
 
@@ -90,15 +104,24 @@ class RandomCrops:
         """The crop at `position`, any integer from 0 on."""
         random = self.pairing.random(position)
         region = self.regions[int(np.searchsorted(self.up_to, random.random(), side="right"))]
-        free = (own - side for own, side in zip(region.shape, self.crop, strict=True))
-        hr = region.part([int(random.integers(most + 1)) for most in free], self.crop).read()
-        return self.pairing(self._flipped(hr, random) if self.augment else hr, random)
+        start = [int(random.integers(count)) for count in self._places(region)]
+        return self.pairing(region.part(start, self.crop), random, symmetries=self.augment)
 
-    def _flipped(self, hr: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.float32]:
-        """Mirror axes at random, and swap the last two where they are alike: in 2D the eight symmetries of a square."""
-        hr = np.flip(hr, tuple(axis for axis in range(1, hr.ndim) if random.random() < 0.5))
-        alike = self.crop[-1] == self.crop[-2] and self.pairing.scale[-1] == self.pairing.scale[-2]
-        return hr.swapaxes(-1, -2) if alike and random.random() < 0.5 else hr
+    def scan(self) -> Iterator[NDArray[np.float32]]:
+        """Give all pixels of the regions in windows ``(C, *S)``, NaN where there is no data."""
+        for region in self.regions:
+            yield from region.blocks()
+
+    def _places(self, region: Region) -> list[int]:
+        """Return how many crops lie side by side along each axis; at least one must."""
+        places = [own - side + 1 for own, side in zip(region.shape, self.crop, strict=True)]
+        if min(places) < 1:
+            raise Mistake(
+                f"a training crop of {self.crop} pixels (data.crop_size) does not fit into "
+                f"{region.reader}, of which {region.shape} pixels are for training; lower "
+                "data.crop_size or remove the file."
+            )
+        return places
 
 
 class FixedViews:
@@ -107,13 +130,13 @@ class FixedViews:
     def __init__(self, regions: Sequence[Region], pairing: Pairing) -> None:
         self.regions = []
         for region in regions:
-            sides = [
-                own - own % factor for own, factor in zip(region.shape, pairing.scale, strict=True)
-            ]
+            sizes = zip(region.shape, pairing.scale, strict=True)
+            sides = [own - own % factor for own, factor in sizes]
             if not all(sides):
                 raise Mistake(
-                    f"{region.reader} is too small: a view of {region.shape} pixels is smaller than one LR pixel at "
-                    f"scale {pairing.scale}; remove the file, or hold out more of it."
+                    f"{region.reader} is too small: a view of {region.shape} pixels is smaller "
+                    f"than one LR pixel at scale {pairing.scale}; remove the file, or hold out "
+                    "more of it."
                 )
             self.regions.append(region.part([0] * len(sides), sides))
         self.pairing = pairing
@@ -125,4 +148,4 @@ class FixedViews:
         """The view at `position`."""
         if not 0 <= position < len(self):
             raise IndexError(position)
-        return self.pairing(self.regions[position].read(), self.pairing.random(position))
+        return self.pairing(self.regions[position], self.pairing.random(position))

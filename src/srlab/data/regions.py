@@ -9,13 +9,17 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from srlab.io import Reader, Window
+from srlab.axes import Window
+from srlab.io import Reader
 from srlab.mistakes import Mistake
+
+BLOCK = {2: 1024, 3: 128}
+"""Pixels a side of the windows in which a region is gone through, by its number of axes."""
 
 
 @dataclass(frozen=True)
 class Region:
-    """A rectangle of an open file."""
+    """A rectangle of a file."""
 
     reader: Reader
     window: Window
@@ -23,7 +27,7 @@ class Region:
     @classmethod
     def whole(cls, reader: Reader) -> Region:
         """The entire scene."""
-        return cls(reader, tuple(slice(0, size) for size in reader.shape))
+        return cls(reader, tuple(slice(0, size) for size in reader.description.shape))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -38,52 +42,67 @@ class Region:
             tuple(slice(own.start + at, own.start + at + size) for own, at, size in spans),
         )
 
+    def tiled(self, size: Sequence[int]) -> Iterator[Region]:
+        """Parts of `size` that cover the region without overlap; smaller at the ends of axes."""
+        axes = [range(0, own, side) for own, side in zip(self.shape, size, strict=True)]
+        for start in product(*axes):
+            left = [own - at for own, at in zip(self.shape, start, strict=True)]
+            yield self.part(start, [*map(min, size, left)])
+
     def read(self) -> NDArray[np.float32]:
         """Read ``(C, *shape)`` in physical units, NaN where the file holds no data."""
         return self.reader.read(self.window)
 
+    def blocks(self) -> Iterator[NDArray[np.float32]]:
+        """Read all of it, a window at a time."""
+        dims = len(self.shape)
+        for part in self.tiled((BLOCK[dims],) * dims):
+            yield part.read()
+
 
 def hold_out(regions: Sequence[Region], fraction: float) -> tuple[list[Region], list[Region]]:
-    """Split into training and validation: whole files if there are several, else the end of the only one.
+    """Split into training and validation: whole files, or the end of the only one.
 
-    Of N files, every k-th is held out, so that both parts cover the whole list; of one file, the last `fraction`
-    along its longest axis.
+    Of N files, every k-th is held out, so that both parts cover the whole list. Of one file, the
+    last `fraction` along its longest axis is.
     """
     if not 0 < fraction < 1:
-        raise Mistake(f"validation_fraction is {fraction}; it must lie between 0 and 1, as 0.1.")
-    if len(regions) > 1:
-        count = min(max(round(len(regions) * fraction), 1), len(regions) - 1)
-        held = {int((index + 0.5) * len(regions) / count) for index in range(count)}
-        return (
-            [r for i, r in enumerate(regions) if i not in held],
-            [regions[i] for i in sorted(held)],
+        raise Mistake(
+            f"validation_fraction is {fraction}; it must lie between 0 and 1, such as 0.1."
         )
-    (only,) = regions
-    axis = max(range(len(only.shape)), key=lambda axis: only.shape[axis])
-    # at least a pixel for either part, unless there is only one
-    cut = max(min(round(only.shape[axis] * (1 - fraction)), only.shape[axis] - 1), 1)
-    corner = [0] * len(only.shape)
-    first, second = list(only.shape), list(only.shape)
-    first[axis], second[axis] = cut, only.shape[axis] - cut
-    far = list(corner)
-    far[axis] = cut
-    return [only.part(corner, first)], [only.part(far, second)]
+    if len(regions) == 1:
+        first, second = _parted(regions[0], fraction)
+        return [first], [second]
+    count = min(max(round(len(regions) * fraction), 1), len(regions) - 1)
+    held = _evenly(len(regions), count)
+    training = [region for place, region in enumerate(regions) if place not in held]
+    return training, [regions[place] for place in held]
+
+
+def _parted(only: Region, fraction: float) -> tuple[Region, Region]:
+    """Cut a region in two along its longest axis, the second part `fraction` of it."""
+    longest = max(only.shape)
+    axis = only.shape.index(longest)
+    # At least a pixel for either part, unless there is only one.
+    cut = max(min(round(longest * (1 - fraction)), longest - 1), 1)
+    start, first, second = [0] * len(only.shape), [*only.shape], [*only.shape]
+    start[axis], first[axis], second[axis] = cut, cut, longest - cut
+    return only.part([0] * len(start), first), only.part(start, second)
 
 
 def views(
     regions: Sequence[Region], *, size: Sequence[int] | None, count: int | None
 ) -> list[Region]:
-    """Non-overlapping rectangles of at most `size`, evenly chosen over all regions if there are more than `count`."""
-    parts = [part for region in regions for part in _tiled(region, size)]
+    """Non-overlapping rectangles of at most `size`; at most `count`, evenly chosen from all."""
+    parts = []
+    for region in regions:
+        side = tuple(map(min, region.shape, size or region.shape))
+        parts += [part for part in region.tiled(side) if part.shape == side]
     if count is None or len(parts) <= count:
         return parts
-    return [parts[int((index + 0.5) * len(parts) / count)] for index in range(count)]
+    return [parts[place] for place in _evenly(len(parts), count)]
 
 
-def _tiled(region: Region, size: Sequence[int] | None) -> Iterator[Region]:
-    sides = [min(own, side) for own, side in zip(region.shape, size or region.shape, strict=True)]
-    corners = (
-        range(0, own - side + 1, side) for own, side in zip(region.shape, sides, strict=True)
-    )
-    for corner in product(*corners):
-        yield region.part(corner, sides)
+def _evenly(length: int, count: int) -> list[int]:
+    """Places of `count` entries that are spread over a list of `length`."""
+    return [int((index + 0.5) * length / count) for index in range(count)]

@@ -1,4 +1,4 @@
-"""Which samples each step sees: a function of the step alone."""
+"""The samples of each step: a function of the step alone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class StepSampler:
     """Endless batches of positions for one rank, from a given step on.
 
     Step t takes the positions ``[t·G, (t + 1)·G)`` of the training dataset, with the global batch
-    ``G = ranks · accumulate · batch_size``; each rank takes its own share of them. There are no epochs.
+    ``G = ranks · accumulate · batch_size``. Each rank takes its own share. There are no epochs.
     """
 
     def __init__(
@@ -26,6 +26,6 @@ class StepSampler:
             yield list(self.positions(step))
 
     def positions(self, step: int) -> range:
-        """What this rank sees in a step."""
+        """The positions that this rank sees in a step."""
         first = (step * self.ranks + self.rank) * self.share
         return range(first, first + self.share)

@@ -1,10 +1,16 @@
-"""What every source of data offers."""
+"""The interface of sources of data."""
 
 from __future__ import annotations
 
-from typing import NotRequired, Protocol, TypedDict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NotRequired, Protocol, TypedDict, runtime_checkable
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
+
+from srlab.normalisers.statistics import Statistics
 
 
 class Sample(TypedDict):
@@ -19,11 +25,14 @@ class Sample(TypedDict):
     valid: NotRequired[Tensor]
     """``(1, *S·scale)``, true where HR holds data; absent where it does everywhere."""
 
+    scene: NotRequired[Tensor]
+    """``(rows, C')``, the statistics of the whole file as `Statistics.as_tensor` gives them."""
+
 
 class PairDataset(Protocol):
     """Pairs by position; a pair is a pure function of the dataset's arguments and its position.
 
-    A training dataset has a pair for every position from 0 on, without end; the others have `__len__`.
+    A training dataset has a pair for every position from 0 on, without end; others have `__len__`.
     """
 
     def __getitem__(self, position: int) -> Sample:
@@ -37,8 +46,15 @@ class SizedPairDataset(PairDataset, Protocol):
         """The number of pairs."""
 
 
+class ScannedPairDataset(PairDataset, Protocol):
+    """Pairs whose images can be gone through once."""
+
+    def scan(self) -> Iterator[NDArray[np.float32]]:
+        """Give all HR pixels in windows ``(C, *S)``, in physical units, NaN where there is none."""
+
+
 class Source(Protocol):
-    """What a file of ``conf/data`` builds."""
+    """The pairs that a file of ``conf/data`` names, and what is known of their values."""
 
     training: PairDataset
     """Random crops, without end."""
@@ -52,7 +68,7 @@ class Source(Protocol):
     bands: tuple[int | str, ...]
     """The bands read from each file, by number from 1 or by name."""
 
-    channels: tuple[str, ...]
+    channel_names: tuple[str, ...]
     """The names of those bands."""
 
     unit: str
@@ -63,3 +79,18 @@ class Source(Protocol):
 
     pixel_size: tuple[float, ...] | None
     """Metres per pixel of the files along each spatial axis, if they say."""
+
+
+@runtime_checkable
+class MeasuredSource(Source, Protocol):
+    """A source that normalisers of the scopes ``training`` and ``scene`` can learn from."""
+
+    def statistics(self) -> Statistics:
+        """Measure HR of the training split, in physical units, in one pass."""
+
+    def gather_scenes(self, cache: Path) -> None:
+        """Measure each file as a whole; from then on, samples carry its ``scene``.
+
+        The JSON file `cache` keeps the statistics. A file of the same path, size and time of change
+        is not read again.
+        """

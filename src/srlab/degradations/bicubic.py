@@ -16,9 +16,10 @@ from srlab.nn.resample import shrink
 class Bicubic:
     """Antialiased bicubic shrinking, as MATLAB's ``imresize(hr, 1 / scale, "bicubic")``.
 
-    With `integers` ``[low, high]`` values are rounded and clamped after each axis, as MATLAB does for integer images:
-    ``[0, 255]`` gives the LR images of the published benchmarks bit for bit. Without, nothing is rounded.
-    Gradients pass through the rounding as if it were not there (Bengio et al. 2013, straight-through estimator).
+    With `integers` ``[low, high]`` values are rounded and clamped after each axis, as MATLAB does
+    for integer images. ``[0, 255]`` gives the LR images of the published benchmarks bit for bit.
+    Without `integers` nothing is rounded. Gradients pass through the rounding as if it were not
+    there (Bengio et al. 2013, straight-through estimator).
     """
 
     def __init__(
@@ -30,21 +31,26 @@ class Bicubic:
     ) -> None:
         self.scale = per_axis(scale, spatial_dims)
         if integers is not None and (len(integers) != 2 or integers[0] >= integers[1]):
-            raise Mistake(f"integers is {integers}; give null, or [lowest, highest] as [0, 255].")
-        self.integers = tuple(integers) if integers is not None else None
+            raise Mistake(
+                f"integers is {integers}; give null, or [lowest, highest] such as [0, 255]."
+            )
+        self.integers = integers
 
     def __call__(self, hr: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
         """HR ``(B, C, *S·scale)`` to LR ``(B, C, *S)``; nothing here is random."""
-        return shrink(hr, self.scale, after_each_axis=self._round if self.integers else None)
-
-    def _round(self, image: Tensor) -> Tensor:
-        assert self.integers is not None
-        rounded: Tensor = _Rounded.apply(image, *self.integers)
-        return rounded
+        if self.integers is None:
+            return shrink(hr, self.scale)
+        low, high = self.integers
+        return shrink(
+            hr, self.scale, after_each_axis=lambda image: _Rounded.apply(image, low, high)
+        )
 
 
 class _Rounded(torch.autograd.Function):
-    """Half-up rounding and clamping, whose gradient is that of doing nothing: its own would stop all learning."""
+    """Half-up rounding and clamping with the gradient of the identity.
+
+    Its own gradient, zero almost everywhere, would stop all learning.
+    """
 
     @staticmethod
     def forward(ctx: Any, image: Tensor, low: int, high: int) -> Tensor:

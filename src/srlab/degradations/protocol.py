@@ -1,4 +1,4 @@
-"""What every degradation offers."""
+"""The contract of every degradation."""
 
 from __future__ import annotations
 
@@ -12,4 +12,4 @@ class Degradation(Protocol):
     """A model of how LR images come from HR ones, in physical units, on any device."""
 
     def __call__(self, hr: Tensor, *, generator: torch.Generator) -> Tensor:
-        """HR ``(B, C, *S·scale)`` to LR ``(B, C, *S)``; whatever is random is drawn from `generator`."""
+        """HR ``(B, C, *S·scale)`` to LR ``(B, C, *S)``; `generator` gives all random numbers."""

@@ -7,24 +7,26 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from srlab.discriminators.checks import check_count, check_crop
-from srlab.discriminators.judgement import Judgement
+from srlab.discriminators.protocol import Judgement
 from srlab.nn.dims import Conv, conv, even_conv, resize_linear
 from srlab.nn.normalisation import normalised
 
 
 class UNetDiscriminator(nn.Module):
-    """A U-Net with spectral normalisation: one logit for each pixel (Wang et al. 2021, fig. 6, sec. 3.4).
+    """A U-Net with spectral normalisation (Wang et al. 2021, fig. 6, sec. 3.4).
 
-    `layers` 4-tap convolutions of stride 2 (the paper's three) lead down; linear interpolation, 3-tap convolutions
-    and added skip connections lead up. As in the authors' network, the first and the last convolution are not
-    normalised, and they alone have a bias. Takes ``(B, in_channels, *S)`` with every side at least ``2**layers``
-    pixels; odd sizes are met by interpolating to the encoder's size.
+    Gives one logit for each pixel of ``(B, in_channels, *S)`` with every side at least
+    ``2**layers`` pixels. `layers` 4-tap convolutions of stride 2 (three in the paper) lead down.
+    Linear interpolation, 3-tap convolutions and added skip connections lead up; odd sizes are met
+    by interpolating to the encoder's size. As in the authors' network, the first and the last
+    convolution are not normalised, and they alone have a bias.
     """
 
     def __init__(
         self, *, in_channels: int, spatial_dims: int = 2, channels: int = 64, layers: int = 3
     ) -> None:
         super().__init__()
+        self.in_channels = in_channels
         self.minimum_size = 2 ** check_count("layers", layers)
         widths = [channels * min(2**index, 8) for index in range(layers + 1)]
         self.stem = nn.Sequential(conv(spatial_dims, in_channels, channels, 3), nn.LeakyReLU(0.2))
@@ -42,13 +44,8 @@ class UNetDiscriminator(nn.Module):
         self.head = conv(spatial_dims, channels, 1, 3)
 
     def forward(self, image: Tensor) -> Judgement:
-        """Logits ``(B, 1, *S)`` and the features after each convolution but the last, down and up again."""
-        check_crop(
-            image,
-            minimum=self.minimum_size,
-            discriminator="U-Net",
-            remedy="lower discriminator.layers",
-        )
+        """Logits ``(B, 1, *S)`` and the features after each convolution but the last."""
+        check_crop(image, self.minimum_size, "U-Net", remedy="lower discriminator.layers")
         features = [self.stem(image)]
         for stage in self.encoder:
             features.append(stage(features[-1]))

@@ -4,8 +4,9 @@ from srlab.generators.compact import Compact
 from srlab.generators.interpolation import Interpolation
 from srlab.generators.lka import LKA
 from srlab.generators.msrresnet import MSRResNet
-from srlab.generators.protocol import Generator
+from srlab.generators.protocol import Generator, multiple_of, noise_channels, out_channels
 from srlab.generators.rcab import RCAB
+from srlab.generators.reach import receptive_field
 from srlab.generators.residual import Residual
 from srlab.generators.rrdb import RRDB
 from srlab.generators.spandrel import Spandrel
@@ -24,4 +25,8 @@ __all__ = [
     "SRResNet",
     "Spandrel",
     "Stochastic",
+    "multiple_of",
+    "noise_channels",
+    "out_channels",
+    "receptive_field",
 ]

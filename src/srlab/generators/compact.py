@@ -8,22 +8,25 @@ from math import prod
 from torch import Tensor, nn
 
 from srlab.axes import per_axis
-from srlab.mistakes import Mistake
 from srlab.nn.activation import PReLU
 from srlab.nn.dims import conv
-from srlab.nn.resample import Interpolation, check_interpolation, enlarge
+from srlab.nn.resample import Interpolation, enlarge
+from srlab.nn.skip import check_whole_skip
 from srlab.nn.trunk import Trunk
 from srlab.nn.upsample import PixelShuffle
 
 
 class Compact(nn.Module):
-    """A plain row of convolutions, all at LR resolution (SRVGGNetCompact; Real-ESRGAN, Wang et al. 2021).
+    """A plain row of convolutions at LR resolution (Wang et al. 2021, SRVGGNetCompact).
 
-    Maps ``(B, in_channels, *S)`` to ``(B, out_channels, *S·scale)`` for any size ``S``: `blocks` convolutions
-    between the first and the last, one pixel shuffle, and the interpolated input added, by nearest neighbours as
-    published. It starts from random weights, not from the interpolation. Every layer is local; the receptive
-    field's radius is ``blocks + 2`` LR pixels.
+    Maps ``(B, in_channels, *S)`` to ``(B, out_channels, *S·scale)`` for any size ``S``. `blocks`
+    convolutions stand between the first and the last, which a pixel shuffle follows. The
+    interpolated input is added, by nearest neighbours as published. The network starts from random
+    weights, not from the interpolation. Every layer is local; the receptive field's radius is
+    ``blocks + 2`` LR pixels.
     """
+
+    noise_channels = None
 
     def __init__(
         self,
@@ -38,22 +41,17 @@ class Compact(nn.Module):
         checkpointing: bool = False,
     ) -> None:
         super().__init__()
-        if in_channels != out_channels:
-            raise Mistake(
-                f"compact adds its input to its output, but there are {in_channels} input and {out_channels} output "
-                "channels; choose another generator."
-            )
-        self.in_channels = in_channels
-        self.scale = per_axis(scale, spatial_dims)
-        self.kind = check_interpolation(skip, argument="skip")
-        self.head = nn.Sequential(conv(spatial_dims, in_channels, channels, 3), PReLU(channels))
-        self.trunk = Trunk(
-            *(
-                nn.Sequential(conv(spatial_dims, channels, channels, 3), PReLU(channels))
-                for _ in range(blocks)
-            ),
-            checkpointing=checkpointing,
+        self.kind = check_whole_skip(
+            skip, generator="compact", in_channels=in_channels, out_channels=out_channels
         )
+        self.in_channels, self.out_channels = in_channels, out_channels
+        self.scale, self.multiple_of = per_axis(scale, spatial_dims), (1,) * spatial_dims
+        self.head = nn.Sequential(conv(spatial_dims, in_channels, channels, 3), PReLU(channels))
+        layers = (
+            nn.Sequential(conv(spatial_dims, channels, channels, 3), PReLU(channels))
+            for _ in range(blocks)
+        )
+        self.trunk = Trunk(*layers, checkpointing=checkpointing)
         self.tail = nn.Sequential(
             conv(spatial_dims, channels, out_channels * prod(self.scale), 3),
             PixelShuffle(self.scale),

@@ -17,6 +17,8 @@ class Interpolation(nn.Module):
     Maps ``(B, in_channels, *S)`` to ``(B, in_channels, *S·scale)`` for any size ``S``.
     """
 
+    noise_channels = None
+
     def __init__(
         self,
         *,
@@ -26,8 +28,8 @@ class Interpolation(nn.Module):
         kind: Kind = "cubic",
     ) -> None:
         super().__init__()
-        self.in_channels = in_channels
-        self.scale = per_axis(scale, spatial_dims)
+        self.in_channels = self.out_channels = in_channels
+        self.scale, self.multiple_of = per_axis(scale, spatial_dims), (1,) * spatial_dims
         self.kind = check_interpolation(kind, argument="kind")
 
     def forward(self, lr: Tensor) -> Tensor:

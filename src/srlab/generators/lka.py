@@ -16,9 +16,12 @@ from srlab.nn.upsample import Upsampler
 class LKA(nn.Module):
     """Blocks of large-kernel attention (VAN, Guo et al. 2022, sec. 3), in the frame of EDSR.
 
-    Maps ``(B, in_channels, *S)`` to ``(B, out_channels, *S·scale)`` for any size ``S``. Attention here is a product of
-    convolutions, so every layer is local; the receptive field's radius is ``12·blocks + 3.75`` LR pixels at ×4.
+    Maps ``(B, in_channels, *S)`` to ``(B, out_channels, *S·scale)`` for any size ``S``. Attention
+    here is a product of convolutions, so every layer is local. The receptive field's radius is
+    ``12·blocks + 3.75`` LR pixels at ×4.
     """
+
+    noise_channels = None
 
     def __init__(
         self,
@@ -37,8 +40,8 @@ class LKA(nn.Module):
         checkpointing: bool = False,
     ) -> None:
         super().__init__()
-        self.in_channels = in_channels
-        self.scale = per_axis(scale, spatial_dims)
+        self.in_channels, self.out_channels = in_channels, out_channels
+        self.scale, self.multiple_of = per_axis(scale, spatial_dims), (1,) * spatial_dims
         self.network = PostUpsampling(
             [
                 LargeKernelBlock(
@@ -50,7 +53,7 @@ class LKA(nn.Module):
             out_channels=out_channels,
             scale=self.scale,
             channels=channels,
-            kind=upsampler,
+            upsampler=upsampler,
             skip=skip,
             skip_channels=skip_channels,
             checkpointing=checkpointing,

@@ -8,22 +8,23 @@ from functools import partial
 from torch import Tensor, nn
 
 from srlab.axes import per_axis
-from srlab.mistakes import Mistake
-from srlab.nn.blocks import PlainResidualBlock
+from srlab.nn.blocks import plain_block
 from srlab.nn.dims import conv
-from srlab.nn.resample import Interpolation, check_interpolation, enlarge
+from srlab.nn.resample import Interpolation, enlarge
+from srlab.nn.skip import check_whole_skip
 from srlab.nn.trunk import Trunk
-from srlab.nn.upsample import Upsampler
-from srlab.nn.upsample import upsampler as build_upsampler
+from srlab.nn.upsample import Upsampler, build_upsampler
 
 
 class MSRResNet(nn.Module):
-    """SRResNet without batch norm, as BasicSR publishes its weights (Wang et al. 2018, sec. 4.1, after Ledig 2017).
+    """SRResNet without batch norm, as BasicSR publishes its weights (Wang et al. 2018, sec. 4.1).
 
-    Maps ``(B, in_channels, *S)`` to ``(B, out_channels, *S·scale)`` for any size ``S``; the interpolated input is
-    added, linearly as published, and without a zero-initialised tail. Every layer is local; the receptive field's
-    radius is ``2·blocks + 3`` LR pixels at ×4.
+    Maps ``(B, in_channels, *S)`` to ``(B, out_channels, *S·scale)`` for any size ``S``. The
+    interpolated input is added, linearly as published, and without a zero-initialised tail. Every
+    layer is local; the receptive field's radius is ``2·blocks + 3`` LR pixels at ×4.
     """
+
+    noise_channels = None
 
     def __init__(
         self,
@@ -40,23 +41,18 @@ class MSRResNet(nn.Module):
         checkpointing: bool = False,
     ) -> None:
         super().__init__()
-        if in_channels != out_channels:
-            raise Mistake(
-                f"msrresnet adds its input to its output, but there are {in_channels} input and {out_channels} output "
-                "channels; choose another generator."
-            )
-        self.in_channels = in_channels
-        self.scale = per_axis(scale, spatial_dims)
-        self.kind = check_interpolation(skip, argument="skip")
+        self.kind = check_whole_skip(
+            skip, generator="msrresnet", in_channels=in_channels, out_channels=out_channels
+        )
+        self.in_channels, self.out_channels = in_channels, out_channels
+        self.scale, self.multiple_of = per_axis(scale, spatial_dims), (1,) * spatial_dims
         activation = partial(nn.LeakyReLU, 0.1)
         self.head = nn.Sequential(conv(spatial_dims, in_channels, channels, 3), activation())
-        self.trunk = Trunk(
-            *(
-                PlainResidualBlock(spatial_dims, channels, residual_scale=residual_scale)
-                for _ in range(blocks)
-            ),
-            checkpointing=checkpointing,
+        layers = (
+            plain_block(spatial_dims, channels, residual_scale=residual_scale)
+            for _ in range(blocks)
         )
+        self.trunk = Trunk(*layers, checkpointing=checkpointing)
         self.upsampler = build_upsampler(
             upsampler, spatial_dims, channels, self.scale, activation=activation
         )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from srlab.axes import per_axis
-from srlab.nn.blocks import ResidualChannelAttentionBlock, ResidualGroup
+from srlab.nn.blocks import channel_attention_group
 from srlab.nn.post_upsampling import PostUpsampling
 from srlab.nn.skip import Skip
 from srlab.nn.upsample import Upsampler
@@ -16,10 +16,12 @@ from srlab.nn.upsample import Upsampler
 class RCAB(nn.Module):
     """Residual groups of residual channel attention blocks (RCAN, Zhang et al. 2018, sec. 3).
 
-    Maps ``(B, in_channels, *S)`` to ``(B, out_channels, *S·scale)`` for any size ``S``. There are `blocks` blocks in
-    each of `groups` groups; the defaults are RCAN. Channel attention averages over the whole input, so a tile differs
-    from the whole whatever the overlap.
+    Maps ``(B, in_channels, *S)`` to ``(B, out_channels, *S·scale)`` for any size ``S``. There are
+    `blocks` blocks in each of `groups` groups; the defaults are RCAN. Channel attention averages
+    over the whole input, so a tile differs from the whole at any overlap.
     """
+
+    noise_channels = None
 
     def __init__(
         self,
@@ -39,22 +41,16 @@ class RCAB(nn.Module):
         checkpointing: bool = False,
     ) -> None:
         super().__init__()
-        self.in_channels = in_channels
-        self.scale = per_axis(scale, spatial_dims)
+        self.in_channels, self.out_channels = in_channels, out_channels
+        self.scale, self.multiple_of = per_axis(scale, spatial_dims), (1,) * spatial_dims
         self.network = PostUpsampling(
             [
-                ResidualGroup(
+                channel_attention_group(
                     spatial_dims,
                     channels,
-                    [
-                        ResidualChannelAttentionBlock(
-                            spatial_dims,
-                            channels,
-                            reduction=reduction,
-                            residual_scale=residual_scale,
-                        )
-                        for _ in range(blocks)
-                    ],
+                    blocks=blocks,
+                    reduction=reduction,
+                    residual_scale=residual_scale,
                 )
                 for _ in range(groups)
             ],
@@ -62,7 +58,7 @@ class RCAB(nn.Module):
             out_channels=out_channels,
             scale=self.scale,
             channels=channels,
-            kind=upsampler,
+            upsampler=upsampler,
             skip=skip,
             skip_channels=skip_channels,
             checkpointing=checkpointing,

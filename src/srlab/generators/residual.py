@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from srlab.axes import per_axis
-from srlab.nn.blocks import PlainResidualBlock
+from srlab.nn.blocks import plain_block
 from srlab.nn.post_upsampling import PostUpsampling
 from srlab.nn.skip import Skip
 from srlab.nn.upsample import Upsampler
@@ -16,10 +16,13 @@ from srlab.nn.upsample import Upsampler
 class Residual(nn.Module):
     """Residual blocks without normalisation (EDSR, Lim et al. 2017, sec. 3).
 
-    Maps ``(B, in_channels, *S)`` to ``(B, out_channels, *S·scale)`` for any size ``S``. The defaults are EDSR-baseline;
-    the paper's large model has 256 channels, 32 blocks and a residual scale of 0.1. Every layer is local; the receptive
-    field's radius is ``2·blocks + 3.75`` LR pixels at ×4.
+    Maps ``(B, in_channels, *S)`` to ``(B, out_channels, *S·scale)`` for any size ``S``. The
+    defaults are EDSR-baseline; the paper's large model has 256 channels, 32 blocks and a residual
+    scale of 0.1. Every layer is local; the receptive field's radius is ``2·blocks + 3.75`` LR
+    pixels at ×4.
     """
+
+    noise_channels = None
 
     def __init__(
         self,
@@ -37,18 +40,18 @@ class Residual(nn.Module):
         checkpointing: bool = False,
     ) -> None:
         super().__init__()
-        self.in_channels = in_channels
-        self.scale = per_axis(scale, spatial_dims)
+        self.in_channels, self.out_channels = in_channels, out_channels
+        self.scale, self.multiple_of = per_axis(scale, spatial_dims), (1,) * spatial_dims
         self.network = PostUpsampling(
             [
-                PlainResidualBlock(spatial_dims, channels, residual_scale=residual_scale)
+                plain_block(spatial_dims, channels, residual_scale=residual_scale)
                 for _ in range(blocks)
             ],
             in_channels=in_channels,
             out_channels=out_channels,
             scale=self.scale,
             channels=channels,
-            kind=upsampler,
+            upsampler=upsampler,
             skip=skip,
             skip_channels=skip_channels,
             checkpointing=checkpointing,

@@ -14,23 +14,25 @@ from srlab.nn.blocks import ResidualInResidualDenseBlock
 from srlab.nn.dims import conv
 from srlab.nn.skip import InputSkip, Skip
 from srlab.nn.trunk import Trunk
-from srlab.nn.upsample import PixelUnshuffle, Upsampler
-from srlab.nn.upsample import upsampler as build_upsampler
+from srlab.nn.upsample import PixelUnshuffle, Upsampler, build_upsampler
 
 
 class RRDB(nn.Module):
     """Residual-in-residual dense blocks without normalisation (Wang et al. 2018, sec. 3.1).
 
-    Maps ``(B, in_channels, *S)`` to ``(B, out_channels, *S·scale)`` for any size ``S``. Every layer is local; the
-    receptive field's radius is ``15·blocks + 3.25`` LR pixels at ×4.
+    Maps ``(B, in_channels, *S)`` to ``(B, out_channels, *S·scale)`` for any size ``S``. Every layer
+    is local; the receptive field's radius is ``15·blocks + 3.25`` LR pixels at ×4.
 
-    With `unshuffle` the trunk works on cells of so many LR pixels along each axis, which become channels, and the
-    upsampler enlarges by ``scale·unshuffle`` (Real-ESRGAN: Wang et al. 2021, sec. 3.3; 2 for its ×2 and 4 for its ×1
-    network). Less arithmetic and a longer reach: of a radius r in cells, as by the formula above at
-    ``scale·unshuffle``, LR pixels see ``ceil(unshuffle·r) + unshuffle - 1`` of their kind, counted from the far end of
-    their cell. An incomplete last cell repeats its last pixel. Tiles should start on
-    `multiple_of`; ``torch.export`` takes fixed sizes, or free ones that are declared as multiples.
+    With `unshuffle` the trunk works on cells of `unshuffle` LR pixels along each axis (Wang et al.
+    2021, Real-ESRGAN, sec. 3.3, with 2 for its ×2 and 4 for its ×1 network). The pixels of a cell
+    become channels, and the upsampler enlarges by ``scale·unshuffle``. That takes less arithmetic
+    and reaches further. Let r be the radius in cells: the formula above at ``scale·unshuffle``.
+    Then the radius in LR pixels is ``ceil(unshuffle·r) + unshuffle - 1``. An incomplete last cell
+    repeats its last pixel. Tiles should start on `multiple_of`. ``torch.export`` takes fixed sizes,
+    or free ones that are declared as multiples.
     """
+
+    noise_channels = None
 
     def __init__(
         self,
@@ -50,25 +52,23 @@ class RRDB(nn.Module):
         checkpointing: bool = False,
     ) -> None:
         super().__init__()
-        self.in_channels = in_channels
+        self.in_channels, self.out_channels = in_channels, out_channels
         self.scale = per_axis(scale, spatial_dims)
         self.multiple_of = per_axis(unshuffle, spatial_dims)
         activation = partial(nn.LeakyReLU, 0.2)
-        cells = prod(self.multiple_of)
-        self.unshuffle = PixelUnshuffle(self.multiple_of) if cells > 1 else nn.Identity()
-        self.head = conv(spatial_dims, in_channels * cells, channels, 3)
+        self.unshuffle = PixelUnshuffle(self.multiple_of)
+        self.head = conv(spatial_dims, in_channels * prod(self.multiple_of), channels, 3)
+        layers = (
+            ResidualInResidualDenseBlock(
+                spatial_dims,
+                channels,
+                growth_channels=growth_channels,
+                residual_scale=residual_scale,
+            )
+            for _ in range(blocks)
+        )
         self.trunk = Trunk(
-            *(
-                ResidualInResidualDenseBlock(
-                    spatial_dims,
-                    channels,
-                    growth_channels=growth_channels,
-                    residual_scale=residual_scale,
-                )
-                for _ in range(blocks)
-            ),
-            conv(spatial_dims, channels, channels, 3),
-            checkpointing=checkpointing,
+            *layers, conv(spatial_dims, channels, channels, 3), checkpointing=checkpointing
         )
         enlargement = [
             factor * cell for factor, cell in zip(self.scale, self.multiple_of, strict=True)
@@ -79,32 +79,32 @@ class RRDB(nn.Module):
         self.refine = nn.Sequential(conv(spatial_dims, channels, channels, 3), activation())
         self.tail = conv(spatial_dims, channels, out_channels, 3)
         self.skip = InputSkip(
-            skip,
-            tail=self.tail,
-            scale=self.scale,
-            in_channels=in_channels,
-            out_channels=out_channels,
-            channels=skip_channels,
+            skip, self.tail, self.scale, in_channels=in_channels, channels=skip_channels
         )
 
     def forward(self, lr: Tensor) -> Tensor:
         """LR to SR, both in the network's range."""
-        shallow = self.head(self.unshuffle(_padded(lr, self.multiple_of)))
-        features = self.refine(self.upsampler(shallow + self.trunk(shallow)))
-        residual = self.tail(features)
-        for axis, (factor, cell) in enumerate(
-            zip(self.scale, self.multiple_of, strict=True), start=2
-        ):
-            residual = residual.narrow(axis, 0, lr.shape[axis] * factor) if cell > 1 else residual
+        image, in_cells = lr, max(self.multiple_of) > 1
+        if in_cells:
+            image = self.unshuffle(_padded(lr, self.multiple_of))
+        shallow = self.head(image)
+        residual = self.tail(self.refine(self.upsampler(shallow + self.trunk(shallow))))
+        if in_cells:
+            residual = _cropped(residual, lr, self.scale)
         result: Tensor = self.skip(residual, lr)
         return result
 
 
 def _padded(lr: Tensor, multiple_of: Sequence[int]) -> Tensor:
     """Repeat the last pixels of each axis up to the next multiple."""
-    if all(cell == 1 for cell in multiple_of):
-        return lr
-    missing = [
-        -(-size // cell) * cell - size for size, cell in zip(lr.shape[2:], multiple_of, strict=True)
-    ]
-    return F.pad(lr, [side for after in reversed(missing) for side in (0, after)], mode="replicate")
+    sides: list[int] = []
+    for size, cell in zip(lr.shape[2:], multiple_of, strict=True):
+        sides = [0, -(-size // cell) * cell - size, *sides]  # F.pad takes the last axis first
+    return F.pad(lr, sides, mode="replicate")
+
+
+def _cropped(sr: Tensor, lr: Tensor, scale: Sequence[int]) -> Tensor:
+    """Drop the pixels of incomplete last cells."""
+    for axis, factor in enumerate(scale, start=2):
+        sr = sr.narrow(axis, 0, lr.shape[axis] * factor)
+    return sr

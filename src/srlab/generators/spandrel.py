@@ -14,12 +14,17 @@ from srlab.mistakes import MissingPackage, Mistake
 
 
 class Spandrel(nn.Module):
-    """A published network, rebuilt from its weights by the spandrel library; trainable like the rest.
+    """A published network, rebuilt from its weights by the spandrel library and trainable.
 
-    It is empty until weights are loaded (``weights=PATH``, or a bundle's tensors), and takes and returns RGB images
-    in 0–1. Maps ``(B, in_channels, H, W)`` to ``(B, C', H·scale, W·scale)``; what the architecture needs of sizes is
-    met by repeating border pixels and cropping. Needs ``pip install 'srlab[spandrel]'``.
+    It is empty until weights are loaded (``weights=PATH``, or a bundle's tensors); `out_channels`
+    is the number of input channels until then. It takes and returns RGB images in 0–1. Maps
+    ``(B, in_channels, H, W)`` to ``(B, out_channels, H·scale, W·scale)``. Where the architecture
+    limits the sizes, border pixels are repeated and the result is cropped. Needs
+    ``pip install 'srlab[spandrel]'``.
     """
+
+    noise_channels = None
+    built_from_weights = True
 
     def __init__(
         self, *, in_channels: int, scale: int | Sequence[int], spatial_dims: int = 2
@@ -29,8 +34,8 @@ class Spandrel(nn.Module):
             raise Mistake(
                 f"generator=spandrel reads 2D architectures, and spatial_dims is {spatial_dims}."
             )
-        self.in_channels = in_channels
-        self.scale = per_axis(scale, spatial_dims)
+        self.in_channels = self.out_channels = in_channels
+        self.scale, self.multiple_of = per_axis(scale, spatial_dims), (1,) * spatial_dims
         self.network: nn.Module | None = None
         self._padding: Any = None
 
@@ -38,27 +43,34 @@ class Spandrel(nn.Module):
         """LR to SR, both in 0–1."""
         if self.network is None:
             raise Mistake(
-                "generator=spandrel has no architecture yet: name a published model by weights=PATH."
+                "generator=spandrel has no architecture yet: name a published model by "
+                "weights=PATH."
             )
         height, width = lr.shape[2:]
         right, below = self._padding(width, height)
-        padded = F.pad(lr, (0, right, 0, below), mode="replicate") if right or below else lr
-        sr: Tensor = self.network(padded)
+        if right or below:
+            lr = F.pad(lr, (0, right, 0, below), mode="replicate")
+        sr: Tensor = self.network(lr)
         return sr[..., : height * self.scale[0], : width * self.scale[1]]
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         """Build the architecture that the tensors belong to, before torch loads them into it.
 
-        The tensors are the published file's own, or, from a checkpoint or bundle, the same under ``network.``.
+        They are the published file's own, or, from a checkpoint or bundle, the same under
+        ``network.``.
         """
-        own = {name: tensor for name, tensor in state_dict.items() if name.startswith(prefix)}
+        own = [name for name in state_dict if name.startswith(prefix)]
         inner = prefix + "network."
-        if own and not any(name.startswith(inner) for name in own):
+        if not any(name.startswith(inner) for name in own):
             for name in own:
                 state_dict[inner + name.removeprefix(prefix)] = state_dict.pop(name)
-            own = {inner + name.removeprefix(prefix): tensor for name, tensor in own.items()}
-        if self.network is None and own:
-            self._rebuild({name.removeprefix(inner): tensor for name, tensor in own.items()})
+        tensors = {
+            name.removeprefix(inner): tensor
+            for name, tensor in state_dict.items()
+            if name.startswith(inner)
+        }
+        if self.network is None and tensors:
+            self._rebuild(tensors)
         super()._load_from_state_dict(state_dict, prefix, *args)
 
     def _rebuild(self, tensors: dict[str, Tensor]) -> None:
@@ -70,7 +82,7 @@ class Spandrel(nn.Module):
             ) from error
         try:
             with torch.device("cpu"):
-                found = ModelLoader(device="cpu").load_from_state_dict(dict(tensors))
+                found = ModelLoader(device="cpu").load_from_state_dict(tensors)
         except UnsupportedModelError as error:
             raise Mistake(
                 "the weights belong to no architecture that spandrel recognises."
@@ -81,8 +93,10 @@ class Spandrel(nn.Module):
             )
         if (found.scale, found.scale, found.input_channels) != (*self.scale, self.in_channels):
             raise Mistake(
-                f"the weights are a {found.architecture.name} for scale {found.scale} and {found.input_channels} "
-                f"channels; the run has scale {self.scale} and {self.in_channels} channels."
+                f"the weights are a {found.architecture.name} for scale {found.scale} and "
+                f"{found.input_channels} channels; the run has scale {self.scale} and "
+                f"{self.in_channels} channels."
             )
         self.network = found.model.requires_grad_(True)
+        self.out_channels = found.output_channels
         self._padding = found.size_requirements.get_padding

@@ -8,20 +8,22 @@ from torch import Tensor, nn
 
 from srlab.axes import per_axis
 from srlab.nn.activation import PReLU
-from srlab.nn.blocks import ResidualBlock
+from srlab.nn.blocks import batch_norm_block
 from srlab.nn.dims import batch_norm, conv
 from srlab.nn.skip import InputSkip, Skip
 from srlab.nn.trunk import Trunk
-from srlab.nn.upsample import Upsampler
-from srlab.nn.upsample import upsampler as build_upsampler
+from srlab.nn.upsample import Upsampler, build_upsampler
 
 
 class SRResNet(nn.Module):
     """Residual blocks with batch norm, then pixel shuffle (Ledig et al. 2017, fig. 4).
 
-    Maps ``(B, in_channels, *S)`` to ``(B, out_channels, *S·scale)`` for any size ``S``. In evaluation mode every
-    layer is local; the receptive field's radius is ``2·blocks + 7.5`` LR pixels at ×4.
+    Maps ``(B, in_channels, *S)`` to ``(B, out_channels, *S·scale)`` for any size ``S``. In
+    evaluation mode every layer is local; the receptive field's radius is ``2·blocks + 7.5`` LR
+    pixels at ×4.
     """
+
+    noise_channels = None
 
     def __init__(
         self,
@@ -39,14 +41,15 @@ class SRResNet(nn.Module):
         checkpointing: bool = False,
     ) -> None:
         super().__init__()
-        self.in_channels = in_channels
-        self.scale = per_axis(scale, spatial_dims)
+        self.in_channels, self.out_channels = in_channels, out_channels
+        self.scale, self.multiple_of = per_axis(scale, spatial_dims), (1,) * spatial_dims
         self.head = nn.Sequential(conv(spatial_dims, in_channels, channels, 9), PReLU())
+        layers = (
+            batch_norm_block(spatial_dims, channels, residual_scale=residual_scale)
+            for _ in range(blocks)
+        )
         self.trunk = Trunk(
-            *(
-                ResidualBlock(spatial_dims, channels, residual_scale=residual_scale)
-                for _ in range(blocks)
-            ),
+            *layers,
             conv(spatial_dims, channels, channels, 3, bias=False),
             batch_norm(spatial_dims, channels),
             checkpointing=checkpointing,
@@ -56,12 +59,7 @@ class SRResNet(nn.Module):
         )
         self.tail = conv(spatial_dims, channels, out_channels, 9)
         self.skip = InputSkip(
-            skip,
-            tail=self.tail,
-            scale=self.scale,
-            in_channels=in_channels,
-            out_channels=out_channels,
-            channels=skip_channels,
+            skip, self.tail, self.scale, in_channels=in_channels, channels=skip_channels
         )
 
     def forward(self, lr: Tensor) -> Tensor:

@@ -12,14 +12,14 @@ from srlab.mistakes import Mistake
 from srlab.nn.dims import conv
 from srlab.nn.skip import InputSkip, Skip
 from srlab.nn.trunk import Trunk
-from srlab.nn.upsample import Upsampler
-from srlab.nn.upsample import upsampler as build_upsampler
+from srlab.nn.upsample import Upsampler, build_upsampler
 
 
 class ModulatedBlock(nn.Module):
-    """A residual block whose features are scaled and shifted by a style (Karras et al. 2019, eq. 1; Perez et al. 2018).
+    """A residual block whose features a style scales and shifts (Karras et al. 2019, eq. 1).
 
-    The affine maps of the style have no bias, so a style of zero leaves the block a plain one.
+    The affine maps of the style (Perez et al. 2018) have no bias, so a style of zero leaves the
+    block a plain one.
     """
 
     def __init__(
@@ -34,10 +34,8 @@ class ModulatedBlock(nn.Module):
 
     def forward(self, features: Tensor, style: Tensor) -> Tensor:
         """``(B, C, *S)`` and ``(B, style_channels)`` to ``(B, C, *S)``."""
-        gain, shift = (
-            part.view(*part.shape, *[1] * (features.ndim - 2))
-            for part in self.modulation(style).chunk(2, 1)
-        )
+        each_pixel = [1] * (features.ndim - 2)
+        gain, shift = self.modulation(style).view(style.shape[0], -1, *each_pixel).chunk(2, 1)
         modulated = (1 + gain) * self.first(features) + shift
         result: Tensor = torch.add(
             features, self.second(self.activation(modulated)), alpha=self.residual_scale
@@ -46,11 +44,12 @@ class ModulatedBlock(nn.Module):
 
 
 class Stochastic(nn.Module):
-    """A residual trunk modulated by a noise vector, as StyleGAN's synthesis is (Karras et al. 2019, sec. 2).
+    """A residual trunk modulated by noise, in the manner of StyleGAN (Karras et al. 2019, sec. 2).
 
-    Maps ``(B, in_channels, *S)`` and ``noise`` ``(B, noise_channels)``, drawn from a standard normal once for an image
-    and not for a tile, to ``(B, out_channels, *S·scale)``. Without noise, or with a vector of zeros, the result is
-    deterministic. Every layer is local; the receptive field's radius is ``2·blocks + 3.75`` LR pixels at ×4.
+    Maps ``(B, in_channels, *S)`` and ``noise`` ``(B, noise_channels)`` to
+    ``(B, out_channels, *S·scale)``. The noise is drawn from a standard normal once for an image and
+    not for a tile. Without noise, or with a vector of zeros, the result is deterministic. Every
+    layer is local; the receptive field's radius is ``2·blocks + 3.75`` LR pixels at ×4.
     """
 
     def __init__(
@@ -70,8 +69,8 @@ class Stochastic(nn.Module):
         checkpointing: bool = False,
     ) -> None:
         super().__init__()
-        self.in_channels = in_channels
-        self.scale = per_axis(scale, spatial_dims)
+        self.in_channels, self.out_channels = in_channels, out_channels
+        self.scale, self.multiple_of = per_axis(scale, spatial_dims), (1,) * spatial_dims
         self.noise_channels = noise_channels
         self.mapping = nn.Sequential(
             nn.Linear(noise_channels, channels, bias=False),
@@ -80,25 +79,18 @@ class Stochastic(nn.Module):
             nn.LeakyReLU(0.2),
         )
         self.head = conv(spatial_dims, in_channels, channels, 3)
-        self.trunk = Trunk(
-            *(
-                ModulatedBlock(
-                    spatial_dims, channels, style_channels=channels, residual_scale=residual_scale
-                )
-                for _ in range(blocks)
-            ),
-            checkpointing=checkpointing,
+        layers = (
+            ModulatedBlock(
+                spatial_dims, channels, style_channels=channels, residual_scale=residual_scale
+            )
+            for _ in range(blocks)
         )
+        self.trunk = Trunk(*layers, checkpointing=checkpointing)
         self.last = conv(spatial_dims, channels, channels, 3)
         self.upsampler = build_upsampler(upsampler, spatial_dims, channels, self.scale)
         self.tail = conv(spatial_dims, channels, out_channels, 3)
         self.skip = InputSkip(
-            skip,
-            tail=self.tail,
-            scale=self.scale,
-            in_channels=in_channels,
-            out_channels=out_channels,
-            channels=skip_channels,
+            skip, self.tail, self.scale, in_channels=in_channels, channels=skip_channels
         )
 
     def forward(self, lr: Tensor, noise: Tensor | None = None) -> Tensor:
@@ -107,8 +99,8 @@ class Stochastic(nn.Module):
             noise = lr.new_zeros(lr.shape[0], self.noise_channels)
         elif noise.shape != (lr.shape[0], self.noise_channels):
             raise Mistake(
-                f"noise has the shape {tuple(noise.shape)}; give {self.noise_channels} numbers for each of the "
-                f"{lr.shape[0]} images."
+                f"noise has the shape {tuple(noise.shape)}; give {self.noise_channels} numbers for "
+                f"each of the {lr.shape[0]} images."
             )
         style = self.mapping(noise)
         shallow = self.head(lr)

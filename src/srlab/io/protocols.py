@@ -1,47 +1,29 @@
-"""What every file format offers: windows in physical units in, windows in physical units out."""
+"""The interface of every file format: physical units in and out, a window at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-Window = tuple[slice, ...]
-"""One ``slice(start, stop)`` of pixels per spatial axis."""
-
-
-class Geometry(Protocol):
-    """Where the pixels lie in the world, in whatever terms the format has."""
-
-    @property
-    def pixel_size(self) -> tuple[float, ...] | None:
-        """Metres per pixel along each spatial axis, or None where the file does not say."""
-
-    def scaled(self, scale: Sequence[int]) -> Geometry:
-        """The same extent with `scale` times as many pixels per axis."""
+from srlab.axes import Window
+from srlab.io.description import Description
 
 
 class Reader(Protocol):
-    """An open file of any size, read a window at a time."""
+    """A file of any size, read a window at a time.
+
+    A class of readers is made from a path and `bands`. It opens its file at the first read, in each
+    process anew, and pickles as its arguments. ``str()`` of a reader is its path.
+    """
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """Pixels along each spatial axis."""
-
-    @property
-    def channels(self) -> tuple[str, ...]:
-        """The names of the channels that `read` returns, in its order."""
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The type in which the file stores its values."""
-
-    @property
-    def geometry(self) -> Geometry:
-        """Where the pixels lie in the world."""
+    def description(self) -> Description:
+        """The contents of the file; the channels are those that `read` returns."""
 
     def read(self, window: Window) -> NDArray[np.float32]:
         """Read ``(C, *window)`` in physical units, NaN where the file holds no data."""
@@ -51,34 +33,55 @@ class Reader(Protocol):
 
 
 class Writer(Protocol):
-    """A file being written, a window at a time; it appears under its name only when closed."""
+    """A file that is written in blocks; it appears under its name when it is whole.
+
+    A class of writers is made from a path, a description and a provenance, and pickles as these.
+    The bytes of the file are the same for any order and size of the blocks, and for any number of
+    processes that write them.
+    """
+
+    @property
+    def chunks(self) -> tuple[int, ...]:
+        """Pixels along each spatial axis of the rectangles in which the file is best written."""
+
+    def prepare(self) -> None:
+        """Begin the file; once, before any `write`."""
 
     def write(self, window: Window, array: NDArray[np.float32]) -> None:
-        """Write ``(C, *window)`` given in physical units, NaN where there is no data."""
+        """Write ``(C, *window)`` in physical units, NaN where there is no data.
 
-    def close(self) -> None:
-        """Finish the file and give it its name."""
+        Any process may call it, in any order. No two may write the same pixels at once.
+        """
 
-    def abort(self) -> None:
-        """Give up: remove what was written so far, and leave nothing under the file's name."""
+    def finish(self) -> None:
+        """Complete the file and give it its name; once, after every `write`."""
+
+    def discard(self) -> None:
+        """Remove what was written so far, if anything, and leave a finished file alone."""
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """What made an output; every writer stores it in the file."""
+    """The origin of an output; every writer stores it in the file."""
 
     software: str
-    """Name and version, as ``srlab 0.1.0``."""
+    """Name and version, such as ``srlab 0.1.0``."""
 
     model: str
     """The SHA-256 of the bundle, in hexadecimal."""
 
     description: str = "super-resolved"
 
+    settings: Mapping[str, object] = field(default_factory=dict)
+    """Further settings, which JSON can hold."""
+
     def tags(self) -> dict[str, str]:
         """Return the provenance as the key-value pairs that file formats store."""
-        return {
+        tags = {
             "SOFTWARE": self.software,
             "MODEL_SHA256": self.model,
             "DESCRIPTION": self.description,
         }
+        if self.settings:
+            tags["SETTINGS"] = json.dumps(self.settings, sort_keys=True)
+        return tags

@@ -1,4 +1,4 @@
-"""Physical values to and from the values that a file stores: ``physical = stored · scale + offset``."""
+"""Physical values to the values that a file stores: ``physical = stored · scale + offset``."""
 
 from __future__ import annotations
 
@@ -10,46 +10,51 @@ from numpy.typing import NDArray
 from srlab.mistakes import Mistake
 
 Array = NDArray[Any]
+PerChannel = float | NDArray[np.float64]
 
 
 def to_stored(
     physical: NDArray[np.float32],
     *,
-    scale: float | NDArray[np.float64],
-    offset: float | NDArray[np.float64],
+    scale: PerChannel,
+    offset: PerChannel,
     dtype: np.dtype[Any],
     nodata: float | None,
 ) -> Array:
     """Turn physical values into those to be stored, NaN into `nodata`.
 
-    Integers are rounded to the nearest, halves to even, and clipped to the range of `dtype`. A valid value that
-    would come out as `nodata` is moved to its neighbour on the side it came from, so no valid pixel is lost.
+    Integers are rounded to the nearest, halves to even, and clipped to the range of `dtype`. A
+    valid value that would be stored as `nodata` moves to its neighbour on the side it came from.
 
-    Raises
-    ------
-    ValueError
-        Where there is a NaN, `dtype` is an integer and there is no `nodata`.
+    Raises a `Mistake` if there is a NaN, `dtype` is an integer and there is no `nodata`.
     """
-    exact = (physical.astype(np.float64) - offset) / scale
+    exact = _unscaled(physical, scale, offset, dtype)
+    low, high = float(exact.min()), float(exact.max())  # NaN if a value is missing
+    if not np.isnan(low) and (nodata is None or _is_far(nodata, low, high, dtype)):
+        return _converted(exact, low, high, dtype)
+
     missing = np.isnan(exact)
-    whole = dtype.kind in "iu"
-    if whole and nodata is None and missing.any():
-        raise Mistake(
-            f"{np.count_nonzero(missing)} values are NaN, and a file of {dtype} without a nodata value cannot hold "
-            "them: write float32, or give the input file a nodata value."
-        )
-    with np.errstate(over="ignore"):  # what overflows a float32 is infinite there
-        stored = _rounded(exact, dtype) if whole else exact.astype(dtype)
-    if nodata is not None and not np.isnan(nodata):
-        below, above, reach = _neighbours(nodata, dtype)
-        clash = ~missing & (np.abs(stored.astype(np.float64) - nodata) < reach)
-        stored[clash] = np.where(exact[clash] < nodata, below, above).astype(dtype)
-        stored[missing] = nodata
+    if dtype.kind in "iu" and missing.any():
+        if nodata is None:
+            raise Mistake(
+                f"{np.count_nonzero(missing)} values are NaN, and a file of {dtype} without a "
+                "nodata value cannot hold them: write float32, or give the input file a nodata "
+                "value."
+            )
+        exact = np.where(missing, exact.dtype.type(0), exact)
+    stored = _converted(exact, low, high, dtype)
+    if nodata is None or np.isnan(nodata):
+        return stored
+    below, above, reach = _neighbours(nodata, dtype)
+    clash = ~missing & _is_within(stored, nodata, reach)
+    came_from = exact[clash].astype(np.float64)
+    stored[clash] = np.where(came_from < nodata, below, above).astype(dtype)
+    stored[missing] = nodata
     return stored
 
 
 def holds(dtype: np.dtype[Any], value: float) -> bool:
-    """Whether `dtype` can store `value` exactly, or at all for floating point."""
+    """Whether `dtype` can store `value`: exactly if it is an integer, nearly if it is a float."""
     if dtype.kind == "f":
         with np.errstate(over="ignore"):
             return bool(np.isfinite(dtype.type(value)) or not np.isfinite(value))
@@ -57,26 +62,59 @@ def holds(dtype: np.dtype[Any], value: float) -> bool:
     return bool(np.isfinite(value) and limits.min <= value <= limits.max and value == int(value))
 
 
-def _rounded(exact: NDArray[np.float64], dtype: np.dtype[Any]) -> Array:
+def _unscaled(
+    physical: NDArray[np.float32], scale: PerChannel, offset: PerChannel, dtype: np.dtype[Any]
+) -> Array:
+    """Undo scale and offset, in float64 unless float32 gives the same and is faster."""
+    small = dtype == np.float32 or (dtype.kind in "iu" and dtype.itemsize <= 2)
+    if small and np.all(scale == 1.0) and np.all(offset == 0.0):
+        return physical
+    return (physical.astype(np.float64) - offset) / scale
+
+
+def _is_far(nodata: float, low: float, high: float, dtype: np.dtype[Any]) -> bool:
+    """Whether no value from `low` to `high` can be stored as `nodata`, or near it."""
+    if dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        low, high = min(low, limits.max), max(high, limits.min)
+    _, _, reach = _neighbours(nodata, dtype)
+    return nodata < low - 2 * reach or nodata > high + 2 * reach
+
+
+def _is_within(stored: Array, nodata: float, reach: float) -> NDArray[np.bool_]:
+    """Return where stored values are nearer to `nodata` than `reach`."""
+    if stored.dtype.kind in "iu" and stored.dtype.itemsize <= 4:
+        return np.equal(stored, int(nodata))
+    return np.abs(stored.astype(np.float64) - nodata) < reach
+
+
+def _converted(exact: Array, low: float, high: float, dtype: np.dtype[Any]) -> Array:
+    """Return values in the type of the file; `low` and `high` are their limits, if known."""
+    if dtype.kind == "f":
+        with np.errstate(over="ignore"):  # what overflows a float32 is infinite there
+            return exact.astype(dtype)
     limits = np.iinfo(dtype)
-    # the largest int64 is no float64: the one above it would wrap around to the most negative integer
-    largest = float(limits.max)
-    largest = np.nextafter(largest, 0) if int(largest) > limits.max else largest
-    return (
-        np.rint(np.nan_to_num(exact, nan=0.0, posinf=largest, neginf=limits.min))
-        .clip(limits.min, largest)
-        .astype(dtype)
-    )
+    if not (limits.min <= low and high <= limits.max):
+        largest = float(limits.max)
+        if int(largest) > limits.max:
+            # The largest int64 is no float64: the next would wrap around to the smallest.
+            largest = float(np.nextafter(largest, 0))
+        exact = exact.clip(float(limits.min), largest)
+    return np.rint(exact, out=np.empty(exact.shape, dtype), casting="unsafe")
 
 
 def _neighbours(nodata: float, dtype: np.dtype[Any]) -> tuple[float, float, float]:
-    """Return the nearest storable values below and above that no reader takes for `nodata`, and their distance."""
+    """Return the nearest values below and above that are not read as `nodata`, and how far."""
     if dtype.kind == "f":
         info = np.finfo(dtype)
-        # GDAL takes what lies within 4 float32 ulp of nodata for nodata, in float64 files too
+        # GDAL takes what lies within 4 float32 ulp of nodata for nodata, in float64 files too.
         step = max(8 * float(np.finfo(np.float32).eps) * abs(nodata), float(info.tiny))
         lowest, highest = float(info.min), float(info.max)
     else:
         step, lowest, highest = 1, np.iinfo(dtype).min, np.iinfo(dtype).max
     below, above = nodata - step, nodata + step
-    return (below if below >= lowest else above), (above if above <= highest else below), step
+    if below < lowest:
+        below = above
+    elif above > highest:
+        above = below
+    return below, above, step

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
-from srlab.io.protocols import Window
+from typing import Any
+
+from numpy.typing import NDArray
+
+from srlab.axes import Window
 from srlab.mistakes import Mistake
 
 
-def check_window(window: Window, shape: tuple[int, ...]) -> tuple[slice, slice]:
-    """Return `window` as rows and columns if it lies inside an image of `shape`, else raise a ``ValueError``."""
-    inside = len(window) == len(shape) and all(
-        part.step in (None, 1)
-        and part.start is not None
-        and part.stop is not None
-        and 0 <= part.start < part.stop <= size
-        for part, size in zip(window, shape, strict=False)
-    )
-    if not inside:
+def check_window(window: Window, shape: tuple[int, ...]) -> None:
+    """Raise a `Mistake` unless `window` lies inside an image of `shape`."""
+    inside = map(_is_inside, window, shape)
+    if len(window) != len(shape) or not all(inside):
         raise Mistake(
-            f"the window {window} does not lie inside an image of {' x '.join(map(str, shape))} pixels: give one "
-            "slice(start, stop) per axis with 0 <= start < stop <= size."
+            f"the window {window} does not lie inside an image of {' x '.join(map(str, shape))} "
+            "pixels: give one slice(start, stop) per axis with 0 <= start < stop <= size."
         )
-    return window[0], window[1]
+
+
+def check_block(window: Window, array: NDArray[Any], channels: int, shape: tuple[int, ...]) -> None:
+    """Raise a `Mistake` unless `array` fills `window` of an image of `shape`."""
+    check_window(window, shape)
+    wanted = (channels, *(part.stop - part.start for part in window))
+    if array.shape != wanted:
+        raise Mistake(
+            f"got an array of shape {array.shape} for the window {window}; its shape must be "
+            f"{wanted}."
+        )
+
+
+def _is_inside(part: slice, size: int) -> bool:
+    given = part.start is not None and part.stop is not None and part.step in (None, 1)
+    return given and 0 <= part.start < part.stop <= size

@@ -12,9 +12,10 @@ from srlab.losses.ramp import Ramp
 from srlab.losses.similarity import MSSSIM, SSIM
 from srlab.losses.slices import Slices
 from srlab.losses.spectral_angle import SpectralAngle
+from srlab.losses.term import Term
 from srlab.losses.total_variation import TotalVariation
 from srlab.losses.vgg import PerceptualVGG, VGGFeatures
-from srlab.losses.weighted import LossValue, Term, WeightedLoss
+from srlab.losses.weighted import LossValue, WeightedLoss, WeightedTerm
 
 __all__ = [
     "L1",
@@ -39,4 +40,5 @@ __all__ = [
     "TotalVariation",
     "VGGFeatures",
     "WeightedLoss",
+    "WeightedTerm",
 ]

@@ -1,4 +1,4 @@
-"""What a feature network is shown of an image: which bands, in which range."""
+"""The input of a feature network: chosen bands of an image, in the network's value range."""
 
 from __future__ import annotations
 
@@ -8,58 +8,79 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from srlab.losses.context import Context
+from srlab.axes import is_count
 from srlab.mistakes import Mistake
 
 Channels = Sequence[int] | Sequence[Sequence[int]]
 
 
 class Bands:
-    """Chooses the channels that a network of `in_channels` inputs sees, without a copy from the host.
+    """Chooses the bands that a network of `in_channels` inputs sees.
 
-    `channels` are positions from 1 in the order of ``data.bands``: as many as the network takes, as ``[3, 2, 1]``; one,
-    to be repeated, as ``[4]``; or a list of such lists, each of which becomes an image of its own, so that a mean over
-    the batch is the mean over the lists. None takes all channels of an image that has the right number, and repeats
-    the only one of an image that has one; any other number is a ``ValueError``.
+    `channels` are positions in ``data.bands``, counted from 1. They are given in one of three ways.
+
+    - As many as the network takes, for example ``[3, 2, 1]``.
+    - One, which is repeated, for example ``[4]``.
+    - A list of such lists. Each makes an image of its own in the batch, so that a mean over the
+      batch is the mean over the lists.
+
+    None takes all channels of an image that has `in_channels`. It repeats the channel of an image
+    that has one. Any other number is a `Mistake`.
     """
 
     def __init__(self, channels: Channels | None, *, in_channels: int = 3) -> None:
         self.in_channels = in_channels
-        self.groups = None if channels is None else _groups(channels, in_channels)
+        self.groups: list[Sequence[int]] = []
+        if channels is not None:
+            self.groups = _groups(channels, in_channels)
 
     def __call__(self, image: Tensor) -> Tensor:
         """``(B, C, *S)`` to ``(lists·B, in_channels, *S)``."""
-        return torch.cat(
-            [self._pick(image, group) for group in self.groups or [self._all(image.shape[1])]]
-        )
+        groups = self.groups or [self._all(image.shape[1])]
+        return torch.cat([self._pick(image, group) for group in groups])
 
-    def _pick(self, image: Tensor, group: tuple[int, ...]) -> Tensor:
+    def _pick(self, image: Tensor, group: Sequence[int]) -> Tensor:
         if max(group) > image.shape[1]:
             raise Mistake(
-                f"channels asks for band {max(group)} of images that have {image.shape[1]}; give positions in "
-                "data.bands, from 1."
+                f"channels asks for band {max(group)} of images that have {image.shape[1]}; give "
+                "positions in data.bands, from 1."
             )
+        # Slices: a list of positions would be copied from the host to the device each time.
         picked = torch.cat([image[:, band - 1 : band] for band in group], dim=1)
-        return (
-            picked
-            if len(group) == self.in_channels
-            else picked.expand(-1, self.in_channels, *image.shape[2:])
-        )
+        return picked.expand(-1, self.in_channels, *image.shape[2:])
 
-    def _all(self, count: int) -> tuple[int, ...]:
+    def _all(self, count: int) -> Sequence[int]:
         if count not in (1, self.in_channels):
             raise Mistake(
-                f"the images have {count} channels and the feature network takes {self.in_channels}; set the term's "
-                f"channels to positions in data.bands, {_ways(self.in_channels)}."
+                f"the images have {count} channels and the feature network takes "
+                f"{self.in_channels}; set the term's channels to positions in data.bands: "
+                f"{_ways(self.in_channels)}."
             )
-        return tuple(range(1, count + 1))
+        return range(1, count + 1)
+
+
+def to_unit_range(
+    image: Tensor, *, low: float | None, high: float | None, data_range: float
+) -> Tensor:
+    """Map physical values such that `low` becomes 0 and `high` becomes 1.
+
+    None stands for 0 and for `data_range`. Values outside are not clamped, so that they keep their
+    gradients. Raises a `Mistake` unless `low` is below `high`.
+    """
+    if low is None:
+        low = 0.0
+    if high is None:
+        high = data_range
+    if not low < high:
+        raise Mistake(f"the value range is {low} to {high}; set low below high.")
+    return (image - low) / (high - low)
 
 
 class FeatureInput:
-    """Brings an image from physical units into what a feature network takes.
+    """Brings an image from physical units into the input of a feature network.
 
-    That is the chosen bands (see `Bands`), of which `low` becomes 0 and `high` 1; None stands for 0 and for the
-    context's ``data_range``. Values outside are kept, not clamped, so that they keep their gradients.
+    It chooses bands by `channels` (see `Bands`) and maps `low` to 0 and `high` to 1 (see
+    `to_unit_range`). Images of other than `spatial_dims` axes are a `Mistake`.
     """
 
     def __init__(
@@ -75,33 +96,38 @@ class FeatureInput:
         self.low, self.high = low, high
         self.spatial_dims = spatial_dims
 
-    def __call__(self, image: Tensor, context: Context) -> Tensor:
+    def __call__(self, image: Tensor, *, data_range: float) -> Tensor:
         """``(B, C, *S)`` in physical units to ``(lists·B, in_channels, *S)``, mostly in 0–1."""
         if image.ndim - 2 != self.spatial_dims:
             raise Mistake(
-                f"the feature network takes images of {self.spatial_dims} spatial axes, and these have the shape "
-                f"{tuple(image.shape)}; for volumes and video wrap the term in srlab.losses.Slices, as "
-                "loss=[perceptual_vgg_slices] does, or use a network that takes them."
+                f"the feature network takes images of {self.spatial_dims} spatial axes, and these "
+                f"have the shape {tuple(image.shape)}; for volumes and video wrap the term in "
+                "srlab.losses.Slices, as loss=[perceptual_vgg_slices] does, or use a network that "
+                "takes them."
             )
-        low = 0.0 if self.low is None else self.low
-        high = context.data_range if self.high is None else self.high
-        if not low < high:
-            raise Mistake(f"the value range is {low} to {high}; set the term's low below its high.")
-        return (self.bands(image) - low) / (high - low)
+        return to_unit_range(self.bands(image), low=self.low, high=self.high, data_range=data_range)
 
 
-def _groups(channels: Channels, in_channels: int) -> list[tuple[int, ...]]:
-    entries: list[Any] = list(channels) if isinstance(channels, Sequence) else []
-    lists = entries if any(isinstance(entry, Sequence) for entry in entries) else [entries]
-    groups = [tuple(entry) if isinstance(entry, Sequence) else () for entry in lists]
-    positions = all(type(band) is int and band >= 1 for group in groups for band in group)
-    if not positions or not all(len(group) in (1, in_channels) for group in groups):
+def _groups(channels: Any, in_channels: int) -> list[Sequence[int]]:
+    """The lists of positions in `channels`; one list if it is plain."""
+    groups = [channels]
+    if isinstance(channels, Sequence) and any(isinstance(entry, Sequence) for entry in channels):
+        groups = list(channels)
+    if not all(_is_group(group, in_channels) for group in groups):
         raise Mistake(
-            f"channels is {channels!r}; give positions in data.bands from 1, {_ways(in_channels)}."
+            f"channels is {channels!r}; give positions in data.bands from 1: {_ways(in_channels)}."
         )
     return groups
 
 
+def _is_group(group: object, in_channels: int) -> bool:
+    """Whether these are positions from 1, as many as the network takes or one."""
+    if not isinstance(group, Sequence) or len(group) not in (1, in_channels):
+        return False
+    return all(is_count(band, least=1) for band in group)
+
+
 def _ways(in_channels: int) -> str:
+    """The ways to choose bands, for an error."""
     chosen = list(range(in_channels, 0, -1))
-    return f"as {chosen}, one to be repeated, as [1], or a list of such lists to be averaged, as [{chosen}, [4]]"
+    return f"{chosen}, one to be repeated such as [1], or a list of such lists to be averaged"

@@ -1,4 +1,4 @@
-"""What a loss term may want to know beyond the two images."""
+"""The circumstances in which a loss term compares two images."""
 
 from __future__ import annotations
 
@@ -18,11 +18,17 @@ class Context:
     lr_physical: Tensor
     """The LR batch in physical units."""
 
+    hr_physical: Tensor
+    """The HR batch ``(B, C, *S·scale)`` in physical units."""
+
     valid: Tensor | None
     """``(B, 1, *S·scale)``, true where HR holds data; None where it does everywhere."""
 
     valid_count: Tensor | None
-    """Valid pixels of a micro-batch, averaged over those of the update and over all ranks; None: count this batch's."""
+    """Valid pixels of a micro-batch, averaged over those of the update and over all ranks.
+
+    None: this batch's own are counted.
+    """
 
     step: int
     """Generator updates done."""

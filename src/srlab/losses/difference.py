@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
+
+from srlab.nn.masks import without_hidden
 
 
 def forward_difference(image: Tensor, axis: int, valid: Tensor | None) -> Tensor:
-    """Next pixel minus this one along `axis`, zero at the last and where either is hidden by `valid`."""
+    """Next pixel minus this one along `axis`, of ``(B, C, *S)``.
+
+    It is zero at the last pixel, and where `valid` hides one of the two.
+    """
     difference = image.diff(dim=axis, append=image.narrow(axis, -1, 1))
     if valid is None:
         return difference
-    # the roll pairs the last pixel with the first, which is harmless: its difference is zero
-    return torch.where(valid & valid.roll(-1, axis), difference, torch.zeros_like(difference))
+    # The roll pairs the last pixel with the first. That is harmless: the difference there is zero.
+    return without_hidden(difference, valid & valid.roll(-1, axis))

@@ -1,4 +1,4 @@
-"""The difference of amplitude spectra: texture, blind to where exactly it stands."""
+"""The difference of amplitude spectra: texture, blind to its exact place."""
 
 from __future__ import annotations
 
@@ -9,26 +9,31 @@ from srlab.losses.context import Context
 from srlab.mistakes import Mistake
 
 _SMOOTHING = 1e-6
-"""The amplitude below which the derivative fades to zero, in place of turning about."""
+"""Amplitude below which the derivative fades to zero, where otherwise it would change sign."""
 
 
 class Frequency(nn.Module):
-    """Mean absolute difference of the amplitude spectra of SR and HR, over all spatial axes and all frequencies.
+    """Mean absolute difference of the amplitude spectra of SR and HR, over all frequencies.
 
-    The transform is orthonormal: white noise has the same amplitude in the spectrum as in the image, in the network's
-    range. With `alpha` above zero each frequency is weighted by ``|F(sr) - F(hr)| ** alpha``, divided by the largest
-    of the image and channel, so that frequencies hard to synthesise count most; no gradient passes the weights (focal
-    frequency loss, Jiang et al. 2021, §3.3, there on the squared distance).
+    The Fourier transform runs over all spatial axes and is orthonormal. So white noise has the same
+    amplitude in the spectrum as in the image, in the network's range.
 
-    Hidden pixels are zero in both images: their outline enters both spectra, and an image without a valid pixel
-    counts as difference zero. The transform takes images as periodic, so opposite borders meet.
+    With `alpha` above zero each frequency has the weight ``|F(sr) - F(hr)| ** alpha``, divided by
+    the largest of its image and channel. Then frequencies that are hard to synthesise count most.
+    No gradient passes the weights (focal frequency loss, Jiang et al. 2021, §3.3; the paper weights
+    the squared distance).
+
+    Hidden pixels are zero in both images, so their outline enters both spectra. An image without a
+    valid pixel counts as difference zero. The transform takes images as periodic: opposite borders
+    meet.
     """
 
     def __init__(self, *, alpha: float = 0.0) -> None:
         super().__init__()
         if alpha < 0:
             raise Mistake(
-                f"loss.frequency.term.alpha is {alpha}; it must be 0 (all frequencies alike) or more (hard ones first)."
+                f"loss.frequency.term.alpha is {alpha}; it must be 0 (all frequencies alike) or "
+                "more (hard ones first)."
             )
         self.alpha = alpha
 
@@ -42,8 +47,8 @@ class Frequency(nn.Module):
         return (difference * _multiplicity(sr)).sum() / sr.numel()
 
     def _weight(self, distance: Tensor) -> Tensor:
-        most = distance.flatten(2).amax(dim=2).view(*distance.shape[:2], *[1] * (distance.ndim - 2))
-        return (distance / most.clamp(min=torch.finfo(most.dtype).tiny)) ** self.alpha
+        largest = distance.amax(dim=tuple(range(2, distance.ndim)), keepdim=True)
+        return (distance / largest.clamp(min=torch.finfo(largest.dtype).tiny)) ** self.alpha
 
 
 def _amplitude(spectrum: Tensor) -> Tensor:
@@ -51,7 +56,11 @@ def _amplitude(spectrum: Tensor) -> Tensor:
 
 
 def _multiplicity(image: Tensor) -> Tensor:
-    """How often each entry of the last axis of the half spectrum occurs in the whole one: a real image's is even."""
+    """Occurrences of each last-axis frequency of the half spectrum in the whole spectrum: 1 or 2.
+
+    A real image's amplitude is even, so a frequency stands for its mirror image, too. Zero and
+    Nyquist are their own mirror images.
+    """
     size = image.shape[-1]
     frequency = torch.arange(size // 2 + 1, device=image.device)
     own_mirror = (2 * frequency) % size == 0

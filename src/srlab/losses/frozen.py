@@ -9,15 +9,16 @@ from torch import Tensor, nn
 
 
 class Frozen(nn.Module):
-    """Runs a network as it is: in evaluation mode, without trainable parameters, and in its own precision.
+    """Runs a network as it is: in evaluation mode, without trainable parameters.
 
-    It moves with its parent to a device or type, and is otherwise invisible: to checkpoints, optimisers, EMA and
-    distributed strategies, and to ``train()``. The network is taken over, not copied.
+    The network keeps its own precision. It moves with its parent to a device or type. Otherwise it
+    is invisible: to checkpoints, optimisers, EMA, distributed strategies and ``train()``. The
+    network is taken over, not copied.
     """
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
-        # in a tuple, so that torch does not see a child
+        # In a tuple, so that torch does not see a child.
         self._hidden = (network.eval().requires_grad_(False),)
 
     @property
@@ -26,12 +27,14 @@ class Frozen(nn.Module):
         return self._hidden[0]
 
     def forward(self, *images: Tensor) -> Any:
-        """Return what the network makes of the images, which are cast to its parameters' type."""
-        dtype = next((parameter.dtype for parameter in self.network.parameters()), None)
-        return self.network(*(image if dtype is None else image.to(dtype) for image in images))
+        """Return the network's output for the images, which are cast to its parameters' type."""
+        first = next(self.network.parameters(), None)
+        if first is not None:
+            return self.network(*(image.to(first.dtype) for image in images))
+        return self.network(*images)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        """Move the network, too: all of torch's ways to another device or type lead through here."""
-        self.network._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        """Move the network, too: torch's ways to another device or type all lead through here."""
+        self.network._apply(fn, recurse)  # type: ignore[no-untyped-call]  # torch's is untyped
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         return self

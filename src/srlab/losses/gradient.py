@@ -11,12 +11,15 @@ from srlab.losses.norms import Norm, norm_of
 
 
 class Gradient(nn.Module):
-    """Difference between the spatial derivatives of SR and HR (Mathieu et al. 2016, §3.3, with signs kept).
+    """Difference between the spatial derivatives of SR and HR (Mathieu et al. 2016, §3.3).
 
-    Derivatives are differences of neighbours along each axis, in the network's range per pixel. The map ``(B, C, *S)``
-    is the mean over the axes of ``|d sr - d hr|`` for the norm "l1", squared for "l2"; the last pixel along an axis
-    has no derivative there and counts as zero. With its sign a derivative also tells a bright edge from a dark one,
-    which the paper's absolute values cannot. A pair of neighbours of which one is hidden counts as zero.
+    A derivative is the difference of neighbours along an axis, in the network's range per pixel.
+    The map ``(B, C, *S)`` is the mean over the axes of ``|d sr - d hr|``. The norm "l2" takes its
+    square. The derivatives keep their signs, where the paper takes absolute values: only so does a
+    bright edge differ from a dark one.
+
+    The last pixel along an axis has no derivative there and counts as zero. So does a pair of
+    neighbours of which one is hidden.
     """
 
     def __init__(self, *, norm: Norm = "l1") -> None:
@@ -24,8 +27,9 @@ class Gradient(nn.Module):
         self.norm = norm_of(norm, term="gradient")
 
     def forward(self, sr: Tensor, hr: Tensor, context: Context) -> Tensor:
-        """Return the map ``mean over axes of |d(sr - hr)|`` or its square, ``(B, C, *S)``."""
-        axes = range(2, sr.ndim)
-        return torch.stack(
-            [self.norm(forward_difference(sr - hr, axis, context.valid)) for axis in axes]
-        ).mean(dim=0)
+        """Return the map, ``(B, C, *S)``."""
+        maps = []
+        for axis in range(2, sr.ndim):
+            difference = forward_difference(sr - hr, axis, context.valid)
+            maps.append(self.norm(difference))
+        return torch.stack(maps).mean(dim=0)

@@ -1,4 +1,4 @@
-"""The two ways to count a difference."""
+"""The two measures of a difference: absolute and squared."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ _NORMS: dict[Norm, Callable[[Tensor], Tensor]] = {"l1": torch.abs, "l2": torch.s
 
 
 def norm_of(norm: Norm, *, term: str) -> Callable[[Tensor], Tensor]:
-    """Return ``|x|`` for "l1" and ``x²`` for "l2", elementwise, else raise a ``ValueError`` that names the term."""
+    """Return the elementwise ``|x|`` for "l1" and ``x²`` for "l2".
+
+    Any other name is a `Mistake` that names the `term`.
+    """
     if norm not in _NORMS:
         raise Mistake(f"loss.{term}.term.norm is {norm!r}; it must be one of {', '.join(_NORMS)}.")
     return _NORMS[norm]

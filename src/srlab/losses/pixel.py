@@ -1,4 +1,7 @@
-"""Terms that compare pixel by pixel; each returns its map, which is then averaged over valid pixels."""
+"""Terms that compare pixel by pixel.
+
+Each returns its map, which is then averaged over valid pixels.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +32,8 @@ class L2(nn.Module):
 class Huber(nn.Module):
     """Squared error where it is small, absolute error where it is large (Huber 1964).
 
-    `delta`, in the network's range, is the error at which one becomes the other: ``d²/2`` below and
-    ``delta·(|d| - delta/2)`` above, so the slope never exceeds `delta`.
+    `delta`, in the network's range, is the error at which one becomes the other. The value is
+    ``d²/2`` below it and ``delta·(|d| - delta/2)`` above, so the slope never exceeds `delta`.
     """
 
     def __init__(self, *, delta: float = 0.1) -> None:
@@ -43,7 +46,7 @@ class Huber(nn.Module):
 
 
 class Charbonnier(nn.Module):
-    """Absolute error rounded off at zero, the content term of LapSRN (Charbonnier et al. 1994; Lai et al. 2017).
+    """Absolute error rounded off at zero (Charbonnier et al. 1994), as in LapSRN (Lai et al. 2017).
 
     `eps`, in the network's range, is the radius of the rounding, and the value where SR equals HR.
     """

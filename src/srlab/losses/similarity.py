@@ -9,16 +9,22 @@ from torch import Tensor, nn
 from srlab.losses.context import Context
 from srlab.nn.similarity import ms_ssim_levels, ms_ssim_product, ssim_map
 
-_LEAST_LEVEL = 1 / 16  # a power of two, so that what is added above it is exactly zero
+_LEAST_LEVEL = 1 / 16
+"""A power of two, so that the addition to a level above it is exactly zero."""
 
 
 class SSIM(nn.Module):
     """One minus the structural similarity, from 0 to 2 (Wang et al. 2004, eq. 13).
 
-    The mean over channels and windows inside the image, in physical units with the data's `data_range`: its constants
-    then weigh as they do in the metric. `window` is the odd side in pixels at which the Gaussian of sigma 1.5 is cut
-    off, one for all axes or one for each, as ``[5, 11, 11]`` for five slices; smaller images are refused. Hidden
-    pixels are equal in both images: windows of them alone count as perfect, those at their border nearly so.
+    It is the mean over channels and over the windows that lie inside the image. Images are in
+    physical units, so that the constants weigh as they do in the metric.
+
+    The Gaussian has a sigma of 1.5 pixels, and `window` is the odd side at which it is cut off. It
+    is one for all axes or one for each, for example ``[5, 11, 11]`` for five slices. Smaller images
+    are a `Mistake`.
+
+    Hidden pixels are equal in both images. A window of them alone counts as perfect, and a window
+    at their border nearly so.
     """
 
     space = "physical"
@@ -34,14 +40,20 @@ class SSIM(nn.Module):
 
 
 class MSSSIM(nn.Module):
-    """One minus the structural similarity over several resolutions, from 0 to 1 (Wang et al. 2003, eq. 7).
+    """One minus the structural similarity over several resolutions (Wang et al. 2003, eq. 7).
 
-    The mean over images and channels of the product over levels, through windows inside the image, in physical units
-    with the data's `data_range`. `levels` are the resolutions, each half as fine as the one before: the paper's 5 need
-    images of 176 pixels, 4 need 88; the weights of the finest are rescaled to a sum of one. `window` is as in SSIM; an
-    axis with a window of 1 is not shrunk. A level's similarity may be negative, where a root has no value: below 1/16
-    it is replaced by a curve that stays positive and keeps rising, so that the gradient is finite and never lost.
-    Hidden pixels are equal in both images: windows of them alone count as perfect, those at their border nearly so.
+    It is the mean over images and channels of the product over levels, from 0 to 1. Images are in
+    physical units.
+
+    `levels` are the resolutions, each half as fine as the one before. The paper's 5 need images of
+    176 pixels, 4 need 88. The weights of the finest levels are used, scaled to a sum of one.
+    `window` is as in `SSIM`; an axis with a window of 1 is not shrunk.
+
+    A level may be negative, where its root has no value. Below 1/16 it is replaced by a curve that
+    stays positive and keeps rising. So the gradient is finite and never lost.
+
+    Hidden pixels are equal in both images. A window of them alone counts as perfect, and a window
+    at their border nearly so.
     """
 
     space = "physical"
@@ -59,6 +71,9 @@ class MSSSIM(nn.Module):
 
 
 def _lifted(level: Tensor) -> Tensor:
-    """Return `level` above a least value e, and below it e² / (2e - level), which meets it with the same slope."""
+    """Return `level` above the least value e, and ``e² / (2e - level)`` below it.
+
+    Both meet at e with the same slope.
+    """
     low = _LEAST_LEVEL**2 / (2 * _LEAST_LEVEL - level.clamp(max=_LEAST_LEVEL))
     return level.clamp(min=_LEAST_LEVEL) + (low - _LEAST_LEVEL)

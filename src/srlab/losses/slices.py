@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from math import ceil
 
 import torch
 from torch import Tensor, nn
 
 from srlab.losses.context import Context
+from srlab.losses.term import space_of
 from srlab.mistakes import Mistake
 
 
 class Slices(nn.Module):
     """Runs a 2D term on some slices of volumes ``(B, C, *S)``, as one batch of images.
 
-    `count` slices are cut along `axis`, 0, 1 or 2 of the spatial axes (0 of a video: frames), or all if there are
-    fewer; they are the same in SR, HR and every image of the batch. Their positions depend on the step alone, and every
-    slice has its turn in ``ceil(size / count)`` steps. The term must return a scalar; a pixel term needs no slices.
+    `count` slices are cut along `axis`, or all if there are fewer. The axis is 0, 1 or 2 of the
+    spatial axes; 0 of a video is time. The slices are the same in SR, HR and every image of the
+    batch. Their positions depend on the step alone. Every slice has its turn in
+    ``ceil(size / count)`` steps.
 
-    The term's context has the same slices of ``valid``, and of LR those that lie in the same place; ``degrade`` is
-    refused, since a slice of LR depends on HR's neighbours. The term's `space` is this one's, and so is what hidden
-    pixels mean; a slice without any valid pixel is two equal images of zeros.
+    The term must return a scalar; a pixel term takes volumes itself. It gets a context cut in the
+    same way: LR at the same places, and the same slices of all else. ``degrade`` is refused, since
+    a slice of LR depends on the neighbours of a slice of HR.
+
+    This term sees the space of the term inside, and hidden pixels mean the same as there. A slice
+    without a valid pixel is two equal images of zeros.
     """
 
     def __init__(self, *, term: nn.Module, axis: int = 0, count: int = 4) -> None:
@@ -33,29 +38,34 @@ class Slices(nn.Module):
         self.term = term
         self.axis = axis
         self.count = count
-        self.space: str = getattr(term, "space", "network")
+        self.space = space_of(term)
 
     def forward(self, sr: Tensor, hr: Tensor, context: Context) -> Tensor:
         """Compare slices of SR with slices of HR, both ``(B, C, *S)``: the term's scalar."""
         if sr.ndim != 5:
             raise Mistake(
-                f"Slices takes volumes (B, C, D, H, W), and these have the shape {tuple(sr.shape)}; use the term "
-                "itself for images."
+                "Slices takes volumes (B, C, D, H, W), and these have the shape "
+                f"{tuple(sr.shape)}; use the term itself for images."
             )
         size = sr.shape[2 + self.axis]
         positions = self._positions(size, context.step)
-        values = {field.name: getattr(context, field.name) for field in fields(context)}
-        volumes = {
-            name: value
-            for name, value in values.items()
-            if isinstance(value, Tensor) and value.ndim == 5
-        }
-        sliced = {name: self._cut(volume, positions, size) for name, volume in volumes.items()}
-        value: Tensor = self.term(
-            self._cut(sr, positions, size),
-            self._cut(hr, positions, size),
-            replace(context, **{**sliced, "degrade": _refuse}),  # type: ignore[arg-type]
+
+        def cut(volume: Tensor) -> Tensor:
+            """Slices of a volume whose axis may be shorter than that of SR."""
+            own = volume.shape[2 + self.axis]
+            return torch.cat(
+                [volume.select(2 + self.axis, position * own // size) for position in positions]
+            )
+
+        sliced = replace(
+            context,
+            lr=cut(context.lr),
+            lr_physical=cut(context.lr_physical),
+            hr_physical=cut(context.hr_physical),
+            valid=None if context.valid is None else cut(context.valid),
+            degrade=_refuse,
         )
+        value: Tensor = self.term(cut(sr), cut(hr), sliced)
         if value.ndim:
             raise Mistake(
                 f"{type(self.term).__name__} compares pixel by pixel and takes volumes itself."
@@ -63,23 +73,16 @@ class Slices(nn.Module):
         return value
 
     def _positions(self, size: int, step: int) -> list[int]:
-        """Deal a shuffled pack of slices, and shuffle it anew when all had their turn."""
-        rounds = ceil(size / self.count)
-        order = torch.randperm(
-            size, generator=torch.Generator().manual_seed(step // rounds)
-        ).tolist()
-        start = step % rounds * self.count
+        """Deal from a shuffled pack of slices, which is shuffled anew after each round."""
+        steps = ceil(size / self.count)
+        generator = torch.Generator().manual_seed(step // steps)
+        order = torch.randperm(size, generator=generator).tolist()
+        start = step % steps * self.count
         return [order[(start + turn) % size] for turn in range(min(self.count, size))]
-
-    def _cut(self, volume: Tensor, positions: list[int], size: int) -> Tensor:
-        """Slices of a volume whose axis may be shorter than the `size` that the positions count in."""
-        own = volume.shape[2 + self.axis]
-        return torch.cat(
-            [volume.select(2 + self.axis, position * own // size) for position in positions]
-        )
 
 
 def _refuse(image: Tensor) -> Tensor:
     raise Mistake(
-        "a slice cannot be degraded without its neighbours; use the term on whole volumes, not in Slices."
+        "a slice cannot be degraded without its neighbours; use the term on whole volumes, not in "
+        "Slices."
     )

@@ -13,10 +13,12 @@ from srlab.mistakes import Mistake
 class TotalVariation(nn.Module):
     """Length of the gradient of SR, each channel by itself (Rudin et al. 1992, eq. 2.2a).
 
-    The isotropic form over every spatial axis, with forward differences, in the network's range per pixel; the last
-    pixel along an axis has no difference there. `eps`, in the same unit, rounds the length off at zero, where the
-    original has no derivative: ``sqrt(|∇sr|² + eps²) - eps``. HR takes no part. A difference between neighbours of
-    which one is hidden counts as zero.
+    This is the isotropic form over all spatial axes, in the network's range per pixel. It takes
+    differences to the next pixel. A difference is zero at the last pixel of an axis, and between
+    neighbours of which one is hidden. HR takes no part.
+
+    The map is ``sqrt(|∇sr|² + eps²) - eps``. The original has no derivative at zero; `eps`, in the
+    same unit, rounds it off there.
     """
 
     def __init__(self, *, eps: float = 1e-3) -> None:
@@ -30,6 +32,6 @@ class TotalVariation(nn.Module):
         eps = sr.new_full((), self.eps)
         length = eps
         for axis in range(2, sr.ndim):
-            # begun at eps, so that no hypot is ever zero and every derivative exists
+            # It starts at eps, so that no hypot is ever zero and every derivative exists.
             length = torch.hypot(length, forward_difference(sr, axis, context.valid))
         return length - eps

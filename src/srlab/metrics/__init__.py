@@ -11,7 +11,7 @@ from srlab.metrics.correctness import Correctness
 from srlab.metrics.edge import EdgeCurve, SlantedEdge, mtf50, slanted_edge
 from srlab.metrics.perceptual import LPIPS
 from srlab.metrics.pixel import MAE, PSNR, RMSE
-from srlab.metrics.protocol import Metric, View
+from srlab.metrics.protocol import Metric, ScoringContext
 from srlab.metrics.resolution import (
     FourierRingCorrelation,
     RingCurve,
@@ -39,12 +39,12 @@ __all__ = [
     "Metric",
     "ReflectanceConsistency",
     "RingCurve",
+    "ScoringContext",
     "SlantedEdge",
     "SpatialConsistency",
     "SpectralAngle",
     "SpectralConsistency",
     "SpectrumDistance",
-    "View",
     "cutoff",
     "fourier_ring_correlation",
     "mtf50",

@@ -9,18 +9,20 @@ import torch
 from torch import Tensor
 
 from srlab.axes import per_axis
-from srlab.metrics.protocol import Metric, View
+from srlab.metrics.protocol import Metric, ScoringContext
 from srlab.mistakes import Mistake
 
 
 class Benchmark:
-    """Another metric by the protocol of the benchmarks Set5, Set14, BSD100, Urban100 and Manga109.
+    """Another metric by the protocol of Set5, Set14, BSD100, Urban100 and Manga109.
 
-    SR is rounded to whole numbers of 0 to 255, colour becomes the luma Y of BT.601 (MATLAB's ``rgb2ycbcr``), and a
-    border is left out (Lim et al. 2017, §4). For 8-bit images of three channels, red, green, blue, or of one, which
-    is taken as Y. `round_luma` rounds Y too, as MATLAB does for 8-bit images; Python toolboxes mostly do not, which
-    is worth some 0.02 dB. `border` is in HR pixels, one for all axes or one for each; null is the scale along axes
-    that are enlarged.
+    SR is rounded to whole numbers from 0 to 255. Colour becomes the luma Y of BT.601, by MATLAB's
+    ``rgb2ycbcr``. A border is left out (Lim et al. 2017, §4). Images have 8 bits and three channels
+    (red, green, blue), or one, which is taken as Y.
+
+    `round_luma` rounds Y too, as MATLAB does for 8-bit images. Python toolboxes mostly do not,
+    which is worth some 0.02 dB. `border` is in HR pixels, one for all axes or one for each. Null is
+    the scale, along axes that are enlarged.
     """
 
     def __init__(
@@ -29,28 +31,37 @@ class Benchmark:
         self.metric, self.border, self.round_luma = metric, border, round_luma
         self.higher_is_better = metric.higher_is_better
 
-    def __call__(self, sr: Tensor, hr: Tensor, view: View) -> Tensor | dict[str, Tensor]:
+    def __call__(
+        self, sr: Tensor, hr: Tensor, context: ScoringContext
+    ) -> Tensor | dict[str, Tensor]:
         """Compare each image of a batch; the wrapped metric sees one channel, Y."""
-        if view.data_range != 255 or hr.shape[1] not in (1, 3):
+        if context.data_range != 255 or hr.shape[1] not in (1, 3):
             raise Mistake(
-                "the benchmarks' protocol is for 8-bit images of 1 or 3 channels (red, green, blue), of data range "
-                f"255; got {hr.shape[1]} channels of data range {view.data_range:g}. Use the metric without it."
+                "the benchmarks' protocol is for 8-bit images of 1 or 3 channels (red, green, "
+                f"blue), of data range 255; got {hr.shape[1]} channels of data range "
+                f"{context.data_range:g}. Use the metric without it."
             )
-        sr, hr = (self._luma(image) for image in (_rounded(sr).clamp(0, 255), hr))
-        border = self._border(hr, view)
-        valid = None if view.valid is None else _shaved(view.valid, border)
-        inner = dataclasses.replace(view, valid=valid, channels=("Y",))
+        sr, hr = self._luma(_rounded(sr).clamp(0, 255)), self._luma(hr)
+        border = self._border(hr, context.scale)
+        valid = context.valid
+        if valid is not None:
+            valid = _shaved(valid, border)
+        inner = dataclasses.replace(context, valid=valid, channel_names=("Y",))
         return self.metric(_shaved(sr, border), _shaved(hr, border), inner)
 
-    def _border(self, hr: Tensor, view: View) -> tuple[int, ...]:
+    def _border(self, hr: Tensor, scale: Sequence[int]) -> tuple[int, ...]:
+        """HR pixels to leave out at both ends of each axis."""
         size = tuple(hr.shape[2:])
         if self.border is None:
-            border = tuple(factor if factor > 1 else 0 for factor in view.scale)
+            border = tuple(factor if factor > 1 else 0 for factor in scale)
+        elif self.border == 0:
+            border = (0,) * len(size)
         else:
-            border = (0,) * len(size) if self.border == 0 else per_axis(self.border, len(size))
+            border = per_axis(self.border, len(size))
         if any(pixels <= 2 * rim for pixels, rim in zip(size, border, strict=True)):
             raise Mistake(
-                f"nothing of an image of {size} is left inside a border of {border}; set a smaller one."
+                f"nothing of an image of {size} is left inside a border of {border}; set a smaller "
+                "one."
             )
         return border
 
@@ -59,10 +70,13 @@ class Benchmark:
             return image
         red, green, blue = image.chunk(3, dim=1)
         luma = 16 + (65.481 * red + 128.553 * green + 24.966 * blue) / 255
-        return _rounded(luma) if self.round_luma else luma
+        if self.round_luma:
+            return _rounded(luma)
+        return luma
 
 
 def _rounded(image: Tensor) -> Tensor:
+    """The nearest whole numbers, halves up."""
     return torch.floor(image + 0.5)
 
 

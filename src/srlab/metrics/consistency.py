@@ -1,34 +1,33 @@
-"""Whether SR, degraded again, is the LR it came from; no reference is looked at."""
+"""The agreement of SR, degraded again, with the LR it came from; no reference is looked at."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from srlab.metrics.protocol import View
+from srlab.metrics.protocol import ScoringContext
 from srlab.metrics.resolution import apodised, structured
+from srlab.metrics.spectral import degrees_between
 from srlab.mistakes import Mistake
+from srlab.nn.masks import without_hidden
 
 
-def _degraded(sr: Tensor, view: View) -> tuple[Tensor, Tensor]:
+def _degraded(sr: Tensor, context: ScoringContext) -> tuple[Tensor, Tensor]:
     """Degraded SR ``(B, C, *S)``, and ``(B, 1, *S)`` where it comes from visible pixels alone."""
-    shown = sr if view.valid is None else torch.where(view.valid, sr, 0.0)
-    degraded = view.degrade(shown)
-    if degraded.shape != view.lr.shape:
+    degraded = context.degrade(without_hidden(sr, context.valid))
+    if degraded.shape != context.lr.shape:
         raise Mistake(
-            f"SR degrades to {tuple(degraded.shape)} but LR is {tuple(view.lr.shape)}: consistency needs a degradation "
-            "that leads from SR to LR, channel by channel. Leave this metric out where LR has other channels."
+            f"SR degrades to {tuple(degraded.shape)} but LR is {tuple(context.lr.shape)}: "
+            "consistency needs a degradation that leads from SR to LR, channel by channel. Leave "
+            "this metric out where LR has other channels."
         )
-    if view.valid is None:
+    if context.valid is None:
         return degraded, torch.ones_like(degraded[:, :1], dtype=torch.bool)
-    # a NaN shows how far a hidden pixel reaches, whatever the degradation's kernel
-    reached = (
-        view.degrade(torch.where(view.valid, 0.0, torch.nan).to(sr).expand_as(sr))
-        .isnan()
-        .any(1, keepdim=True)
-    )
-    hidden = ~view.valid
-    for axis, factor in enumerate(view.scale, start=2):
+    # A NaN shows how far a hidden pixel reaches, whatever the degradation's kernel.
+    marked = torch.where(context.valid, 0.0, torch.nan).to(sr).expand_as(sr)
+    reached = context.degrade(marked).isnan().any(1, keepdim=True)
+    hidden = ~context.valid
+    for axis, factor in enumerate(context.scale, start=2):
         hidden = hidden.unfold(axis, factor, factor).any(-1)
     return degraded, ~(reached | hidden)
 
@@ -38,51 +37,41 @@ def _visible_mean(values: Tensor, visible: Tensor) -> Tensor:
 
 
 class ReflectanceConsistency:
-    """Mean absolute difference between degraded SR and LR, in physical units (Aybar et al. 2024, reflectance).
+    """Mean absolute difference between degraded SR and LR (Aybar et al. 2024, reflectance).
 
-    An LR pixel counts where no hidden HR pixel lies under it or reaches it through the degradation.
+    It is in physical units. An LR pixel counts if no HR pixel under it is hidden, and no hidden one
+    reaches it through the degradation.
     """
 
     higher_is_better = False
 
-    def __call__(self, sr: Tensor, hr: Tensor, view: View) -> Tensor:
+    def __call__(self, sr: Tensor, hr: Tensor, context: ScoringContext) -> Tensor:
         """Degrade SR ``(B, C, *S)`` and compare it with LR: ``(B,)``; HR is not looked at."""
-        degraded, visible = _degraded(sr, view)
-        return _visible_mean((degraded - view.lr).abs(), visible)
+        degraded, visible = _degraded(sr, context)
+        return _visible_mean((degraded - context.lr).abs(), visible)
 
 
 class SpectralConsistency:
-    """Mean angle between the spectra of degraded SR and LR, in degrees (Aybar et al. 2024, spectral).
+    """Mean angle between the spectra of degraded SR and LR (Aybar et al. 2024, spectral).
 
-    It needs two channels or more. A pixel whose spectrum is zero in either counts as angle zero; which LR pixels
-    count, `ReflectanceConsistency` says.
+    It is in degrees and needs two channels or more. A pixel whose spectrum is zero in either counts
+    as angle zero. LR pixels count as in `ReflectanceConsistency`.
     """
 
     higher_is_better = False
 
-    def __call__(self, sr: Tensor, hr: Tensor, view: View) -> Tensor:
+    def __call__(self, sr: Tensor, hr: Tensor, context: ScoringContext) -> Tensor:
         """Degrade SR ``(B, C, *S)`` and compare it with LR: ``(B,)``; HR is not looked at."""
-        if sr.shape[1] < 2:
-            raise Mistake(
-                "a spectral angle needs at least two channels; got one. Leave this metric out."
-            )
-        degraded, visible = _degraded(sr, view)
-        return _visible_mean(torch.rad2deg(_angle(degraded, view.lr)), visible)
-
-
-def _angle(a: Tensor, b: Tensor) -> Tensor:
-    """The angle between vectors along axis 1, which is kept; exact for small angles too, where arccos is not."""
-    a_length, b_length = (vector.norm(dim=1, keepdim=True) for vector in (a, b))
-    a, b = a * b_length, b * a_length
-    return 2 * torch.atan2((a - b).norm(dim=1, keepdim=True), (a + b).norm(dim=1, keepdim=True))
+        degraded, visible = _degraded(sr, context)
+        return _visible_mean(degrees_between(degraded, context.lr), visible).to(sr.dtype)
 
 
 class SpatialConsistency:
-    """Length of the shift between degraded SR and LR, in LR pixels, by phase correlation (see `phase_shift`).
+    """Length of the shift between degraded SR and LR, in LR pixels (see `phase_shift`).
 
-    It is found to one part in `upsampling` of a pixel. The images are faded out towards their borders; LR pixels
-    that do not count (`ReflectanceConsistency`) get the mean of the others in both images. NaN where no channel varies
-    in both.
+    It is found to one part in `upsampling` of a pixel. Images are faded out towards their borders.
+    LR pixels that do not count get the mean of the others in both images; which count is as in
+    `ReflectanceConsistency`. NaN where no channel varies in both.
     """
 
     higher_is_better = False
@@ -94,21 +83,23 @@ class SpatialConsistency:
             )
         self.upsampling = upsampling
 
-    def __call__(self, sr: Tensor, hr: Tensor, view: View) -> Tensor:
-        """Degrade SR ``(B, C, *S)`` and find its shift against LR: ``(B,)``; HR is not looked at."""
-        degraded, visible = _degraded(sr, view)
-        images = (apodised(image, visible=visible) for image in (degraded, view.lr))
+    def __call__(self, sr: Tensor, hr: Tensor, context: ScoringContext) -> Tensor:
+        """Degrade SR ``(B, C, *S)`` and find its shift from LR: ``(B,)``; HR is not looked at."""
+        degraded, visible = _degraded(sr, context)
+        images = (apodised(image, visible=visible) for image in (degraded, context.lr))
         length = phase_shift(*images, upsampling=self.upsampling).norm(dim=1)
-        measurable = (structured(degraded, visible) & structured(view.lr, visible)).any(1)
-        return torch.where(measurable, length, torch.nan)
+        measurable = structured(degraded, visible) & structured(context.lr, visible)
+        return torch.where(measurable.any(1), length, torch.nan)
 
 
 def phase_shift(image: Tensor, reference: Tensor, *, upsampling: int = 100) -> Tensor:
-    """How far `image` lies from `reference` along each axis, in pixels, ``(B, axes)``.
+    """Shift of `image` against `reference` along each axis, in pixels, ``(B, axes)``.
 
-    The peak of the phase correlation ``F G* / sqrt(|F G*|)``, refined by Fourier sums at ever finer steps around it
-    (Guizar-Sicairos et al. 2008, the matrix-multiply DFT). Both are ``(B, C, *S)`` and taken as periodic; the
-    cross-power spectra of the channels are added up. NaN where no channel varies in both.
+    It is the peak of the phase correlation ``F G* / sqrt(|F G*|)``. Fourier sums at ever finer
+    steps refine it (Guizar-Sicairos et al. 2008, the matrix-multiply DFT).
+
+    Both images are ``(B, C, *S)`` and taken as periodic. The cross-power spectra of the channels
+    are added up. NaN where no channel varies in both.
     """
     axes = tuple(range(2, image.ndim))
     first, second = (
@@ -116,14 +107,9 @@ def phase_shift(image: Tensor, reference: Tensor, *, upsampling: int = 100) -> T
     )
     power = (first * second.conj()).sum(1)
     strength = power.abs()
-    # whitened by half: wholly, frequencies that hold noise and aliases would count as much as the others
+    # Whitened by half: wholly, frequencies of noise and aliases would count as much as the others.
     phases = power / strength.sqrt().clamp(min=torch.finfo(strength.dtype).tiny)
-    correlation = torch.fft.ifftn(phases, dim=tuple(range(1, phases.ndim))).real
-    peak = torch.stack(
-        torch.unravel_index(correlation.flatten(1).argmax(1), correlation.shape[1:]), 1
-    )
-    size = torch.tensor(correlation.shape[1:], device=peak.device)
-    shift = torch.where(peak > (size - 1) // 2, peak - size, peak).to(strength)
+    shift = _whole_shift(phases)
     step = 1.0
     while step > 1 / upsampling:
         step = max(step / 4, 1 / upsampling)
@@ -132,16 +118,26 @@ def phase_shift(image: Tensor, reference: Tensor, *, upsampling: int = 100) -> T
     return torch.where(measurable, shift, torch.nan)
 
 
+def _whole_shift(phases: Tensor) -> Tensor:
+    """The peak of the correlation in whole pixels, ``(B, axes)``."""
+    correlation = torch.fft.ifftn(phases, dim=tuple(range(1, phases.ndim))).real
+    peak = _highest(correlation)
+    size = torch.tensor(correlation.shape[1:], device=peak.device)
+    return torch.where(peak > (size - 1) // 2, peak - size, peak).to(correlation)
+
+
 def _refined(phases: Tensor, shift: Tensor, step: float) -> Tensor:
     """The best of the positions up to four steps from `shift` along each axis."""
     offsets = step * torch.arange(-4, 5, device=shift.device, dtype=shift.dtype)
     value = phases
-    for axis in range(shift.shape[1]):
-        frequency = torch.fft.fftfreq(
-            phases.shape[axis + 1], device=shift.device, dtype=shift.dtype
-        )
+    for axis, size in enumerate(phases.shape[1:]):
+        frequency = torch.fft.fftfreq(size, device=shift.device, dtype=shift.dtype)
         position = shift[:, axis, None] + offsets
         wave = torch.exp(2j * torch.pi * position[..., None] * frequency)
         value = torch.einsum("bpn,bn...->b...p", wave.to(value), value)
-    best = torch.unravel_index(value.real.flatten(1).argmax(1), (len(offsets),) * shift.shape[1])
-    return shift + torch.stack([offsets[index] for index in best], 1)
+    return shift + offsets[_highest(value.real)]
+
+
+def _highest(values: Tensor) -> Tensor:
+    """The position of the largest of the values ``(B, *S)`` along each axis, ``(B, axes)``."""
+    return torch.stack(torch.unravel_index(values.flatten(1).argmax(1), values.shape[1:]), 1)

@@ -1,4 +1,4 @@
-"""How much of what SR adds is right, missing or invented."""
+"""The shares of SR's changes that are right, missing or invented."""
 
 from __future__ import annotations
 
@@ -7,49 +7,59 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from srlab.metrics.protocol import View
+from srlab.metrics.protocol import ScoringContext
 from srlab.mistakes import Mistake
 from srlab.nn.resample import enlarge
 
-Distance = Literal["normalised", "absolute"]
+PixelDistance = Literal["normalised", "absolute"]
 
 
 class Correctness:
-    """Shares of improvement, omission and hallucination, which add up to 1 (Aybar et al. 2024, correctness).
+    """Shares of improvement, omission and hallucination (Aybar et al. 2024, correctness).
 
-    With enlarged LR as what was known and HR as what is true, each pixel has the distances ``r`` from enlarged LR to
-    HR, ``i`` from SR to HR and ``o`` from SR to enlarged LR, the latter two in units of ``r``. Its distance is
-    ``i + o (1 - exp(-λ (i + o - 1)))`` to improvement, the same with ``i`` and ``o`` swapped to omission, and
-    ``exp(-λ i o)`` to hallucination, with λ the `softness`; a softmin at `temperature` makes shares of them, and their
-    mean is over the pixels where ``r``, ``i`` or ``o`` exceeds the `quantile` of ``r``: elsewhere nothing happens.
+    Enlarged LR is what was known, and HR is what is true. Each pixel has three distances: ``r``
+    from enlarged LR to HR, ``i`` from SR to HR, and ``o`` from SR to enlarged LR. The latter two
+    are in units of ``r``. From them, with λ the `softness`, follow its distances to three states:
 
-    `distance` is the mean over channels of ``|a - b| / (|a| + |b|)`` (``normalised``, for reflectance) or of
-    ``|a - b|`` (``absolute``, where zero has no meaning). The defaults are those of the authors' package opensr-test
-    1.3.3, whose numbers these are once its preparation is off (``harm_apply_spectral``, ``harm_apply_spatial`` and
-    ``border_mask``). That matches SR's histograms to HR's, aligns it with HR and crops 16 pixels, so that errors of
-    colour and place go unpunished; here SR is judged as it is. For negative values the package's distance
-    ``|a - b| / |a + b|`` has poles, this one has none. Hidden pixels are left out; an image in which no pixel
-    exceeds the quantile, as where SR, HR and enlarged LR are equal, is NaN.
+    - improvement: ``i + o (1 - exp(-λ (i + o - 1)))``.
+    - omission: ``o + i (1 - exp(-λ (i + o - 1)))``.
+    - hallucination: ``exp(-λ i o)``.
+
+    A softmin at `temperature` makes shares of them, which add up to 1. Their mean is over the
+    pixels where ``r``, ``i`` or ``o`` exceeds the `quantile` of ``r``: elsewhere nothing happens.
+
+    `distance` is a mean over channels. The ``normalised`` one, for reflectance, is of
+    ``|a - b| / (|a| + |b|)``. The ``absolute`` one is of ``|a - b|``, where zero has no meaning.
+
+    The defaults are those of the authors' package opensr-test 1.3.3. So are the numbers once its
+    preparation is off: ``harm_apply_spectral``, ``harm_apply_spatial`` and ``border_mask``. That
+    preparation matches SR's histograms to HR's, aligns it with HR and crops 16 pixels. That leaves
+    errors of colour and place unpunished; here SR is judged as it is. The package's distance
+    ``|a - b| / |a + b|`` has poles where values are negative; this one has none.
+
+    Hidden pixels are left out. An image in which no pixel exceeds the quantile is NaN, for example
+    where SR, HR and enlarged LR are equal.
     """
 
     higher_is_better = True
-    """Of the improvement, that is; omission and hallucination are what it leaves."""
+    """Higher improvement is; omission and hallucination are what it leaves."""
 
     def __init__(
         self,
         *,
-        distance: Distance = "normalised",
+        distance: PixelDistance = "normalised",
         quantile: float = 0.75,
         softness: float = 0.05,
         temperature: float = 0.25,
     ) -> None:
-        if distance not in get_args(Distance):
+        if distance not in get_args(PixelDistance):
             raise Mistake(
-                f"distance is {distance!r}; it must be one of {', '.join(get_args(Distance))}."
+                f"distance is {distance!r}; it must be one of {', '.join(get_args(PixelDistance))}."
             )
         if not 0 <= quantile < 1:
             raise Mistake(
-                f"quantile is {quantile}; give a share from 0 (nearly every pixel counts) to below 1."
+                f"quantile is {quantile}; give a share from 0 (nearly every pixel counts) to below "
+                "1."
             )
         if softness <= 0 or temperature <= 0:
             raise Mistake(
@@ -60,17 +70,18 @@ class Correctness:
         self.softness = softness
         self.temperature = temperature
 
-    def __call__(self, sr: Tensor, hr: Tensor, view: View) -> dict[str, Tensor]:
+    def __call__(self, sr: Tensor, hr: Tensor, context: ScoringContext) -> dict[str, Tensor]:
         """Compare SR with HR, both ``(B, C, *S)``: three shares, each ``(B,)``."""
-        known = enlarge(view.lr.to(sr.dtype), view.scale, "linear")
+        known = enlarge(context.lr.to(sr.dtype), context.scale, "linear")
         if known.shape != hr.shape:
             raise Mistake(
-                f"LR {tuple(view.lr.shape)} enlarged by {view.scale} is not of the shape of HR {tuple(hr.shape)}: "
-                "correctness compares channel by channel. Leave this metric out where LR has other channels."
+                f"LR {tuple(context.lr.shape)} enlarged by {context.scale} is not of the shape of "
+                f"HR {tuple(hr.shape)}: correctness compares channel by channel. Leave this metric "
+                "out where LR has other channels."
             )
-        visible = (
-            torch.ones_like(sr[:, 0], dtype=torch.bool) if view.valid is None else view.valid[:, 0]
-        )
+        visible = torch.ones_like(sr[:, 0], dtype=torch.bool)
+        if context.valid is not None:
+            visible = context.valid[:, 0]
         pairs = ((known, hr), (sr, hr), (sr, known))
         between = [torch.where(visible, self._distance(a, b), 0.0).flatten(1) for a, b in pairs]
         threshold = _kth_smallest(between[0], visible.flatten(1), self.quantile)
@@ -95,6 +106,6 @@ class Correctness:
 def _kth_smallest(values: Tensor, visible: Tensor, quantile: float) -> Tensor:
     """The lower `quantile` of the visible values of each row, ``(B, 1)``; no interpolation."""
     ordered = torch.where(visible, values, torch.inf).sort(dim=1).values
-    millionths = round(1_000_000 * quantile)  # whole numbers are exact, and every device has them
-    position = visible.sum(1, keepdim=True) * millionths // 1_000_000 - 1
+    # In whole millionths: integers are exact and the same on every device.
+    position = visible.sum(1, keepdim=True) * round(1_000_000 * quantile) // 1_000_000 - 1
     return ordered.gather(1, position.clamp(min=0))

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from srlab.metrics.protocol import View
+from srlab.metrics.protocol import ScoringContext
+from srlab.metrics.resolution import first_below_zero
 from srlab.mistakes import Mistake
 
 _BINS = 4
@@ -23,7 +24,7 @@ _AT_ONCE = 2048
 
 @dataclass(frozen=True)
 class EdgeCurve:
-    """The modulation transfer functions of a batch of edges."""
+    """The modulation transfer functions (MTF) of a batch of edges."""
 
     frequency: Tensor
     """``(F,)``, from 0 to 1 in cycles per pixel, across the edge."""
@@ -35,45 +36,47 @@ class EdgeCurve:
     """The edge's slant against the pixel grid, ``(N,)``, from -45 to 45."""
 
     residual: Tensor
-    """Root mean square distance of the rows' crossings from the fitted line, in pixels, ``(N,)``."""
+    """Root mean square distance of the rows' crossings from the fitted line, in pixels: (N,)."""
 
 
 def slanted_edge(patches: Tensor) -> EdgeCurve:
-    """Measure one slanted edge in each patch ``(N, H, W)``, or ``(H, W)`` for one (ISO 12233:2017, annex D).
+    """Measure one slanted edge in each patch ``(N, H, W)``, or ``(H, W)`` for one.
 
-    The edge is nearer one image axis than the diagonal, about 5 degrees off it, and the only structure of its patch.
-    Crossings of the rows are fitted by a line; pixels are averaged in bins of a quarter of a pixel by their distance
-    from it, differentiated, faded out by Hamming's window and Fourier transformed. The derivative's response is
-    divided out; what remains of the method's own is ``sinc(f / 4)`` of the bins. An edge along the grid fills no bins
-    between pixels, and one without contrast has no place: NaN.
+    The method is that of ISO 12233:2017, annex D. The edge is nearer one image axis than the
+    diagonal, about 5 degrees off it, and the only structure of its patch.
+
+    A line is fitted to the edge's crossings of the rows. Pixels are averaged in bins of a quarter
+    of a pixel by their distance from it. The result is differentiated, faded out by Hamming's
+    window and Fourier transformed. The derivative's response is divided out; the factor
+    ``sinc(f / 4)`` of the bins remains.
+
+    An edge along the grid fills no bins between pixels, and one without contrast has no place: both
+    are NaN.
     """
-    patches = patches[None] if patches.ndim == 2 else patches
+    if patches.ndim == 2:
+        patches = patches[None]
     if patches.ndim != 3 or min(patches.shape[1:]) < _SMALLEST:
         raise Mistake(
-            f"a slanted edge needs patches (N, H, W) of at least {_SMALLEST} pixels a side; got {tuple(patches.shape)}."
+            f"a slanted edge needs patches (N, H, W) of at least {_SMALLEST} pixels a side; got "
+            f"{tuple(patches.shape)}."
         )
-    patches = _upright(patches if patches.dtype == torch.float64 else patches.float())
+    if patches.dtype != torch.float64:
+        patches = patches.float()
+    patches = _upright(patches)
     offset, slope, residual = _line(patches)
-    rows, columns = (
-        torch.arange(size, device=patches.device, dtype=patches.dtype) for size in patches.shape[1:]
-    )
-    distance = columns - (offset[:, None] + slope[:, None] * (rows - rows.mean()))[..., None]
-    distance = distance / (1 + slope.square()).sqrt()[:, None, None]
-    spread = _spread(patches, distance)
+    spread = _spread(patches, _distance(patches, offset, slope))
     line = (spread[:, 2:] - spread[:, :-2]) / 2
-    line = line * _hamming(
-        torch.arange(line.shape[1], device=line.device) - (line.shape[1] - 1) / 2, line.shape[1]
-    )
+    position = torch.arange(line.shape[1], device=line.device)
+    line = line * _hamming(position - (line.shape[1] - 1) / 2, line.shape[1])
     frequency = torch.linspace(0, 1, 101, dtype=line.dtype, device=line.device)
-    position = torch.arange(line.shape[1], device=line.device) / _BINS
-    wave = torch.exp(-2j * torch.pi * position[:, None] * frequency)
+    wave = torch.exp(-2j * torch.pi * (position / _BINS)[:, None] * frequency)
     mtf = (line.to(wave) @ wave).abs()
     mtf = mtf / mtf[:, :1] / torch.sinc(2 * frequency / _BINS)
     return EdgeCurve(frequency, mtf, torch.rad2deg(torch.atan(slope)), residual)
 
 
 def _upright(patches: Tensor) -> Tensor:
-    """Turn each patch such that its edge runs down the rows and rises to the right; rows are then of equal length."""
+    """Crop patches to squares and turn them: edges run down the rows and rise to the right."""
     side = min(patches.shape[1:])
     top, left = ((size - side) // 2 for size in patches.shape[1:])
     patches = patches[:, top : top + side, left : left + side]
@@ -85,7 +88,10 @@ def _upright(patches: Tensor) -> Tensor:
 
 
 def _line(patches: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Where the edge crosses the middle row, its slope in columns a row, and the fit's residual, each ``(N,)``."""
+    """The line of each edge: its crossing of the middle row, its slope, and the fit's residual.
+
+    Each is ``(N,)``; the slope is in columns a row, the others in columns.
+    """
     rises = (patches[:, :, 2:] - patches[:, :, :-2]) / 2
     count, width = rises.shape[1:]
     columns = torch.arange(1, width + 1, device=patches.device, dtype=patches.dtype)
@@ -100,6 +106,15 @@ def _line(patches: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         expected = offset[:, None] + slope[:, None] * rows
         residual = (crossing - expected).square().mean(1).sqrt()
     return offset, slope, residual
+
+
+def _distance(patches: Tensor, offset: Tensor, slope: Tensor) -> Tensor:
+    """Distance of each pixel from the line of its patch, ``(N, H, W)``, negative to the left."""
+    rows, columns = (
+        torch.arange(size, device=patches.device, dtype=patches.dtype) for size in patches.shape[1:]
+    )
+    distance = columns - (offset[:, None] + slope[:, None] * (rows - rows.mean()))[..., None]
+    return distance / (1 + slope.square()).sqrt()[:, None, None]
 
 
 def _hamming(distance: Tensor, width: int) -> Tensor:
@@ -119,27 +134,27 @@ def _spread(patches: Tensor, distance: Tensor) -> Tensor:
 
 
 def mtf50(curve: EdgeCurve) -> Tensor:
-    """The frequency at which the MTF first falls below one half, ``(N,)``, in cycles per pixel; 1 if it never does."""
-    below = curve.mtf < 0.5
-    after = torch.where(below.any(1), below.int().argmax(1), curve.mtf.shape[1] - 1).clamp(min=1)[
-        :, None
-    ]
-    start, end = curve.mtf.gather(1, after - 1), curve.mtf.gather(1, after)
-    share = torch.where(end < 0.5, (start - 0.5) / (start - end), 1.0)
-    found = (
-        curve.frequency[after - 1] + share * (curve.frequency[after] - curve.frequency[after - 1])
-    )[:, 0]
-    return torch.where(curve.mtf.isnan().any(1), torch.nan, found)
+    """The frequency at which the MTF first falls below one half, ``(N,)``, in cycles per pixel.
+
+    It is 1 where the MTF never does.
+    """
+    return first_below_zero(curve.mtf - 0.5, curve.frequency)
 
 
 class SlantedEdge:
-    """MTF50 along the clearest slanted edge of each image, in cycles per HR pixel (ISO 12233; see `slanted_edge`).
+    """MTF50 along the clearest slanted edge of each image, in cycles per HR pixel (ISO 12233).
 
-    The edge is looked for in HR, in the mean of the channels: of all windows of `size` pixels, each a quarter further,
-    the one of the highest contrast whose edge is straight, lies alone between two plateaus and is 2 to 20 degrees off
-    the grid. There ``sr`` is measured in SR, and ``hr`` in HR, what there is to reach: above it SR is oversharpened.
-    An image without such an edge is NaN: most natural ones, where targets, roofs and field borders are few. Windows
-    with a hidden pixel do not count. Images only; a volume has no single slant.
+    The edge is looked for in HR, in the mean of the channels. Windows have `size` pixels a side,
+    and each lies a quarter further than the one before. A clear edge is straight, lies alone
+    between two plateaus, and is 2 to 20 degrees off the grid. Of those the one of the highest
+    contrast is taken.
+
+    There ``sr`` is measured in SR, and ``hr`` in HR (see `slanted_edge`). The latter is the aim:
+    above it SR is oversharpened.
+
+    An image without such an edge is NaN. Most natural images are; targets, roofs and field borders
+    are not. Windows with a hidden pixel do not count. Volumes are a `Mistake`: they have no single
+    slant.
     """
 
     higher_is_better = True
@@ -149,45 +164,48 @@ class SlantedEdge:
             raise Mistake(f"size is {size}; an edge needs windows of at least {_SMALLEST} pixels.")
         self.size = size
 
-    def __call__(self, sr: Tensor, hr: Tensor, view: View) -> dict[str, Tensor]:
+    def __call__(self, sr: Tensor, hr: Tensor, context: ScoringContext) -> dict[str, Tensor]:
         """Measure SR and HR, both ``(B, C, H, W)``: MTF50 ``sr`` and ``hr``, each ``(B,)``."""
         if hr.ndim != 4:
             raise Mistake(
-                f"slanted edges are of images; got {hr.ndim - 2} spatial axes. Leave this metric out."
+                f"slanted edges are of images; got {hr.ndim - 2} spatial axes. Leave this metric "
+                "out."
             )
         if min(hr.shape[2:]) < self.size:
             raise Mistake(
                 f"size is {self.size} but the image {tuple(hr.shape[2:])}: choose a smaller size."
             )
-        images = [
-            image if view.valid is None else torch.where(view.valid, image, torch.nan)
-            for image in (sr, hr)
-        ]
-        ours, theirs = (self._windows(image.mean(1)) for image in images)
-        best, found = _clearest(theirs)
+        windows = {"sr": self._windows(sr, context.valid), "hr": self._windows(hr, context.valid)}
+        best, found = _clearest(windows["hr"])
         index = best[:, None, None, None].expand(-1, 1, self.size, self.size)
-        edges = (windows.gather(1, index)[:, 0] for windows in (ours, theirs))
-        values = (
-            torch.where(found, mtf50(slanted_edge(edge)), torch.nan).to(hr.dtype) for edge in edges
-        )
-        return dict(zip(("sr", "hr"), values, strict=True))
+        values = {}
+        for name, candidates in windows.items():
+            edge = candidates.gather(1, index)[:, 0]
+            values[name] = torch.where(found, mtf50(slanted_edge(edge)), torch.nan).to(hr.dtype)
+        return values
 
-    def _windows(self, image: Tensor) -> Tensor:
+    def _windows(self, image: Tensor, valid: Tensor | None) -> Tensor:
+        """All windows of the mean of the channels, ``(B, n, size, size)``, NaN where hidden."""
+        if valid is not None:
+            image = torch.where(valid, image, torch.nan)
         step = self.size // 4
-        return image.unfold(1, self.size, step).unfold(2, self.size, step).flatten(1, 2)
+        columns = image.mean(1).unfold(1, self.size, step)
+        return columns.unfold(2, self.size, step).flatten(1, 2)
 
 
 def _clearest(windows: Tensor) -> tuple[Tensor, Tensor]:
-    """The position of the best edge among ``(B, n, size, size)`` and whether it is one, each ``(B,)``."""
-    flat = windows.flatten(0, 1)
-    parts = [_clarity(flat[start : start + _AT_ONCE]) for start in range(0, len(flat), _AT_ONCE)]
-    score = torch.cat(parts).view(windows.shape[:2])
+    """The position of the best edge among ``(B, n, size, size)``, and whether it is clear."""
+    clarity = [_clarity(part) for part in torch.split(windows.flatten(0, 1), _AT_ONCE)]
+    score = torch.cat(clarity).view(windows.shape[:2])
     best = score.argmax(1)
     return best, score.gather(1, best[:, None])[:, 0] > 0
 
 
 def _clarity(patches: Tensor) -> Tensor:
-    """The contrast of each patch ``(N, size, size)`` if it is a slanted edge, else minus infinity, ``(N,)``."""
+    """The contrast of each patch ``(N, size, size)`` with a slanted edge: ``(N,)``.
+
+    Minus infinity for other patches.
+    """
     curve, upright = slanted_edge(patches), _upright(patches)
     third = upright.shape[2] // 3
     left, right = upright[:, :, :third], upright[:, :, -third:]

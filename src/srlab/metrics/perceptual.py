@@ -5,22 +5,28 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from srlab.losses.bands import Bands, Channels
+from srlab.losses.bands import Bands, Channels, to_unit_range
 from srlab.losses.lpips import LearnedDistance, Net
-from srlab.metrics.protocol import View
-from srlab.mistakes import Mistake
+from srlab.metrics.protocol import ScoringContext
+from srlab.nn.masks import without_hidden
 
 
 class LPIPS:
-    """Learned perceptual image patch similarity, version 0.1 (Zhang et al. 2018, eq. 1): 0 for equal images.
+    """Learned perceptual image patch similarity, version 0.1 (Zhang et al. 2018, eq. 1).
 
-    `weights` are the network's: ``pretrained`` (torchvision's, downloaded once), ``random`` (of a fixed seed: for
-    tests), or the path of torchvision's state dict. The authors advise `net` ``alex`` for scores. `low` to `high`
-    becomes -1 to 1, without clamping (None: 0 and the data range); `channels` chooses red, green and blue by their
-    positions in ``data.bands``, from 1; one channel is repeated, and of several lists the mean is taken.
+    Images ``(B, C, H, W)`` to ``(B,)``, 0 for equal images. For volumes and video it is the mean
+    over slices along the first axis.
 
-    Images ``(B, C, H, W)`` to ``(B,)``; of volumes and video the mean over slices along the first axis. Hidden pixels
-    are mid-grey in both images, and the sum of distances is divided by the share of valid pixels instead of all.
+    The network's `weights` are ``pretrained`` (torchvision's, downloaded once), ``random`` (of a
+    fixed seed, for tests), or the path of torchvision's state dict. The authors advise `net`
+    ``alex`` for scores.
+
+    The range from `low` to `high` becomes -1 to 1, without clamping (None: 0 and the data range).
+    `channels` chooses red, green and blue by their positions in ``data.bands``, from 1. One channel
+    is repeated, and of several lists the mean is taken (see `srlab.losses.bands.Bands`).
+
+    Hidden pixels are mid-grey in both images. The sum of distances is divided by the share of valid
+    pixels instead of all.
     """
 
     higher_is_better = False
@@ -39,27 +45,21 @@ class LPIPS:
         self.distance = LearnedDistance(net=net, weights=weights).eval().requires_grad_(False)
 
     @torch.no_grad()
-    def __call__(self, sr: Tensor, hr: Tensor, view: View) -> Tensor:
+    def __call__(self, sr: Tensor, hr: Tensor, context: ScoringContext) -> Tensor:
         """Compare each image of a batch."""
         self.distance.to(hr.device)
-        seen, wanted = self._shown(sr, view), self._shown(hr, view)
-        slices = (
-            [(seen, wanted)] if hr.ndim == 4 else zip(seen.unbind(2), wanted.unbind(2), strict=True)
-        )
-        per_slice = torch.stack([self.distance(*pair) for pair in slices])
-        distance = per_slice.view(len(per_slice), -1, len(hr)).mean(dim=(0, 1))
-        return (
-            distance if view.valid is None else distance / view.valid.flatten(1).float().mean(dim=1)
-        )
+        seen, wanted = self._slices(sr, context), self._slices(hr, context)
+        distances = [self.distance(a, b) for a, b in zip(seen, wanted, strict=True)]
+        # (slices, lists of bands, images of the batch)
+        distance = torch.stack(distances).view(len(distances), -1, len(hr)).mean(dim=(0, 1))
+        if context.valid is not None:
+            distance = distance / context.valid.flatten(1).float().mean(dim=1)
+        return distance
 
-    def _shown(self, image: Tensor, view: View) -> Tensor:
-        low = 0.0 if self.low is None else self.low
-        high = view.data_range if self.high is None else self.high
-        if not low < high:
-            raise Mistake(
-                f"the value range is {low} to {high}; set the metric's low below its high."
-            )
-        image = 2 * (image - low) / (high - low) - 1
-        return self.bands(
-            image if view.valid is None else torch.where(view.valid, image, 0.0)
-        ).float()
+    def _slices(self, image: Tensor, context: ScoringContext) -> tuple[Tensor, ...]:
+        """The network's input, ``(lists·B, 3, H, W)``, one for each slice of a volume."""
+        unit = to_unit_range(image, low=self.low, high=self.high, data_range=context.data_range)
+        shown = self.bands(without_hidden(2 * unit - 1, context.valid)).float()
+        if shown.ndim == 4:
+            return (shown,)
+        return shown.unbind(2)

@@ -6,29 +6,30 @@ import torch
 from torch import Tensor
 
 from srlab.metrics.masked import band_means
-from srlab.metrics.protocol import View
+from srlab.metrics.protocol import ScoringContext
 from srlab.mistakes import Mistake
 
 
 class PSNR:
-    """Peak signal-to-noise ratio in dB: ``10 log10(data_range² / MSE)``, the mean over all channels at once.
+    """Peak signal-to-noise ratio in dB: ``10 log10(data_range² / MSE)``.
 
-    Images ``(B, C, *S)`` to ``(B,)``; infinite where SR equals HR.
+    Images ``(B, C, *S)`` to ``(B,)``, with the MSE over all channels at once. It is infinite where
+    SR equals HR.
     """
 
     higher_is_better = True
 
-    def __call__(self, sr: Tensor, hr: Tensor, view: View) -> Tensor:
+    def __call__(self, sr: Tensor, hr: Tensor, context: ScoringContext) -> Tensor:
         """Compare each image of a batch over its valid pixels."""
-        mse = band_means((sr - hr).square(), view.valid).mean(dim=1)
-        return 10 * torch.log10(view.data_range**2 / mse)
+        mse = band_means((sr - hr).square(), context.valid).mean(dim=1)
+        return 10 * torch.log10(context.data_range**2 / mse)
 
 
 class MAE:
     """Mean absolute error, in physical units.
 
-    Images ``(B, C, *S)`` to ``(B,)``. With `per_band` a dictionary of the same under "" and of each channel's own
-    error under the channel's name.
+    Images ``(B, C, *S)`` to ``(B,)``. With `per_band` it is a dictionary: the mean under "", and
+    each channel's own error under the channel's name.
     """
 
     higher_is_better = False
@@ -36,18 +37,22 @@ class MAE:
     def __init__(self, *, per_band: bool = False) -> None:
         self.per_band = per_band
 
-    def __call__(self, sr: Tensor, hr: Tensor, view: View) -> Tensor | dict[str, Tensor]:
+    def __call__(
+        self, sr: Tensor, hr: Tensor, context: ScoringContext
+    ) -> Tensor | dict[str, Tensor]:
         """Compare each image of a batch over its valid pixels."""
-        errors = band_means((sr - hr).abs(), view.valid)
+        errors = band_means((sr - hr).abs(), context.valid)
         mean = errors.mean(dim=1)
-        return {"": mean} | _by_name(errors, view) if self.per_band else mean
+        if self.per_band:
+            return {"": mean} | _by_name(errors, context.channel_names)
+        return mean
 
 
 class RMSE:
-    """Root of the mean squared error, in physical units; the mean is over all channels at once.
+    """Root of the mean squared error over all channels at once, in physical units.
 
-    Images ``(B, C, *S)`` to ``(B,)``. With `per_band` a dictionary of the same under "" and of each channel's own
-    error under the channel's name.
+    Images ``(B, C, *S)`` to ``(B,)``. With `per_band` it is a dictionary: the same under "", and
+    each channel's own error under the channel's name.
     """
 
     higher_is_better = False
@@ -55,18 +60,22 @@ class RMSE:
     def __init__(self, *, per_band: bool = False) -> None:
         self.per_band = per_band
 
-    def __call__(self, sr: Tensor, hr: Tensor, view: View) -> Tensor | dict[str, Tensor]:
+    def __call__(
+        self, sr: Tensor, hr: Tensor, context: ScoringContext
+    ) -> Tensor | dict[str, Tensor]:
         """Compare each image of a batch over its valid pixels."""
-        errors = band_means((sr - hr).square(), view.valid)
-        mean = errors.mean(dim=1).sqrt()
-        return {"": mean} | _by_name(errors.sqrt(), view) if self.per_band else mean
+        errors = band_means((sr - hr).square(), context.valid)
+        root = errors.mean(dim=1).sqrt()
+        if self.per_band:
+            return {"": root} | _by_name(errors.sqrt(), context.channel_names)
+        return root
 
 
-def _by_name(errors: Tensor, view: View) -> dict[str, Tensor]:
+def _by_name(errors: Tensor, names: tuple[str, ...]) -> dict[str, Tensor]:
     channels = errors.shape[1]
-    if len(view.channels) != channels or len(set(view.channels)) != channels:
+    if len(names) != channels or len(set(names)) != channels:
         raise Mistake(
-            f"errors per band need a name of its own for each of the {channels} channels; got {view.channels}. "
-            "Set per_band=false, or name the bands in the data."
+            f"errors per band need a name of its own for each of the {channels} channels; got "
+            f"{names}. Set per_band=false, or name the bands in the data."
         )
-    return dict(zip(view.channels, errors.unbind(dim=1), strict=True))
+    return dict(zip(names, errors.unbind(dim=1), strict=True))

@@ -1,4 +1,4 @@
-"""What every metric offers, and what it may want to know."""
+"""The contract of a metric, and the circumstances in which it compares two images."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class View:
-    """The circumstances of one comparison, in physical units."""
+class ScoringContext:
+    """The circumstances of one comparison of SR with HR, in physical units."""
 
     lr: Tensor
     """``(B, C, *S)``."""
@@ -25,11 +25,11 @@ class View:
     data_range: float
     """The span of values that counts as the full scale: 255 for 8-bit photographs."""
 
-    channels: tuple[str, ...]
+    channel_names: tuple[str, ...]
     """The names of HR's channels."""
 
     pixel_size: tuple[float, ...] | None
-    """The size of an HR pixel along each axis, in metres, millimetres or whatever the modality measures in."""
+    """The size of an HR pixel along each axis, in metres, millimetres or the modality's unit."""
 
     degrade: Callable[[Tensor], Tensor]
     """HR to LR."""
@@ -40,8 +40,11 @@ class Metric(Protocol):
 
     higher_is_better: bool
 
-    def __call__(self, sr: Tensor, hr: Tensor, view: View) -> Tensor | dict[str, Tensor]:
+    def __call__(
+        self, sr: Tensor, hr: Tensor, context: ScoringContext
+    ) -> Tensor | dict[str, Tensor]:
         """Compare SR with HR, both ``(B, C, *S)``: a value for each image, ``(B,)``.
 
-        Several values an image are a dictionary of such tensors; an image with nothing to compare is NaN.
+        Several values for an image are a dictionary of such tensors. An image with nothing to
+        compare is NaN.
         """

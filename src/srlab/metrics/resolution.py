@@ -1,4 +1,4 @@
-"""The resolution that an image truly has, whatever its number of pixels: Fourier ring and shell correlation."""
+"""The true resolution of an image, whatever its number of pixels: Fourier ring correlation."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from srlab.metrics.protocol import View
+from srlab.metrics.protocol import ScoringContext
 from srlab.mistakes import Mistake
+from srlab.nn.masks import without_hidden
 
 _SMALLEST = 8
 """Fewer pixels along an axis leave less than four rings."""
 
 _ROUNDING = 1e-5
-"""Relative to the largest value, a span below this is that of one value, resampled in float32."""
+"""A span below this share of the largest value is that of one value, resampled in float32."""
 
 Threshold = float | Literal["half_bit"]
 
@@ -27,7 +28,10 @@ class RingCurve:
     """The correlation of two images, ring by ring."""
 
     frequency: Tensor
-    """Middles of the rings ``(R,)``, rising from above zero to Nyquist, in cycles per pixel or per unit of the size."""
+    """Middles of the rings ``(R,)``, rising from above zero to Nyquist.
+
+    In cycles per pixel, or per unit of the pixel size.
+    """
 
     correlation: Tensor
     """``(B, R)``, from -1 to 1; NaN for an image with nothing to compare."""
@@ -37,21 +41,22 @@ class RingCurve:
 
 
 def apodised(image: Tensor, *, visible: Tensor | None = None, taper: float = 1.0) -> Tensor:
-    """Subtract each channel's mean over visible pixels, and fade it out towards the borders; ``(B, C, *S)``.
+    """Subtract each channel's mean over visible pixels, and fade it out towards the borders.
 
-    Hidden pixels get that mean, which is zero afterwards. `taper` is the faded share of an axis (Tukey 1967): 1 is
-    Hann's window, 0 none.
+    ``(B, C, *S)`` to the same. Hidden pixels get the mean, which is zero afterwards. `taper` is the
+    faded share of an axis (Tukey 1967): 1 is Hann's window, 0 none.
     """
     if not 0 <= taper <= 1:
         raise Mistake(f"taper is {taper}; give a share from 0 (no window) to 1 (Hann's).")
-    image = image if image.dtype == torch.float64 else image.float()
+    if image.dtype != torch.float64:
+        image = image.float()
     axes = tuple(range(2, image.ndim))
     if visible is None:
         image = image - image.mean(axes, keepdim=True)
     else:
         count = visible.sum(axes, keepdim=True).clamp(min=1)
-        mean = torch.where(visible, image, 0.0).sum(axes, keepdim=True) / count
-        image = torch.where(visible, image - mean, 0.0)
+        mean = without_hidden(image, visible).sum(axes, keepdim=True) / count
+        image = without_hidden(image - mean, visible)
     for axis in axes:
         shape = [1] * image.ndim
         shape[axis] = image.shape[axis]
@@ -60,7 +65,7 @@ def apodised(image: Tensor, *, visible: Tensor | None = None, taper: float = 1.0
 
 
 def _tukey(size: int, taper: float) -> Tensor:
-    """Sampled at the middles of the pixels, so that none is zero."""
+    """Tukey's window, sampled at the middles of the pixels, so that none is zero."""
     from_border = (torch.arange(size, dtype=torch.float64) + 0.5) / size
     from_border = torch.minimum(from_border, 1 - from_border)
     if taper == 0:
@@ -76,34 +81,35 @@ def fourier_ring_correlation(
     taper: float = 1.0,
     pixel_size: Sequence[float] | None = None,
 ) -> RingCurve:
-    """Correlate two images over rings of equal frequency, or over shells in 3D, the mean over channels.
+    """Correlate two images over rings of equal frequency, or over shells in 3D.
 
-    ``Re Σ F G* / sqrt(Σ|F|² Σ|G|²)`` over each ring (Saxton & Baumeister 1982; Harauz & van Heel 1986 for shells).
-    Both are ``(B, C, *S)`` of at least 8 pixels a side; `visible` is ``(B, 1, *S)``, see `apodised`. A ring is as wide
-    as the frequencies lie apart along the shortest side. With `pixel_size` they are in cycles per its unit, up to
-    Nyquist of the finest axis: beyond a coarser axis' Nyquist a ring holds those coefficients that exist. A channel
-    that is constant in HR is left out.
+    Over each ring it is ``Re Σ F G* / sqrt(Σ|F|² Σ|G|²)`` (Saxton & Baumeister 1982; for shells
+    Harauz & van Heel 1986). Channels are averaged; one that is constant in HR is left out.
+
+    Both images are ``(B, C, *S)`` of at least 8 pixels a side. `visible` is ``(B, 1, *S)``; see
+    `apodised` for it and for `taper`.
+
+    A ring is as wide as the frequencies lie apart along the shortest side. With `pixel_size`
+    frequencies are in cycles per its unit, up to Nyquist of the finest axis. Beyond a coarser axis'
+    Nyquist a ring holds those coefficients that exist.
     """
     size = tuple(sr.shape[2:])
     if min(size) < _SMALLEST:
         raise Mistake(
-            f"ring correlation needs at least {_SMALLEST} pixels along each axis; got {size}. Compare larger images."
+            f"ring correlation needs at least {_SMALLEST} pixels along each axis; got {size}. "
+            "Compare larger images."
         )
     rings, width, last = _rings(size, tuple(pixel_size or (1.0,) * len(size)))
     rings = rings.to(sr.device)
-    axes = tuple(range(2, sr.ndim))
-    f, g = (
-        torch.fft.fftn(apodised(image, visible=visible, taper=taper), dim=axes).flatten(2)
-        for image in (sr, hr)
-    )
-    shared, sr_power, hr_power = (
-        torch.zeros(*f.shape[:2], last + 2, dtype=values.dtype, device=f.device).index_add_(
-            2, rings, values
-        )
-        for values in ((f * g.conj()).real, f.abs().square(), g.abs().square())
-    )
-    # two roots: the product of two powers of 0-10000 images may overflow float32
-    norm = sr_power.sqrt() * hr_power.sqrt()
+    f, g = (_spectrum(image, visible, taper) for image in (sr, hr))
+
+    def ring_sums(values: Tensor) -> Tensor:
+        empty = torch.zeros(*f.shape[:2], last + 2, dtype=values.dtype, device=f.device)
+        return empty.index_add_(2, rings, values)
+
+    shared = ring_sums((f * g.conj()).real)
+    # Two roots: the product of the powers of two 0–10000 images may overflow float32.
+    norm = ring_sums(f.abs().square()).sqrt() * ring_sums(g.abs().square()).sqrt()
     correlation = torch.where(norm > 0, shared / norm.clamp(min=torch.finfo(norm.dtype).tiny), 0.0)
     correlation = torch.where(structured(hr, visible)[..., None], correlation, torch.nan).nanmean(1)
     count = torch.bincount(rings, minlength=last + 2)
@@ -111,59 +117,79 @@ def fourier_ring_correlation(
     return RingCurve(frequency, correlation[:, 1:-1], count[1:-1])
 
 
+def _spectrum(image: Tensor, visible: Tensor | None, taper: float) -> Tensor:
+    """Fourier coefficients ``(B, C, frequencies)`` of a faded image."""
+    image = apodised(image, visible=visible, taper=taper)
+    spectrum: Tensor = torch.fft.fftn(image, dim=tuple(range(2, image.ndim)))
+    return spectrum.flatten(2)
+
+
 def _rings(size: tuple[int, ...], pixel_size: tuple[float, ...]) -> tuple[Tensor, float, int]:
-    """The ring of each Fourier coefficient, flat, those beyond the last in one more; a ring's width; the last ring."""
+    """The ring of each Fourier coefficient, flat; a ring's width; the number of the last ring.
+
+    Coefficients beyond the last ring share one more.
+    """
     if len(pixel_size) != len(size) or min(pixel_size) <= 0:
         raise Mistake(
             f"pixel_size is {pixel_size} for {len(size)} axes; give a positive size for each axis."
         )
-    steps = [
-        torch.fft.fftfreq(n, d, dtype=torch.float64) for n, d in zip(size, pixel_size, strict=True)
-    ]
-    radius = torch.stack(torch.meshgrid(*steps, indexing="ij")).square().sum(0).sqrt().flatten()
     width = max(1 / (n * d) for n, d in zip(size, pixel_size, strict=True))
-    # the ring that reaches Nyquist by its middle is the last
+    # The last ring is that which reaches Nyquist by its middle.
     last = math.floor(0.5 / min(pixel_size) / width * (1 + 1e-9))
-    return (radius / width).round().long().clamp(max=last + 1), width, last
+    ring = (radii(size, pixel_size) / width).round().long()
+    return ring.clamp(max=last + 1), width, last
+
+
+def radii(size: Sequence[int], pixel_size: Sequence[float] | None = None) -> Tensor:
+    """Length of the frequency of each Fourier coefficient, flat, in cycles per unit of a pixel."""
+    sizes = zip(size, pixel_size or (1.0,) * len(size), strict=True)
+    steps = [torch.fft.fftfreq(n, d, dtype=torch.float64) for n, d in sizes]
+    return torch.stack(torch.meshgrid(*steps, indexing="ij")).square().sum(0).sqrt().flatten()
 
 
 def structured(image: Tensor, visible: Tensor | None = None) -> Tensor:
-    """Whether a channel of ``(B, C, *S)`` holds more than one value, rounding errors apart, ``(B, C)``."""
-    low, high = (
-        (image, image)
-        if visible is None
-        else (torch.where(visible, image, end) for end in (torch.inf, -torch.inf))
-    )
+    """Whether a channel of ``(B, C, *S)`` holds more than one value, rounding apart: ``(B, C)``."""
+    low = high = image
+    if visible is not None:
+        low = torch.where(visible, image, torch.inf)
+        high = torch.where(visible, image, -torch.inf)
     low, high = low.flatten(2).amin(2), high.flatten(2).amax(2)
     return high - low > _ROUNDING * torch.maximum(high.abs(), low.abs())
 
 
 def cutoff(curve: RingCurve, threshold: Threshold) -> Tensor:
-    """The frequency at which the correlation first falls below the threshold, ``(B,)``, in the curve's unit.
+    """The frequency at which the correlation first falls below the threshold, ``(B,)``.
 
-    Linear between rings, from a correlation of 1 at frequency zero; the last ring's where it never falls.
-    ``"half_bit"`` is half a bit of information a coefficient (van Heel & Schatz 2005, eq. 17), with the ring's
-    coefficients all counted as independent.
+    It is in the curve's unit, and linear between rings from a correlation of 1 at frequency zero.
+    Where the correlation never falls it is the last ring's.
+
+    ``"half_bit"`` is half a bit of information a coefficient (van Heel & Schatz 2005, eq. 17), with
+    the ring's coefficients all counted as independent.
     """
-    limit = (
-        torch.full_like(curve.frequency, threshold)
-        if threshold != "half_bit"
-        else half_bit(curve.count)
-    )
+    limit = half_bit(curve.count)
+    if threshold != "half_bit":
+        limit = torch.full_like(curve.frequency, threshold)
     above = curve.correlation - limit.to(curve.correlation)
     above = torch.cat([(1 - limit[:1]).to(above).expand(len(above), 1), above], dim=1)
     frequency = torch.cat([torch.zeros_like(curve.frequency[:1]), curve.frequency])
-    below = above < 0
-    after = torch.where(below.any(1), below.int().argmax(1), above.shape[1] - 1).clamp(min=1)[
-        :, None
-    ]
+    return first_below_zero(above, frequency)
+
+
+def first_below_zero(values: Tensor, frequency: Tensor) -> Tensor:
+    """The frequency ``(F,)`` at which the values ``(N, F)`` first fall below zero: ``(N,)``.
+
+    It is linear between frequencies, the last one where the values never fall, and NaN where one
+    of the values is.
+    """
+    below = values < 0
+    after = torch.where(below.any(1), below.int().argmax(1), values.shape[1] - 1)
+    after = after.clamp(min=1)[:, None]
     before = after - 1
-    start, end = above.gather(1, before), above.gather(1, after)
-    share = torch.where(
-        end < 0, start / (start - end).clamp(min=torch.finfo(start.dtype).tiny), 1.0
-    )
+    start, end = values.gather(1, before), values.gather(1, after)
+    drop = (start - end).clamp(min=torch.finfo(start.dtype).tiny)
+    share = torch.where(end < 0, start / drop, 1.0)
     found = (frequency[before] + share * (frequency[after] - frequency[before]))[:, 0]
-    return torch.where(curve.correlation.isnan().any(1), torch.nan, found)
+    return torch.where(values.isnan().any(1), torch.nan, found)
 
 
 def half_bit(count: Tensor) -> Tensor:
@@ -173,38 +199,41 @@ def half_bit(count: Tensor) -> Tensor:
 
 
 class FourierRingCorrelation:
-    """The finest detail that SR shares with HR, as the period at which their Fourier ring correlation is lost.
+    """The period of the finest detail that SR shares with HR (Saxton & Baumeister 1982).
 
-    Saxton & Baumeister (1982), thresholds of van Heel & Schatz (2005): ``pixels``, in HR pixels of the finest axis,
-    is 2 where all is right up to Nyquist and grows where detail is absent, wrong or drowned in noise. Contrast does
-    not count: a blur that no noise follows costs nothing, which `SlantedEdge` sees. ``physical``, in the unit of the
-    pixel size, is there when that is known, and then frequencies are physical, so that voxels may be longer one way.
-    `threshold` is 0.143 = 1/7 (the custom), ``"half_bit"``, or another number; `taper` is the share of each axis that
-    is faded out towards the borders (1 is Hann's window). Hidden pixels count as the mean of the visible ones. NaN
-    where HR shows nothing or one value only; where nothing agrees the period exceeds the image.
+    It is the period at which their Fourier ring correlation is lost. ``pixels`` is in HR pixels of
+    the finest axis. It is 2 where all is right up to Nyquist, and more where detail is absent,
+    wrong or drowned in noise. ``physical`` is in the unit of the pixel size, if that is known. Then
+    frequencies are physical, too, so that voxels may be longer one way.
+
+    Contrast does not count: a blur without noise after it costs nothing. `SlantedEdge` sees that.
+
+    `threshold` is 0.143 = 1/7 (the custom), ``"half_bit"`` (van Heel & Schatz 2005), or another
+    number. `taper` is the share of each axis that is faded out towards the borders; 1 is Hann's
+    window.
+
+    Hidden pixels count as the mean of the visible ones. NaN where HR shows nothing or one value
+    only. Where nothing agrees the period exceeds the image.
     """
 
     higher_is_better = False
 
     def __init__(self, *, threshold: Threshold = 0.143, taper: float = 1.0) -> None:
-        if threshold != "half_bit" and not (
-            isinstance(threshold, int | float) and 0 < threshold < 1
-        ):
+        number = isinstance(threshold, int | float) and 0 < threshold < 1
+        if not (number or threshold == "half_bit"):
             raise Mistake(
                 f"threshold is {threshold!r}; give a correlation between 0 and 1, or half_bit."
             )
         self.threshold = threshold
         self.taper = taper
 
-    def __call__(self, sr: Tensor, hr: Tensor, view: View) -> dict[str, Tensor]:
-        """Compare SR with HR, both ``(B, C, *S)``: periods ``pixels`` and perhaps ``physical``, each ``(B,)``."""
-        size = view.pixel_size
+    def __call__(self, sr: Tensor, hr: Tensor, context: ScoringContext) -> dict[str, Tensor]:
+        """Compare SR with HR, both ``(B, C, *S)``: the periods, each ``(B,)``."""
+        size = context.pixel_size
         curve = fourier_ring_correlation(
-            sr, hr, visible=view.valid, taper=self.taper, pixel_size=size
+            sr, hr, visible=context.valid, taper=self.taper, pixel_size=size
         )
         period = 1 / cutoff(curve, self.threshold)
-        return (
-            {"pixels": period}
-            if size is None
-            else {"pixels": period / min(size), "physical": period}
-        )
+        if size is None:
+            return {"pixels": period}
+        return {"pixels": period / min(size), "physical": period}

@@ -9,17 +9,22 @@ from torch import Tensor
 
 from srlab.axes import per_axis
 from srlab.metrics.masked import band_means
-from srlab.metrics.protocol import View
+from srlab.metrics.precision import in_double
+from srlab.metrics.protocol import ScoringContext
 from srlab.mistakes import Mistake
-from srlab.nn.similarity import ms_ssim_product, ssim_map
+from srlab.nn.masks import without_hidden
+from srlab.nn.similarity import check_levels, ms_ssim_maps, ms_ssim_product, ssim_map
 
 
 class SSIM:
     """Structural similarity, with a Gaussian window of sigma 1.5 (Wang et al. 2004, eq. 13).
 
-    Images ``(B, C, *S)`` to ``(B,)``, the mean over channels and over the windows that lie inside the image and hold
-    no hidden pixel, as in the authors' code; an image without such a window is NaN. `window` is the odd side in
-    pixels, one for all axes or one for each: ``[1, 11, 11]`` looks at each frame of a video by itself.
+    Images ``(B, C, *S)`` to ``(B,)``: the mean over channels and over the windows that lie inside
+    the image, as in the authors' code. Windows with a hidden pixel are left out. An image without
+    any window is NaN.
+
+    `window` is the odd side in pixels, one for all axes or one for each. ``[1, 11, 11]`` looks at
+    each frame of a video by itself.
     """
 
     higher_is_better = True
@@ -27,56 +32,52 @@ class SSIM:
     def __init__(self, *, window: int | Sequence[int] = 11) -> None:
         self.window = window
 
-    def __call__(self, sr: Tensor, hr: Tensor, view: View) -> Tensor:
+    def __call__(self, sr: Tensor, hr: Tensor, context: ScoringContext) -> Tensor:
         """Compare each image of a batch over its whole windows."""
-        sr, hr = (_hidden_zeroed(image, view.valid) for image in (sr, hr))
-        similarity, _ = ssim_map(sr, hr, data_range=view.data_range, window=self.window)
-        return band_means(similarity, _whole_windows(view.valid, hr.shape, similarity.shape)).mean(
-            dim=1
-        )
+        sr, hr = without_hidden(sr, context.valid), without_hidden(hr, context.valid)
+        similarity, _ = ssim_map(sr, hr, data_range=context.data_range, window=self.window)
+        return _window_mean(similarity, context.valid).mean(dim=1)
 
 
 class MSSSIM:
-    """Multi-scale structural similarity (Wang et al. 2003, eq. 7), the product taken channel by channel.
+    """Multi-scale structural similarity (Wang et al. 2003, eq. 7), each channel by itself.
 
-    Images ``(B, C, *S)`` to ``(B,)``, the mean over channels; windows as in `SSIM`. Each level halves the image by
-    averages of two pixels along every axis but those where the window's side is 1; a halved pixel is valid if all
-    that made it are. With fewer `levels` than five the first weights are used, scaled to a sum of one. A level whose
-    mean is negative counts as zero, since its root is not real.
+    Images ``(B, C, *S)`` to ``(B,)``, the mean over channels; windows are as in `SSIM`. Each level
+    halves the image by averages of two pixels, along every axis whose window is larger than 1. A
+    halved pixel is valid if all that made it are.
+
+    With fewer than five `levels` the weights of the finest are used, scaled to a sum of one. A
+    level with a negative mean counts as zero, since its root is not real.
     """
 
     higher_is_better = True
 
     def __init__(self, *, levels: int = 5, window: int | Sequence[int] = 11) -> None:
-        if not 1 <= levels <= 5:
-            raise Mistake(f"levels is {levels}; MS-SSIM has weights for 1 to 5.")
+        check_levels(levels)
         self.levels, self.window = levels, window
 
-    def __call__(self, sr: Tensor, hr: Tensor, view: View) -> Tensor:
+    def __call__(self, sr: Tensor, hr: Tensor, context: ScoringContext) -> Tensor:
         """Compare each image of a batch over its whole windows."""
         sides = per_axis(self.window, hr.ndim - 2)
-        least = [side * 2 ** (self.levels - 1) if side > 1 else 1 for side in sides]
-        _check_size(
-            f"MS-SSIM of {self.levels} levels", hr, least, "set fewer levels or a smaller window"
-        )
-        halved = [axis for axis, side in enumerate(sides, start=2) if side > 1]
-        valid, factors = view.valid, []
-        sr, hr = (_hidden_zeroed(image, valid) for image in (sr, hr))
-        for level in range(1, self.levels + 1):
-            similarity, structure = ssim_map(sr, hr, data_range=view.data_range, window=sides)
-            compared = similarity if level == self.levels else structure
-            factors.append(band_means(compared, _whole_windows(valid, hr.shape, compared.shape)))
-            sr, hr = (_halve(image, halved) for image in (sr, hr))
-            valid = None if valid is None else _halve(valid, halved)
+        valid = context.valid
+        sr, hr = without_hidden(sr, valid), without_hidden(hr, valid)
+        maps = ms_ssim_maps(sr, hr, data_range=context.data_range, levels=self.levels, window=sides)
+        factors = []
+        for level in maps:
+            factors.append(_window_mean(level, valid))
+            valid = _halved(valid, sides)
         return ms_ssim_product(torch.stack(factors, dim=2).clamp(min=0)).mean(dim=1)
 
 
 class UQI:
-    """Universal image quality index, the Q index of pansharpening (Wang & Bovik 2002, eq. 2).
+    """Universal image quality index, or Q index of pansharpening (Wang & Bovik 2002, eq. 2).
 
-    Images ``(B, C, *S)`` to ``(B,)``, the mean over channels and over all square windows of the side `window` (one
-    for all axes or one for each) that lie inside the image and hold no hidden pixel; an image without one is NaN.
-    It has no constants, and so no data range. A factor that is 0/0, where both images are flat or zero, counts as one.
+    Images ``(B, C, *S)`` to ``(B,)``: the mean over channels and over all windows that lie inside
+    the image and hold no hidden pixel. An image without any is NaN. `window` is the side in pixels,
+    one for all axes or one for each.
+
+    It has no constants, and so no data range. A factor that is 0/0 counts as one: there both images
+    are flat or zero.
     """
 
     higher_is_better = True
@@ -84,29 +85,30 @@ class UQI:
     def __init__(self, *, window: int | Sequence[int] = 8) -> None:
         self.window = window
 
-    def __call__(self, sr: Tensor, hr: Tensor, view: View) -> Tensor:
+    def __call__(self, sr: Tensor, hr: Tensor, context: ScoringContext) -> Tensor:
         """Compare each image of a batch over its whole windows."""
-        sides = per_axis(self.window, hr.ndim - 2)
-        _check_size("UQI", hr, sides, "set a smaller window")
-        # a variance is a small difference of large squares, and no constant hides its rounding here
-        first, second = (
-            image if image.device.type == "mps" else image.double() for image in (sr, hr)
-        )
+        size = tuple(hr.shape[2:])
+        sides = per_axis(self.window, len(size))
+        if any(pixels < side for pixels, side in zip(size, sides, strict=True)):
+            raise Mistake(
+                f"UQI needs images of at least {sides} pixels; got {size}: set a smaller window."
+            )
+        # A variance is a small difference of large squares; no constant hides its rounding here.
+        first, second = in_double(sr), in_double(hr)
         images = torch.cat([first + second, first - second], dim=1)
         mean, square = _window_means(images, sides), _window_means(images.square(), sides)
         variance = (square - mean.square()).clamp(min=0)
-        # what is left of a flat window's variance is rounding
+        # In a flat window rounding alone is left of the variance.
         variance = torch.where(variance <= 1e-12 * square, 0.0, variance)
         quality = _agreement(mean.square()) * _agreement(variance)
-        return (
-            band_means(quality, _whole_windows(view.valid, hr.shape, quality.shape))
-            .mean(dim=1)
-            .to(hr.dtype)
-        )
+        return _window_mean(quality, context.valid).mean(dim=1).to(hr.dtype)
 
 
 def _agreement(of_sum_and_difference: Tensor) -> Tensor:
-    """2xy / (x² + y²) from (x + y)² and (x - y)², along the channels; 2 cov / (var x + var y) from their variances."""
+    """``2xy / (x² + y²)`` from ``(x + y)²`` and ``(x - y)²``, stacked along the channels.
+
+    From the variances of sum and difference it is ``2 cov / (var x + var y)``.
+    """
     plus, minus = of_sum_and_difference.chunk(2, dim=1)
     return torch.where(plus + minus == 0, 1.0, (plus - minus) / (plus + minus))
 
@@ -118,32 +120,19 @@ def _window_means(image: Tensor, sides: Sequence[int]) -> Tensor:
     return image
 
 
-def _whole_windows(
-    valid: Tensor | None, size: Sequence[int], windows: Sequence[int]
-) -> Tensor | None:
-    """Which windows hold valid pixels alone, of images and maps of these sizes."""
-    if valid is None:
-        return None
-    for axis in range(2, len(size)):
-        valid = valid.unfold(axis, size[axis] - windows[axis] + 1, 1).all(dim=-1)
+def _window_mean(values: Tensor, valid: Tensor | None) -> Tensor:
+    """Average ``(B, C, *windows)`` over the windows that hold valid pixels alone: ``(B, C)``."""
+    if valid is not None:
+        for axis in range(2, valid.ndim):
+            side = valid.shape[axis] - values.shape[axis] + 1
+            valid = valid.unfold(axis, side, 1).all(dim=-1)
+    return band_means(values, valid)
+
+
+def _halved(valid: Tensor | None, sides: Sequence[int]) -> Tensor | None:
+    """Pairs of valid pixels along axes with a window above 1; an odd last pixel is dropped."""
+    if valid is not None:
+        for axis, side in enumerate(sides, start=2):
+            if side > 1:
+                valid = valid.unfold(axis, 2, 2).all(dim=-1)
     return valid
-
-
-def _halve(image: Tensor, axes: Sequence[int]) -> Tensor:
-    """Average pairs of pixels along the axes, or tell which pairs are valid; an odd last pixel is dropped."""
-    for axis in axes:
-        first, second = image.unfold(axis, 2, 2).unbind(dim=-1)
-        image = first & second if image.dtype == torch.bool else (first + second) / 2
-    return image
-
-
-def _hidden_zeroed(image: Tensor, valid: Tensor | None) -> Tensor:
-    return image if valid is None else torch.where(valid, image, 0.0)
-
-
-def _check_size(name: str, image: Tensor, least: Sequence[int], remedy: str) -> None:
-    size = tuple(image.shape[2:])
-    if any(pixels < needed for pixels, needed in zip(size, least, strict=True)):
-        raise Mistake(
-            f"{name} needs images of at least {tuple(least)} pixels; got {size}: {remedy}."
-        )

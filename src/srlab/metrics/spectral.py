@@ -1,4 +1,4 @@
-"""Metrics of multispectral images: the shape of spectra, and the error relative to each band's level."""
+"""Metrics of multispectral images: angles of spectra, and errors relative to each band's level."""
 
 from __future__ import annotations
 
@@ -8,57 +8,65 @@ import torch
 from torch import Tensor
 
 from srlab.metrics.masked import band_means
-from srlab.metrics.protocol import View
+from srlab.metrics.precision import in_double
+from srlab.metrics.protocol import ScoringContext
 from srlab.mistakes import Mistake
+from srlab.nn.spectra import spectral_angle
 
 
 class SpectralAngle:
     """Mean angle between the spectra of SR and HR, in degrees (Kruse et al. 1993, eq. 2).
 
-    Images ``(B, C, *S)`` with ``C >= 2`` to ``(B,)``, 0 to 180; blind to a factor on a whole spectrum. Written with
-    the arc tangent (Kahan 2006), which keeps small angles that the arc cosine loses in float32. A pixel of HR
-    that is zero in all bands has no direction and is left out; one of SR alone counts as 90 degrees, its inner
-    product with HR being zero.
+    Images ``(B, C, *S)`` with ``C >= 2`` to ``(B,)``, from 0 to 180. A factor on a whole spectrum
+    does not count.
+
+    A pixel of HR that is zero in all bands has no direction and is left out. A pixel of SR that is
+    zero in all bands counts as 90 degrees, since its inner product with HR is zero.
     """
 
     higher_is_better = False
 
-    def __call__(self, sr: Tensor, hr: Tensor, view: View) -> Tensor:
+    def __call__(self, sr: Tensor, hr: Tensor, context: ScoringContext) -> Tensor:
         """Compare each image of a batch over its valid pixels."""
-        if hr.shape[1] < 2:
-            raise Mistake(
-                "a spectral angle needs two channels or more; got 1. Leave this metric out."
-            )
-        u, v = _unit(sr), _unit(hr)
-        angle = 2 * torch.atan2(
-            (u - v).norm(dim=1, keepdim=True), (u + v).norm(dim=1, keepdim=True)
+        angle = degrees_between(sr, hr)
+        angle = torch.where((sr == 0).all(dim=1, keepdim=True), 90.0, angle)
+        shown = (hr != 0).any(dim=1, keepdim=True)
+        if context.valid is not None:
+            shown = shown & context.valid
+        return band_means(angle, shown).squeeze(1).to(hr.dtype)
+
+
+def degrees_between(first: Tensor, second: Tensor) -> Tensor:
+    """Angle between spectra ``(B, C, *S)`` in degrees, ``(B, 1, *S)``; zero where one is zero.
+
+    It is computed in float64, where neither tiny nor huge float32 values leave the range of their
+    squares. Fewer than two channels are a `Mistake`.
+    """
+    channels = first.shape[1]
+    if channels < 2:
+        raise Mistake(
+            f"a spectral angle needs two channels or more; got {channels}. Leave this metric out."
         )
-        directed = (hr != 0).any(dim=1, keepdim=True)
-        shown = directed if view.valid is None else directed & view.valid
-        return torch.rad2deg(band_means(angle, shown)).squeeze(1)
-
-
-def _unit(spectra: Tensor) -> Tensor:
-    largest = spectra.abs().amax(dim=1, keepdim=True)
-    # the largest entry first, so that neither tiny nor huge spectra leave the range of their squares
-    scaled = spectra / torch.where(largest == 0, 1.0, largest)
-    length = scaled.norm(dim=1, keepdim=True)
-    return scaled / torch.where(length == 0, 1.0, length)
+    return torch.rad2deg(spectral_angle(in_double(first), in_double(second)))
 
 
 class ERGAS:
-    """Relative dimensionless global error in synthesis: ``100 / scale · sqrt(mean_k (RMSE_k / mean_k)²)``.
+    """Relative dimensionless global error in synthesis (Wald 2002, *Data Fusion*).
 
-    Wald 2002, *Data Fusion*, whose h/l is the HR pixel's size over the LR pixel's: 1/4 at a scale of 4, and the
-    geometric mean over the axes where scales differ. Images ``(B, C, *S)`` to ``(B,)``, in units with a true zero
-    (reflectance, radiance, counts); an image is NaN if the mean of a band of HR is zero.
+    ``100 / scale · sqrt(mean_k (RMSE_k / mean_k)²)`` over the bands k. Wald's h/l is the size of
+    the HR pixel over that of the LR pixel: 1/4 at a scale of 4. Where axes have different scales it
+    is their geometric mean.
+
+    Images ``(B, C, *S)`` to ``(B,)``, in units with a true zero (reflectance, radiance, counts). An
+    image is NaN if the mean of a band of HR is zero.
     """
 
     higher_is_better = False
 
-    def __call__(self, sr: Tensor, hr: Tensor, view: View) -> Tensor:
+    def __call__(self, sr: Tensor, hr: Tensor, context: ScoringContext) -> Tensor:
         """Compare each image of a batch over its valid pixels."""
-        mse, level = band_means((sr - hr).square(), view.valid), band_means(hr, view.valid)
+        mse = band_means((sr - hr).square(), context.valid)
+        level = band_means(hr, context.valid)
         relative = torch.where(level == 0, torch.nan, mse / level.square())
-        ratio: float = math.prod(view.scale) ** (1 / len(view.scale))
+        ratio: float = math.prod(context.scale) ** (1 / len(context.scale))
         return 100 / ratio * relative.mean(dim=1).sqrt()

@@ -1,78 +1,108 @@
-"""Whether an input is what a model was trained for."""
+"""The check that an input is of the kind that a model was trained for."""
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 
-from srlab.io import Reader, Window
+from srlab.axes import Window
+from srlab.io import Axis, Reader
 from srlab.mistakes import Mistake
-from srlab.models.bundle import ModelCard
+from srlab.models.card import ModelCard, base_spacing
 
 PIXEL_SIZE_RATIO = 1.25
 """Pixels more than this factor coarser or finer than the training files' are another modality."""
 
 LARGEST_RATIO, SMALLEST_RATIO = 8.0, 1 / 100
-"""Values beyond these factors of the training files' are in another unit. A dark scene may well be of the same one, but
-none is much brighter than all that a model was trained on; reflectance × 10 000 is some 20 times 8-bit values."""
+"""Values beyond these factors of the training files' are in another unit.
+
+A dark scene may well be of the same unit, but none is much brighter than all training files.
+Reflectance × 10 000 is some 20 times 8-bit values.
+"""
+
+PROBE, STEPS = 64, 4
+"""The side of a probe in pixels, and the number of probes on each diagonal of a scene."""
 
 
 def refuse_stranger(card: ModelCard, reader: Reader) -> None:
-    """Raise a ``ValueError`` if the input has other axes or bands, pixels of another size or values of another unit."""
-    if len(reader.shape) != card.spatial_dims:
+    """Raise a `Mistake` if the input has other axes, bands, pixel sizes or units than the model's.
+
+    Where the normaliser measures each scene, the unit of the values is arbitrary and not compared.
+    """
+    description = reader.description
+    if len(description.axes) != card.spatial_dims:
         raise Mistake(
-            f"the input has {len(reader.shape)} spatial axes; the model takes {card.spatial_dims}."
+            f"the input has {len(description.axes)} spatial axes; the model takes "
+            f"{card.spatial_dims}."
         )
-    if len(reader.channels) != len(card.training_range):
+    names, wanted = description.names, card.input_names
+    if len(names) != len(wanted):
         raise Mistake(
-            f"the input has {len(reader.channels)} bands ({', '.join(reader.channels)}) and the model takes "
-            f"{len(card.training_range)} ({', '.join(card.channels)}); choose bands= to match."
+            f"the input has {len(names)} bands ({', '.join(names)}) and the model takes "
+            f"{len(wanted)} ({', '.join(wanted)}); choose bands= to match."
         )
-    _compare_pixel_size(card, reader)
-    _compare_range(card, reader)
+    _compare_pixels(card.axes, description.axes)
+    if card.scope != "scene":
+        _compare_range(card, reader)
 
 
-def _compare_pixel_size(card: ModelCard, reader: Reader) -> None:
-    size = reader.geometry.pixel_size
-    if size is None or card.pixel_size is None:
-        return
-    for got, wanted in zip(size, card.pixel_size, strict=True):
-        if not 1 / PIXEL_SIZE_RATIO <= got / wanted <= PIXEL_SIZE_RATIO:
+def _compare_pixels(wanted: tuple[Axis, ...], got: tuple[Axis, ...]) -> None:
+    """Compare spacings of one dimension, length or time, axis by axis."""
+    for ours, theirs in zip(map(base_spacing, wanted), map(base_spacing, got), strict=True):
+        if ours is None or theirs is None or ours[1] != theirs[1]:
+            continue
+        if not 1 / PIXEL_SIZE_RATIO <= theirs[0] / ours[0] <= PIXEL_SIZE_RATIO:
             raise Mistake(
-                f"the input's pixels are {_metres(size)} and the model was trained on {_metres(card.pixel_size)}; "
-                "choose a model for this resolution, or force=true if you know better."
+                f"the input's pixels are {_sizes(got)} and the model was trained on "
+                f"{_sizes(wanted)}; choose a model for this resolution, or force=true if you know "
+                "better."
             )
 
 
-def _metres(size: tuple[float, ...]) -> str:
-    return " × ".join(f"{metres:.4g}" for metres in size) + " m"
+def _sizes(axes: tuple[Axis, ...]) -> str:
+    """Write the spacings, such as ``10 × 20 m`` or ``0.04 s × ? × ?``."""
+    units = {axis.unit for axis in axes}
+    if len(units) > 1:
+        return " × ".join(_size(axis, axis.unit) for axis in axes)
+    return " × ".join(_size(axis) for axis in axes) + f" {units.pop()}"
+
+
+def _size(axis: Axis, unit: str | None = None) -> str:
+    if axis.spacing is None:
+        return "?"
+    return f"{axis.spacing:.4g} {unit or ''}".strip()
 
 
 def _compare_range(card: ModelCard, reader: Reader) -> None:
-    values = np.concatenate(
-        [reader.read(window).reshape(len(reader.channels), -1) for window in _probes(reader)], 1
-    )
-    for name, channel, (low, high) in zip(
-        reader.channels, values, card.training_range, strict=True
-    ):
-        channel = np.abs(channel[np.isfinite(channel)])
-        got = float(np.percentile(channel, 99.9)) if channel.size else 0.0
-        wanted = max(abs(low), abs(high))
+    names = reader.description.names
+    probes = [reader.read(window) for window in _probes(reader.description.shape)]
+    values = np.abs(np.concatenate([probe.reshape(len(names), -1) for probe in probes], axis=1))
+    for name, channel, limits in zip(names, values, card.training_range, strict=True):
+        channel = channel[np.isfinite(channel)]
+        if not channel.size:
+            continue
+        got, wanted = float(np.percentile(channel, 99.9)), max(map(abs, limits))
         if got > 0 and wanted > 0 and not SMALLEST_RATIO <= got / wanted <= LARGEST_RATIO:
             raise Mistake(
-                f"the values of band {name} reach {got:.4g} and the model was trained on values up to {wanted:.4g} "
-                f"({card.unit}); bring the input to that unit, or force=true if you know better."
+                f"the values of band {name} reach {got:.4g} and the model was trained on values up "
+                f"to {wanted:.4g} ({card.unit}); bring the input to that unit, or force=true if "
+                "you know better."
             )
 
 
-def _probes(reader: Reader, side: int = 64, per_axis: int = 4) -> list[Window]:
-    """Windows on the diagonals of the scene: enough to tell reflectance from counts, whatever the scene's size."""
-    windows = []
-    for step in range(per_axis):
-        for flipped in (False, True):
-            window = []
-            for axis, size in enumerate(reader.shape):
-                position = step if not (flipped and axis % 2) else per_axis - 1 - step
-                start = round(max(size - side, 0) * position / (per_axis - 1))
-                window.append(slice(start, min(start + side, size)))
-            windows.append(tuple(window))
-    return windows
+def _probes(shape: tuple[int, ...]) -> list[Window]:
+    """Return windows on the diagonals of a scene, enough to tell units apart at any size."""
+    return [_probe(shape, *place) for place in product(range(STEPS), (False, True))]
+
+
+def _probe(shape: tuple[int, ...], step: int, flipped: bool) -> Window:
+    """Return the window of one step along a diagonal; `flipped` turns every second axis round."""
+    window = []
+    for axis, size in enumerate(shape):
+        position = step
+        if flipped and axis % 2:
+            position = STEPS - 1 - step
+        start = round(max(size - PROBE, 0) * position / (STEPS - 1))
+        window.append(slice(start, min(start + PROBE, size)))
+    return tuple(window)

@@ -5,18 +5,21 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+_CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
+"""The memory layout for each number of axes of a kernel."""
+
 
 def accelerate(network: nn.Module, *, channels_last: bool, compiled: bool) -> None:
     """Lay a network's weights out with the channels last, and compile it; both in place.
 
-    With the channels last convolutions need no rearrangement on GPUs with tensor cores and on CPUs in bfloat16.
-    Compilation (``torch.compile``) takes a minute or so at the first step, and leaves the names of weights alone.
+    With the channels last, convolutions need no rearrangement on GPUs with tensor cores, nor on
+    CPUs in bfloat16. Compilation (``torch.compile``) takes about a minute at the first step. It
+    leaves the names of the weights alone.
     """
     if channels_last:
-        for module in network.modules():
-            for parameter in module.parameters(recurse=False):
-                if parameter.ndim in (4, 5):
-                    layout = torch.channels_last if parameter.ndim == 4 else torch.channels_last_3d
-                    parameter.data = parameter.data.contiguous(memory_format=layout)
+        for parameter in network.parameters():
+            if parameter.ndim in _CHANNELS_LAST:
+                layout = _CHANNELS_LAST[parameter.ndim]
+                parameter.data = parameter.data.contiguous(memory_format=layout)
     if compiled:
         network.compile()

@@ -9,10 +9,11 @@ from torch import Tensor, nn
 
 
 class PReLU(nn.PReLU):
-    """``max(0, x) + slope · min(0, x)`` with one learnt slope, or one a channel (He et al. 2015, eq. 1).
+    """``max(0, x) + slope · min(0, x)``, one learnt slope or one a channel (He et al. 2015, eq. 1).
 
-    Forward it is torch's. torch's backward pass is not vectorised on CPUs, where it took 8 % of a training step of
-    SRResNet in bfloat16; the one used there instead takes half of that, and in float32 three quarters.
+    The forward pass is torch's. The backward pass of torch is not vectorised on CPUs, where it took
+    8 % of a training step of SRResNet in bfloat16. The one used there instead takes half of that
+    time in bfloat16 and three quarters in float32.
     """
 
     def forward(self, features: Tensor) -> Tensor:
@@ -38,9 +39,8 @@ class _PReLU(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
         features, slopes = ctx.saved_tensors
         features = features.to(gradient.dtype)  # under autocast they may have been wider
-        above = torch.ops.aten.threshold_backward(
-            gradient, features, 0
-        )  # zero where the features are not positive
+        # this is zero where the features are not positive
+        above = torch.ops.aten.threshold_backward(gradient, features, 0)
         along_channels = slopes.to(gradient.dtype).view(-1, *[1] * (features.ndim - 2))
         each = features * (gradient - above)
         axes = [axis for axis in range(features.ndim) if axis != 1 or slopes.numel() == 1]

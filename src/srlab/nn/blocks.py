@@ -1,8 +1,6 @@
-"""Blocks that several networks share."""
+"""Blocks of layers, from which the generators' trunks are built."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -13,18 +11,12 @@ from srlab.nn.dims import adaptive_pool, batch_norm, conv
 
 
 class ResidualBlock(nn.Module):
-    """Convolution, batch norm, PReLU, convolution, batch norm, added to the input (Ledig et al. 2017, fig. 4)."""
+    """Layers in a row, whose output is scaled and added to their input (He et al. 2016, fig. 2)."""
 
-    def __init__(self, spatial_dims: int, channels: int, *, residual_scale: float) -> None:
+    def __init__(self, *layers: nn.Module, residual_scale: float = 1.0) -> None:
         super().__init__()
         self.residual_scale = residual_scale
-        self.body = nn.Sequential(
-            conv(spatial_dims, channels, channels, 3, bias=False),
-            batch_norm(spatial_dims, channels),
-            PReLU(),
-            conv(spatial_dims, channels, channels, 3, bias=False),
-            batch_norm(spatial_dims, channels),
-        )
+        self.body = nn.Sequential(*layers)
 
     def forward(self, features: Tensor) -> Tensor:
         """``(B, C, *S)`` to the same shape."""
@@ -32,26 +24,53 @@ class ResidualBlock(nn.Module):
         return result
 
 
-class PlainResidualBlock(nn.Module):
-    """Convolution, ReLU, convolution, scaled and added to the input (Lim et al. 2017, fig. 2c, sec. 3.3)."""
+def batch_norm_block(spatial_dims: int, channels: int, *, residual_scale: float) -> ResidualBlock:
+    """Build the residual block of SRGAN (Ledig et al. 2017, fig. 4)."""
+    return ResidualBlock(
+        conv(spatial_dims, channels, channels, 3, bias=False),
+        batch_norm(spatial_dims, channels),
+        PReLU(),
+        conv(spatial_dims, channels, channels, 3, bias=False),
+        batch_norm(spatial_dims, channels),
+        residual_scale=residual_scale,
+    )
 
-    def __init__(self, spatial_dims: int, channels: int, *, residual_scale: float) -> None:
-        super().__init__()
-        self.residual_scale = residual_scale
-        self.body = nn.Sequential(
+
+def plain_block(spatial_dims: int, channels: int, *, residual_scale: float) -> ResidualBlock:
+    """Build the residual block of EDSR, without normalisation (Lim et al. 2017, fig. 2c)."""
+    return ResidualBlock(
+        conv(spatial_dims, channels, channels, 3),
+        nn.ReLU(),
+        conv(spatial_dims, channels, channels, 3),
+        residual_scale=residual_scale,
+    )
+
+
+def channel_attention_group(
+    spatial_dims: int, channels: int, *, blocks: int, reduction: int, residual_scale: float
+) -> ResidualBlock:
+    """Build a residual group of RCAN: blocks and a convolution (Zhang et al. 2018, eq. 5).
+
+    Each block ends in channel attention (eq. 13-14); `residual_scale` is that of the blocks.
+    """
+    inner = (
+        ResidualBlock(
             conv(spatial_dims, channels, channels, 3),
             nn.ReLU(),
             conv(spatial_dims, channels, channels, 3),
+            ChannelAttention(spatial_dims, channels, reduction=reduction),
+            residual_scale=residual_scale,
         )
-
-    def forward(self, features: Tensor) -> Tensor:
-        """``(B, C, *S)`` to the same shape."""
-        result: Tensor = torch.add(features, self.body(features), alpha=self.residual_scale)
-        return result
+        for _ in range(blocks)
+    )
+    return ResidualBlock(*inner, conv(spatial_dims, channels, channels, 3))
 
 
 class ChannelAttention(nn.Module):
-    """Weights channels by what the whole image says of them (Zhang et al. 2018, eq. 10-12): no tile sees that."""
+    """A weight for each channel, from its average over the image (Zhang et al. 2018, eq. 10-12).
+
+    The average over a tile differs from that over the image, so no overlap of tiles is exact.
+    """
 
     def __init__(self, spatial_dims: int, channels: int, *, reduction: int) -> None:
         super().__init__()
@@ -71,45 +90,11 @@ class ChannelAttention(nn.Module):
         return result
 
 
-class ResidualChannelAttentionBlock(nn.Module):
-    """A residual block whose branch ends in channel attention (Zhang et al. 2018, eq. 13-14)."""
-
-    def __init__(
-        self, spatial_dims: int, channels: int, *, reduction: int, residual_scale: float
-    ) -> None:
-        super().__init__()
-        self.residual_scale = residual_scale
-        self.body = nn.Sequential(
-            conv(spatial_dims, channels, channels, 3),
-            nn.ReLU(),
-            conv(spatial_dims, channels, channels, 3),
-            ChannelAttention(spatial_dims, channels, reduction=reduction),
-        )
-
-    def forward(self, features: Tensor) -> Tensor:
-        """``(B, C, *S)`` to the same shape."""
-        result: Tensor = torch.add(features, self.body(features), alpha=self.residual_scale)
-        return result
-
-
-class ResidualGroup(nn.Module):
-    """Blocks and a convolution, added to the input (Zhang et al. 2018, eq. 5)."""
-
-    def __init__(self, spatial_dims: int, channels: int, blocks: Sequence[nn.Module]) -> None:
-        super().__init__()
-        self.body = nn.Sequential(*blocks, conv(spatial_dims, channels, channels, 3))
-
-    def forward(self, features: Tensor) -> Tensor:
-        """``(B, C, *S)`` to the same shape."""
-        result: Tensor = features + self.body(features)
-        return result
-
-
 class LargeKernelAttention(nn.Module):
-    """Features gated by a large neighbourhood (Guo et al. 2022, eq. 1-2).
+    """Features multiplied by a convolution of large reach (Guo et al. 2022, eq. 1-2).
 
-    A kernel of ``(2·dilation - 1)·(kernel // dilation)`` or so is composed of a depthwise, a dilated depthwise and a
-    pointwise convolution; the defaults reach 11 pixels, as a kernel of 23 would.
+    A depthwise, a dilated depthwise and a pointwise convolution stand for one large kernel. The
+    defaults reach 11 pixels, as a kernel of 23 would.
     """
 
     def __init__(
@@ -129,7 +114,7 @@ class LargeKernelAttention(nn.Module):
 
 
 class LargeKernelBlock(nn.Module):
-    """Large-kernel attention, then a convolutional feed-forward part, each scaled and added (Guo et al. 2022, fig. 3).
+    """Large-kernel attention, then a feed-forward part, both residual (Guo et al. 2022, fig. 3).
 
     The normalisation layers of the original are left out, as EDSR does for super-resolution.
     """
@@ -161,30 +146,28 @@ class LargeKernelBlock(nn.Module):
 
 
 class DenseBlock(nn.Module):
-    """Five convolutions, each seeing all features before it, added to the input (Wang et al. 2018, sec. 3.1)."""
+    """Five convolutions that each see all features before them (Wang et al. 2018, sec. 3.1).
+
+    The output of the last is scaled and added to the block's input.
+    """
 
     def __init__(
         self, spatial_dims: int, channels: int, *, growth_channels: int, residual_scale: float
     ) -> None:
         super().__init__()
         self.residual_scale = residual_scale
-        convs = [
-            conv(
-                spatial_dims,
-                channels + i * growth_channels,
-                growth_channels if i < 4 else channels,
-                3,
-            )
-            for i in range(5)
-        ]
-        for (
-            layer
-        ) in convs:  # a tenth of He's initialisation, so that a deep trunk starts near identity
-            nn.init.kaiming_normal_(layer.weight)
-            layer.weight.data.mul_(0.1)
-            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
-        self.convs = nn.ModuleList(convs)
         self.activation = nn.LeakyReLU(0.2)
+        widths = [growth_channels] * 4 + [channels]
+        self.convs = nn.ModuleList(
+            conv(spatial_dims, channels + index * growth_channels, width, 3)
+            for index, width in enumerate(widths)
+        )
+        for layer in self.convs:
+            # a tenth of He's initialisation lets a deep trunk start near the identity
+            weight, bias = layer.parameters()
+            nn.init.kaiming_normal_(weight)
+            weight.data.mul_(0.1)
+            nn.init.zeros_(bias)
 
     def forward(self, features: Tensor) -> Tensor:
         """``(B, C, *S)`` to the same shape."""
@@ -196,24 +179,23 @@ class DenseBlock(nn.Module):
 
 
 class ResidualInResidualDenseBlock(nn.Module):
-    """Three dense blocks in a row, added to the input (Wang et al. 2018, fig. 4)."""
+    """Three dense blocks in a row, scaled and added to the input (Wang et al. 2018, fig. 4)."""
 
     def __init__(
         self, spatial_dims: int, channels: int, *, growth_channels: int, residual_scale: float
     ) -> None:
         super().__init__()
         self.residual_scale = residual_scale
-        self.blocks = nn.Sequential(
-            *(
-                DenseBlock(
-                    spatial_dims,
-                    channels,
-                    growth_channels=growth_channels,
-                    residual_scale=residual_scale,
-                )
-                for _ in range(3)
+        blocks = (
+            DenseBlock(
+                spatial_dims,
+                channels,
+                growth_channels=growth_channels,
+                residual_scale=residual_scale,
             )
+            for _ in range(3)
         )
+        self.blocks = nn.Sequential(*blocks)
 
     def forward(self, features: Tensor) -> Tensor:
         """``(B, C, *S)`` to the same shape."""

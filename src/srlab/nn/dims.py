@@ -38,24 +38,44 @@ def conv(
     """Return a zero-padded convolution that keeps the size at stride 1; kernels are odd."""
     if min(in_channels, out_channels) < 1:
         raise Mistake(
-            f"a convolution from {in_channels} to {out_channels} channels; there must be 1 at least."
+            f"a convolution from {in_channels} to {out_channels} channels; there must be 1 at "
+            "least."
         )
-    kernel = per_axis(kernel_size, spatial_dims)
+    kernel, strides = per_axis(kernel_size, spatial_dims), per_axis(stride, spatial_dims)
     padding = tuple(dilation * (size - 1) // 2 for size in kernel)
     return _CONVOLUTIONS[spatial_dims](
-        in_channels,
-        out_channels,
-        kernel,
-        per_axis(stride, spatial_dims),
-        padding,
-        dilation,
-        groups,
-        bias,
+        in_channels, out_channels, kernel, strides, padding, dilation, groups, bias
+    )
+
+
+def even_conv(
+    spatial_dims: int,
+    in_channels: int,
+    out_channels: int,
+    kernel_size: int = 4,
+    *,
+    stride: int,
+    bias: bool = True,
+) -> Conv:
+    """Return a convolution of even kernel, zero-padded to ``floor((S - 2) / stride) + 1`` pixels.
+
+    So a stride of 2 halves the size.
+    """
+    if kernel_size % 2:
+        raise Mistake(
+            f"kernel_size is {kernel_size}; even_conv takes even kernels, conv takes odd ones."
+        )
+    padding = kernel_size // 2 - 1
+    return _CONVOLUTIONS[check_spatial_dims(spatial_dims)](
+        in_channels, out_channels, kernel_size, stride, padding, bias=bias
     )
 
 
 def transposed_conv(spatial_dims: int, channels: int, scale: Sequence[int]) -> nn.Module:
-    """Return a transposed convolution from ``S`` to ``S·scale``, whose kernels of about twice the scale overlap."""
+    """Return a transposed convolution from ``S`` to ``S·scale``.
+
+    Its kernels are about twice the scale wide, so that neighbours overlap.
+    """
     kernel = tuple(2 * factor - factor % 2 for factor in scale)
     padding = tuple((size - factor) // 2 for size, factor in zip(kernel, scale, strict=True))
     return _TRANSPOSED[check_spatial_dims(spatial_dims)](
@@ -68,44 +88,27 @@ def batch_norm(spatial_dims: int, channels: int) -> nn.Module:
     return _BATCH_NORMS[check_spatial_dims(spatial_dims)](channels)
 
 
-def adaptive_pool(spatial_dims: int, size: int) -> nn.Module:
-    """Return average pooling to `size` cells per axis, whatever the input's size."""
-    return _ADAPTIVE_POOLS[check_spatial_dims(spatial_dims)](size)
-
-
-def even_conv(
-    spatial_dims: int,
-    in_channels: int,
-    out_channels: int,
-    kernel_size: int = 4,
-    *,
-    stride: int,
-    bias: bool = True,
-) -> Conv:
-    """Return a convolution of even kernel, zero-padded to ``floor((S - 2) / stride) + 1``: stride 2 halves the size."""
-    if kernel_size % 2:
-        raise Mistake(
-            f"kernel_size is {kernel_size}; even_conv takes even kernels, conv takes odd ones."
-        )
-    padding = kernel_size // 2 - 1
-    return _CONVOLUTIONS[check_spatial_dims(spatial_dims)](
-        in_channels, out_channels, kernel_size, stride, padding, bias=bias
-    )
-
-
 def instance_norm(spatial_dims: int, channels: int) -> nn.Module:
     """Return normalisation of each channel of each image, with a learnt scale and shift."""
     return _INSTANCE_NORMS[check_spatial_dims(spatial_dims)](channels, affine=True)
 
 
+def adaptive_pool(spatial_dims: int, size: int) -> nn.Module:
+    """Return average pooling to `size` cells per axis, for inputs of any size."""
+    return _ADAPTIVE_POOLS[check_spatial_dims(spatial_dims)](size)
+
+
 def halving_pool(spatial_dims: int) -> nn.Module:
-    """Return 3-tap averages at every other pixel, from ``S`` to ``ceil(S / 2)``; padding does not enter the average."""
+    """Return 3-tap averages at every other pixel, from ``S`` to ``ceil(S / 2)``.
+
+    Padding does not enter the average.
+    """
     return _AVERAGE_POOLS[check_spatial_dims(spatial_dims)](
         3, stride=2, padding=1, count_include_pad=False
     )
 
 
 def resize_linear(image: Tensor, size: Sequence[int]) -> Tensor:
-    """Interpolate ``(B, C, *S)`` linearly along each axis to ``(B, C, *size)``; pixel areas are aligned."""
+    """Interpolate ``(B, C, *S)`` linearly to ``(B, C, *size)``; pixel areas are aligned."""
     mode = _LINEAR_MODES[check_spatial_dims(image.ndim - 2)]
     return F.interpolate(image, size=tuple(size), mode=mode, align_corners=False)

@@ -21,5 +21,6 @@ def without_hidden(image: Tensor, valid: Tensor | None) -> Tensor:
 def repeated(image: Tensor, scale: Sequence[int]) -> Tensor:
     """Repeat each pixel of ``(B, C, *S)`` as a block: ``(B, C, *S·scale)``."""
     for axis, factor in enumerate(scale, start=2):
-        image = image.repeat_interleave(factor, dim=axis)
+        if factor > 1:
+            image = image.repeat_interleave(factor, dim=axis)
     return image

@@ -16,12 +16,13 @@ _OF_FEATURES = {"batch": batch_norm, "instance": instance_norm}
 
 
 def normalised(layer: Conv, kind: Normalisation) -> list[nn.Module]:
-    """Return `layer` and what follows it.
+    """Return `layer` and its normalisation, if that is a layer of its own.
 
-    Batch (Ioffe & Szegedy 2015) and instance normalisation (Ulyanov et al. 2016) follow the layer, whose bias their
-    mean would cancel and is dropped. Spectral normalisation (Miyato et al. 2018, eq. 8) divides the weight by its
-    largest singular value, followed by one power iteration in each training pass. Batch normalisation raises a
-    ``ValueError`` where it would train on a single value a channel.
+    Batch (Ioffe & Szegedy 2015) and instance normalisation (Ulyanov et al. 2016) follow the layer.
+    Their mean would cancel its bias, which is dropped. Spectral normalisation (Miyato et al. 2018,
+    eq. 8) divides the weight by its largest singular value, which one power iteration in each
+    training pass estimates. Batch normalisation raises a `Mistake` where it would train on a single
+    value a channel.
     """
     if kind == "none":
         return [layer]
@@ -39,15 +40,16 @@ def normalised(layer: Conv, kind: Normalisation) -> list[nn.Module]:
 
 
 def at_the_ends(kind: Normalisation) -> Normalisation:
-    """What the first and the last layer take: batch and instance normalisation are left out, the others are not."""
+    """Return the normalisation of the first and the last layer, which drop batch and instance."""
     return "none" if kind in _OF_FEATURES else kind
 
 
 def _refuse_single_values(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-    """Forward pre-hook of batch normalisation: a single value would become zero, and torch's error names no remedy."""
+    """Refuse a single value a channel, which would become zero; torch's error names no remedy."""
     (features,) = inputs
     if norm.training and features.numel() == features.shape[1]:
         raise Mistake(
-            f"batch normalisation got features of shape {tuple(features.shape)}, a single value a channel, and cannot "
-            "train on that: raise loader.batch_size or data.crop_size, or choose another discriminator."
+            f"batch normalisation got features of shape {tuple(features.shape)}, a single value a "
+            "channel, and cannot train on that: raise loader.batch_size or data.crop_size, or "
+            "choose another discriminator."
         )

@@ -9,14 +9,15 @@ from torch import Tensor, nn
 from srlab.nn.dims import conv
 from srlab.nn.skip import InputSkip, Skip
 from srlab.nn.trunk import Trunk
-from srlab.nn.upsample import Upsampler, upsampler
+from srlab.nn.upsample import Upsampler, build_upsampler
 
 
 class PostUpsampling(nn.Module):
     """Features at LR resolution, enlarged at the end (Lim et al. 2017, fig. 3).
 
-    A convolution, blocks and a convolution with a skip connection around them, an upsampler and a convolution; the
-    interpolated input may be added. Maps ``(B, in_channels, *S)`` to ``(B, out_channels, *S·scale)``.
+    The layers are a convolution, the blocks and a convolution with a skip connection around them,
+    an upsampler and a convolution. The interpolated input may be added. Maps
+    ``(B, in_channels, *S)`` to ``(B, out_channels, *S·scale)``.
     """
 
     def __init__(
@@ -27,7 +28,7 @@ class PostUpsampling(nn.Module):
         out_channels: int,
         scale: Sequence[int],
         channels: int,
-        kind: Upsampler,
+        upsampler: Upsampler,
         skip: Skip,
         skip_channels: Sequence[int] | None,
         checkpointing: bool,
@@ -36,19 +37,14 @@ class PostUpsampling(nn.Module):
         dims = len(scale)
         self.head = conv(dims, in_channels, channels, 3)
         self.trunk = Trunk(*blocks, conv(dims, channels, channels, 3), checkpointing=checkpointing)
-        self.upsampler = upsampler(kind, dims, channels, scale)
+        self.upsampler = build_upsampler(upsampler, dims, channels, scale)
         self.tail = conv(dims, channels, out_channels, 3)
         self.skip = InputSkip(
-            skip,
-            tail=self.tail,
-            scale=scale,
-            in_channels=in_channels,
-            out_channels=out_channels,
-            channels=skip_channels,
+            skip, self.tail, scale, in_channels=in_channels, channels=skip_channels
         )
 
     def forward(self, lr: Tensor) -> Tensor:
-        """LR to SR."""
+        """LR to SR, both in the network's range."""
         shallow = self.head(lr)
         result: Tensor = self.skip(self.tail(self.upsampler(shallow + self.trunk(shallow))), lr)
         return result

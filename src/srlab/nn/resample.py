@@ -1,9 +1,10 @@
 r"""Separable resampling by an integer factor per axis, in N dimensions.
 
-Keys' kernel with :math:`a = -1/2` (Keys 1981, eq. 15), written once for the degradation, the skip connection and
-the baseline. It is MATLAB's ``imresize(x, s, "bicubic")``: pixel areas are aligned (centres at half integers), the
-border pixels are repeated outwards, and when shrinking the kernel is widened by the factor, so that nothing aliases.
-The weights depend on the phase alone and not on the position, so a tile gives the same bits as the whole.
+Keys' kernel with :math:`a = -1/2` (Keys 1981, eq. 15) serves the degradation, the skip connection
+and the baseline. It is MATLAB's ``imresize(x, s, "bicubic")``. Pixel areas are aligned, with
+centres at half integers, and the border pixels are repeated outwards. When shrinking, the kernel is
+widened by the factor, so that nothing aliases. The weights depend on the phase alone and not on the
+position, so a tile gives the same bits as the whole.
 """
 
 from __future__ import annotations
@@ -17,6 +18,17 @@ from torch import Tensor
 from srlab.axes import per_axis
 from srlab.mistakes import Mistake
 
+Interpolation = Literal["nearest", "linear", "cubic"]
+
+
+def check_interpolation(kind: Interpolation, *, argument: str) -> Interpolation:
+    """Return `kind` if it is known; otherwise raise a `Mistake` that names the argument."""
+    if kind not in get_args(Interpolation):
+        raise Mistake(
+            f"{argument} is {kind!r}; it must be one of {', '.join(get_args(Interpolation))}."
+        )
+    return kind
+
 
 def keys_kernel(x: Tensor) -> Tensor:
     """Keys' cubic convolution kernel with a = -1/2, zero for ``|x| >= 2``."""
@@ -24,18 +36,6 @@ def keys_kernel(x: Tensor) -> Tensor:
     near = (1.5 * x - 2.5) * x * x + 1.0
     far = ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0
     return torch.where(x <= 1, near, torch.where(x < 2, far, torch.zeros_like(x)))
-
-
-Interpolation = Literal["nearest", "linear", "cubic"]
-
-
-def check_interpolation(kind: Interpolation, *, argument: str) -> Interpolation:
-    """Return `kind` if it is known, else raise a ``ValueError`` that names the argument."""
-    if kind not in get_args(Interpolation):
-        raise Mistake(
-            f"{argument} is {kind!r}; it must be one of {', '.join(get_args(Interpolation))}."
-        )
-    return kind
 
 
 def linear_kernel(x: Tensor) -> Tensor:
@@ -57,26 +57,30 @@ def shrink(
     *,
     after_each_axis: Callable[[Tensor], Tensor] | None = None,
 ) -> Tensor:
-    """Shrink ``(B, C, *S·scale)`` to ``(B, C, *S)``, antialiased; sizes must be multiples of the factors.
+    """Shrink ``(B, C, *S·scale)`` to ``(B, C, *S)``, antialiased.
 
-    `after_each_axis` is applied between the passes: MATLAB rounds integer images after each.
+    Sizes must be multiples of the factors. `after_each_axis` is applied between the passes, since
+    MATLAB rounds integer images after each.
     """
     axes = _axes(image, scale)
     if any(image.shape[axis] % factor for axis, factor in axes):
         raise Mistake(
-            f"an image of size {tuple(image.shape[2:])} cannot be shrunk by {scale}: crop it to multiples first."
+            f"an image of size {tuple(image.shape[2:])} cannot be shrunk by {scale}: crop it to "
+            "multiples first."
         )
     for axis, factor in axes:
         if factor > 1:
             image = _apply(image, axis, factor, *_shrinking_taps(factor))
-            image = after_each_axis(image) if after_each_axis else image
+            if after_each_axis:
+                image = after_each_axis(image)
     return image
 
 
 def _axes(image: Tensor, scale: int | Sequence[int]) -> list[tuple[int, int]]:
     if not image.is_floating_point():
         raise Mistake(
-            f"resampling needs floating point, got {image.dtype}: convert the image with .float() first."
+            f"resampling needs floating point, got {image.dtype}: convert the image with .float() "
+            "first."
         )
     return list(enumerate(per_axis(scale, image.ndim - 2), start=2))
 
@@ -105,7 +109,10 @@ def _normalised(weights: Tensor) -> Tensor:
 
 
 def _apply(image: Tensor, axis: int, factor: int, offsets: Tensor, weights: Tensor) -> Tensor:
-    """Sum the taps along one axis; one phase shrinks by `factor`, `factor` phases enlarge by it."""
+    """Sum the taps along one axis.
+
+    A single phase shrinks by `factor`; `factor` phases enlarge by it.
+    """
     size, (phases, taps) = image.shape[axis], offsets.shape
     stride = factor if phases == 1 else 1
     starts = torch.arange(0, size, stride)
@@ -113,7 +120,8 @@ def _apply(image: Tensor, axis: int, factor: int, offsets: Tensor, weights: Tens
     shape = [1] * image.ndim
     shape[axis] = positions.shape[0]
     per_tap = weights.repeat(starts.shape[0], 1).to(image)
-    return sum(  # type: ignore[return-value]
+    terms = (
         image.index_select(axis, positions[:, tap]) * per_tap[:, tap].view(shape)
         for tap in range(taps)
     )
+    return sum(terms, start=image.new_zeros(()))

@@ -8,45 +8,46 @@ from typing import Literal, get_args
 from torch import Tensor, nn
 
 from srlab.mistakes import Mistake
-from srlab.nn.resample import Interpolation, enlarge
+from srlab.nn.dims import Conv
+from srlab.nn.resample import Interpolation, check_interpolation, enlarge
 
 Skip = Literal["none"] | Interpolation
 
 
 class InputSkip(nn.Module):
-    """Add the interpolated LR input to the output of a zero-initialised tail.
+    """The interpolated LR input, added to the output of a zero-initialised tail.
 
-    An untrained network is then the interpolation, and learns what that lacks; ``"none"`` adds nothing and leaves the
-    tail as it is. `channels` are the input channels, from 1, that the output channels correspond to, where the input
-    has more than the output, as with a guide; None takes all.
+    An untrained network is then the interpolation, and learns the difference from it. A skip of
+    ``"none"`` adds nothing and leaves the tail as it is. `channels` are the input channels, from 1,
+    that the output channels correspond to; None takes all. They are needed where the input has more
+    channels than the output, for example a guide.
     """
 
     def __init__(
         self,
         skip: Skip,
-        *,
-        tail: nn.Module,
+        tail: Conv,
         scale: Sequence[int],
+        *,
         in_channels: int,
-        out_channels: int,
         channels: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
         kinds = ("none", *get_args(Interpolation))
         if skip not in kinds:
             raise Mistake(f"skip is {skip!r}; it must be one of {', '.join(kinds)}.")
-        numbers = list(channels) if channels is not None else list(range(1, in_channels + 1))
-        if skip != "none" and (
-            len(numbers) != out_channels or not all(1 <= n <= in_channels for n in numbers)
-        ):
+        every = list(range(1, in_channels + 1))
+        numbers = every if channels is None else list(channels)
+        if skip != "none" and (len(numbers) != tail.out_channels or not set(numbers) <= set(every)):
             raise Mistake(
-                f"skip={skip!r} adds input channels {numbers} of {in_channels} to {out_channels} output channels; name "
-                "one input channel for each output channel by skip_channels=, or use skip=none."
+                f"skip={skip!r} adds input channels {numbers} of {in_channels} to "
+                f"{tail.out_channels} output channels; name one input channel for each output "
+                "channel by skip_channels=, or use skip=none."
             )
         self.kind = skip
         self.scale = tuple(scale)
+        self.takes_all = numbers == every
         self.indices = [number - 1 for number in numbers]
-        self.all = self.indices == list(range(in_channels))
         if skip != "none":
             for parameter in tail.parameters():
                 nn.init.zeros_(parameter)
@@ -55,4 +56,18 @@ class InputSkip(nn.Module):
         """SR ``(B, C', *S·scale)`` from the tail's output and the LR input ``(B, C, *S)``."""
         if self.kind == "none":
             return residual
-        return residual + enlarge(lr if self.all else lr[:, self.indices], self.scale, self.kind)
+        if not self.takes_all:
+            lr = lr[:, self.indices]
+        return residual + enlarge(lr, self.scale, self.kind)
+
+
+def check_whole_skip(
+    skip: Interpolation, *, generator: str, in_channels: int, out_channels: int
+) -> Interpolation:
+    """Return the interpolation of a generator that always adds its whole input to its output."""
+    if in_channels != out_channels:
+        raise Mistake(
+            f"{generator} adds its input to its output, but there are {in_channels} input and "
+            f"{out_channels} output channels; choose another generator."
+        )
+    return check_interpolation(skip, argument="skip")

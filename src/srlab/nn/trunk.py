@@ -15,8 +15,8 @@ from torch.utils.checkpoint import checkpoint
 class Trunk(nn.Sequential):
     """Blocks applied one after the other.
 
-    With `checkpointing` only their inputs are kept for the backward pass, which computes each block again (Chen et
-    al. 2016): memory for about a third more time, with the same result.
+    With `checkpointing` only their inputs are kept for the backward pass, which computes each block
+    again (Chen et al. 2016). That saves memory for about a third more time, with the same result.
     """
 
     def __init__(self, *blocks: nn.Module, checkpointing: bool) -> None:
@@ -24,7 +24,7 @@ class Trunk(nn.Sequential):
         self.checkpointing = checkpointing
 
     def forward(self, features: Tensor, *conditions: Tensor) -> Tensor:
-        """``(B, C, *S)`` to the same shape; every block is given the conditions, as a style, besides."""
+        """``(B, C, *S)`` to the same shape; each block also gets the conditions (a style)."""
         for block in self:
             if self.checkpointing and torch.is_grad_enabled():
                 features = _recomputed(block, features, *conditions)
@@ -39,10 +39,10 @@ def _recomputed(block: nn.Module, *inputs: Tensor) -> Tensor:
         for module in block.modules()
         if isinstance(module, _BatchNorm) and module.track_running_stats
     ]
-    result: Tensor = (
-        _recomputed_with_statistics(block, norms, *inputs) if norms else _checkpoint(block, *inputs)
-    )
-    return result
+    if norms:
+        result: Tensor = _recomputed_with_statistics(block, norms, *inputs)
+        return result
+    return _checkpoint(block, *inputs)
 
 
 def _checkpoint(block: nn.Module, *inputs: Tensor, **options: Any) -> Tensor:
@@ -59,16 +59,16 @@ def _recomputed_with_statistics(
 
 @contextmanager
 def _statistics_kept(norms: list[_BatchNorm]) -> Iterator[None]:
-    """Keep batch norm from counting a batch twice: the second pass over it must not move the running statistics.
+    """Keep batch norm from counting a batch twice, once in each pass over it.
 
-    A momentum of zero leaves them as they are, and the pass saves as many tensors as the first, as torch demands.
+    A momentum of zero leaves the running statistics as they are. The pass still saves as many
+    tensors as the first, as torch demands.
     """
     before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
     for norm in norms:
         norm.momentum = 0.0
-        norm.num_batches_tracked = (
-            None if norm.num_batches_tracked is None else norm.num_batches_tracked.clone()
-        )
+        if norm.num_batches_tracked is not None:
+            norm.num_batches_tracked = norm.num_batches_tracked.clone()
     try:
         yield
     finally:

@@ -13,10 +13,14 @@ from torch import Tensor, nn
 
 from srlab.mistakes import Mistake
 from srlab.nn.dims import conv, transposed_conv
+from srlab.nn.masks import repeated
 
 
 def stages(scale: Sequence[int]) -> list[tuple[int, ...]]:
-    """Split a scale into prime steps: ``(4, 4) -> [(2, 2), (2, 2)]``, ``(1, 6, 3) -> [(1, 2, 3), (1, 3, 1)]``."""
+    """Split a scale into prime steps.
+
+    ``(4, 4)`` gives ``[(2, 2), (2, 2)]`` and ``(1, 6, 3)`` gives ``[(1, 2, 3), (1, 3, 1)]``.
+    """
     return list(zip_longest(*(_prime_factors(factor) for factor in scale), fillvalue=1))
 
 
@@ -31,9 +35,10 @@ def _prime_factors(number: int) -> list[int]:
 
 
 class PixelShuffle(nn.Module):
-    """Rearrange channels into space, ``(B, C·prod(scale), *S) -> (B, C, *S·scale)`` (Shi et al. 2016, eq. 4).
+    """Channels rearranged into space (Shi et al. 2016, eq. 4).
 
-    In 2D the channel order is that of ``torch.nn.PixelShuffle``.
+    Maps ``(B, C·prod(scale), *S)`` to ``(B, C, *S·scale)``. In 2D the channel order is that of
+    ``torch.nn.PixelShuffle``.
     """
 
     def __init__(self, scale: Sequence[int]) -> None:
@@ -47,15 +52,18 @@ class PixelShuffle(nn.Module):
         batch, channels, *size = features.shape
         dims = len(size)
         cells = features.reshape(batch, channels // prod(self.scale), *self.scale, *size)
-        interleaved = [axis for i in range(dims) for axis in (2 + dims + i, 2 + i)]
+        interleaved: list[int] = []
+        for axis in range(2, 2 + dims):
+            interleaved += [axis + dims, axis]
         finer = [length * factor for length, factor in zip(size, self.scale, strict=True)]
         return cells.permute(0, 1, *interleaved).reshape(batch, -1, *finer)
 
 
 class PixelUnshuffle(nn.Module):
-    """Rearrange space into channels, ``(B, C, *S·scale) -> (B, C·prod(scale), *S)``: the inverse of `PixelShuffle`.
+    """Space rearranged into channels (space-to-depth): the inverse of `PixelShuffle`.
 
-    So a guide of finer resolution, as a panchromatic band, becomes channels of the LR input (space-to-depth).
+    Maps ``(B, C, *S·scale)`` to ``(B, C·prod(scale), *S)``. So a guide of finer resolution, such as
+    a panchromatic band, becomes channels of the LR input.
     """
 
     def __init__(self, scale: Sequence[int]) -> None:
@@ -63,42 +71,38 @@ class PixelUnshuffle(nn.Module):
         self.scale = tuple(scale)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Gather the cells of each coarse pixel into its channels; sizes must be multiples of the scale."""
+        """Gather the cells of each coarse pixel into channels; sizes are multiples of the scale."""
         batch, channels, *size = image.shape
         if any(length % factor for length, factor in zip(size, self.scale, strict=True)):
             raise Mistake(
-                f"an image of size {tuple(size)} has no whole cells of {self.scale}: crop it to multiples."
+                f"an image of size {tuple(size)} has no whole cells of {self.scale}: crop it to "
+                "multiples."
             )
-        dims = len(size)
-        split = [
-            part
-            for length, factor in zip(size, self.scale, strict=True)
-            for part in (length // factor, factor)
-        ]
-        coarse, cells = [2 + 2 * i for i in range(dims)], [3 + 2 * i for i in range(dims)]
+        split: list[int] = []
+        for length, factor in zip(size, self.scale, strict=True):
+            split += [length // factor, factor]
+        coarse = range(2, 2 + 2 * len(size), 2)
+        cells = [axis + 1 for axis in coarse]
         rearranged = image.reshape(batch, channels, *split).permute(0, 1, *cells, *coarse)
         return rearranged.reshape(batch, channels * prod(self.scale), *split[::2])
 
 
 class NearestUpsample(nn.Module):
-    """Repeat every pixel ``scale`` times along each axis."""
+    """Every pixel repeated ``scale`` times along each axis."""
 
     def __init__(self, scale: Sequence[int]) -> None:
         super().__init__()
         self.scale = tuple(scale)
 
     def forward(self, features: Tensor) -> Tensor:
-        """``(B, C, *S) -> (B, C, *S·scale)``."""
-        for axis, factor in enumerate(self.scale, start=2):
-            if factor > 1:
-                features = features.repeat_interleave(factor, dim=axis)
-        return features
+        """``(B, C, *S)`` to ``(B, C, *S·scale)``."""
+        return repeated(features, self.scale)
 
 
 Upsampler = Literal["shuffle", "nearest", "transposed"]
 
 
-def upsampler(
+def build_upsampler(
     kind: Upsampler,
     spatial_dims: int,
     channels: int,
@@ -106,28 +110,24 @@ def upsampler(
     *,
     activation: Callable[[], nn.Module] = nn.Identity,
 ) -> nn.Sequential:
-    """Upsample features in stages of prime factors, each followed by an activation.
+    """Build an upsampler of features, in stages of prime factors with an activation after each.
 
-    A stage is a convolution and a pixel shuffle (Shi et al. 2016), a nearest-neighbour enlargement and a convolution
-    (Odena et al. 2016), or a transposed convolution (Zeiler et al. 2010).
+    A stage is a convolution and a pixel shuffle (Shi et al. 2016), a nearest-neighbour enlargement
+    and a convolution (Odena et al. 2016), or a transposed convolution (Zeiler et al. 2010).
     """
-    make = {
-        "shuffle": _shuffle_stage,
-        "nearest": _nearest_stage,
-        "transposed": _transposed_stage,
-    }.get(kind)
-    if make is None:
+    if kind not in _STAGES:
         raise Mistake(f"upsampler is {kind!r}; it must be one of {', '.join(get_args(Upsampler))}.")
     layers: list[nn.Module] = []
     for stage in stages(scale):
-        layers += [*make(spatial_dims, channels, stage), activation()]
+        layers += [*_STAGES[kind](spatial_dims, channels, stage), activation()]
     return nn.Sequential(*layers)
 
 
 def _shuffle_stage(spatial_dims: int, channels: int, stage: Sequence[int]) -> list[nn.Module]:
     cells = prod(stage)
     expand = conv(spatial_dims, channels, channels * cells, 3)
-    with torch.no_grad():  # all cells of a pixel start equal, or SR starts as a checkerboard (Aitken et al. 2017, ICNR)
+    # unless all cells of a pixel start equal, SR starts as a checkerboard (Aitken et al. 2017)
+    with torch.no_grad():
         for parameter in expand.parameters():
             parameter.copy_(parameter[::cells].repeat_interleave(cells, dim=0))
     return [expand, PixelShuffle(stage)]
@@ -139,3 +139,6 @@ def _nearest_stage(spatial_dims: int, channels: int, stage: Sequence[int]) -> li
 
 def _transposed_stage(spatial_dims: int, channels: int, stage: Sequence[int]) -> list[nn.Module]:
     return [transposed_conv(spatial_dims, channels, stage)]
+
+
+_STAGES = {"shuffle": _shuffle_stage, "nearest": _nearest_stage, "transposed": _transposed_stage}

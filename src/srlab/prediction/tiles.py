@@ -1,20 +1,19 @@
-"""Plans of tiles in N dimensions: pure arithmetic.
+"""Grids of tiles in N dimensions: pure arithmetic.
 
-A *tile* is one pass through the network: a core and the overlap around it. The cores partition the scene, and a
-tile reads its core and `overlap` pixels more on every side, shifted inwards at the scene's borders, so that all
-tiles have one size and a border pixel is seen as the whole scene would show it.
+A *tile* is one pass through the network: a core and the overlap around it. The cores partition the
+scene. A tile reads its core and `overlap` pixels more on every side, as far as the scene reaches.
+All tiles read rectangles of one shape, so that any of them can share a batch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
-from math import ceil
+from itertools import pairwise, product
+from math import prod
 
+from srlab.axes import Window
 from srlab.mistakes import Mistake
-
-Window = tuple[slice, ...]
 
 
 @dataclass(frozen=True)
@@ -22,91 +21,134 @@ class Tile:
     """One pass through the network, in LR pixels of the scene."""
 
     core: Window
-    """What the tile contributes; the cores of a plan cover each pixel once."""
+    """The pixels that the tile contributes; the cores of a grid cover each pixel once."""
 
     read: Window
-    """What the network sees; contains the core."""
-
-    def crop(self, scale: Sequence[int]) -> Window:
-        """Where the core lies in the network's output for this tile, in SR pixels."""
-        return tuple(
-            slice((core.start - read.start) * factor, (core.stop - read.start) * factor)
-            for core, read, factor in zip(self.core, self.read, scale, strict=True)
-        )
+    """The pixels that the network sees; they contain the core."""
 
     def target(self, scale: Sequence[int]) -> Window:
-        """Where the core lies in the SR scene, in SR pixels."""
+        """Return the place of the core in the SR scene, in SR pixels."""
+        return _enlarged(self.core, scale)
+
+    def source(self, window: Window, scale: Sequence[int]) -> Window:
+        """Return the place of an SR `window` of the scene in the network's output for this tile."""
+        read = _enlarged(self.read, scale)
         return tuple(
-            slice(core.start * factor, core.stop * factor)
-            for core, factor in zip(self.core, scale, strict=True)
+            slice(span.start - own.start, span.stop - own.start)
+            for span, own in zip(window, read, strict=True)
         )
 
 
 @dataclass(frozen=True)
-class TilePlan:
-    """The tiles of a scene; a function of the scene's shape and the settings alone."""
+class TileGrid:
+    """The tiles of a scene: a function of the scene's shape and the settings alone.
+
+    Each axis is divided evenly, so that no tile is longer than `tile` and no pixel is computed
+    twice for want of a better division.
+    """
 
     shape: tuple[int, ...]
+    """LR pixels of the scene along each axis."""
+
     tile: tuple[int, ...]
+    """The most LR pixels that a tile reads along each axis."""
+
     overlap: tuple[int, ...]
+    """LR pixels on each side of a core."""
+
+    scale: tuple[int, ...]
 
     multiple_of: tuple[int, ...] = ()
-    """Reads start on multiples of it, for networks whose answer depends on where the first pixel lies; empty: of 1."""
+    """Reads start on multiples of it, for networks to which that matters; empty: anywhere."""
 
     def __post_init__(self) -> None:
         if not self.multiple_of:
             object.__setattr__(self, "multiple_of", (1,) * len(self.shape))
-        aligned = (
-            ""
-            if set(self.multiple_of) <= {1}
-            else f", and reads that start on multiples of {self.multiple_of},"
-        )
-        for size, length, overlap, cell in zip(*self._settings(), strict=True):
-            if overlap < 0 or (length < size and _step(size, length, overlap, cell) < 1):
+        for size, longest, overlap, cell in zip(*self._settings(), strict=True):
+            if overlap < 0 or (longest < size and _longest_step(size, longest, overlap, cell) < 1):
                 raise Mistake(
-                    f"a tile of {self.tile} pixels with an overlap of {self.overlap} on each side{aligned} leaves no "
-                    "core; use larger tiles (tile=) or less overlap (overlap=)."
+                    f"a tile of {self.tile} pixels with an overlap of {self.overlap} on each side"
+                    f"{self._alignment()} leaves no core; use larger tiles (tile=) or less overlap "
+                    "(overlap=)."
                 )
 
+    def _alignment(self) -> str:
+        if set(self.multiple_of) == {1}:
+            return ""
+        return f", and reads that start on multiples of {self.multiple_of},"
+
     def __len__(self) -> int:
-        count = 1
-        for axis in self._axes():
-            count *= len(axis)
-        return count
+        return prod(len(axis) for axis in self.axes())
 
     def __iter__(self) -> Iterator[Tile]:
-        """Tiles in scan order, the last axis fastest."""
-        for spans in product(*self._axes()):
+        """Yield tiles in scan order, the last axis fastest."""
+        return self.touching(tuple(slice(0, size) for size in self.target_shape))
+
+    @property
+    def target_shape(self) -> tuple[int, ...]:
+        """SR pixels of the scene along each axis."""
+        return tuple(size * factor for size, factor in zip(self.shape, self.scale, strict=True))
+
+    @property
+    def coverage(self) -> float:
+        """LR pixels that the tiles read, in scenes: 1 where nothing is read twice."""
+        read: int = prod(span.stop - span.start for span in next(iter(self)).read)
+        return len(self) * read / prod(self.shape)
+
+    def touching(self, window: Window) -> Iterator[Tile]:
+        """Yield the tiles whose cores touch an SR `window` of the scene, in scan order."""
+        chosen = []
+        for axis, span, factor in zip(self.axes(), window, self.scale, strict=True):
+            pixels = range(span.start // factor, (span.stop - 1) // factor + 1)
+            chosen.append([pair for pair in axis if _touch(pair[0], pixels)])
+        for spans in product(*chosen):
             yield Tile(core=tuple(core for core, _ in spans), read=tuple(read for _, read in spans))
 
-    def _axes(self) -> list[list[tuple[slice, slice]]]:
+    def axes(self) -> list[list[tuple[slice, slice]]]:
+        """Return core and read of each tile along each axis."""
         return [_spans(*axis) for axis in zip(*self._settings(), strict=True)]
 
     def _settings(self) -> tuple[tuple[int, ...], ...]:
         return self.shape, self.tile, self.overlap, self.multiple_of
 
 
-def _read_length(size: int, length: int, cell: int) -> int:
-    """The longest read with which the last tile, too, starts on a multiple of `cell`."""
-    return length - (length - size) % cell
+def _touch(core: slice, pixels: range) -> bool:
+    return bool(core.start < pixels.stop and core.stop > pixels.start)
 
 
-def _step(size: int, length: int, overlap: int, cell: int) -> int:
-    """From one tile to the next."""
-    return (_read_length(size, length, cell) - 2 * overlap) // cell * cell
+def _enlarged(window: Window, scale: Sequence[int]) -> Window:
+    return tuple(
+        slice(span.start * factor, span.stop * factor)
+        for span, factor in zip(window, scale, strict=True)
+    )
 
 
-def _spans(size: int, length: int, overlap: int, cell: int) -> list[tuple[slice, slice]]:
-    """Core and read of each tile along one axis; all reads are equally long."""
-    if length >= size:
+def _longest_step(size: int, longest: int, overlap: int, cell: int) -> int:
+    """Return the longest way from one read to the next, in multiples of `cell`."""
+    return (longest - _shared(size, overlap, cell)) // cell * cell
+
+
+def _shared(size: int, overlap: int, cell: int) -> int:
+    """Return the pixels that neighbouring reads have in common: the overlap of both, or a few more.
+
+    With these few the last read, too, starts on a multiple of `cell` and ends with the scene.
+    """
+    return 2 * overlap + (size - 2 * overlap) % cell
+
+
+def _spans(size: int, longest: int, overlap: int, cell: int) -> list[tuple[slice, slice]]:
+    """Divide one axis evenly: core and read of each tile."""
+    if longest >= size:
         return [(slice(0, size), slice(0, size))]
-    # The first and the last tile lack an outer overlap, so their cores may be longer.
-    inner, length = _step(size, length, overlap, cell), _read_length(size, length, cell)
-    count = 1 + ceil((size - length) / inner)
+    shared = _shared(size, overlap, cell)
+    count = -(-(size - shared) // _longest_step(size, longest, overlap, cell))
+    step = -(-(size - shared) // (count * cell)) * cell
+    length = step + shared
+    begins = range(0, size - shared, step)
+    # The outermost tiles have no neighbour on one side, so their cores reach up to the border.
+    cuts = [0, *(begin + overlap for begin in begins[1:]), size]
     spans = []
-    for index in range(count):
-        start = 0 if index == 0 else overlap + index * inner
-        stop = size if index == count - 1 else overlap + (index + 1) * inner
-        begin = min(max(start - overlap, 0), size - length)
-        spans.append((slice(start, stop), slice(begin, begin + length)))
+    for begin, (start, stop) in zip(begins, pairwise(cuts), strict=True):
+        first = min(begin, size - length)
+        spans.append((slice(start, stop), slice(first, first + length)))
     return spans

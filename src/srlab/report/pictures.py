@@ -13,7 +13,7 @@ from torch import Tensor
 
 from srlab.mistakes import Mistake
 
-View = Literal["middle", "slices", "frames"]
+VolumeView = Literal["middle", "slices", "frames"]
 
 
 def displayable(
@@ -22,14 +22,16 @@ def displayable(
     like: Tensor,
     channels: Sequence[int] | None = None,
     stretch: Sequence[float] = (1, 99),
-    view: View = "middle",
+    view: VolumeView = "middle",
 ) -> Tensor:
-    """Three channels ``(3, H, W)`` in 0–1 of an image ``(C, *S)``, stretched between two percentiles of `like`.
+    """Make a picture ``(3, H, W)`` in 0–1 of an image ``(C, *S)``.
 
-    `channels` are one or three numbers from 1; None takes the first three, or the first. Of a volume, `view` shows
-    the ``middle`` slice of its first axis; the middle ``slices`` of its three axes, axial, coronal and sagittal if
-    these are D, H, W; or up to four ``frames`` at even distances along its first axis. Limits are those of what is
-    shown of `like`, for all channels together. Values that are not finite are black.
+    Values are stretched between two percentiles of `like`, taken over all channels that are shown.
+    Those that are not finite are black. `channels` are one or three numbers from 1; None takes the
+    first three, or the first.
+
+    Of a volume, `view` shows the ``middle`` slice of its first axis, the middle ``slices`` of all
+    three axes, or up to four ``frames`` at even distances along its first axis.
     """
     numbers = list(channels or ([1, 2, 3] if len(like) >= 3 else [1]))
     if len(numbers) not in (1, 3) or not all(1 <= number <= len(like) for number in numbers):
@@ -38,7 +40,8 @@ def displayable(
         )
     if len(stretch) != 2 or not 0 <= stretch[0] < stretch[1] <= 100:
         raise Mistake(
-            f"cannot stretch between percentiles {list(stretch)}; give two rising ones from 0 to 100."
+            f"cannot stretch between percentiles {list(stretch)}; give two rising ones from 0 to "
+            "100."
         )
     indices = [number - 1 for number in numbers]
     limits = torch.tensor(stretch, dtype=torch.float32) / 100
@@ -54,10 +57,11 @@ def _stretched(plane: Tensor, low: float, high: float) -> Tensor:
     return torch.where(plane.isfinite(), shown.clamp(0, 1), 0.0).expand(3, -1, -1)
 
 
-def _planes(image: Tensor, view: View) -> list[Tensor]:
-    """What is shown of an image, each ``(C, H, W)``."""
-    if view not in get_args(View):
-        raise Mistake(f"cannot show a volume by {view!r}; give one of {', '.join(get_args(View))}.")
+def _planes(image: Tensor, view: VolumeView) -> list[Tensor]:
+    """Return the planes that are shown of an image, each ``(C, H, W)``."""
+    if view not in get_args(VolumeView):
+        offered = ", ".join(get_args(VolumeView))
+        raise Mistake(f"cannot show a volume by {view!r}; give one of {offered}.")
     if image.ndim == 3:
         return [image]
     if view == "slices":
@@ -67,7 +71,7 @@ def _planes(image: Tensor, view: View) -> list[Tensor]:
 
 
 def beside(pictures: Sequence[Tensor]) -> Tensor:
-    """Pictures ``(3, H, W)`` from left to right, the lower ones with black below."""
+    """Put pictures ``(3, H, W)`` from left to right, with black below the lower ones."""
     height = max(picture.shape[1] for picture in pictures)
     padded = [
         torch.nn.functional.pad(picture, (0, 0, 0, height - picture.shape[1]))
@@ -77,14 +81,15 @@ def beside(pictures: Sequence[Tensor]) -> Tensor:
 
 
 def thinned(values: Tensor, most: int = 1_000_000) -> Tensor:
-    """At most about `most` of the values along the last axis, at even distances, or one zero if there are none.
+    """Return at most about `most` of the values along the last axis, at even distances.
 
-    A quantile needs no more, and torch's takes no more than 16 million.
+    Where there are none, it is one zero. A quantile needs no more values, and torch's takes no more
+    than 16 million.
     """
     count = values.shape[-1]
-    return (
-        values[..., :: max(count // most, 1)] if count else values.new_zeros(*values.shape[:-1], 1)
-    )
+    if count == 0:
+        return values.new_zeros(*values.shape[:-1], 1)
+    return values[..., :: max(count // most, 1)]
 
 
 def comparison(
@@ -94,21 +99,18 @@ def comparison(
     detail: tuple[int, int, int, int] | None = None,
     zoom: int = 5,
 ) -> None:
-    """Write a PNG of captioned pictures ``(3, H, W)`` in 0–1 side by side, and below each a magnified detail.
+    """Write a PNG of captioned pictures ``(3, H, W)`` in 0–1, each above a magnified detail.
 
-    `detail` is ``(top, left, height, width)``, by default the busiest square of the last picture. Pixels of the detail
-    are repeated, not smoothed.
+    `detail` is ``(top, left, height, width)``, by default the busiest square of the last picture.
+    Its pixels are repeated, not smoothed.
     """
     pictures = {name: _pil(image) for name, image in images.items()}
     last = list(images.values())[-1]
     top, left, height, width = detail or _busiest(last, side=max(min(last.shape[1:]) // zoom, 8))
-    columns = [
-        _column(name, picture, (left, top, left + width, top + height))
-        for name, picture in pictures.items()
-    ]
-    sheet = Image.new(
-        "RGB", (sum(c.width for c in columns) + 8 * (len(columns) - 1), columns[0].height), "white"
-    )
+    box = (left, top, left + width, top + height)
+    columns = [_column(name, picture, box) for name, picture in pictures.items()]
+    total = sum(column.width for column in columns) + 8 * (len(columns) - 1)
+    sheet = Image.new("RGB", (total, columns[0].height), "white")
     offset = 0
     for column in columns:
         sheet.paste(column, (offset, 0))
@@ -117,7 +119,7 @@ def comparison(
 
 
 def _column(name: str, picture: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
-    """A caption, the picture with the detail framed, and the detail magnified to the picture's width."""
+    """Draw a caption, the picture with the detail framed, and the detail magnified."""
     caption, gap = 28, 8
     height = round(picture.width * (box[3] - box[1]) / (box[2] - box[0]))
     detail = picture.crop(box).resize((picture.width, height), Image.Resampling.NEAREST)
@@ -135,7 +137,7 @@ def _pil(image: Tensor) -> Image.Image:
 
 
 def _busiest(picture: Tensor, *, side: int) -> tuple[int, int, int, int]:
-    """The square with the strongest gradients, where a difference in resolution shows."""
+    """Find the square with the strongest gradients, where a difference in resolution shows."""
     grey = picture.mean(dim=0)
     edges = grey.diff(dim=0)[:, 1:].abs() + grey.diff(dim=1)[1:].abs()
     squares = torch.nn.functional.avg_pool2d(edges[None], side, stride=max(side // 4, 1))[0]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -13,43 +13,47 @@ import torch
 from torch import Tensor
 
 from srlab.data import Source
+from srlab.data.source import Sample
 from srlab.degradations import Degradation
-from srlab.io.array.memory import ArrayReader, ArrayWriter
-from srlab.metrics import Metric, View, scores
+from srlab.io.array import ArrayReader, ArrayWriter
+from srlab.metrics import Metric, ScoringContext, scores
 from srlab.models.super_resolver import SuperResolver
 from srlab.nn.resample import enlarge
-from srlab.prediction.inference import plan_tiles, super_resolve
+from srlab.prediction import plan_tiles, super_resolve
 from srlab.report.pictures import comparison, displayable
 
 Scores = dict[str, float]
 """The value of each metric for one image, by name."""
 
+METHODS = ("bicubic", "model")
+
 
 @dataclass(frozen=True)
 class Comparison:
-    """Scores of each test image, and the first image itself."""
+    """Scores of each test image by each method, and pictures of the first image."""
 
-    bicubic: list[Scores]
-    model: list[Scores]
-    pictures: dict[str, Tensor]
-    """``(3, H, W)`` in 0–1."""
+    scores: dict[str, list[Scores]] = field(default_factory=lambda: {name: [] for name in METHODS})
+
+    pictures: dict[str, Tensor] = field(default_factory=dict)
+    """``(3, H, W)`` in 0–1, by caption."""
+
+    def means(self, method: str) -> Scores:
+        """Return the mean of each score, over the images for which it is defined."""
+        images = self.scores[method]
+        found: dict[str, list[float]] = {}
+        for image in images:
+            for name, value in image.items():
+                found.setdefault(name, []).append(value)
+        return {name: float(torch.tensor(values).nanmean()) for name, values in found.items()}
 
     def table(self) -> str:
-        """The mean scores, as text."""
-        bicubic, model = _means(self.bicubic), _means(self.model)
+        """Return the mean scores as text."""
+        bicubic, model = self.means("bicubic"), self.means("model")
         width = max(len(name) for name in model)
         lines = [f"{'':{width}}  {'bicubic':>10}  {'model':>10}"]
-        lines += [f"{name:{width}}  {bicubic[name]:10.4f}  {model[name]:10.4f}" for name in model]
-        return "\n".join([*lines, f"means over {len(self.model)} image(s)"])
-
-
-def _means(images: list[Scores]) -> Scores:
-    """Over the images for which each is defined."""
-    names = dict.fromkeys(name for scores in images for name in scores)
-    return {
-        name: float(torch.tensor([s[name] for s in images if name in s]).nanmean())
-        for name in names
-    }
+        for name in model:
+            lines.append(f"{name:{width}}  {bicubic[name]:10.4f}  {model[name]:10.4f}")
+        return "\n".join([*lines, f"means over {len(self.scores['model'])} image(s)"])
 
 
 def compare(
@@ -58,47 +62,57 @@ def compare(
     *,
     metrics: Mapping[str, Metric],
     degradation: Degradation,
-    tile: int | str,
-    overlap: int | str,
+    tile: int | str | Sequence[int],
+    overlap: int | str | Sequence[int],
     device: str | torch.device,
 ) -> Comparison:
     """Score all test pairs of `data`, in physical units."""
-    result = Comparison([], [], {})
+    result = Comparison()
     for position in range(len(data.test)):
         sample = data.test[position]
-        lr, hr, valid = sample["lr"], sample["hr"][None], sample.get("valid")
-        reader = ArrayReader(lr.numpy())
-        writer = ArrayWriter(hr.shape[1], hr.shape[2:])
-        plan = plan_tiles(model, reader, tile=tile, overlap=overlap)
-        super_resolve(model, reader, writer, plan=plan, device=device)
+        lr, hr, valid = sample["lr"][None], sample["hr"][None], sample.get("valid")
         images = {
-            "bicubic": enlarge(lr[None], model.card.scale),
-            "model": torch.from_numpy(writer.array)[None],
+            "bicubic": enlarge(lr, model.card.scale),
+            "model": _predicted(model, sample, tile=tile, overlap=overlap, device=device),
         }
-        view = View(
-            lr=lr[None],
+        context = ScoringContext(
+            lr=lr,
             valid=None if valid is None else valid[None],
             scale=model.card.scale,
             data_range=data.data_range,
-            channels=data.channels,
+            channel_names=data.channel_names,
             pixel_size=data.pixel_size,
             degrade=partial(degradation, generator=torch.Generator().manual_seed(position)),
         )
-        for name, kept in (("bicubic", result.bicubic), ("model", result.model)):
-            kept.append(
-                {
-                    key: float(value)
-                    for key, value in scores(metrics, images[name], hr, view).items()
-                }
-            )
+        for name in METHODS:
+            values = scores(metrics, images[name], hr, context)
+            result.scores[name].append({key: float(value) for key, value in values.items()})
             if position == 0:
-                result.pictures[_label(name, kept[0])] = displayable(images[name][0], like=hr[0])
+                caption = _caption(name, result.scores[name][0])
+                result.pictures[caption] = displayable(images[name][0], like=hr[0])
         if position == 0:
             result.pictures["HR"] = displayable(hr[0], like=hr[0])
     return result
 
 
-def _label(name: str, values: Scores) -> str:
+def _predicted(
+    model: SuperResolver,
+    sample: Sample,
+    *,
+    tile: int | str | Sequence[int],
+    overlap: int | str | Sequence[int],
+    device: str | torch.device,
+) -> Tensor:
+    """Super-resolve the LR image of a sample as a scene: ``(1, C, *S·scale)``."""
+    scene = sample["scene"][None] if "scene" in sample else None
+    reader = ArrayReader(sample["lr"].numpy())
+    writer = ArrayWriter(len(sample["hr"]), sample["hr"].shape[1:])
+    plan = plan_tiles(model, reader, tile=tile, overlap=overlap, scene=scene)
+    super_resolve(model, reader, writer, plan=plan, scene=scene, device=device)
+    return torch.from_numpy(writer.array)[None]
+
+
+def _caption(name: str, values: Scores) -> str:
     """Name a picture with its first score."""
     metric, value = next(iter(values.items()))
     return f"{name}  {value:.2f} dB" if metric == "psnr" else f"{name}  {metric} {value:.4g}"
@@ -108,13 +122,19 @@ def write_report(result: Comparison, folder: str | Path) -> list[Path]:
     """Write `scores.csv` and `comparison.png` into a folder, and return their paths."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    scores, picture = folder / "scores.csv", folder / "comparison.png"
-    with scores.open("w", newline="") as file:
+    table, picture = folder / "scores.csv", folder / "comparison.png"
+    names = list(result.means("model"))
+    with table.open("w", newline="") as file:
         writer = csv.writer(file)
-        columns = [(name, who) for who in ("bicubic", "model") for name in _means(result.model)]
-        writer.writerow(["image", *(f"{name}_{who}" for name, who in columns)])
-        for number, pair in enumerate(zip(result.bicubic, result.model, strict=True)):
-            values = dict(zip(("bicubic", "model"), pair, strict=True))
-            writer.writerow([number, *(values[who].get(name, math.nan) for name, who in columns)])
+        header = ["image"]
+        for method in METHODS:
+            header += [f"{name}_{method}" for name in names]
+        writer.writerow(header)
+        for number in range(len(result.scores["model"])):
+            row: list[float] = []
+            for method in METHODS:
+                values = result.scores[method][number]
+                row += [values.get(name, math.nan) for name in names]
+            writer.writerow([number, *row])
     comparison(result.pictures, picture)
-    return [scores, picture]
+    return [table, picture]

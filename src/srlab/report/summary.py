@@ -1,4 +1,4 @@
-"""What a network costs: parameters, arithmetic, reach and memory."""
+"""The cost of a network: parameters, arithmetic, reach and memory."""
 
 from __future__ import annotations
 
@@ -6,14 +6,22 @@ import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.distributed._tools.mem_tracker import MemTracker
 from torch.utils.flop_counter import FlopCounterMode
 
-from srlab.discriminators import Judgement
-from srlab.nn.receptive_field import receptive_field
+from srlab.generators import receptive_field
+
+HEADS = (
+    "network",
+    "parameters",
+    "multiply-adds / HR pixel",
+    "receptive field (LR px)",
+    "peak memory, training",
+)
 
 
 @dataclass(frozen=True)
@@ -27,27 +35,36 @@ class NetworkSummary:
     """Of a forward pass, for each HR pixel."""
 
     radius: tuple[int | None, ...] | None
-    """The receptive field's in LR pixels, None along an axis that a layer sees whole; None for a discriminator."""
+    """Of the receptive field, in LR pixels; None along an axis that a layer sees whole.
+
+    A discriminator has None.
+    """
 
     peak_bytes: int
-    """Of the tensors alive at once in a forward and backward pass over a batch, the network's own among them."""
+    """Of the tensors alive at once in a forward and backward pass, the network's own among them."""
+
+    def row(self) -> tuple[str, ...]:
+        """Return the line of a table."""
+        return (
+            self.name,
+            f"{self.parameters:,}",
+            f"{self.multiply_adds:,.0f}",
+            _reach(self.radius),
+            f"{self.peak_bytes / 2**20:,.0f} MiB",
+        )
 
 
 def summarise(
-    network: nn.Module,
-    *,
-    in_channels: int,
-    crop: Sequence[int],
-    scale: Sequence[int],
-    batch_size: int,
+    network: Any, *, crop: Sequence[int], scale: Sequence[int], batch_size: int
 ) -> NetworkSummary:
-    """Measure a network on batches ``(batch_size, in_channels, *crop / scale)``; a discriminator's scale is 1.
+    """Measure a network on batches ``(batch_size, C, *crop / scale)``.
 
-    Arithmetic and memory are counted on the meta device: nothing is computed, and no memory is taken.
+    A discriminator's scale is 1. Arithmetic and memory are counted on the meta device: nothing is
+    computed, and no memory is taken.
     """
     size = [side // factor for side, factor in zip(crop, scale, strict=True)]
     shadow = copy.deepcopy(network).to("meta").train()
-    batch = torch.empty(batch_size, in_channels, *size, device="meta")
+    batch = torch.empty(batch_size, network.in_channels, *size, device="meta")
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         shadow(batch)
     return NetworkSummary(
@@ -64,7 +81,7 @@ def _peak_bytes(network: nn.Module, batch: Tensor) -> int:
     tracker.track_external(network, batch)
     with tracker:
         output = network(batch)
-        heads = output.logits if isinstance(output, Judgement) else (output,)
+        heads = [output] if torch.is_tensor(output) else output.logits
         total = torch.stack([head.sum() for head in heads]).sum()
         if total.requires_grad:  # interpolation has nothing to train
             torch.autograd.backward([total])
@@ -72,32 +89,15 @@ def _peak_bytes(network: nn.Module, batch: Tensor) -> int:
 
 
 def table(summaries: Sequence[NetworkSummary]) -> str:
-    """The summaries as text, a network a line."""
-    heads = (
-        "network",
-        "parameters",
-        "multiply-adds / HR pixel",
-        "receptive field (LR px)",
-        "peak memory, training",
-    )
-    rows = [
-        (
-            summary.name,
-            f"{summary.parameters:,}",
-            f"{summary.multiply_adds:,.0f}",
-            _reach(summary.radius),
-            f"{summary.peak_bytes / 2**20:,.0f} MiB",
-        )
-        for summary in summaries
-    ]
-    widths = [max(len(row[column]) for row in (heads, *rows)) for column in range(len(heads))]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if column == 0 else cell.rjust(width)
-            for column, (cell, width) in enumerate(pairs)
-        )
-        for pairs in (list(zip(row, widths, strict=True)) for row in (heads, *rows))
-    )
+    """Return the summaries as text, a network a line."""
+    rows = [HEADS, *(summary.row() for summary in summaries)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for name, *numbers in rows:
+        cells = [name.ljust(widths[0])]
+        cells += [cell.rjust(width) for cell, width in zip(numbers, widths[1:], strict=True)]
+        lines.append("  ".join(cells))
+    return "\n".join(lines)
 
 
 def _reach(radius: tuple[int | None, ...] | None) -> str:

@@ -1,1 +1,1 @@
-"""Training: the Lightning module, the schedule of its phases, the weight average, callbacks and loggers."""
+"""Training: the Lightning module and all that goes on around its step."""

@@ -1,4 +1,4 @@
-"""The discriminator, and its game with the generator."""
+"""The discriminator and its game with the generator."""
 
 from __future__ import annotations
 
@@ -14,24 +14,31 @@ from srlab.adversarial import Logits, Objective, Penalty, feature_matching
 from srlab.adversarial.heads import mean_over_heads
 from srlab.discriminators import Judgement
 from srlab.mistakes import Mistake
+from srlab.training.losses import Side
 from srlab.training.optimisers.optimisation import Training
 
-OF_DISCRIMINATOR = (
-    *("loss/discriminator", "discriminator/real", "discriminator/fake", "loss/penalty"),
-    *("gradient/discriminator", "discriminator/paused"),
+DISCRIMINATOR_VALUES = (
+    "loss/discriminator",
+    "discriminator/real",
+    "discriminator/fake",
+    "loss/penalty",
+    "gradient/discriminator",
+    "discriminator/paused",
 )
-"""What there is to log of updates in which it learns."""
-
-_KINDS = ("fake", "real")
+"""The names of the values that only updates of the discriminator have."""
 
 
 @dataclass(frozen=True)
 class Adversary:
-    """A discriminator, the objective of its game, and what the game counts beside the content loss."""
+    """A discriminator and the objective of its game.
+
+    The generator's loss has `weight` times the objective's generator side.
+    """
 
     discriminator: nn.Module
     objective: Objective
     weight: float
+
     feature_matching: float
     """The weight of the distance between the discriminator's features of SR and HR; 0: none."""
 
@@ -39,57 +46,73 @@ class Adversary:
     training: Training
 
     def __post_init__(self) -> None:
-        for name in ("weight", "feature_matching"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise Mistake(
-                    f"adversarial.{name} is {getattr(self, name)}; give a finite number >= 0."
-                )
-
-    def generator_side(self, sr: Tensor, real: Judgement) -> dict[str, Tensor]:
-        """What the generator minimises, by name and unweighted; the discriminator gathers no gradients from it."""
-        trained = [
-            parameter for parameter in self.discriminator.parameters() if parameter.requires_grad
-        ]
-        for parameter in trained:
-            parameter.requires_grad_(False)
-        fake = self.discriminator(sr)
-        for parameter in trained:
-            parameter.requires_grad_(True)
-        values = {"adversarial": self.objective.generator_loss(fake.logits, _detached(real.logits))}
-        if self.feature_matching:
-            values["feature_matching"] = feature_matching(fake.features, _detached(real.features))
-        return values
+        given = {"weight": self.weight, "feature_matching": self.feature_matching}
+        for name, value in given.items():
+            if not 0 <= value < math.inf:
+                raise Mistake(f"adversarial.{name} is {value}; give a finite number >= 0.")
 
     def weights(self, share: float) -> dict[str, float]:
-        """The weight of each value of the generator's side, at a `share` of the full game."""
+        """The weight of each of the game's terms, at a share of the full game in 0–1."""
         return {
             "adversarial": share * self.weight,
             "feature_matching": share * self.feature_matching,
         }
 
-    def discriminator_side(
-        self, sr: Tensor, hr: Tensor, real: Judgement, update: int
-    ) -> dict[str, Tensor]:
-        """What the discriminator minimises after `update` updates, as ``loss/discriminator``, and its parts."""
-        fake = self.discriminator(sr.detach())
+    def generator_side(
+        self,
+        content: Side,
+        sr: Tensor,
+        real: Judgement,
+        *,
+        share: float,
+        anything: Tensor | float,
+    ) -> Side:
+        """Add the game to the content loss; the discriminator gathers no gradients from it.
+
+        `sr` is ``(B, C, *S)`` in the network's range, and `real` what was said of HR. For
+        `anything` see `Images`.
+        """
+        if share == 0:
+            return content
+        with _frozen(self.discriminator):
+            fake = self.discriminator(sr)
+        terms = {"adversarial": self.objective.generator_loss(fake.logits, _detached(real.logits))}
+        if self.feature_matching:
+            terms["feature_matching"] = feature_matching(fake.features, _detached(real.features))
+        weights, loss, values = self.weights(share), content.loss, dict(content.values)
+        for name, value in terms.items():
+            weighted = weights[name] * anything * value
+            loss = loss + weighted
+            values |= {f"loss/{name}": value, f"weighted/{name}": weighted}
+        return Side(loss, values | {"loss/generator": loss})
+
+    def discriminator_side(self, sr: Tensor, hr: Tensor, real: Judgement, update: int) -> Side:
+        """Compute what the discriminator minimises after `update` updates of its own."""
+        sr = sr.detach()
+        fake = self.discriminator(sr)
         loss = self.objective.discriminator_loss(fake.logits, real.logits)
-        taken = self.objective.realness(_detached(fake.logits), _detached(real.logits))
+        realness = self.objective.realness(_detached(fake.logits), _detached(real.logits))
         values = {
-            f"discriminator/{kind}": _mean(heads) for kind, heads in zip(_KINDS, taken, strict=True)
+            "discriminator/fake": _mean(realness[0]),
+            "discriminator/real": _mean(realness[1]),
         }
         if self.penalty and self.penalty.due(update):
-            values["loss/penalty"] = self.penalty(self.discriminator, sr.detach(), hr)
+            values["loss/penalty"] = self.penalty(self.discriminator, sr, hr)
             loss = loss + values["loss/penalty"]
-        return {"loss/discriminator": loss, **values}
+        return Side(loss, {"loss/discriminator": loss, **values})
 
     def accuracies(self, sr: Tensor, hr: Tensor) -> dict[str, Tensor]:
-        """The shares of logits that are right, of SR and of HR ``(B, C, *S)``; two scalars, and nothing is learnt."""
+        """The shares of logits that are right, of SR and of HR ``(B, C, *S)``: two scalars.
+
+        The discriminator learns nothing from it.
+        """
         with _batch_statistics(self.discriminator):
-            fake, real = self.objective.realness(
-                self.discriminator(sr).logits, self.discriminator(hr).logits
-            )
-        right = tuple(head < 0.5 for head in fake), tuple(head > 0.5 for head in real)
-        return {f"accuracy_{kind}": _mean(heads) for kind, heads in zip(_KINDS, right, strict=True)}
+            fake, real = self.discriminator(sr), self.discriminator(hr)
+        realness = self.objective.realness(fake.logits, real.logits)
+        return {
+            "accuracy_fake": _mean(tuple(head < 0.5 for head in realness[0])),
+            "accuracy_real": _mean(tuple(head > 0.5 for head in realness[1])),
+        }
 
 
 def _detached(tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
@@ -101,10 +124,24 @@ def _mean(heads: Logits) -> Tensor:
 
 
 @contextmanager
-def _batch_statistics(network: nn.Module) -> Iterator[None]:
-    """Have batch norm in evaluation mode normalise by the batch, as it does in training.
+def _frozen(network: nn.Module) -> Iterator[None]:
+    """Let gradients pass through a network without gathering in its parameters."""
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    for parameter in trained:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in trained:
+            parameter.requires_grad_(True)
 
-    Its running averages mix SR and HR, which come in batches of their own: by them it judges quite differently.
+
+@contextmanager
+def _batch_statistics(network: nn.Module) -> Iterator[None]:
+    """Let batch norm in evaluation mode normalise by the batch, as it does in training.
+
+    Its running averages mix SR and HR, which come in separate batches. By them it would judge quite
+    differently.
     """
     layers = [layer for layer in network.modules() if isinstance(layer, _BatchNorm)]
     averages = [(layer.running_mean, layer.running_var) for layer in layers]

@@ -13,12 +13,15 @@ from srlab.mistakes import Mistake
 
 
 class EMA(nn.Module):
-    """Exponential moving average of a network: parameters and float buffers averaged, integer buffers copied.
+    """Exponential moving average of a network: of its parameters and float buffers.
 
-    It begins after `start_step` updates of the network; until then it is the network itself. With `warmup` the decay
-    after its own update t is ``min(decay, (1 + t) / (10 + t))``, so that the start is soon forgotten. Batch-norm
-    statistics are averaged with the weights they belong to; the weights alone would be normalised wrongly. With
-    `device`, as ``cpu``, the average is kept there, which spares a GPU's memory and costs a copy each update.
+    Integer buffers are copied. Batch-norm statistics are averaged with the weights that they belong
+    to; the average of the weights alone would be normalised wrongly.
+
+    The average begins after `start_step` updates of the network; until then it is the network
+    itself. With `warmup` the decay after its own update t is ``min(decay, (1 + t) / (10 + t))``, so
+    that the start is soon forgotten. `device`, such as ``cpu``, is where the average is kept. That
+    spares a GPU's memory and costs a copy at each update.
     """
 
     updates: Tensor
@@ -34,7 +37,7 @@ class EMA(nn.Module):
     ) -> None:
         super().__init__()
         if not 0 <= decay < 1:
-            raise Mistake(f"ema.decay is {decay}; it must be at least 0 and below 1, as 0.999.")
+            raise Mistake(f"ema.decay is {decay}; give a number from 0 to below 1, such as 0.999.")
         if start_step < 0:
             raise Mistake(
                 f"ema.start_step is {start_step}; give a number of generator updates >= 0."
@@ -69,7 +72,9 @@ class EMA(nn.Module):
     def on(self, device: torch.device) -> nn.Module:
         """The average on a device: itself, or a copy if it is kept elsewhere."""
         here = next((tensor.device for tensor in self.average.state_dict().values()), device)
-        return self.average if here == device else copy.deepcopy(self.average).to(device)
+        if here == device:
+            return self.average
+        return copy.deepcopy(self.average).to(device)
 
     def train(self, mode: bool = True) -> EMA:
         """Stay in evaluation mode: the average is only ever used, never trained."""
@@ -77,4 +82,7 @@ class EMA(nn.Module):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         """Move with a parent, unless it has a device of its own."""
-        return self if self.device is not None else super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        if self.device is not None:
+            return self
+        move: Callable[..., Self] = super()._apply  # torch leaves it without annotations
+        return move(fn, recurse)

@@ -1,9 +1,10 @@
-"""What happens when a loss or a gradient is not finite."""
+"""The guard against losses and gradients that are not finite."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Literal, get_args
 
 import torch
@@ -16,14 +17,17 @@ from srlab.training.processes.ranks import gathered
 log = logging.getLogger(__name__)
 
 Policy = Literal["raise", "skip"]
+Positions = Callable[[int], Sequence[int]]
+"""From a step to the positions in the training data of this rank's samples."""
 
 
 class Guard(nn.Module):
     """Leaves out updates whose losses or gradients are not finite, and names what was not.
 
-    An update is judged on the device and undone there, so that no step waits for the device; the host asks at the
-    next `report`. The policy ``raise`` then stops, with the terms, the step and the samples; ``skip`` warns and goes
-    on, unless more than `max_skips` updates in a row were left out. A skipped update counts as a step.
+    An update is judged and undone on the device, so that no step waits for the device. The host
+    asks at the next `report`. The policy ``raise`` then stops and names the terms, the step and the
+    samples. ``skip`` warns and goes on, unless more than `max_skips` updates in a row were left
+    out. A skipped update counts as a step.
     """
 
     skipped: Tensor
@@ -37,18 +41,19 @@ class Guard(nn.Module):
             )
         if max_skips < 0:
             raise Mistake(f"max_skips is {max_skips}; give a number of updates in a row >= 0.")
-        self.most_in_row = max_skips if on_nonfinite == "skip" else 0
+        self.most_in_row = 0
+        if on_nonfinite == "skip":
+            self.most_in_row = max_skips
         self.register_buffer("skipped", torch.zeros((), dtype=torch.long))
         self.register_buffer("in_row", torch.zeros((), dtype=torch.long))
-        self._incidents: dict[
-            tuple[str, ...], _Incident
-        ] = {}  # not every update has the same losses
+        # by the names of an update's losses, which are not the same in every update
+        self._incidents: dict[tuple[str, ...], _Incident] = {}
 
     def remember(self, networks: Iterable[nn.Module]) -> None:
-        """Keep the buffers, as batch-norm statistics, that the forward pass of a bad update would spoil."""
-        self._statistics = [
-            (buffer, buffer.clone()) for network in networks for buffer in network.buffers()
-        ]
+        """Keep the buffers, such as batch-norm statistics, that a bad forward pass would spoil."""
+        self._statistics = []
+        for network in networks:
+            self._statistics += [(buffer, buffer.clone()) for buffer in network.buffers()]
 
     @torch.no_grad()
     def judge(
@@ -60,23 +65,26 @@ class Guard(nn.Module):
     ) -> Tensor:
         """Whether all `values` are finite, as a boolean on the device; undo the buffers if not.
 
-        The `values` are those of all ranks. `finite_samples` ``(B,)`` says it of the SR of each sample of this rank.
-        An update that `overflowed`, for its loss scale in float16, is left out, too, but is nothing to report.
+        The `values` are averages over all ranks. `finite_samples` ``(B,)`` says whether the SR of
+        each sample of this rank is finite. An update that `overflowed` by its loss scale in float16
+        is left out, too, but is nothing to report.
         """
         each = torch.stack([value.isfinite() for value in values.values()])
         finite = each.all()
-        good = finite if overflowed is None else finite | overflowed
+        good = finite
+        if overflowed is not None:
+            good = finite | overflowed
         self.skipped += ~good
         self.in_row.copy_((self.in_row + 1) * ~good)
         incident = self._incidents.setdefault((*values,), _Incident(each, finite_samples))
         incident.note(step, good, each, finite_samples, self.in_row)
-        if finite.device.type != "cpu" or not finite:  # where looking costs nothing
+        if finite.device.type != "cpu" or not finite:  # on a CPU, to look costs nothing
             for buffer, before in self._statistics:
                 buffer.copy_(torch.where(finite, buffer, before))
         return finite
 
     def step(self, optimiser: LightningOptimizer, finite: Tensor) -> None:
-        """Update the parameters if `finite`; else leave them and the optimiser's state as they are."""
+        """Update the parameters if `finite`; otherwise keep them and the optimiser's state."""
         if finite.device.type != "cpu":
             step_masked(optimiser, finite)
             return
@@ -84,30 +92,33 @@ class Guard(nn.Module):
             optimiser.zero_grad(set_to_none=True)
         _update(optimiser)
 
-    def report(self, positions: Callable[[int], Sequence[int]] | None = None) -> None:
-        """Ask the device; raise or warn if an update was left out since the last time.
-
-        `positions` are those of this rank's samples in the training data, at a given step.
-        """
+    def report(self, positions: Positions | None = None) -> None:
+        """Ask the device; raise or warn if an update was left out since the last time."""
         incidents, self._incidents = self._incidents, {}
         found = {
             incident.step: incident.described(names, positions)
             for names, incident in incidents.items()
+            if incident.step >= 0
         }
-        found.pop(-1, None)
         if not found:
             return
         first = found[min(found)]
         if max(incident.longest for incident in incidents.values()) > self.most_in_row:
-            advice = "try a lower learning rate, gradient clipping or precision 32-true, or look at these samples"
-            allowed = f" and {self.most_in_row} in a row are allowed" if self.most_in_row else ""
-            raise Diverged(f"{first}{allowed}. No weights were changed by it; {advice}.")
+            if self.most_in_row:
+                first += f" and {self.most_in_row} in a row are allowed"
+            raise Diverged(
+                f"{first}. No weights were changed by it; try a lower learning rate, gradient "
+                "clipping or precision 32-true, or look at these samples."
+            )
         if not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0:
             log.warning("%s; %d updates were left out so far.", first, int(self.skipped))
 
 
 class _Incident:
-    """The first update left out since the last report, and the longest row of them, kept on the device."""
+    """The first update left out since the last report, and the longest row of such updates.
+
+    Both are kept on the device.
+    """
 
     def __init__(self, values: Tensor, samples: Tensor) -> None:
         self._step = torch.full((), -1, device=values.device)
@@ -116,9 +127,9 @@ class _Incident:
         self._longest = torch.zeros_like(self._step)
 
     def note(
-        self, step: int, finite: Tensor, values: Tensor, samples: Tensor, in_row: Tensor
+        self, step: int, good: Tensor, values: Tensor, samples: Tensor, in_row: Tensor
     ) -> None:
-        first = ~finite & (self._step < 0)
+        first = ~good & (self._step < 0)
         self._step = torch.where(first, step, self._step)
         self._values = torch.where(first, values, self._values)
         self._samples = torch.where(first, samples, self._samples)
@@ -126,63 +137,58 @@ class _Incident:
 
     @property
     def step(self) -> int:
-        """Of the first update left out, or -1: here the host waits for the device."""
+        """The step of the first update left out, or -1: here the host waits for the device."""
         return int(self._step)
 
     @property
     def longest(self) -> int:
         return int(self._longest)
 
-    def described(
-        self, names: Sequence[str], positions: Callable[[int], Sequence[int]] | None
-    ) -> str:
-        """What was not finite, when, and in which samples."""
-        bad = [
-            name for name, finite in zip(names, self._values.tolist(), strict=True) if not finite
-        ]
-        text = f"after {self.step} updates {', '.join(bad)} was not finite"
-        if positions is None or self.step < 0:
+    def described(self, names: Sequence[str], positions: Positions | None) -> str:
+        """Say what was not finite, when, and in which samples of all ranks."""
+        flags = zip(names, self._values.tolist(), strict=True)
+        bad = ", ".join(name for name, finite in flags if not finite)
+        text = f"after {self.step} updates {bad} was not finite"
+        if positions is None:
             return text
-        where = positions(self.step)
-        ours = [
-            str(where[number]) for number, finite in enumerate(self._samples.tolist()) if not finite
-        ]
-        found = gathered((where[0], where[-1], ours))
-        samples = [sample for _, _, theirs in found for sample in theirs]
+        ours = positions(self.step)
+        bad_here = [str(ours[number]) for number in (~self._samples).nonzero().flatten().tolist()]
+        ranks = gathered((ours[0], ours[-1], bad_here))
+        samples = [*chain.from_iterable(theirs for _, _, theirs in ranks)]
         if samples:
             return f"{text}, and neither was the SR of training samples {', '.join(samples)}"
-        return f"{text}, with training samples {found[0][0]} to {found[-1][1]}"
+        return f"{text}, with training samples {ranks[0][0]} to {ranks[-1][1]}"
 
 
 @torch.no_grad()
 def step_masked(optimiser: LightningOptimizer, finite: Tensor) -> None:
-    """Step, and put everything on the device back to what it was unless `finite`; the host does not wait.
+    """Step, and undo it unless `finite`; the host does not wait for the device.
 
-    State that an optimiser keeps on the host, as the step count of one that is not fused, counts on.
+    Only what is on the device is put back. The step count of an optimiser that is not fused is kept
+    on the host, and counts on.
     """
     before = {id(tensor): tensor.clone() for tensor in _changing(optimiser, finite.device)}
     _update(optimiser)
     for tensor in _changing(optimiser, finite.device):
-        kept = before.get(id(tensor))  # none for state made by this very step, which begins at zero
-        tensor.copy_(
-            torch.where(finite, tensor, torch.zeros_like(tensor) if kept is None else kept)
-        )
+        # state that this very step has made begins at zero
+        kept = before.get(id(tensor), torch.zeros_like(tensor))
+        tensor.copy_(torch.where(finite, tensor, kept))
 
 
 def _update(optimiser: LightningOptimizer) -> None:
-    """Step and be counted; Lightning's own step would divide float16 gradients by their scale once more."""
+    """Step and be counted.
+
+    Lightning's own step would divide float16 gradients by their scale once more.
+    """
     optimiser._on_before_step()
     optimiser.optimizer.step()
     optimiser._on_after_step()
 
 
 def _changing(optimiser: LightningOptimizer, device: torch.device) -> list[Tensor]:
-    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
-    states = [
-        value for parameter in parameters for value in optimiser.state.get(parameter, {}).values()
-    ]
-    return [
-        tensor
-        for tensor in (*parameters, *states)
-        if isinstance(tensor, Tensor) and tensor.device == device
-    ]
+    """The parameters and the state of an optimiser on a device."""
+    found: list[object] = []
+    for group in optimiser.param_groups:
+        for parameter in group["params"]:
+            found += [parameter, *optimiser.state.get(parameter, {}).values()]
+    return [each for each in found if isinstance(each, Tensor) and each.device == device]

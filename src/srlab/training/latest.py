@@ -1,4 +1,4 @@
-"""What is not computed at every update, for the log."""
+"""The last values of what only some updates have, for the log."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 class Latest(nn.Module):
-    """Keeps the last value of each name, since the steps that have one need not be those that are logged.
+    """Keeps the last value of each name, since not every update that is logged has one.
 
     It is part of the checkpoint, so that a resumed run logs the same.
     """
@@ -20,9 +20,8 @@ class Latest(nn.Module):
     def __init__(self, names: Sequence[str]) -> None:
         super().__init__()
         self.names = tuple(names)
-        self.register_buffer(
-            "values", torch.full((len(self.names),), torch.inf)
-        )  # stands for none so far
+        # infinity stands for no value so far
+        self.register_buffer("values", torch.full((len(self.names),), torch.inf))
 
     @torch.no_grad()
     def note(self, values: Mapping[str, Tensor]) -> None:
@@ -32,6 +31,6 @@ class Latest(nn.Module):
                 self.values[number] = values[name]
 
     def known(self) -> dict[str, float]:
-        """What there has been so far and was finite; the host waits for the device."""
+        """The finite values so far; the host waits for the device."""
         pairs = zip(self.names, self.values.tolist(), strict=True)
         return {name: value for name, value in pairs if math.isfinite(value)}

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import chain
-from typing import Any
+from typing import Any, cast
 
+import torch
 from lightning import LightningModule
 from lightning.pytorch.core.optimizer import LightningOptimizer, do_nothing_closure
 from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
-from srlab.models.bundle import CARD_KEY, ModelCard
+from srlab.mistakes import Mistake
+from srlab.models.bundle import CARD_KEY
+from srlab.models.card import ModelCard
 from srlab.models.super_resolver import SuperResolver
-from srlab.training.adversary import OF_DISCRIMINATOR, Adversary
+from srlab.training.adversary import DISCRIMINATOR_VALUES, Adversary
 from srlab.training.ema import EMA
 from srlab.training.guard import Guard
 from srlab.training.latest import Latest
-from srlab.training.losses import Batch, Gathered, Losses
+from srlab.training.losses import Batch, Losses, count_valid
 from srlab.training.optimisers.loss_scale import LossScale
 from srlab.training.optimisers.optimisation import Training
 from srlab.training.optimisers.schedulers import Scheduler, Validated
@@ -34,10 +37,11 @@ from srlab.training.validation import Validation
 
 
 class GAN(LightningModule):
-    """Trains a generator, alone first and then against a discriminator; without an adversary, alone throughout.
+    """Trains a generator, alone first and then against a discriminator.
 
-    `trainer.global_step` is the number of generator updates done, the one number that everything counts in: the
-    schedule, the learning rates, validation, checkpoints and the x axis of every curve. One batch is one update.
+    Without an adversary the generator trains alone throughout. One batch is one update of it, and
+    `trainer.global_step` is the number of updates done. Everything counts in it: the schedule, the
+    learning rates, validation, checkpoints and the x axis of every curve.
     """
 
     def __init__(
@@ -56,21 +60,23 @@ class GAN(LightningModule):
         super().__init__()
         self.automatic_optimization = False
         self.losses = losses
-        self.generator = losses.generator
-        self.normaliser: nn.Module = losses.normaliser  # type: ignore[assignment]
+        self.generator = cast(nn.Module, losses.generator)
+        self.normaliser = cast(nn.Module, losses.normaliser)
         self.content = losses.content
         self.adversary = adversary
-        self.discriminator = adversary.discriminator if adversary else None
-        self.training_of = {"generator": training} | (
-            {"discriminator": adversary.training} if adversary else {}
-        )
+        self.discriminator: nn.Module | None = None
+        self.training_of = {"generator": training}
+        self.latest = Latest(())
+        if adversary:
+            self.discriminator = adversary.discriminator
+            self.training_of["discriminator"] = adversary.training
+            self.latest = Latest(DISCRIMINATOR_VALUES)
         self.schedule = schedule
         self.ema = ema
         self.guard = guard
         self.validation = validation
         self.card = card
         self.seed = seed
-        self.latest = Latest(OF_DISCRIMINATOR if adversary else ())
         self.logged: dict[str, float] = {}
         """The latest value of every scalar that was logged."""
 
@@ -80,103 +86,124 @@ class GAN(LightningModule):
     @property
     def networks(self) -> dict[str, nn.Module]:
         """The generator and, if there is one, the discriminator."""
-        return {"generator": self.generator} | (
-            {"discriminator": self.discriminator} if self.discriminator else {}
-        )
+        networks = {"generator": self.generator}
+        if self.discriminator:
+            networks["discriminator"] = self.discriminator
+        return networks
 
     def super_resolver(self) -> SuperResolver:
-        """The model as it is used: the averaged generator, if there is an average, and the normaliser."""
+        """The normaliser and the generator, or its average if there is one."""
         generator = self.ema.on(self.device) if self.ema else self.generator
         return SuperResolver(generator=generator, normaliser=self.normaliser, card=self.card)
 
     def setup(self, stage: str) -> None:
-        """Refuse a strategy that cannot do it; a ``ValueError``."""
+        """Raise a `Mistake` if the trainer's strategy cannot train two networks in turns."""
         check_strategy(self.trainer.strategy)
         if self.ema:
             keep_to_each(self, "ema")
 
     def configure_optimizers(self) -> Any:
-        """One optimiser and one scheduler for each network."""
+        """Build one optimiser and one scheduler for each network."""
         pairs = [self.training_of[name].build(network) for name, network in self.networks.items()]
         return [optimiser for optimiser, _ in pairs], [scheduler for _, scheduler in pairs]
 
     def training_step(self, micro_batches: list[Batch], batch_idx: int) -> None:
-        """One generator update, and one discriminator update where the schedule has it."""
-        step = self.global_step
+        """Update the generator once, and the discriminator where the schedule has it."""
+        step, schedule, optimisers = self.global_step, self.schedule, self._optimisers()
         reseed(self.seed, step, self.global_rank)
-        for optimiser in self._optimisers().values():
+        for optimiser in optimisers.values():
             optimiser.zero_grad()
         self.guard.remember(self.networks.values())
-        with no_exchange(self.trainer.model):  # all at once in the end
-            gathered = self.losses.gather(
-                micro_batches,
-                self.manual_backward,
-                step=step,
-                adversary=self.adversary,
-                schedule=self.schedule,
-            )
-        values = self._update(gathered, step)
+        adversary = self.adversary if schedule.game(step) else None
+        networks, learns = {"generator": self.generator}, schedule.discriminator(step)
+        if adversary and learns:
+            networks["discriminator"] = adversary.discriminator
+
+        # Gradients add up over micro-batches; the exchange between ranks comes after the last one.
+        valid_count, part = count_valid(micro_batches), 1 / len(micro_batches)
+        values: dict[str, Tensor] = {}
+        finite_samples = []
+        with no_exchange(self.trainer.model):
+            for batch in micro_batches:
+                images = self.losses.forward(batch, valid_count)
+                finite_samples.append(images.finite)
+
+                # The generator's loss: the content, and the game where it is on.
+                side = self.losses.content_side(images, step)
+                if adversary:
+                    sr, hr = images.visible()
+                    real = adversary.discriminator(hr)
+                    share, anything = schedule.share(step), images.anything
+                    side = adversary.generator_side(side, sr, real, share=share, anything=anything)
+                if not side.loss.requires_grad:
+                    raise Mistake(
+                        f"after {step} updates no loss term counts; see the terms' start_step and "
+                        "stop_step."
+                    )
+                self.manual_backward(side.loss * part)
+                found = side.values
+
+                # The discriminator's loss, of the same SR.
+                if adversary and learns:
+                    done = schedule.discriminator_updates(step)
+                    side = adversary.discriminator_side(sr, hr, real, done)
+                    self.manual_backward(side.loss * anything * part)
+                    found = found | side.values
+                for name, value in found.items():
+                    values[name] = values.get(name, 0) + part * value.detach()
+
+        # Losses, gradients and statistics are averaged over ranks, and judged on the device.
+        gradients = {name: _gradients(network) for name, network in networks.items()}
+        average([*values.values(), *chain(*gradients.values()), *self._statistics()])
+        scale = LossScale(getattr(self.trainer.precision_plugin, "scaler", None))
+        scale.unscale(optimisers[name].optimizer for name in networks)
+        norms = {f"gradient/{name}": get_total_norm(own) for name, own in gradients.items()}
+        overflowed = scale.overflowed(values.values(), norms.values())
+        finite = self.guard.judge(step, values | norms, torch.cat(finite_samples), overflowed)
+
+        # Each network is updated, unless something was not finite.
+        for name, network in networks.items():
+            clip = self.training_of[name].clip
+            if clip:
+                clip([*network.parameters()], norms[f"gradient/{name}"])
+        self.guard.step(optimisers["generator"], finite)
+        if "discriminator" in networks:
+            paused = schedule.paused(values)
+            if paused is not None:
+                values["discriminator/paused"] = paused.float()
+                finite = finite & ~paused
+            optimiser = optimisers["discriminator"]
+            # Lightning would count its steps, too; it sets these hooks anew for every batch.
+            optimiser._on_before_step = optimiser._on_after_step = do_nothing_closure
+            self.guard.step(optimiser, finite)
+        scale.update()
         if self.ema:
             self.ema.update(self.generator, step + 1)
         for scheduler in self._schedulers():
             scheduler.step()
-        self._log_update(values)
-
-    def _update(self, gathered: Gathered, step: int) -> dict[str, Tensor]:
-        """Update the networks that have gradients; return what there is to log, the same on all ranks."""
-        values = dict(gathered.values)
-        updated = ["generator", *(["discriminator"] if "loss/discriminator" in values else [])]
-        networks = {name: self.networks[name] for name in updated}
-        gradients = {
-            name: [p.grad for p in net.parameters() if p.grad is not None]
-            for name, net in networks.items()
-        }
-        statistics = [
-            b for net in self.networks.values() for b in net.buffers() if b.is_floating_point()
-        ]
-        average([*values.values(), *chain(*gradients.values()), *statistics])
-        optimisers = self._optimisers()
-        scale = LossScale(getattr(self.trainer.precision_plugin, "scaler", None))
-        scale.unscale(optimisers[name].optimizer for name in updated)
-        norms = {f"gradient/{name}": get_total_norm(own) for name, own in gradients.items()}
-        overflowed = scale.overflowed(values.values(), norms.values())
-        finite = self.guard.judge(step, values | norms, gathered.finite, overflowed)
-        for name, network in networks.items():
-            training, optimiser, go = self.training_of[name], optimisers[name], finite
-            if training.clip:
-                training.clip([*network.parameters()], norms[f"gradient/{name}"])
-            if name == "discriminator":
-                # Lightning would count this optimiser's steps, too; it sets the hooks anew for every batch.
-                optimiser._on_before_step = optimiser._on_after_step = do_nothing_closure
-                paused = self.schedule.paused(values)
-                if paused is not None:
-                    values["discriminator/paused"] = paused.float()
-                    go = finite & ~paused
-            self.guard.step(optimiser, go)
-        scale.update()
-        return values | norms
+        self._log_update(values | norms)
 
     def _log_update(self, values: dict[str, Tensor]) -> None:
-        """Log what the update was and what applies from the step now reached on; before any checkpoint of it."""
+        """Log an update, with the rates and weights that apply to the next one.
+
+        It runs before any checkpoint of the step is written.
+        """
         self.latest.note(values)
-        if self.global_step % self.trainer.log_every_n_steps:  # type: ignore[attr-defined]
+        if self.global_step % self._run.log_every_n_steps:
             return
         self.report_bad_updates()
-        weights = (
-            self.adversary.weights(self.schedule.share(self.global_step)) if self.adversary else {}
-        )
+        weight = 0.0
+        if self.adversary:
+            weight = self.adversary.weights(self.schedule.share(self.global_step))["adversarial"]
         rates = {
             f"lr/{name}": float(scheduler.get_last_lr()[0])
             for name, scheduler in zip(self.networks, self._schedulers(), strict=True)
         }
-        latest = self.latest.known()
-        self.record(
-            {**values, **latest, **rates, "weight/adversarial": weights.get("adversarial", 0.0)}
-        )
+        self.record({**values, **self.latest.known(), **rates, "weight/adversarial": weight})
 
     def report_bad_updates(self) -> None:
-        """Raise or warn of updates that were left out; the host waits for the device."""
-        self.guard.report(self.trainer.datamodule.positions)  # type: ignore[attr-defined]
+        """Raise or warn if updates were left out; the host waits for the device."""
+        self.guard.report(self._run.datamodule.positions)
 
     def on_validation_epoch_start(self) -> None:
         """Begin with the model as it is now."""
@@ -186,10 +213,13 @@ class GAN(LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Score one view; return its SR."""
-        return self.validation.score(batch, number=self.trainer.datamodule.view(batch_idx))  # type: ignore[attr-defined]
+        return self.validation.score(batch, number=self._run.datamodule.view(batch_idx))
 
     def on_validation_epoch_end(self) -> None:
-        """Average over the views of all ranks; whatever was logged last can be monitored by name."""
+        """Average over the views of all ranks, and tell callbacks and schedulers.
+
+        Callbacks can monitor by name the last value of anything that was logged.
+        """
         self.record(self.validation.means())
         self.log_dict(self.logged, logger=False)
         for scheduler in self._schedulers():
@@ -204,26 +234,36 @@ class GAN(LightningModule):
             logger.log_metrics(self.recorded, step=self.global_step)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add the model card, so that a checkpoint can predict, and what exactness depends on."""
+        """Add the model card, for prediction, and the conditions of an exact resume."""
         self.report_bad_updates()
         checkpoint[CARD_KEY] = self.card.to_json()
         checkpoint["conditions"] = conditions(self.trainer.world_size)
         checkpoint["logged"] = dict(self.logged)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Warn of anything that keeps the resumed run from being the uninterrupted one to the last bit."""
+        """Warn if the resumed run may differ from the uninterrupted one in the last bits."""
         warn_of_changes(checkpoint["conditions"], conditions(self.trainer.world_size))
         self.logged = dict(checkpoint["logged"])
 
+    @property
+    def _run(self) -> Any:
+        """The trainer, for attributes that Lightning sets and does not declare."""
+        return self.trainer
+
     def _optimisers(self) -> dict[str, LightningOptimizer]:
-        optimisers: Any = self.optimizers()  # a list, but for a single one
-        return dict(
-            zip(
-                self.networks,
-                optimisers if isinstance(optimisers, list) else [optimisers],
-                strict=True,
-            )
-        )
+        optimisers: Any = self.optimizers()
+        if self.discriminator is None:  # Lightning gives a single one without a list
+            optimisers = [optimisers]
+        return dict(zip(self.networks, optimisers, strict=True))
 
     def _schedulers(self) -> list[Scheduler]:
-        return [config.scheduler for config in self.trainer.lr_scheduler_configs]  # type: ignore[misc]
+        return [config.scheduler for config in self._run.lr_scheduler_configs]
+
+    def _statistics(self) -> Iterator[Tensor]:
+        """The buffers that the forward passes of this rank have moved, such as batch norm's."""
+        for network in self.networks.values():
+            yield from (buffer for buffer in network.buffers() if buffer.is_floating_point())
+
+
+def _gradients(network: nn.Module) -> list[Tensor]:
+    return [parameter.grad for parameter in network.parameters() if parameter.grad is not None]

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from srlab.axes import is_count
 from srlab.losses import Ramp
-from srlab.losses.ramp import Shape
+from srlab.losses.ramp import RampShape
 from srlab.mistakes import Mistake
 
 
@@ -16,57 +17,57 @@ from srlab.mistakes import Mistake
 class Schedule:
     """Content-only pretraining, then an adversarial weight that rises to its full value.
 
-    The weight rises over `ramp_steps` generator updates in the shape `ramp`, as `srlab.losses.Ramp` has it. The
-    discriminator learns at every `discriminator_every`-th update, from `discriminator_warmup_steps` before the end of
-    pretraining on. It pauses where it wins by more than `pause_above`: where it takes real images for so much more real
-    than fake ones, on average and from 0 to 1, as the objective's `realness` has it (null: never).
+    The weight rises over `ramp_steps` generator updates in the shape `ramp` (`srlab.losses.Ramp`).
+    The discriminator learns at every `discriminator_every`-th update. It begins
+    `discriminator_warmup_steps` before the end of pretraining.
+
+    The discriminator pauses in updates in which it wins by more than `pause_above`; null: never. It
+    wins by the mean realness of real images minus that of fake ones. `Objective.realness` gives
+    both, in 0–1.
     """
 
     pretrain_steps: int
     ramp_steps: int
-    ramp: Shape = "linear"
+    ramp: RampShape = "linear"
     discriminator_warmup_steps: int = 0
     discriminator_every: int = 1
     pause_above: float | None = None
 
     def __post_init__(self) -> None:
-        for name in (
-            "pretrain_steps",
-            "ramp_steps",
-            "discriminator_warmup_steps",
-            "discriminator_every",
-        ):
-            if getattr(self, name) % 1:
+        counts = {
+            "pretrain_steps": self.pretrain_steps,
+            "ramp_steps": self.ramp_steps,
+            "discriminator_warmup_steps": self.discriminator_warmup_steps,
+        }
+        for name, value in counts.items():
+            if not is_count(value):
                 raise Mistake(
-                    f"schedule.{name} is {getattr(self, name)}; give a whole number of generator updates."
+                    f"schedule.{name} is {value}; give a whole number of generator updates >= 0."
                 )
-        if min(self.pretrain_steps, self.ramp_steps) < 0:
+        if not is_count(self.discriminator_every, least=1):
             raise Mistake(
-                f"schedule.pretrain_steps {self.pretrain_steps} and schedule.ramp_steps {self.ramp_steps} count "
-                "generator updates; they cannot be negative."
+                f"schedule.discriminator_every is {self.discriminator_every}; give a whole number "
+                "of generator updates >= 1."
             )
-        if not 0 <= self.discriminator_warmup_steps <= self.pretrain_steps:
+        if self.discriminator_warmup_steps > self.pretrain_steps:
             raise Mistake(
-                f"schedule.discriminator_warmup_steps is {self.discriminator_warmup_steps}; they are the last of "
-                f"pretraining, so give 0 to {self.pretrain_steps} (schedule.pretrain_steps)."
-            )
-        if self.discriminator_every < 1:
-            raise Mistake(
-                f"schedule.discriminator_every is {self.discriminator_every}; give a number of generator updates >= 1."
+                f"schedule.discriminator_warmup_steps is {self.discriminator_warmup_steps}; they "
+                f"are the last of pretraining, so give 0 to {self.pretrain_steps} "
+                "(schedule.pretrain_steps)."
             )
         if self.pause_above is not None and not 0 < self.pause_above < 1:
             raise Mistake(
-                f"schedule.pause_above is {self.pause_above}; give a difference of probabilities between 0 and 1, "
-                "or null."
+                f"schedule.pause_above is {self.pause_above}; give a difference of probabilities "
+                "between 0 and 1, or null."
             )
-        self._ramp()  # refuses what it cannot be
+        self._ramp()  # raises a mistake in its shape now rather than in the first step
 
     def _ramp(self) -> Ramp:
         return Ramp(self.pretrain_steps, self.ramp_steps, self.ramp)
 
     @property
     def discriminator_start(self) -> int:
-        """The number of generator updates before the first of the discriminator."""
+        """The number of generator updates before the first update of the discriminator."""
         return self.pretrain_steps - self.discriminator_warmup_steps
 
     def share(self, step: int) -> float:
@@ -74,7 +75,10 @@ class Schedule:
         return self._ramp().share(step)
 
     def game(self, step: int) -> bool:
-        """Whether the update after `step` others has a generator that listens or a discriminator that learns."""
+        """Whether the discriminator takes part in the update after `step` others.
+
+        It does where it learns itself, and where the generator listens to it.
+        """
         return step >= self.pretrain_steps or self.discriminator(step)
 
     def discriminator(self, step: int) -> bool:
@@ -83,11 +87,14 @@ class Schedule:
         return since >= 0 and since % self.discriminator_every == 0
 
     def discriminator_updates(self, step: int) -> int:
-        """The number of updates of the discriminator that are due within the first `step` of the generator."""
+        """The number of updates of the discriminator within the first `step` of the generator."""
         return max(0, -(-(step - self.discriminator_start) // self.discriminator_every))
 
     def paused(self, values: Mapping[str, Tensor]) -> Tensor | None:
-        """Whether a discriminator that judged so in this update is left as it is; a boolean on the device, or None."""
+        """Whether the discriminator pauses in an update with such `values`.
+
+        It is a boolean on the device, or None if the discriminator never pauses.
+        """
         if self.pause_above is None:
             return None
         return values["discriminator/real"] - values["discriminator/fake"] > self.pause_above

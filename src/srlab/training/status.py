@@ -1,10 +1,10 @@
-"""How a run ended, as it stands in the run's folder."""
+"""The end of a run, as it stands in the run's folder."""
 
 from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -17,9 +17,10 @@ Outcome = Literal["completed", "stopped early", "diverged"]
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
-    """How a run ended, after `step` generator updates, with the `best` value of `monitor`, if there was one.
+    """The outcome of a run after `step` generator updates.
 
-    While a run is under way, and after it was interrupted, its folder has no status.
+    `best` is the best value of `monitor`, if there was one. While a run is under way, and after it
+    was interrupted, its folder has no status.
     """
 
     status: Outcome
@@ -28,23 +29,27 @@ class Status:
     monitor: str | None
 
     def __str__(self) -> str:
-        best = f", best {self.monitor} {self.best:.5g}" if self.best is not None else ""
-        return f"{self.status} after {self.step} steps{best}"
+        text = f"{self.status} after {self.step} steps"
+        if self.best is not None:
+            text += f", best {self.monitor} {self.best:.5g}"
+        return text
 
     def write(self, folder: Path) -> None:
-        """Write `status.json` to a run's folder; it is there only complete."""
-        finite = self.best is not None and math.isfinite(self.best)  # JSON has no infinities
+        """Write `status.json` to a run's folder; it appears there complete or not at all."""
+        written = self
+        if self.best is not None and not math.isfinite(self.best):
+            written = replace(self, best=None)  # JSON has no infinities
         with replaced(folder / STATUS) as unfinished:
-            unfinished.write_text(
-                json.dumps(asdict(self) | {"best": self.best if finite else None}) + "\n"
-            )
+            unfinished.write_text(json.dumps(asdict(written)) + "\n")
 
 
 def read_status(folder: Path) -> Status | None:
-    """How the run in a folder ended; None if it has not."""
+    """Read how the run in a folder ended; None if it has not."""
     path = folder / STATUS
+    if not path.is_file():
+        return None
     try:
-        return Status(**json.loads(path.read_text())) if path.is_file() else None
+        return Status(**json.loads(path.read_text()))
     except (ValueError, TypeError) as error:
         raise Mistake(
             f"{path} is no status that srlab wrote: delete it if the run is to go on."

@@ -1,7 +1,10 @@
 """PNG and JPEG outputs, read back with PIL."""
 
+import json
 import os
+import pickle
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,8 +13,8 @@ from PIL import Image, ImageCms
 from rasterio._err import CPLE_AppDefinedError
 from rasterio.enums import ColorInterp
 
+from srlab.io import Provenance
 from srlab.io.image.writer import ImageWriter
-from srlab.io.protocols import Provenance
 from srlab.io.raster.reader import RasterReader
 
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
@@ -22,7 +25,7 @@ MADE = Provenance(software="srlab 9.8", model="0a" * 32)
 def picture(path, *, mode="RGB", shape=(6, 8), **options):
     pixels = RNG.integers(0, 256, (*shape, 4), dtype=np.uint8)
     Image.fromarray(pixels).convert(mode).save(path, **options)
-    return RasterReader(path)
+    return RasterReader(path).description
 
 
 def raster(path, *, count=1, shape=(6, 8), dtype="uint8", describe=lambda file: None, **profile):
@@ -37,17 +40,18 @@ def raster(path, *, count=1, shape=(6, 8), dtype="uint8", describe=lambda file: 
         **profile,
     ) as file:
         describe(file)
-    return RasterReader(path)
+    return RasterReader(path).description
 
 
-def write(path, like, array, *, scale=(1, 1), **options):
-    writer = ImageWriter(path, like=like, scale=scale, provenance=MADE, **options)
+def write(path, description, array, made=MADE):
+    writer = ImageWriter(path, description, provenance=made)
+    writer.prepare()
     _, rows, columns = array.shape
     for row in range(0, rows, 70):
         for column in range(0, columns, 90):
             window = (slice(row, min(row + 70, rows)), slice(column, min(column + 90, columns)))
             writer.write(window, array[:, window[0], window[1]])
-    writer.close()
+    pickle.loads(pickle.dumps(writer)).finish()
     return Image.open(path)
 
 
@@ -55,7 +59,7 @@ def write(path, like, array, *, scale=(1, 1), **options):
 def test_png_keeps_every_pixel(tmp_path, mode):
     like = picture(tmp_path / "a.png", mode=mode, shape=(100, 300))
     array = RNG.integers(0, 256, (len(mode), 200, 900)).astype(np.float32)
-    out = write(tmp_path / "out.png", like, array, scale=(2, 3))
+    out = write(tmp_path / "out.png", like.scaled((2, 3)), array)
     assert out.mode == mode
     np.testing.assert_array_equal(np.asarray(out).reshape(200, 900, -1).transpose(2, 0, 1), array)
     assert sorted(os.listdir(tmp_path)) == ["a.png", "out.png"]
@@ -64,13 +68,13 @@ def test_png_keeps_every_pixel(tmp_path, mode):
 def test_png_keeps_16_bits(tmp_path):
     Image.fromarray(np.zeros((6, 8), np.uint16)).save(tmp_path / "a.png")
     array = RNG.integers(0, 65536, (1, 6, 8)).astype(np.float32)
-    out = write(tmp_path / "out.png", RasterReader(tmp_path / "a.png"), array)
+    out = write(tmp_path / "out.png", RasterReader(tmp_path / "a.png").description, array)
     np.testing.assert_array_equal(np.asarray(out), array[0])
 
 
 def test_type_can_be_chosen(tmp_path):
-    like = raster(tmp_path / "a.tif", dtype="float32")
-    out = write(tmp_path / "out.png", like, np.full((1, 6, 8), 300, np.float32), dtype="uint8")
+    like = raster(tmp_path / "a.tif", dtype="float32").with_dtype("uint8")
+    out = write(tmp_path / "out.png", like, np.full((1, 6, 8), 300, np.float32))
     assert (np.asarray(out) == 255).all()
 
 
@@ -102,12 +106,21 @@ def test_provenance_is_in_the_file(tmp_path):
     assert exif[0x010E] == f"super-resolved, model SHA-256 {'0a' * 32}"
 
 
+def test_settings_are_in_the_file(tmp_path):
+    made = replace(MADE, settings={"tile": [256, 256], "noise_seed": None})
+    like, array = picture(tmp_path / "a.png"), np.zeros((3, 6, 8), np.float32)
+    text = write(tmp_path / "out.png", like, array, made).text
+    assert json.loads(text["SETTINGS"]) == {"tile": [256, 256], "noise_seed": None}
+    exif = write(tmp_path / "out.jpg", like, array, made).getexif()
+    assert exif[0x010E].endswith(f", settings {text['SETTINGS']}")
+
+
 def test_camera_data_and_profile_are_carried_but_not_the_turn(tmp_path):
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     exif = Image.Exif()
     exif[0x0112], exif[0x010F] = 6, "Maker"
     like = picture(tmp_path / "a.jpg", shape=(16, 24), exif=exif, icc_profile=profile)
-    out = write(tmp_path / "out.jpg", like, np.zeros((3, 48, 32), np.float32), scale=(2, 2))
+    out = write(tmp_path / "out.jpg", like.scaled((2, 2)), np.zeros((3, 48, 32), np.float32))
     assert out.size == (32, 48)
     assert out.getexif()[0x010F] == "Maker"
     assert 0x0112 not in out.getexif()
@@ -138,10 +151,10 @@ def test_nodata_is_transparent_in_a_png(tmp_path, count):
 
 
 def masked(path):
-    raster(path).close()
+    raster(path)
     with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(path, "r+") as file:
         file.write_mask(np.eye(6, 8, dtype=bool))
-    return RasterReader(path)
+    return RasterReader(path).description
 
 
 def scaled(file):
@@ -168,7 +181,7 @@ def with_nir(file):
         (
             "o.png",
             lambda path: raster(path, count=8),
-            "there are 8 bands (1, 2, 3, 4, 5, 6, 7, 8), and PNG holds 1, 2, 3, 4; the last of 2 or 4 is alpha",
+            "there are 8 bands (1, 2, 3, 4, 5, 6, 7, 8), and PNG holds 1, 2, 3, 4; the last of 2",
         ),
         (
             "o.png",
@@ -201,38 +214,29 @@ def with_nir(file):
 def test_what_the_format_cannot_hold_is_refused_at_once(tmp_path, name, make, problem):
     like = make(tmp_path / "a.tif")
     with pytest.raises(ValueError, match=re.escape(problem)) as caught:
-        ImageWriter(tmp_path / name, like=like, scale=(4, 4), provenance=MADE)
+        ImageWriter(tmp_path / name, like.scaled((4, 4)), provenance=MADE)
     assert str(caught.value).endswith("Write a .tif.")
     assert os.listdir(tmp_path) == ["a.tif"]
 
 
-def test_the_name_appears_on_close_only(tmp_path):
+def test_the_name_appears_when_the_file_is_whole(tmp_path):
     like = picture(tmp_path / "a.png")
     (tmp_path / "out.png").write_bytes(b"old")
-    with pytest.raises(FileExistsError, match="overwrite=true"):
-        ImageWriter(tmp_path / "out.png", like=like, scale=(1, 1), provenance=MADE)
-    writer = ImageWriter(
-        tmp_path / "out.png", like=like, scale=(1, 1), provenance=MADE, overwrite=True
-    )
+    writer = ImageWriter(tmp_path / "out.png", like, provenance=MADE)
+    writer.prepare()
     writer.write((slice(0, 6), slice(0, 8)), np.zeros((3, 6, 8), np.float32))
     assert (tmp_path / "out.png").read_bytes() == b"old"
-    writer.close()
-    writer.close()
+    writer.finish()
     assert Image.open(tmp_path / "out.png").size == (8, 6)
+    assert sorted(os.listdir(tmp_path)) == ["a.png", "out.png"]
+    writer.prepare()
+    writer.discard()
+    writer.discard()
     assert sorted(os.listdir(tmp_path)) == ["a.png", "out.png"]
 
 
-def test_abort_leaves_nothing(tmp_path):
-    like = picture(tmp_path / "a.png")
-    writer = ImageWriter(tmp_path / "out.png", like=like, scale=(1, 1), provenance=MADE)
-    writer.write((slice(0, 6), slice(0, 8)), np.zeros((3, 6, 8), np.float32))
-    writer.abort()
-    writer.abort()
-    assert os.listdir(tmp_path) == ["a.png"]
-
-
 @pytest.mark.parametrize("error", [CPLE_AppDefinedError(3, 1, "out of disk space"), None])
-def test_a_copy_that_fails_leaves_nothing(tmp_path, monkeypatch, error):
+def test_an_encoding_that_fails_leaves_the_blocks_alone(tmp_path, monkeypatch, error):
     def copy(blocks, partial, **options):
         partial.write_bytes(b"a part of the picture")
         if error:
@@ -242,19 +246,13 @@ def test_a_copy_that_fails_leaves_nothing(tmp_path, monkeypatch, error):
     like = picture(tmp_path / "a.png")
     with pytest.raises(OSError, match=r"out.jpg cannot be written: is the disk full"):
         write(tmp_path / "out.jpg", like, np.zeros((3, 6, 8), np.float32))
-    assert os.listdir(tmp_path) == ["a.png"]
+    assert sorted(os.listdir(tmp_path)) == [".out.jpg.partial", "a.png"]
 
 
 def test_leftovers_of_a_crash_do_no_harm(tmp_path):
-    like = picture(tmp_path / "a.png")
-    for name in (
-        ".out.partial.png",
-        ".out.partial.tif",
-        ".out.partial.jpg",
-        "..out.partial.partial.tif",
-    ):
-        (tmp_path / name).write_bytes(b"II*\0 broken")
-    array = np.full((3, 6, 8), 9, np.float32)
-    assert (np.asarray(write(tmp_path / "out.png", like, array)) == 9).all()
-    assert (np.asarray(write(tmp_path / "out.jpg", like, array)) == 9).all()
+    for name in ("png", "jpg"):
+        for end in ("", ".tif", ".picture"):
+            (tmp_path / f".out.{name}.partial{end}").write_bytes(b"II*\0 broken")
+        out = write(tmp_path / f"out.{name}", picture(tmp_path / "a.png"), np.full((3, 6, 8), 9.0))
+        assert (np.asarray(out) == 9).all()
     assert sorted(os.listdir(tmp_path)) == ["a.png", "out.jpg", "out.png"]

@@ -1,6 +1,7 @@
 """Where `RasterGeometry` says that pixels lie, against map projections and affine arithmetic."""
 
 import pickle
+from itertools import product
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ ROTATED = Affine.translation(5e5, 5e6) @ Affine.rotation(30) @ Affine.scale(10, 
 
 
 def corners(transform, shape):
-    return [transform @ (column, row) for row in (0, shape[0]) for column in (0, shape[1])]
+    return [transform @ (column, row) for row, column in product((0, shape[0]), (0, shape[1]))]
 
 
 @given(
@@ -94,8 +95,7 @@ def test_unreferenced_image_stays_so():
 def control_points(shape, transform):
     return tuple(
         GroundControlPoint(row, column, *(transform @ (column, row)), z=3.0, id=f"{row},{column}")
-        for row in (0.0, shape[0])
-        for column in (0.0, shape[1])
+        for row, column in product((0.0, shape[0]), (0.0, shape[1]))
     )
 
 
@@ -115,11 +115,10 @@ def test_scaled_control_points_place_the_same_pixels():
 
 def rational_polynomials():
     """Row and column are linear in latitude and longitude, about a made-up scene."""
-    one, latitude, longitude = (
-        [1.0 if at == term else 0.0 for at in range(20)] for term in (0, 2, 1)
-    )
+    one, longitude, latitude = np.eye(3, 20).tolist()
     return RPC(
-        height_off=0.0, height_scale=500.0, lat_off=50.0, lat_scale=0.1, long_off=10.0, long_scale=0.2,
+        height_off=0.0, height_scale=500.0,
+        lat_off=50.0, lat_scale=0.1, long_off=10.0, long_scale=0.2,
         line_off=99.5, line_scale=100.0, samp_off=149.5, samp_scale=150.0,
         line_num_coeff=latitude, line_den_coeff=one, samp_num_coeff=longitude, samp_den_coeff=one,
     )  # fmt: skip
@@ -141,7 +140,7 @@ def test_extent_of_the_file_is_the_same_for_area_and_point(tmp_path, registratio
     profile = {"driver": "GTiff", "width": 7, "height": 5, "count": 1, "dtype": "uint8", "crs": UTM}
     with rasterio.open(tmp_path / "a.tif", "w", **profile, transform=ROTATED) as file:
         file.update_tags(AREA_OR_POINT=registration)
-    geometry = RasterReader(tmp_path / "a.tif").geometry
+    geometry = RasterReader(tmp_path / "a.tif").description.geometry
     np.testing.assert_allclose(geometry.transform, ROTATED, rtol=1e-14)
 
 

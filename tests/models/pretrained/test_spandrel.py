@@ -1,4 +1,4 @@
-"""A published architecture, rebuilt from its tensors, trains, predicts and goes into a bundle like ours."""
+"""A published architecture, rebuilt from its tensors, trains, predicts and is bundled like ours."""
 
 import itertools
 
@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import TINY, Outcome
+from conftest import TINY, Outcome, run_command
 from PIL import Image
 from skimage.data import chelsea
 
 import srlab
-from srlab.generators import Spandrel
-from srlab.nn.receptive_field import receptive_field
+from srlab.generators import Spandrel, receptive_field
+from srlab.models.pretrained.weights import load_weights
 
 pytest.importorskip("spandrel")
 
@@ -34,15 +34,11 @@ def published():
 
 def reference(tensors, lr):
     features = lr
-    for index in range(CONVOLUTIONS + 2):
-        features = F.conv2d(
-            features,
-            tensors[f"body.{2 * index}.weight"],
-            tensors[f"body.{2 * index}.bias"],
-            padding=1,
-        )
-        if index <= CONVOLUTIONS:
-            features = F.prelu(features, tensors[f"body.{2 * index + 1}.weight"])
+    for index in range(0, 2 * CONVOLUTIONS + 4, 2):
+        weight, bias = tensors[f"body.{index}.weight"], tensors[f"body.{index}.bias"]
+        features = F.conv2d(features, weight, bias, padding=1)
+        if index <= 2 * CONVOLUTIONS:
+            features = F.prelu(features, tensors[f"body.{index + 1}.weight"])
     return F.pixel_shuffle(features, SCALE) + F.interpolate(lr, scale_factor=SCALE, mode="nearest")
 
 
@@ -69,79 +65,73 @@ def test_receptive_field_is_measured_like_ours():
     assert receptive_field(filled()) == (CONVOLUTIONS + 2,) * 2
 
 
-def test_mistakes_are_named():
-    with pytest.raises(
-        ValueError, match="has no architecture yet: name a published model by weights=PATH"
-    ):
+def test_mistakes_are_named(tmp_path):
+    with pytest.raises(ValueError, match="has no architecture yet: name a published model by"):
         Spandrel(in_channels=3, scale=2)(torch.rand(1, 3, 4, 4))
     with pytest.raises(ValueError, match="no architecture that spandrel recognises"):
         filled({"nothing.weight": torch.zeros(3)})
-    with pytest.raises(
-        ValueError, match=r"for scale 2 and 3 channels; the run has scale \(4, 4\) and 3 channels"
-    ):
+    message = r"for scale 2 and 3 channels; the run has scale \(4, 4\) and 3 channels"
+    with pytest.raises(ValueError, match=message):
         Spandrel(in_channels=3, scale=4).load_state_dict(published())
     with pytest.raises(ValueError, match="2D architectures"):
         Spandrel(in_channels=3, scale=2, spatial_dims=3)
+    torch.save(published(), tmp_path / "published.pth")
+    with pytest.raises(ValueError, match="weights_match=partial has no meaning"):
+        load_weights(Spandrel(in_channels=3, scale=2), tmp_path / "published.pth", match="partial")
 
 
-def test_trains_bundles_and_predicts(command, tmp_path):
-    torch.save({"params_ema": published()}, tmp_path / "published.pth")
+def run(folder):
+    """Train two steps from published weights, with a checkpoint after each."""
+    torch.save({"params_ema": published()}, folder.parent / "published.pth")
     small = [line for line in TINY if not line.startswith("generator")]
-    steps = [
-        "trainer.max_steps=2",
-        "schedule.pretrain_steps=1",
-        "schedule.ramp_steps=1",
-        "optimiser.generator.lr=1e-3",
-    ]
-    given = ["generator=spandrel", "weights=published.pth", f"scale={SCALE}", *small, *steps]
-    assert command("train", *given, "hydra.run.dir=run") == Outcome(0, "")
-    pixels = chelsea()[100:140, 100:150]
+    start = ["generator=spandrel", f"weights={folder.parent / 'published.pth'}", f"scale={SCALE}"]
+    schedule = ["schedule.pretrain_steps=1", "schedule.ramp_steps=1", "logger=[csv]"]
+    small += ["metric=[psnr]", "+trainer.limit_val_batches=1"]
+    steps = ["trainer.max_steps=2", "callbacks.checkpoints.every=1", "optimiser.generator.lr=1e-3"]
+    return run_command("train", [*start, *small, *schedule, *steps, f"hydra.run.dir={folder}"])
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("spandrel") / "run"
+    assert run(folder) == Outcome(0, "")
+    return folder
+
+
+def test_bundle_predicts_with_trained_weights(whole, command, tmp_path):
+    pixels = chelsea()[100:120, 100:125]
     Image.fromarray(pixels).save(tmp_path / "small.png")
-    assert command(
-        "predict", "model=run/model.safetensors", "input=small.png", "output=x2.png"
-    ) == Outcome(0, "")
-    assert Image.open(tmp_path / "x2.png").size == (100, 80)
+    given = [f"model={whole / 'model.safetensors'}", "input=small.png", "output=x2.png"]
+    assert command("predict", *given) == Outcome(0, "")
+    assert Image.open(tmp_path / "x2.png").size == (50, 40)
     lr = torch.from_numpy(np.moveaxis(pixels, -1, 0).astype(np.float32))[None]
-    trained = srlab.load(tmp_path / "run" / "model.safetensors")
+    trained = srlab.load(whole / "model.safetensors")
     untrained = reference(published(), lr / 255) * 255
     change = (trained(lr) - untrained).abs().max()
     assert 0 < change < 64  # two steps moved the weights a little, from the published ones
 
 
-def test_checkpoint_holds_the_whole_network_and_is_gone_on_with(command, tmp_path, monkeypatch):
-    torch.save(published(), tmp_path / "published.pth")
-    small = [line for line in TINY if not line.startswith("generator")]
-    steps = [
-        "trainer.max_steps=4",
-        "callbacks.checkpoints.every=2",
-        "schedule.pretrain_steps=0",
-        "schedule.ramp_steps=1",
-    ]
-    given = ["generator=spandrel", "weights=published.pth", f"scale={SCALE}", *small, *steps]
-    assert command("train", *given, "hydra.run.dir=run") == Outcome(0, "")
-    last = tmp_path / "run" / "checkpoints" / "last.ckpt"
-    state = torch.load(last, weights_only=True)
-    names = [name for name in state["state_dict"] if name.startswith("ema.average.network.")]
-    assert len(names) == len(published())
-
+def test_checkpoint_holds_the_whole_network_and_is_gone_on_with(whole, tmp_path, monkeypatch):
     from srlab.training.module import GAN
 
+    state = torch.load(whole / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+    names = [name for name in state if name.startswith("ema.average.network.")]
+    assert len(names) == len(published())
     step = GAN.training_step
 
     def broken(self, *batch):
-        if self.global_step == 3:
+        if self.global_step == 1:
             raise RuntimeError("the power is gone")
         step(self, *batch)
 
     with monkeypatch.context() as patched:
         patched.setattr(GAN, "training_step", broken)
         with pytest.raises(RuntimeError, match="the power is gone"):
-            command("train", *given, "hydra.run.dir=cut")
-    assert command("train", "resume=last", "hydra.run.dir=cut") == Outcome(0, "")
-    resumed = torch.load(tmp_path / "cut" / "checkpoints" / "last.ckpt", weights_only=True)[
-        "state_dict"
-    ]
-    assert all(torch.equal(resumed[name], tensor) for name, tensor in state["state_dict"].items())
+            run(tmp_path / "cut")
+    resume = ["resume=last", f"hydra.run.dir={tmp_path / 'cut'}"]
+    assert run_command("train", resume) == Outcome(0, "")
+    resumed = torch.load(tmp_path / "cut" / "checkpoints" / "last.ckpt", weights_only=True)
+    assert all(torch.equal(resumed["state_dict"][name], state[name]) for name in state)
 
 
 @pytest.mark.slow

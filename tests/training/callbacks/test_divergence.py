@@ -1,21 +1,16 @@
 import logging
 import math
-import subprocess
-import sys
 from types import SimpleNamespace
-from unittest.mock import Mock
 
 import pytest
 import torch
 from conftest import TINY
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from srlab.adversarial import BCE, WGAN
 from srlab.losses.weighted import LossValue
 from srlab.training.callbacks import Divergence
-from srlab.training.module import GAN
 from srlab.training.schedule import Schedule
 
 
@@ -27,26 +22,30 @@ class Content(nn.Module):
         self.entries = dict.fromkeys(terms)
 
     def forward(self, terms, weighted):
-        as_tensors = [
-            {name: torch.tensor(float(v)) for name, v in values.items()}
-            for values in (terms, weighted)
-        ]
-        return LossValue(torch.zeros(()), *as_tensors)
+        return LossValue(torch.zeros(()), as_tensors(terms), as_tensors(weighted))
+
+
+def as_tensors(values):
+    return {name: torch.tensor(float(value)) for name, value in values.items()}
 
 
 class Run:
     """Updates with given values, every one of which is logged if `every` is 1."""
 
-    def __init__(self, callback, *terms, every=1, steps=10**9, objective=None, ramp_end=0):
+    def __init__(self, callback, *terms, every=1, steps=10**9, relative=None, ramp_end=0):
         self.callback = callback
         self.trainer = SimpleNamespace(
-            global_step=0, log_every_n_steps=every, max_steps=steps, is_global_zero=True, sanity_checking=False,
+            global_step=0,
+            log_every_n_steps=every,
+            max_steps=steps,
+            is_global_zero=True,
+            sanity_checking=False,
             strategy=SimpleNamespace(broadcast=lambda value: value),
-        )  # fmt: skip
-        self.module = Mock(
-            spec=GAN,
+        )
+        objective = SimpleNamespace() if relative is None else SimpleNamespace(relative=relative)
+        self.module = SimpleNamespace(
             content=Content(*(terms or ["l1"])),
-            adversary=SimpleNamespace(objective=objective or BCE()),
+            adversary=SimpleNamespace(objective=objective),
             schedule=Schedule(pretrain_steps=0, ramp_steps=ramp_end),
             recorded={},
             logged={},
@@ -59,10 +58,9 @@ class Run:
         self.module.content(terms, weighted)
         self.trainer.global_step += 1
         if self.trainer.global_step % self.trainer.log_every_n_steps == 0:
-            self.module.recorded = {f"loss/{name}": value for name, value in terms.items()} | (
-                more or {}
-            )
+            self.module.recorded = {f"loss/{name}": value for name, value in terms.items()}
             self.module.recorded |= {f"weighted/{name}": value for name, value in weighted.items()}
+            self.module.recorded |= more or {}
         self.callback.on_train_batch_end(self.trainer, self.module)
 
     def stops_at(self, values):
@@ -75,30 +73,21 @@ class Run:
         return None
 
 
+DOUBLING = [0.4, *(0.4 * 2**n for n in range(40))]
+
+
 @pytest.mark.parametrize(
     ("values", "stopped"),
     [
-        ([0.4, 0.3, 50, 50, 50, 50], 5),
-        ([0.4, 0.3, 50, 50, 0.3, 50, 50, 0.3], None),
-        ([0.4, 0.3, 20, 20, 20, 20], None),
-        ([0.4, 0.3, 2e30], 3),
-        (
-            [0.4, *(0.4 * 2**n for n in range(40))],
-            15,
-        ),  # the median of the first 13 is the 7th, of a 128th
-        ([*[10] * 60, *[0.01] * 30, 5, 5, 5], 93),
-        ([0.0, 0.0, 0.4, 0.4, 0.4, 0.4], None),
-        ([0.4, math.nan, math.inf, math.nan, math.nan], None),
-    ],
-    ids=[
-        "far",
-        "not in a row",
-        "not so far",
-        "beyond all",
-        "doubling",
-        "after training",
-        "from zero",
-        "the guard's",
+        pytest.param([0.4, 0.3, 50, 50, 50, 50], 5, id="far"),
+        pytest.param([0.4, 0.3, 50, 50, 0.3, 50, 50, 0.3], None, id="not in a row"),
+        pytest.param([0.4, 0.3, 20, 20, 20, 20], None, id="not so far"),
+        pytest.param([0.4, 0.3, 2e30], 3, id="beyond all"),
+        # The median of the first 13 is the 7th, which is a 128th.
+        pytest.param(DOUBLING, 15, id="doubling"),
+        pytest.param([*[10] * 60, *[0.01] * 30, 5, 5, 5], 93, id="after training"),
+        pytest.param([0.0, 0.0, 0.4, 0.4, 0.4, 0.4], None, id="from zero"),
+        pytest.param([0.4, math.nan, math.inf, math.nan, math.nan], None, id="the guard's"),
     ],
 )
 def test_run_stops_when_its_loss_explodes(values, stopped):
@@ -110,11 +99,9 @@ def test_losses_that_are_large_from_the_first_logged_step_on_have_exploded_befor
     assert run.stops_at([0.4, *[1e9] * 999]) == 150
 
 
-@pytest.mark.parametrize(
-    ("steps", "logged"), [(30, 50), (120, 50)], ids=["before any is logged", "before three are"]
-)
-def test_short_runs_are_judged_at_their_end(steps, logged):
-    run = Run(Divergence(), every=logged, steps=steps)
+@pytest.mark.parametrize("steps", [30, 120], ids=["before any is logged", "before three are"])
+def test_short_runs_are_judged_at_their_end(steps):
+    run = Run(Divergence(), every=50, steps=steps)
     assert run.stops_at([0.4, *[1e9] * (steps - 1)]) == steps
 
 
@@ -129,12 +116,9 @@ def test_message_says_how_far_it_is_and_what_may_help():
         run.update(l1=500)
     message = str(error.value)
     assert "after 5 updates the content loss is 500, where 0.25 is usual" in message
-    for advice in (
-        "optimiser.generator.lr",
-        "scheduler@scheduler.generator=warmup",
-        "clipping@clipping.generator=",
-    ):
-        assert advice in message
+    assert "optimiser.generator.lr" in message
+    assert "scheduler@scheduler.generator=warmup" in message
+    assert "clipping@clipping.generator=" in message
     assert "\n" not in message
 
 
@@ -163,20 +147,19 @@ def test_tiny_term_that_grows_is_no_divergence():
         run.update(l1=0.02, consistency=value)
 
 
+@settings(max_examples=20, deadline=None)
 @given(st.lists(st.floats(1e-3, 9e-2), min_size=1, max_size=60))
 def test_losses_within_the_factor_never_stop_a_run(values):
     assert Run(Divergence(factor=100)).stops_at(values) is None
 
 
-@pytest.mark.parametrize("resumed_at", range(1, 9))
+@pytest.mark.parametrize("resumed_at", range(1, 8))
 def test_resumed_run_stops_at_the_same_step(resumed_at):
     values = [0.4, 0.5, 90, 90, 0.3, 90, 90, 90, 90]
-    first = Divergence()
-    assert Run(first).stops_at(values[:resumed_at]) == (8 if resumed_at >= 8 else None)
-    if resumed_at < 8:
-        second = Divergence()
-        second.load_state_dict(first.state_dict())
-        assert Run(second).stops_at(values[resumed_at:]) == 8 - resumed_at
+    first, second = Divergence(), Divergence()
+    assert Run(first).stops_at(values[:resumed_at]) is None
+    second.load_state_dict(first.state_dict())
+    assert Run(second).stops_at(values[resumed_at:]) == 8 - resumed_at
 
 
 def test_first_loss_is_in_a_checkpoint_that_comes_before_any_log():
@@ -191,6 +174,7 @@ def game(real, fake):
 
 
 def validations(caplog, callback, scores):
+    """The warnings at validations with these scores."""
     run = Run(callback)
     with caplog.at_level(logging.WARNING):
         for score in scores:
@@ -218,23 +202,22 @@ def test_validation_without_psnr_tells_nothing_of_a_collapse(caplog):
 
 
 def warnings(caplog, run, updates):
+    """The warnings at updates with these values, besides the content loss."""
     with caplog.at_level(logging.WARNING):
         for more in updates:
             run.update(l1=0.1, more=more)
     return [record.message for record in caplog.records]
 
 
-def test_discriminator_that_always_wins_is_told_once(caplog):
-    run = Run(Divergence(warn_after=5))
+@pytest.mark.parametrize("relative", [False, None], ids=["absolute", "a third party's"])
+def test_discriminator_that_always_wins_is_told_once(caplog, relative):
+    run = Run(Divergence(warn_after=5), relative=relative)
     won, even = game(0.995, 0.005), game(0.6, 0.4)
     assert not warnings(caplog, run, [*[won] * 4, even, *[won] * 4])
     (message,) = warnings(caplog, run, [won] * 20)
-    for advice in (
-        "optimiser.discriminator.lr",
-        "schedule.discriminator_every=2",
-        "label_smoothing",
-    ):
-        assert advice in message
+    assert "optimiser.discriminator.lr" in message
+    assert "schedule.discriminator_every=2" in message
+    assert "label_smoothing" in message
     resumed = Divergence(warn_after=5)
     resumed.load_state_dict(run.callback.state_dict())
     caplog.clear()
@@ -248,7 +231,7 @@ def test_steps_without_the_discriminator_do_not_count(caplog):
 
 
 def test_critics_give_no_probabilities(caplog):
-    assert not warnings(caplog, Run(Divergence(warn_after=5), objective=WGAN()), [game(1, 0)] * 9)
+    assert not warnings(caplog, Run(Divergence(warn_after=5), relative=True), [game(1, 0)] * 9)
 
 
 def test_discriminator_that_gives_up_is_told_once_the_ramp_is_over(caplog):
@@ -260,9 +243,9 @@ def test_discriminator_that_gives_up_is_told_once_the_ramp_is_over(caplog):
 
 @pytest.mark.parametrize("network", ["generator", "discriminator"])
 def test_gradients_that_explode_are_told_once(caplog, network):
-    run = Run(Divergence())
     norms = [*[1.0] * 11, 99.0, 101.0, 500.0]
-    (message,) = warnings(caplog, run, [{f"gradient/{network}": norm} for norm in norms])
+    updates = [{f"gradient/{network}": norm} for norm in norms]
+    (message,) = warnings(caplog, Run(Divergence()), updates)
     assert f"the norm of the {network}'s gradient is 101, where 1 is usual" in message
     assert f"clipping@clipping.{network}=norm" in message
 
@@ -276,35 +259,15 @@ def test_impossible_arguments_are_refused(given):
 @pytest.mark.parametrize(
     "given",
     [
-        ["trainer.max_steps=300"],
-        [
-            "trainer.max_steps=300",
-            "generator=rrdb",
-            "generator.growth_channels=4",
-            "discriminator=none",
-        ],
         ["trainer.max_steps=20"],
+        ["trainer.log_every_n_steps=10", "generator=rrdb", "generator.growth_channels=4"],
     ],
-    ids=["srresnet", "rrdb", "short"],
+    ids=["short", "rrdb"],
 )
-def test_learning_rate_of_ten_ends_in_one_line(tmp_path, given):
-    tiny = [
-        line
-        for line in TINY
-        if not (line.startswith("discriminator") and "discriminator=none" in given)
-    ]
-    command = [
-        sys.executable,
-        "-m",
-        "srlab.train",
-        *given,
-        *tiny,
-        "optimiser.generator.lr=10",
-        "hydra.run.dir=run",
-    ]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 1
-    error = done.stderr.strip().splitlines()[-1]
-    assert error.startswith("error: ")
+def test_learning_rate_of_ten_ends_in_one_line(command, capfd, given):
+    outcome = command("train", *given, *TINY, "optimiser.generator.lr=10", "hydra.run.dir=run")
+    assert outcome.code == 1
+    error = (capfd.readouterr().err + outcome.error).strip()
+    assert error.splitlines()[-1].startswith("error: ")
     assert "diverged" in error or "not finite" in error
-    assert "Traceback" not in done.stderr
+    assert "Traceback" not in error

@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 import torch
 from conftest import TINY
-from counting import rising, run
+from counting import files, kept_steps, ranked, run
 from lightning import Callback
-from test_checkpoints import files, ranked, state
 
 from srlab.models.bundle import load_checkpoint
 from srlab.training.callbacks import Preemption
@@ -21,7 +20,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 class Tell(Callback):
-    """Sends this process a signal within the update after `step` others, or within the validation after it."""
+    """Sends this process a signal after `step` updates: in the next one, or in the validation."""
 
     def __init__(self, step, *, validating=False, number=signal.SIGTERM):
         self.step = step
@@ -39,42 +38,36 @@ class Tell(Callback):
         self._tell(trainer, True)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1], ids=lambda number: number.name)
 @pytest.mark.parametrize(
-    ("step", "validating", "reached"),
-    [(0, False, 1), (4, False, 5), (8, False, 9), (3, False, 4), (4, True, 4), (10, True, 10)],
-    ids=[
-        "at once",
-        "in a step",
-        "in a step that is saved",
-        "before a validation",
-        "in one",
-        "later in one",
+    ("told", "reached"),
+    [
+        pytest.param(Tell(0), 1, id="at once"),
+        pytest.param(Tell(4), 5, id="in a step"),
+        pytest.param(Tell(4, number=signal.SIGUSR1), 5, id="by SIGUSR1"),
+        pytest.param(Tell(8), 9, id="in a step that is saved"),
+        pytest.param(Tell(3), 4, id="before a validation"),
+        pytest.param(Tell(10, validating=True), 10, id="in a validation"),
     ],
 )
-def test_run_stops_after_the_step_in_hand_and_goes_on_as_if_nothing_was(
-    tmp_path, step, validating, reached, number
-):
+def test_run_stops_after_the_step_in_hand_and_goes_on_as_if_nothing_was(tmp_path, told, reached):
     with pytest.raises(SystemExit) as stopped:
-        run(tmp_path, Preemption(), Tell(step, validating=validating, number=number))
+        run(tmp_path, Preemption(), told, steps=12)
     assert stopped.value.code == 143
     assert files(tmp_path)["last"] == reached
-    assert [step for _, step in state(tmp_path)["kept"]] == [
-        *ranked(range(2, reached + 1, 2), rising, 3).values()
-    ]
-    resumed = run(tmp_path, Preemption(), resume=True)
-    assert resumed.scored == [step for step in range(2, 21, 2) if step > reached]
-    assert files(tmp_path) == {"last": 20, **ranked(range(2, 21, 2), rising, 3)}
+    assert kept_steps(tmp_path) == [*ranked(range(2, reached + 1, 2)).values()]
+    resumed = run(tmp_path, Preemption(), resume=True, steps=12)
+    assert resumed.scored == [step for step in range(2, 13, 2) if step > reached]
+    assert files(tmp_path) == {"last": 12, **ranked(range(2, 13, 2))}
 
 
 @pytest.mark.parametrize(
-    ("step", "validating", "validate_every"),
-    [(19, False, 2), (20, True, 2), (19, False, 0)],
+    ("told", "validate_every"),
+    [(Tell(5), 2), (Tell(6, validating=True), 2), (Tell(5), 0)],
     ids=["in the last step", "in the last validation", "without validations"],
 )
-def test_run_that_is_at_its_end_just_ends(tmp_path, step, validating, validate_every):
-    run(tmp_path, Preemption(), Tell(step, validating=validating), validate_every=validate_every)
-    assert files(tmp_path)["last"] == 20
+def test_run_that_is_at_its_end_just_ends(tmp_path, told, validate_every):
+    run(tmp_path, Preemption(), told, validate_every=validate_every, steps=6)
+    assert files(tmp_path)["last"] == 6
     assert (tmp_path / "model.safetensors").exists()
 
 
@@ -104,14 +97,33 @@ def test_other_handlers_are_back_afterwards(tmp_path):
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR1)] == before
 
 
-RUN = [
-    *(*TINY, "schedule.pretrain_steps=20", "schedule.ramp_steps=20", "trainer.max_steps=60"),
-    *(
-        "trainer.val_check_interval=25",
-        "callbacks.checkpoints.every=50",
-        "callbacks.checkpoints.keep=2",
-    ),
-    *("trainer.log_every_n_steps=5", "optimiser.generator.lr=1e-3", "trainer.accelerator=cpu"),
+OFTEN = [
+    "trainer.max_steps=60",
+    "trainer.val_check_interval=25",
+    "trainer.log_every_n_steps=5",
+    "trainer.accelerator=cpu",
+    "callbacks.checkpoints.keep=2",
+]
+ONE = [
+    *TINY,
+    *OFTEN,
+    "schedule.pretrain_steps=20",
+    "schedule.ramp_steps=20",
+    "callbacks.checkpoints.every=50",
+    "optimiser.generator.lr=1e-3",
+]
+TWO = [
+    *OFTEN,
+    "generator=rrdb",
+    "generator.channels=8",
+    "generator.blocks=1",
+    "generator.growth_channels=4",
+    "discriminator=none",
+    "data.crop_size=32",
+    "loader.batch_size=2",
+    "loader.num_workers=0",
+    "trainer.devices=2",
+    "trainer.strategy=ddp_find_unused_parameters_true",
 ]
 
 
@@ -122,29 +134,29 @@ def start(folder, *given):
     return subprocess.Popen(command, cwd=folder, start_new_session=True, **pipes)
 
 
+def finished(folder, *given):
+    """The folder of a run that ends by itself."""
+    process = start(folder, *given)
+    output, _ = process.communicate(timeout=240)
+    assert process.returncode == 0, output
+    return folder / "run"
+
+
 def told_and_resumed(folder, given, *, group=False):
     """Tell a run to stop somewhere in its middle; check how it ends, and go on with it."""
     process = start(folder, *given)
-    metrics, after = folder / "run" / "metrics.csv", int(np.random.default_rng().integers(5, 40))
-    while process.poll() is None and (
-        not metrics.exists() or f"\n{after // 5 * 5}," not in metrics.read_text()
-    ):
+    metrics = folder / "run" / "metrics.csv"
+    row = f"\n{5 * int(np.random.default_rng().integers(1, 8))},"
+    while process.poll() is None and not (metrics.exists() and row in metrics.read_text()):
         time.sleep(0.01)
     (os.killpg if group else os.kill)(process.pid, signal.SIGTERM)
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 143, output
-    assert (
-        len(
-            re.findall("told to stop after .* steps; go on with resume=last hydra.run.dir=", output)
-        )
-        == 1
-    )
+    message = r"told to stop after .* steps; go on with resume=last hydra.run.dir="
+    assert len(re.findall(message, output)) == 1
     assert "Traceback" not in output
     assert "Error" not in output
-    resumed = start(folder, "resume=last")
-    output, _ = resumed.communicate(timeout=240)
-    assert resumed.returncode == 0, output
-    return folder / "run"
+    return finished(folder, "resume=last")
 
 
 def assert_same_run(one, other):
@@ -161,48 +173,22 @@ def same(one, other):
         return torch.equal(one, other)
     if isinstance(one, dict):
         return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
-    if isinstance(one, (list, tuple)):
+    if isinstance(one, list | tuple):
         return len(one) == len(other) and all(map(same, one, other))
     return one == other
 
 
-@pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("whole")
-    process = start(folder, *RUN)
-    output, _ = process.communicate()
-    assert process.returncode == 0, output
-    return folder / "run"
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("workers", [0, 2])
-def test_real_run_goes_on_exactly(tmp_path, uninterrupted, workers):
+def test_real_run_goes_on_exactly(tmp_path):
     """A batch system tells every process of a job, those that load data, too."""
-    run = told_and_resumed(tmp_path / "told", [*RUN, f"loader.num_workers={workers}"], group=True)
-    assert_same_run(run, uninterrupted)
-
-
-TWO = [
-    *(
-        "generator=rrdb",
-        "generator.channels=8",
-        "generator.blocks=1",
-        "generator.growth_channels=4",
-    ),
-    *("discriminator=none", "data.crop_size=32", "loader.batch_size=2", "loader.num_workers=0"),
-    *("trainer.max_steps=60", "trainer.val_check_interval=25", "trainer.log_every_n_steps=5"),
-    *("callbacks.checkpoints.keep=2", "trainer.accelerator=cpu"),
-    *("trainer.devices=2", "trainer.strategy=ddp_find_unused_parameters_true"),
-]
+    given = [*ONE, "loader.num_workers=2"]
+    assert_same_run(
+        told_and_resumed(tmp_path / "told", given, group=True), finished(tmp_path / "whole", *ONE)
+    )
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("group", [False, True], ids=["the first process", "both"])
-def test_two_processes_stop_at_the_same_step_and_go_on_exactly(tmp_path, group):
-    whole = start(tmp_path / "whole", *TWO)
-    output, _ = whole.communicate(timeout=240)
-    assert whole.returncode == 0, output
-    assert_same_run(
-        told_and_resumed(tmp_path / "told", TWO, group=group), tmp_path / "whole" / "run"
-    )
+def test_two_processes_stop_at_the_same_step_and_go_on_exactly(tmp_path):
+    whole = finished(tmp_path / "whole", *TWO)
+    for name, group in {"told first": False, "told both": True}.items():
+        assert_same_run(told_and_resumed(tmp_path / name, TWO, group=group), whole)

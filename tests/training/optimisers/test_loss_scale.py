@@ -12,14 +12,14 @@ ALL = torch.ones(2, dtype=torch.bool)
 
 
 def updated(network, *, factors, scaler=None, step=None, guard=None):
-    """The weights after an update for each factor by which the loss is multiplied; with a scaler as in float16."""
+    """The weights after an update for each factor of the loss; with a scaler as in float16."""
     scale = LossScale(scaler)
     guard = guard or Guard(on_nonfinite="raise", max_skips=0)
     optimisers = [
         LightningOptimizer(torch.optim.Adam(part.parameters(), lr=0.1)) for part in network
     ]
     for number, factor in enumerate(factors):
-        losses = {}
+        losses, norms = {}, {}
         guard.remember([])
         for name, part, optimiser in zip("gd", network, optimisers, strict=True):
             optimiser.zero_grad()
@@ -27,10 +27,9 @@ def updated(network, *, factors, scaler=None, step=None, guard=None):
             (loss if scaler is None else scaler.scale(loss)).backward()
             losses[name] = loss.detach()
         scale.unscale(optimiser.optimizer for optimiser in optimisers)
-        norms = {
-            f"norm/{name}": torch.nn.utils.get_total_norm([p.grad for p in part.parameters()])
-            for name, part in zip("gd", network, strict=True)
-        }
+        for name, part in zip("gd", network, strict=True):
+            gradients = [parameter.grad for parameter in part.parameters()]
+            norms[f"norm/{name}"] = torch.nn.utils.get_total_norm(gradients)
         overflowed = scale.overflowed(losses.values(), norms.values())
         finite = guard.judge(number, losses | norms, ALL, overflowed)
         for optimiser in optimisers:
@@ -47,13 +46,11 @@ def network():
 
 
 def test_scaled_updates_are_those_without_a_scale(network):
-    """Two optimisers, and a scale that doubles after every other update: a power of two changes no bit."""
+    """The scale doubles after every other update: a power of two changes no bit."""
     scaler = torch.amp.GradScaler("cpu", init_scale=2.0**10, growth_interval=2)
     expected = updated(copy.deepcopy(network), factors=[1, 2, 3, 4, 5])
-    for one, other in zip(
-        updated(network, factors=[1, 2, 3, 4, 5], scaler=scaler), expected, strict=True
-    ):
-        assert torch.equal(one, other)
+    found = updated(network, factors=[1, 2, 3, 4, 5], scaler=scaler)
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)
     assert scaler.get_scale() == 2.0**12
 
 
@@ -65,8 +62,7 @@ def test_overflow_halves_the_scale_and_is_nothing_to_report(network, step):
     after = updated(network, factors=[1e12], scaler=scaler, step=step, guard=guard)
     assert scaler.get_scale() == 2.0**119
     assert guard.skipped == guard.in_row == 0
-    for one, other in zip(after, before, strict=True):
-        assert torch.equal(one, other)
+    torch.testing.assert_close(after, before, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize(
@@ -81,21 +77,18 @@ def test_overflow_halves_the_scale_and_is_nothing_to_report(network, step):
 )
 def test_only_what_a_smaller_scale_may_mend_is_an_overflow(init_scale, loss, norm, overflowed):
     scale = LossScale(torch.amp.GradScaler("cpu", init_scale=init_scale))
-    assert (
-        scale.overflowed([torch.tensor(loss)], [torch.tensor(1.0), torch.tensor(norm)]).item()
-        == overflowed
-    )
+    norms = [torch.tensor(1.0), torch.tensor(norm)]
+    assert scale.overflowed([torch.tensor(loss)], norms).item() == overflowed
 
 
 def test_losses_that_are_not_finite_are_reported(network):
     scaler = torch.amp.GradScaler("cpu", init_scale=2.0**10)
-    with pytest.raises(
-        FloatingPointError, match="after 1 updates g, d, norm/g, norm/d was not finite"
-    ):
+    message = "after 1 updates g, d, norm/g, norm/d was not finite"
+    with pytest.raises(FloatingPointError, match=message):
         updated(network, factors=[1, torch.nan], scaler=scaler)
 
 
-def test_without_a_scaler_nothing_happens(network):
+def test_without_a_scaler_nothing_happens():
     scale = LossScale(None)
     scale.unscale([])
     scale.update()

@@ -1,22 +1,31 @@
 import copy
 import io
 import re
-from functools import partial
+from functools import cache, partial
 
 import pytest
 import torch
 from hydra.utils import instantiate
-from omegaconf import OmegaConf
 from torch import nn
 from torch.optim.lr_scheduler import ConstantLR
 
 from srlab.cli.configuration import choices, composed
 from srlab.generators import Interpolation, SRResNet
 from srlab.training.optimisers.clipping import ClipNorm
-from srlab.training.optimisers.optimisation import Training, parameter_groups
+from srlab.training.optimisers.optimisation import Optimisation, parameter_groups
 
 OPTIMISERS = choices("optimiser")
 constant = partial(ConstantLR, factor=1.0)
+
+
+@cache
+def node(name):
+    return composed(f"optimiser/{name}").optimiser
+
+
+def optimiser(name, *, fused):
+    """What makes the optimiser of a YAML from groups of parameters."""
+    return instantiate(node(name), fused=fused, _convert_="all")
 
 
 def srresnet():
@@ -27,10 +36,8 @@ def srresnet():
 def names(network):
     """The groups of a network, by the names of their parameters."""
     name_of = {id(parameter): name for name, parameter in network.named_parameters()}
-    return [
-        {name_of[id(parameter)] for parameter in group["params"]}
-        for group in parameter_groups(network)
-    ]
+    groups = [group["params"] for group in parameter_groups(network)]
+    return [{*map(name_of.get, map(id, parameters))} for parameters in groups]
 
 
 def test_decay_applies_to_the_weights_of_layers_alone():
@@ -59,9 +66,7 @@ def test_decay_applies_to_the_weights_of_layers_alone():
     }
 
 
-@pytest.mark.parametrize(
-    "norm", [nn.LayerNorm((4, 5)), nn.RMSNorm((4, 5))], ids=["layer norm", "RMS norm"]
-)
+@pytest.mark.parametrize("norm", [nn.LayerNorm((4, 5)), nn.RMSNorm((4, 5))], ids=["layer", "RMS"])
 def test_norms_over_several_axes_are_spared(norm):
     assert names(nn.Sequential(nn.Linear(5, 5, bias=False), norm)) == [
         {"0.weight"},
@@ -73,17 +78,15 @@ def test_what_is_frozen_is_left_out():
     network = srresnet()
     network.head.requires_grad_(False)
     network.tail.bias.requires_grad_(False)
-    found = set.union(*names(network))
-    assert found == {
-        name for name, _ in network.named_parameters() if not name.startswith("head")
-    } - {"tail.bias"}
+    trained = {name for name, _ in network.named_parameters() if not name.startswith("head")}
+    assert set.union(*names(network)) == trained - {"tail.bias"}
 
 
 def test_shared_parameters_are_trained_once():
     network = nn.Sequential(nn.Linear(3, 3), nn.PReLU(), nn.Linear(3, 3))
     network[2].weight = network[0].weight
-    parameters = [parameter for group in parameter_groups(network) for parameter in group["params"]]
-    assert len(parameters) == len({id(parameter) for parameter in parameters}) == 4
+    with_decay, without = (group["params"] for group in parameter_groups(network))
+    assert (len(with_decay), len(without)) == (1, 3)
 
 
 @pytest.mark.parametrize(
@@ -96,37 +99,36 @@ def test_one_kind_of_parameters_is_one_group(network):
 def test_step_without_a_gradient_moves_only_what_decays():
     network = srresnet()
     before = copy.deepcopy(network.state_dict())
-    training = Training(
-        optimiser=partial(torch.optim.AdamW, lr=0.1, weight_decay=0.5), scheduler=constant
-    )
-    optimiser, _ = training.build(network)
+    adamw = partial(torch.optim.AdamW, lr=0.1, weight_decay=0.5)
+    optimiser, _ = Optimisation(optimiser=adamw, scheduler=constant).build(network)
     for parameter in network.parameters():
         parameter.grad = torch.zeros_like(parameter)
     optimiser.step()
     for name, parameter in network.named_parameters():
-        kept = 1 - 0.1 * 0.5 if parameter.ndim == 4 else 1
+        kept = 1 - 0.1 * 0.5 * (parameter.ndim == 4)
         torch.testing.assert_close(parameter.detach(), kept * before[name], rtol=1e-6, atol=0)
 
 
 def test_scheduler_sets_the_rates_of_all_groups():
-    training = Training(
+    optimiser, scheduler = Optimisation(
         optimiser=partial(torch.optim.SGD, lr=0.3),
         scheduler=partial(ConstantLR, factor=0.5),
         clip=ClipNorm(max_norm=1.0),
-    )
-    optimiser, scheduler = training.build(srresnet())
+    ).build(srresnet())
     assert scheduler.optimizer is optimiser
-    assert (
-        scheduler.get_last_lr() == [group["lr"] for group in optimiser.param_groups] == [0.15, 0.15]
-    )
+    rates = [group["lr"] for group in optimiser.param_groups]
+    assert scheduler.get_last_lr() == rates == [0.15, 0.15]
 
 
-@pytest.mark.parametrize("frozen", [True, False])
-def test_nothing_to_train_is_an_error(frozen):
-    network = srresnet().requires_grad_(False) if frozen else Interpolation(in_channels=3, scale=2)
+@pytest.mark.parametrize(
+    "network",
+    [srresnet().requires_grad_(False), Interpolation(in_channels=3, scale=2)],
+    ids=["frozen", "empty"],
+)
+def test_nothing_to_train_is_an_error(network):
     message = f"{type(network).__name__} has nothing to train; choose another network."
     with pytest.raises(ValueError, match=re.escape(message)):
-        Training(optimiser=torch.optim.Adam, scheduler=constant).build(network)
+        Optimisation(optimiser=torch.optim.Adam, scheduler=constant).build(network)
 
 
 def trained(network, optimiser, steps):
@@ -137,25 +139,25 @@ def trained(network, optimiser, steps):
         optimiser.step()
 
 
-@pytest.mark.parametrize("name", OPTIMISERS)
-@pytest.mark.parametrize("fused", [True, None])
+@pytest.mark.parametrize(
+    ("name", "fused"), [*((name, True) for name in OPTIMISERS), ("adam", None)]
+)
 def test_resumed_weights_are_those_of_the_uninterrupted_run(name, fused):
-    node = OmegaConf.merge(composed(f"optimiser/{name}").optimiser, {"fused": fused})
-    training = Training(optimiser=instantiate(node, _convert_="all"), scheduler=constant)
+    optimisation = Optimisation(optimiser=optimiser(name, fused=fused), scheduler=constant)
     whole = srresnet()
-    trained(whole, training.build(whole)[0], range(6))
+    trained(whole, optimisation.build(whole)[0], range(6))
     network = srresnet()
-    optimiser, _ = training.build(network)
-    trained(network, optimiser, range(2))
+    first, _ = optimisation.build(network)
+    trained(network, first, range(2))
     file = io.BytesIO()
-    torch.save([network.state_dict(), optimiser.state_dict()], file)
+    torch.save([network.state_dict(), first.state_dict()], file)
     file.seek(0)
     states = torch.load(file, weights_only=True)
     network = srresnet()
-    optimiser, _ = training.build(network)
+    second, _ = optimisation.build(network)
     network.load_state_dict(states[0])
-    optimiser.load_state_dict(states[1])
-    trained(network, optimiser, range(2, 6))
+    second.load_state_dict(states[1])
+    trained(network, second, range(2, 6))
     for one, other in zip(network.parameters(), whole.parameters(), strict=True):
         assert torch.equal(one, other)
 
@@ -165,8 +167,7 @@ def test_fused_is_the_same_step_to_rounding(name):
     found = []
     for fused in (True, False):
         network = srresnet()
-        node = OmegaConf.merge(composed(f"optimiser/{name}").optimiser, {"fused": fused})
-        trained(network, instantiate(node, _convert_="all")(parameter_groups(network)), range(4))
+        made = optimiser(name, fused=fused)(parameter_groups(network))
+        trained(network, made, range(4))
         found.append(network.state_dict())
-    for weight, tensor in found[0].items():
-        torch.testing.assert_close(tensor, found[1][weight], rtol=1e-5, atol=1e-7)
+    torch.testing.assert_close(*found, rtol=1e-5, atol=1e-7)

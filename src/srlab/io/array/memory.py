@@ -3,40 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from srlab.io.protocols import Window
-
-
-@dataclass(frozen=True)
-class NoGeometry:
-    """Pixels that lie nowhere in the world."""
-
-    pixel_size: None = None
-
-    def scaled(self, scale: Sequence[int]) -> NoGeometry:  # noqa: D102
-        return self
+from srlab.axes import Window
+from srlab.io.description import Axis, Channel, Description
 
 
 class ArrayReader:
-    """Reads windows from an array ``(C, *S)``, NaN where it holds no data."""
+    """Windows of an array ``(C, *S)`` that holds physical units, NaN where it holds no data.
+
+    Channels are called 1, 2, … unless they have `names`; ``str()`` of the reader is its `name`.
+    """
 
     def __init__(
-        self,
-        array: NDArray[np.generic],
-        *,
-        channels: Sequence[str] | None = None,
-        name: str = "array",
+        self, array: NDArray[Any], *, names: Sequence[str] | None = None, name: str = "array"
     ) -> None:
         self._array = array
         self._name = name
-        self.shape = array.shape[1:]
-        self.channels = tuple(channels or (str(number) for number in range(1, len(array) + 1)))
-        self.dtype = array.dtype
-        self.geometry = NoGeometry()
+        numbers = [str(number) for number in range(1, len(array) + 1)]
+        channels = [Channel(name, dtype=array.dtype) for name in names or numbers]
+        shape = array.shape[1:]
+        axes = [Axis(name) for name in "zyx"[-len(shape) :]]
+        self.description = Description(shape, tuple(axes), tuple(channels))
 
     def __str__(self) -> str:
         return self._name
@@ -50,17 +41,23 @@ class ArrayReader:
 
 
 class ArrayWriter:
-    """Collects ``(C, *S)`` in memory, where the result is known to fit: `array` holds it."""
+    """Keeps ``(C, *S)`` in memory, where the result is known to fit: `array` holds it."""
 
     def __init__(self, channels: int, shape: Sequence[int]) -> None:
-        self.array: NDArray[np.float32] = np.full((channels, *shape), np.nan, dtype=np.float32)
+        self.array: NDArray[np.float32] = np.empty((channels, *shape), dtype=np.float32)
+        self.chunks = tuple(shape)
+        self.prepare()
+
+    def prepare(self) -> None:
+        """Begin with no data anywhere."""
+        self.array.fill(np.nan)
 
     def write(self, window: Window, array: NDArray[np.float32]) -> None:
         """Keep ``(C, *window)``."""
         self.array[(slice(None), *window)] = array
 
-    def close(self) -> None:
+    def finish(self) -> None:
         """Nothing to finish."""
 
-    def abort(self) -> None:
+    def discard(self) -> None:
         """Nothing to remove."""

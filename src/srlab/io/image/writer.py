@@ -3,37 +3,43 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import rasterio
 import rasterio.shutil
-from numpy.typing import DTypeLike, NDArray
-from rasterio.enums import ColorInterp
+from numpy.typing import NDArray
 
-from srlab.files import PathLike, new_file, partial_file, remove_partial
-from srlab.io.protocols import Provenance, Window
-from srlab.io.raster.gdal import gdal
-from srlab.io.raster.reader import RasterReader, RasterWriter
+from srlab.axes import Window
+from srlab.files import replaced
+from srlab.io.description import Description
+from srlab.io.formats import ending
+from srlab.io.protocols import Provenance
+from srlab.io.raster.writer import SIDE, StagedBlocks, write_geotiff, writing
 from srlab.mistakes import FailedWrite, Mistake
 
 
 @dataclass(frozen=True)
-class _Format:
+class _Encoding:
     driver: str
     dtypes: tuple[str, ...]
     counts: tuple[int, ...]
+
     largest: int
     """Pixels along an axis."""
+
     most: int
     """Pixels in all."""
+
     options: dict[str, Any]
+
     last: bytes
-    """How a complete file ends."""
+    """The end of a complete file."""
 
 
-_PNG = _Format(
+_PNG = _Encoding(
     "PNG",
     dtypes=("uint8", "uint16"),
     counts=(1, 2, 3, 4),
@@ -42,130 +48,112 @@ _PNG = _Format(
     options={"WRITE_METADATA_AS_TEXT": "YES"},
     last=b"IEND\xaeB`\x82",
 )
-_JPEG = _Format(
+_JPEG = _Encoding(
     "JPEG",
     dtypes=("uint8",),
     counts=(1, 3),
     largest=65500,  # libjpeg's limit
-    most=2
-    ** 28,  # it fits its Huffman tables to the whole picture, and holds 3 bytes a pixel until then
+    most=2**28,  # it fits its Huffman tables to the whole picture, with 3 bytes a pixel until then
     options={"QUALITY": 95},
     last=b"\xff\xd9",
 )
-_FORMATS = {".png": _PNG, ".jpg": _JPEG, ".jpeg": _JPEG}
+_ENCODINGS = {".png": _PNG, ".jpg": _JPEG, ".jpeg": _JPEG}
 
 
 class ImageWriter:
-    """A PNG, or a JPEG of quality 95, with the colours, tags and profile of `like`, without its place on the Earth.
+    """A PNG, or a JPEG of quality 95, with colours, tags and profile, without a place on the Earth.
 
-    Both formats are written from top to bottom, so the blocks are kept in a GeoTIFF beside `path`, hidden, until
-    `close`, and memory stays bounded. The provenance stands in a PNG's text and a JPEG's EXIF data. A PNG keeps
-    the nodata value as its transparent colour, a JPEG does not.
+    Until `finish` the blocks lie in a hidden file beside `path`. Both formats are written from top
+    to bottom then, so memory stays bounded. The provenance stands in a PNG's text and a JPEG's EXIF
+    data. A PNG keeps the nodata value as its transparent colour, a JPEG does not.
 
-    Raises
-    ------
-    ValueError
-        Where the format cannot hold the type, bands, mask, or the scale and offset.
-    FileExistsError, FileNotFoundError, IsADirectoryError, PermissionError, OSError
-        As `RasterWriter`.
+    Raises a `Mistake` if the format cannot hold the type, the bands, a mask, or the scale and
+    offset. `prepare`, `write` and `finish` raise a `FailedWrite` if the disk is full.
     """
 
-    def __init__(
-        self,
-        path: PathLike,
-        *,
-        like: RasterReader,
-        scale: tuple[int, int],
-        provenance: Provenance,
-        dtype: DTypeLike | None = None,
-        overwrite: bool = False,
-    ) -> None:
-        self.path = new_file(path, overwrite=overwrite, source=like.path)
-        self._format = _FORMATS[self.path.suffix.lower()]
-        self._partial = partial_file(self.path)
+    chunks = (SIDE, SIDE)
+
+    def __init__(self, path: Path, description: Description, *, provenance: Provenance) -> None:
+        self.path = path
         self._provenance = provenance
-        _check(
-            self._format,
-            path,
-            like,
-            np.dtype(dtype or like.dtype),
-            like.geometry.scaled(scale).shape,
-        )
-        self._blocks = RasterWriter(
-            partial_file(self.path, ".tif"),
-            like=like,
-            scale=scale,
-            provenance=provenance,
-            dtype=dtype,
-            overwrite=True,
-        )
+        self._blocks = StagedBlocks(path, replace(description, geometry=None))
+        self._encoding = _ENCODINGS[ending(path.name, [*_ENCODINGS]) or ""]
+        problem = _problem(self._encoding, self._blocks)
+        if problem:
+            raise Mistake(f"{path} cannot be written: {problem}. Write a .tif.")
+
+    def prepare(self) -> None:
+        """Begin the hidden file."""
+        self._blocks.staging.prepare()
 
     def write(self, window: Window, array: NDArray[np.float32]) -> None:
-        """Write ``(C, *window)`` given in physical units, NaN where there is no data; errors as `RasterWriter`."""
+        """Write ``(C, *window)`` in physical units, NaN where there is no data.
+
+        Raises a `Mistake` if the window does not fit the file, or the array the window. It does so,
+        too, if there is a NaN and nothing can mark it.
+        """
         self._blocks.write(window, array)
 
-    def close(self) -> None:
-        """Copy the blocks into the format, and give the file its name."""
+    def finish(self) -> None:
+        """Encode the picture by way of an uncompressed GeoTIFF, and give it its name."""
+        encoding = self._encoding
+        geotiff = self.path.with_name(f".{self.path.name}.partial.tif")
         try:
-            self._blocks.close()
-            if not self._blocks.path.exists():
-                return
-            failure = f"{self.path} cannot be written: is the disk full"
-            with gdal(failure, error=FailedWrite, sidecars=False):
-                if self._format is _JPEG:
-                    self._tag()
-                rasterio.shutil.copy(
-                    self._blocks.path,
-                    self._partial,
-                    driver=self._format.driver,
-                    **self._format.options,
-                )
-            with self._partial.open("rb") as file:
-                file.seek(-len(self._format.last), os.SEEK_END)
-                if file.read() != self._format.last:
-                    raise FailedWrite(f"{failure}?")
-            os.replace(self._partial, self.path)
+            write_geotiff(geotiff, self._blocks, self._provenance)
+            with replaced(self.path, suffix=".picture") as unfinished:
+                with writing(self.path):
+                    if encoding == _JPEG:
+                        _tag(geotiff, self._provenance)
+                    rasterio.shutil.copy(
+                        geotiff, unfinished, driver=encoding.driver, **encoding.options
+                    )
+                if not _ends_in(unfinished, encoding.last):
+                    raise FailedWrite(f"{self.path} cannot be written: is the disk full?")
         finally:
-            self.abort()
+            geotiff.unlink(missing_ok=True)
+        self.discard()
 
-    def abort(self) -> None:
-        """Remove what was written so far, and leave nothing under the file's name."""
-        self._blocks.abort()
-        remove_partial(self._blocks.path)
-        remove_partial(self._partial)
-
-    def _tag(self) -> None:
-        """Put the provenance where GDAL looks for it when it writes EXIF data."""
-        # not the JPEG comment: rasterio turns the values of options into capitals
-        with rasterio.open(self._blocks.path, "r+") as dataset:
-            dataset.update_tags(
-                EXIF_Software=self._provenance.software,
-                EXIF_ImageDescription=f"{self._provenance.description}, model SHA-256 {self._provenance.model}",
-            )
+    def discard(self) -> None:
+        """Remove the hidden file."""
+        self._blocks.staging.discard()
 
 
-def _check(
-    form: _Format, path: PathLike, like: RasterReader, dtype: np.dtype[Any], shape: tuple[int, int]
-) -> None:
-    """Raise a ``ValueError`` if the format cannot hold the output."""
-    count, name = len(like.bands), form.driver
-    alpha = like.bands[-1].colour is ColorInterp.alpha
-    problem = None
-    if dtype.name not in form.dtypes:
-        problem = f"values are {dtype}, and {name} holds {' or '.join(form.dtypes)}"
-    elif count not in form.counts or (count in (2, 4) and not alpha):
-        bands = ", ".join(map(str, form.counts))
-        extra = "; the last of 2 or 4 is alpha" if 4 in form.counts else ""
-        problem = (
-            f"there are {count} bands ({', '.join(like.channels)}), and {name} holds {bands}{extra}"
-        )
-    elif any((band.scale, band.offset) != (1.0, 0.0) for band in like.bands):
-        problem = f"values have a scale and an offset, and {name} holds neither"
-    elif like.has_mask:
-        problem = f"pixels are marked empty by a mask, and {name} holds none"
-    elif max(shape) > form.largest:
-        problem = f"there are {shape[0]} x {shape[1]} pixels, and {name} holds {form.largest} along an axis"
-    elif shape[0] * shape[1] > form.most:
-        problem = f"there are {shape[0]} x {shape[1]} pixels, and for {name} memory stays bounded up to {form.most}"
-    if problem:
-        raise Mistake(f"{path} cannot be written: {problem}. Write a .tif.")
+def _problem(encoding: _Encoding, blocks: StagedBlocks) -> str | None:
+    """Return what the format cannot hold, or None."""
+    name, channels = encoding.driver, blocks.description.channels
+    height, width = blocks.description.shape
+    pixels = f"there are {height} x {width} pixels, and"
+    if blocks.dtype.name not in encoding.dtypes:
+        return f"values are {blocks.dtype}, and {name} holds {' or '.join(encoding.dtypes)}"
+    alpha = channels[-1].colour == "alpha"
+    if len(channels) not in encoding.counts or (len(channels) in (2, 4) and not alpha):
+        names = ", ".join(blocks.description.names)
+        counts = ", ".join(map(str, encoding.counts))
+        problem = f"there are {len(channels)} bands ({names}), and {name} holds {counts}"
+        return problem + "; the last of 2 or 4 is alpha" * (4 in encoding.counts)
+    if any((channel.scale, channel.offset) != (1.0, 0.0) for channel in channels):
+        return f"values have a scale and an offset, and {name} holds neither"
+    if any(channel.masked for channel in channels):
+        return f"pixels are marked empty by a mask, and {name} holds none"
+    if max(height, width) > encoding.largest:
+        return f"{pixels} {name} holds {encoding.largest} along an axis"
+    if height * width > encoding.most:
+        return f"{pixels} for {name} memory stays bounded up to {encoding.most}"
+    return None
+
+
+def _tag(geotiff: Path, provenance: Provenance) -> None:
+    """Put the provenance where GDAL looks for it when it writes EXIF data."""
+    made = f"{provenance.description}, model SHA-256 {provenance.model}"
+    settings = provenance.tags().get("SETTINGS")
+    if settings:
+        made += f", settings {settings}"
+    # Not in the JPEG's comment: rasterio turns the values of options into capitals.
+    with rasterio.open(geotiff, "r+") as dataset:
+        dataset.update_tags(EXIF_Software=provenance.software, EXIF_ImageDescription=made)
+
+
+def _ends_in(file: Path, last: bytes) -> bool:
+    with file.open("rb") as opened:
+        opened.seek(-len(last), os.SEEK_END)
+        return opened.read() == last

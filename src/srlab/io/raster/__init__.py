@@ -1,5 +1,6 @@
 """Rasters through GDAL."""
 
-from srlab.io.raster.reader import RasterReader, RasterWriter
+from srlab.io.raster.reader import RasterReader
+from srlab.io.raster.writer import GeoTiffWriter
 
-__all__ = ["RasterReader", "RasterWriter"]
+__all__ = ["GeoTiffWriter", "RasterReader"]

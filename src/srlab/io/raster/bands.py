@@ -1,16 +1,16 @@
-"""What a raster file says of its bands: names, units, how values are stored."""
+"""The bands of a raster file: their names, units and stored values."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from rasterio.enums import ColorInterp, MaskFlags
-from rasterio.io import DatasetReader
 
+from srlab.io.description import Channel
 from srlab.io.stored import holds
 from srlab.mistakes import Mistake
 
@@ -23,73 +23,63 @@ _STALE_TAGS = (
     "TIFFTAG_YRES",
     "TIFFTAG_RES",
 )
-"""What no longer holds for the output: it has other pixels, turned upright, of another number and size, and a mask."""
+"""Tags of the file's own pixels alone: their number, size and turn, and a mask."""
 
 _PICTURES = ("BMP", "GIF", "JPEG", "PNG", "WEBP")
-_COLOURS = {
-    ColorInterp.red: "R",
-    ColorInterp.green: "G",
-    ColorInterp.blue: "B",
-    ColorInterp.alpha: "A",
-}
-_PALETTE_COLOURS = (ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.alpha)
+_LETTERS = {"red": "R", "green": "G", "blue": "B", "alpha": "A"}
+_GREY = "Y"
+_BYTE = np.dtype(np.uint8)
 
 
 @dataclass(frozen=True)
 class Band:
-    """One channel of a raster; `index`, from 1, is its band in the file, or its column in the colour table."""
+    """A channel, and where GDAL finds it."""
+
+    channel: Channel
 
     index: int
-    name: str
-    dtype: np.dtype[Any]
-    description: str | None = None
-    nodata: float | None = None
-    scale: float = 1.0
-    offset: float = 0.0
-    unit: str = ""
-    colour: ColorInterp = ColorInterp.undefined
-    tags: dict[str, str] = field(default_factory=dict)
-    masked: bool = False
-    """Whether the file marks pixels as empty, by the nodata value or by a mask."""
+    """The band in the file, or the column in its colour table, from 1."""
+
+    empty_pixels: bool = False
+    """Whether the file marks pixels as empty, by a value or by a mask."""
 
 
-def describe(dataset: DatasetReader) -> tuple[Band, ...]:
-    """Return the bands of an open file, in its order, colour tables apart."""
+def describe(dataset: Any, table: NDArray[np.uint8] | None) -> tuple[Band, ...]:
+    """Return the bands of an open file in its order, or those of its colour table."""
+    if table is not None:
+        return _table_bands(table.shape[1])
     names = _names(dataset)
-    bands = []
-    for index in dataset.indexes:
-        at = index - 1
-        dtype = np.dtype(dataset.dtypes[at])
-        flags, nodata, colour = (
-            dataset.mask_flag_enums[at],
-            dataset.nodatavals[at],
-            dataset.colorinterp[at],
-        )
-        # a per-dataset mask made of several bands' values, as a transparent colour, is no nodata value
-        own = nodata is not None and MaskFlags.per_dataset not in flags and holds(dtype, nodata)
-        bands.append(
-            Band(
-                index=index,
-                name=names[at],
-                dtype=dtype,
-                description=dataset.descriptions[at],
-                nodata=nodata if own else None,
-                scale=dataset.scales[at],
-                offset=dataset.offsets[at],
-                unit=dataset.units[at] or "",
-                colour=ColorInterp.undefined if colour is ColorInterp.palette else colour,
-                tags=dataset.tags(index),
-                masked=own or (MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags),
-            )
-        )
-    return tuple(bands)
+    return tuple(_describe(dataset, index, names[index - 1]) for index in dataset.indexes)
 
 
-def colour_table(dataset: DatasetReader) -> NDArray[np.uint8] | None:
-    """Return the table ``(entries, C)`` that turns stored indices into colours, or None where there is none.
+def _describe(dataset: Any, index: int, name: str) -> Band:
+    at = index - 1
+    dtype = np.dtype(dataset.dtypes[at])
+    flags, nodata = dataset.mask_flag_enums[at], dataset.nodatavals[at]
+    # A mask made of several bands' values, such as a transparent colour, is no nodata value.
+    if nodata is not None and (MaskFlags.per_dataset in flags or not holds(dtype, nodata)):
+        nodata = None
+    by_mask = MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags
+    channel = Channel(
+        name=name,
+        unit=dataset.units[at] or "",
+        dtype=dtype,
+        scale=dataset.scales[at],
+        offset=dataset.offsets[at],
+        nodata=nodata,
+        masked=by_mask,
+        colour=_colour(dataset.colorinterp[at]),
+        description=dataset.descriptions[at],
+        tags=lasting(dataset.tags(index)),
+    )
+    return Band(channel, index, empty_pixels=by_mask or nodata is not None)
 
-    ``C`` is 3 for RGB, 4 where an entry is transparent, and 1 for PNGs of 1, 2 or 4 bits, whose greys GDAL leaves
-    at 0 to 1, 3 or 15.
+
+def colour_table(dataset: Any) -> NDArray[np.uint8] | None:
+    """Return the table ``(entries, C)`` that turns stored indices into colours, or None.
+
+    ``C`` is 3 for RGB, 4 where an entry is transparent, and 1 for PNGs of 1, 2 or 4 bits. GDAL
+    leaves the greys of these at 0 to 1, 3 or 15.
     """
     if dataset.count != 1 or np.dtype(dataset.dtypes[0]).kind != "u":
         return None
@@ -100,21 +90,18 @@ def colour_table(dataset: DatasetReader) -> NDArray[np.uint8] | None:
         if dataset.nodata is not None and holds(np.dtype(dataset.dtypes[0]), dataset.nodata):
             table[int(dataset.nodata), 3] = 0
         transparent = (table[list(colours), 3] < 255).any()
-        return table if transparent else table[:, :3]
+        return table[:, : 3 + int(transparent)]
     bits = int(dataset.tags(1, ns="IMAGE_STRUCTURE").get("NBITS", 8))
     if dataset.driver == "PNG" and bits < 8:
         return np.linspace(0, 255, 2**bits).astype(np.uint8)[:, None]
     return None
 
 
-def table_bands(colours: int) -> tuple[Band, ...]:
-    """Return the bands that a colour table of so many columns is expanded to."""
-    if colours == 1:
-        return (Band(1, "Y", np.dtype(np.uint8), colour=ColorInterp.gray),)
-    return tuple(
-        Band(column, _COLOURS[colour], np.dtype(np.uint8), colour=colour)
-        for column, colour in enumerate(_PALETTE_COLOURS[:colours], start=1)
-    )
+def _table_bands(columns: int) -> tuple[Band, ...]:
+    if columns == 1:
+        return (Band(Channel(_GREY, dtype=_BYTE, colour="grey"), 1),)
+    colours = [Channel(_LETTERS[colour], dtype=_BYTE, colour=colour) for colour in _LETTERS]
+    return tuple(Band(channel, at) for at, channel in enumerate(colours[:columns], start=1))
 
 
 def select(
@@ -125,50 +112,72 @@ def select(
         return bands
     if isinstance(wanted, str) or not wanted:
         raise Mistake(
-            f"bands is {wanted!r}; give a list of numbers from 1 or of names, as [1, 2, 3]."
+            f"bands is {wanted!r}; give a list of numbers from 1 or of names, such as [1, 2, 3]."
         )
     return tuple(_find(bands, entry, path) for entry in wanted)
 
 
-def per_band(bands: Sequence[Band], what: str) -> NDArray[np.float64]:
-    """Return the bands' `what`, as ``scale`` or ``offset``, in the shape ``(C, 1, 1)``."""
-    return np.array([getattr(band, what) for band in bands], np.float64)[:, None, None]
-
-
-def fresh(tags: dict[str, str]) -> dict[str, str]:
-    """Return the tags that still hold for other pixels of the same scene."""
-    return {key: value for key, value in tags.items() if not key.startswith(_STALE_TAGS)}
-
-
 def _find(bands: tuple[Band, ...], wanted: int | str, path: object) -> Band:
-    names = ", ".join(band.name for band in bands)
+    names = ", ".join(band.channel.name for band in bands)
     if isinstance(wanted, int):
         if not 1 <= wanted <= len(bands):
             raise Mistake(
                 f"{path} has no band {wanted}: its bands are 1 to {len(bands)}, named {names}."
             )
         return bands[wanted - 1]
-    found = [band for band in bands if band.name == wanted]
-    found = found or [band for band in bands if band.name.casefold() == wanted.casefold()]
-    if len(found) != 1:
-        problem = "several bands" if found else "no band"
-        raise Mistake(
-            f"{path} has {problem} named {wanted!r}: choose from {names}, or by number from 1."
-        )
-    return found[0]
+    found = [band for band in bands if band.channel.name == wanted]
+    if not found:
+        found = [band for band in bands if band.channel.name.casefold() == wanted.casefold()]
+    if len(found) == 1:
+        return found[0]
+    problem = "several bands" if found else "no band"
+    raise Mistake(
+        f"{path} has {problem} named {wanted!r}: choose from {names}, or by number from 1."
+    )
 
 
-def _names(dataset: DatasetReader) -> list[str]:
-    """Return descriptions; where there is none the colour, and where that is not unique the number."""
-    colours = [_COLOURS.get(colour, "") for colour in dataset.colorinterp]
+def per_band(values: Sequence[float]) -> NDArray[np.float64]:
+    """Return a number for each band in the shape ``(C, 1, 1)``."""
+    return np.array(values, np.float64)[:, None, None]
+
+
+def lasting(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return the tags that hold for other pixels of the same scene, too."""
+    return {key: value for key, value in tags.items() if not key.startswith(_STALE_TAGS)}
+
+
+def stored_name(channel: Channel) -> str | None:
+    """Return the description to store, or None where a reader finds the same name without it."""
+    automatic = channel.name.isdigit() or channel.name in (_GREY, *_LETTERS.values())
+    if channel.description or automatic:
+        return channel.description
+    return channel.name
+
+
+def colour_interpretation(channel: Channel) -> ColorInterp:
+    """Return GDAL's word for a channel's colour."""
+    if channel.colour == "grey":
+        return ColorInterp.gray
+    return ColorInterp[channel.colour or "undefined"]
+
+
+def _colour(interpretation: ColorInterp) -> str:
+    ours = {"gray": "grey", "undefined": "", "palette": ""}
+    name: str = interpretation.name
+    return ours.get(name, name)
+
+
+def _names(dataset: Any) -> list[str]:
+    """Return descriptions; where there is none the colour; where that is not unique the number."""
+    letters = dict(_LETTERS)
     if dataset.driver in _PICTURES:
-        colours = [
-            "Y" if colour is ColorInterp.gray else name
-            for colour, name in zip(dataset.colorinterp, colours, strict=True)
-        ]
-    return [
-        description or (colour if colours.count(colour) == 1 and colour else str(index))
-        for description, colour, index in zip(
-            dataset.descriptions, colours, dataset.indexes, strict=True
-        )
-    ]
+        letters["grey"] = _GREY
+    colours = [letters.get(_colour(colour), "") for colour in dataset.colorinterp]
+    names = []
+    for description, colour, index in zip(
+        dataset.descriptions, colours, dataset.indexes, strict=True
+    ):
+        if colours.count(colour) > 1:
+            colour = ""
+        names.append(description or colour or str(index))
+    return names

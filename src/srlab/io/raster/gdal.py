@@ -1,4 +1,4 @@
-"""How GDAL is called: with settings under which damage is an error and memory is bounded, and in plain words."""
+"""Calls of GDAL: damage is an error, memory is bounded, and errors are in plain words."""
 
 from __future__ import annotations
 
@@ -28,11 +28,10 @@ def gdal(failure: str, *, error: type[Mistake] = Mistake, sidecars: bool = True)
     Without `sidecars` no ``.aux.xml`` is read or written.
     """
     settings = {key: value for key, value in _SETTINGS.items() if key not in os.environ}
+    if not sidecars:
+        settings["GDAL_PAM_ENABLED"] = "NO"
     try:
-        with (
-            rasterio.Env(**settings, **({} if sidecars else {"GDAL_PAM_ENABLED": "NO"})),
-            warnings.catch_warnings(),
-        ):
+        with rasterio.Env(**settings), warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)  # photographs lie nowhere
             yield
     except (RasterioError, CPLE_BaseError) as problem:

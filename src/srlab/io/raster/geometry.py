@@ -18,11 +18,11 @@ _SEMI_MAJOR_AXIS, _FLATTENING = 6_378_137.0, 1 / 298.257223563  # WGS 84, in met
 
 @dataclass(frozen=True)
 class RasterGeometry:
-    """Extent of a raster of `shape` pixels, ``(rows, columns)``, by an affine, control points or RPCs.
+    """Extent of a raster of `shape` ``(rows, columns)``, by an affine, control points or RPCs.
 
-    The affine maps the corner of a pixel, ``(column, row)``, to the world, with rotation and shear, and so do the
-    control points: GDAL shifts files whose tie points are pixel centres (``AREA_OR_POINT=Point``) on reading and
-    on writing. All of them are None or empty in a file that lies nowhere.
+    The affine maps the corner of a pixel, ``(column, row)``, to the world, with rotation and shear.
+    Control points do so, too: where a file's are pixel centres (``AREA_OR_POINT=Point``), GDAL
+    shifts them on reading and on writing. All are None or empty in a file that lies nowhere.
     """
 
     shape: tuple[int, int]
@@ -34,10 +34,10 @@ class RasterGeometry:
 
     @property
     def pixel_size(self) -> tuple[float, float] | None:
-        """Metres on the ground along rows and columns, ``(H, W)``; None without a CRS.
+        """Metres on the ground from row to row and from column to column; None without a CRS.
 
-        Degrees are converted at the centre's latitude, where Mercator's metres are shortened to those on the ground
-        as well. Control points count by their best-fitting affine, RPCs not at all.
+        Degrees are converted at the centre's latitude. There Mercator's metres are shortened to
+        those on the ground. Control points count by their best-fitting affine, RPCs not at all.
         """
         crs, transform = self.crs, self.transform
         if transform is None and len(self.gcps) >= 3:
@@ -65,7 +65,10 @@ class RasterGeometry:
         )
 
     def turned(self, to_file: Affine, shape: tuple[int, int]) -> RasterGeometry:
-        """Return the geometry of the turned image whose pixel corners `to_file` maps to those in the file."""
+        """Return the geometry of a turned image of `shape`.
+
+        `to_file` maps the corners of its pixels to those in the file.
+        """
         back = ~to_file
         moved = [_moved(point, *reversed(back @ (point.col, point.row))) for point in self.gcps]
         return replace(
@@ -78,7 +81,7 @@ class RasterGeometry:
 
 
 def _metres_per_unit(crs: Any, centre: tuple[float, float]) -> tuple[float, float] | None:
-    """Return metres on the ground per unit of x and of y at `centre`, or None where the CRS does not say."""
+    """Return metres on the ground for a unit of x and of y at `centre`, or None if unknown."""
     if crs.is_geographic:
         to_radians: float = crs.units_factor[1]
         latitude = centre[1] * to_radians

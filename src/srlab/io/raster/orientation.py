@@ -1,12 +1,15 @@
-"""EXIF orientation: how to turn what a camera stored so that it stands upright."""
+"""EXIF orientation: the turn that makes what a camera stored stand upright."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
+
+from srlab.axes import Window
 
 
 @dataclass(frozen=True)
@@ -18,41 +21,52 @@ class Orientation:
     flip_columns: bool = False
 
     def upright_shape(self, stored: tuple[int, int]) -> tuple[int, int]:
-        """``(H, W)`` upright from that stored; the map is its own inverse."""
-        return (stored[1], stored[0]) if self.transposed else stored
+        """Return ``(H, W)`` upright from that stored; the map is its own inverse."""
+        if self.transposed:
+            return stored[1], stored[0]
+        return stored
 
-    def stored_window(
-        self, window: tuple[slice, slice], shape: tuple[int, int]
-    ) -> tuple[slice, slice]:
-        """Return the rows and columns of the stored image that hold `window` of the upright one of `shape`."""
+    def stored_window(self, window: Window, shape: tuple[int, ...]) -> tuple[slice, slice]:
+        """Return the stored rows and columns of a window of the upright image of `shape`."""
         rows, columns = window
         if self.flip_rows:
             rows = slice(shape[0] - rows.stop, shape[0] - rows.start)
         if self.flip_columns:
             columns = slice(shape[1] - columns.stop, shape[1] - columns.start)
-        return (columns, rows) if self.transposed else (rows, columns)
+        if self.transposed:
+            return columns, rows
+        return rows, columns
 
     def upright(self, stored: NDArray[np.float32]) -> NDArray[np.float32]:
         """Turn ``(C, h, w)`` as stored upright."""
-        image = stored.swapaxes(1, 2) if self.transposed else stored
-        flipped = tuple(
-            axis for axis, flip in ((1, self.flip_rows), (2, self.flip_columns)) if flip
-        )
-        return np.ascontiguousarray(np.flip(image, flipped))
+        image = stored
+        if self.transposed:
+            image = image.swapaxes(1, 2)
+        if self.flip_rows:
+            image = np.flip(image, 1)
+        if self.flip_columns:
+            image = np.flip(image, 2)
+        return np.ascontiguousarray(image)
 
     def to_stored(self, shape: tuple[int, int]) -> Affine:
-        """Return the affine from upright ``(column, row)`` corners, in an image of `shape`, to stored ones."""
+        """Return the affine from corners of the upright image of `shape` to those stored.
+
+        Both corners are ``(column, row)``.
+        """
         height, width = shape
-        flip = Affine(
-            -1 if self.flip_columns else 1, 0, width if self.flip_columns else 0,
-            0, -1 if self.flip_rows else 1, height if self.flip_rows else 0,
-        )  # fmt: skip
-        return Affine(0, 1, 0, 1, 0, 0) @ flip if self.transposed else flip
+        affine = Affine.identity()
+        if self.transposed:
+            affine = Affine(0, 1, 0, 1, 0, 0)
+        if self.flip_rows:
+            affine = affine @ Affine(1, 0, 0, 0, -1, height)
+        if self.flip_columns:
+            affine = affine @ Affine(-1, 0, width, 0, 1, 0)
+        return affine
 
 
 UPRIGHT = Orientation()
 
-EXIF_ORIENTATIONS = {
+_ORIENTATIONS = {
     "1": UPRIGHT,
     "2": Orientation(flip_columns=True),
     "3": Orientation(flip_rows=True, flip_columns=True),
@@ -62,3 +76,10 @@ EXIF_ORIENTATIONS = {
     "7": Orientation(transposed=True, flip_rows=True, flip_columns=True),
     "8": Orientation(transposed=True, flip_rows=True),
 }
+
+
+def stored_orientation(dataset: Any) -> Orientation:
+    """Return the orientation that an open JPEG names; every other file is stored upright."""
+    if dataset.driver != "JPEG":
+        return UPRIGHT
+    return _ORIENTATIONS.get(dataset.tags().get("EXIF_Orientation", "1"), UPRIGHT)

@@ -1,1 +1,1 @@
-"""Weights that others have published, and how they fit our generators."""
+"""Weights that others have published, and their way into our generators."""

@@ -1,4 +1,4 @@
-"""How published files name their tensors, and the names that these have in our generators.
+"""The names of tensors in published files, and those of the same tensors in our generators.
 
 A new layout is one more entry of `LAYOUTS`.
 """
@@ -14,30 +14,36 @@ from torch import nn
 from srlab.generators import RCAB, RRDB, Compact, MSRResNet, Residual
 
 Names = Sequence[tuple[str, str | Callable[..., str] | None]]
-"""Their name as a regular expression, and ours: as it stands, made from the numbers found, or None where we do without.
+"""Pairs of a published name, as a regular expression, and ours.
 
-The last part of a name, ``weight`` or ``bias``, is left out on both sides. A number may be counted from the end, as in
-Python: ``body.-1`` is the last of the body, in the file or in our generator.
+Ours is a text into which the numbers found are put, a function of them, or None for a tensor that
+our generator does without. The last part of a name, ``weight`` or ``bias``, is left out on both
+sides. A number may be counted from the end, as in Python: ``body.-1`` is the last of the body.
 """
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How one program names the tensors of one network."""
+    """The names that one program gives to the tensors of one network."""
 
     origin: str
-    """Whose network it is, for messages."""
+    """The program and its network, for messages."""
 
     kind: type[nn.Module]
     """Our generator."""
 
-    marks: tuple[str, ...]
-    """Tensors that, all together, give the layout away."""
+    layers: tuple[str, ...]
+    """Layers that, all together, give the layout away."""
 
     names: Names
 
     takes: str
-    """What the network takes and returns, which the normaliser must provide."""
+    """The values that the network takes and returns, which the normaliser must provide."""
+
+    @property
+    def marks(self) -> frozenset[str]:
+        """The tensors that give the layout away."""
+        return frozenset(f"{layer}.weight" for layer in self.layers)
 
     @property
     def choice(self) -> str:
@@ -134,73 +140,55 @@ _RCAN_OFFICIAL: Names = (
 )
 
 LAYOUTS = (
-    Layout(
-        "an RRDBNet of BasicSR",
-        RRDB,
-        ("conv_first.weight", "body.0.rdb1.conv1.weight"),
-        _RRDB,
-        _UNIT,
-    ),
-    Layout(
-        "an RRDBNet of ESRGAN",
-        RRDB,
-        ("conv_first.weight", "RRDB_trunk.0.RDB1.conv1.weight"),
-        _RRDB,
-        _UNIT,
-    ),
+    Layout("an RRDBNet of BasicSR", RRDB, ("conv_first", "body.0.rdb1.conv1"), _RRDB, _UNIT),
+    Layout("an RRDBNet of ESRGAN", RRDB, ("conv_first", "RRDB_trunk.0.RDB1.conv1"), _RRDB, _UNIT),
     Layout(
         "a numbered RRDBNet of ESRGAN",
         RRDB,
-        ("model.0.weight", "model.1.sub.0.RDB1.conv1.0.weight"),
+        ("model.0", "model.1.sub.0.RDB1.conv1.0"),
         _RRDB_NUMBERED,
         _UNIT,
     ),
     Layout(
         "an MSRResNet of BasicSR",
         MSRResNet,
-        ("conv_first.weight", "body.0.conv1.weight", "upconv1.weight"),
+        ("conv_first", "body.0.conv1", "upconv1"),
         _MSRRESNET,
         _UNIT,
     ),
     Layout(
         "an MSRResNet of MMSR",
         MSRResNet,
-        ("conv_first.weight", "recon_trunk.0.conv1.weight", "upconv1.weight"),
+        ("conv_first", "recon_trunk.0.conv1", "upconv1"),
         _MSRRESNET,
         _UNIT,
     ),
-    Layout(
-        "an SRVGGNetCompact of Real-ESRGAN",
-        Compact,
-        ("body.0.weight", "body.2.weight"),
-        _COMPACT,
-        _UNIT,
-    ),
+    Layout("an SRVGGNetCompact of Real-ESRGAN", Compact, ("body.0", "body.2"), _COMPACT, _UNIT),
     Layout(
         "an EDSR of BasicSR",
         Residual,
-        ("conv_first.weight", "body.0.conv1.weight", "conv_after_body.weight"),
+        ("conv_first", "body.0.conv1", "conv_after_body"),
         _EDSR,
         _CENTRED,
     ),
     Layout(
         "an EDSR of its authors",
         Residual,
-        ("head.0.weight", "body.0.body.0.weight", "tail.1.weight"),
+        ("head.0", "body.0.body.0", "tail.1"),
         _EDSR_OFFICIAL,
         _CENTRED,
     ),
     Layout(
         "an RCAN of BasicSR",
         RCAB,
-        ("conv_first.weight", "body.0.residual_group.0.rcab.0.weight"),
+        ("conv_first", "body.0.residual_group.0.rcab.0"),
         _RCAN,
         _CENTRED,
     ),
     Layout(
         "an RCAN of its authors",
         RCAB,
-        ("head.0.weight", "body.0.body.0.body.0.weight", "tail.1.weight"),
+        ("head.0", "body.0.body.0.body.0", "tail.1"),
         _RCAN_OFFICIAL,
         _CENTRED,
     ),
@@ -208,36 +196,40 @@ LAYOUTS = (
 
 
 def recognise(names: Iterable[str]) -> Layout | None:
-    """The layout whose marks the names bear, or None."""
+    """Return the layout whose marks the names bear, or None."""
     given = set(names)
-    return next((layout for layout in LAYOUTS if given.issuperset(layout.marks)), None)
+    return next((layout for layout in LAYOUTS if layout.marks <= given), None)
 
 
 def translate(layout: Layout, names: Iterable[str], own: Iterable[str]) -> dict[str, str | None]:
-    """Map each name of a file to ours, to None if we do without, or to itself if the layout does not know it."""
+    """Map each name of a file to ours.
+
+    A tensor that we do without is mapped to None, one that the layout does not know to itself.
+    """
     given, wanted = _Numbers(names), _Numbers(own)
     result: dict[str, str | None] = {}
     for name in given.names:
         stem, dot, parameter = name.rpartition(".")
-        ours = _translated(layout.names, (stem, given.from_the_end(stem)), default=stem)
+        ours = _translated(layout.names, stem, given.from_the_end(stem))
         result[name] = ours and wanted.from_the_start(ours) + dot + parameter
     return result
 
 
-def _translated(names: Names, spellings: Sequence[str], *, default: str) -> str | None:
+def _translated(names: Names, stem: str, from_the_end: str) -> str | None:
+    """Translate a name without its last part, given in both spellings of its number."""
     for pattern, ours in names:
-        for spelling in spellings:
-            found = re.fullmatch(pattern, spelling)
-            if found and ours is not None:
-                numbers = map(int, found.groups())
-                return ours.format(*numbers) if isinstance(ours, str) else ours(*numbers)
-            if found:
-                return None
-    return default
+        found = re.fullmatch(pattern, stem) or re.fullmatch(pattern, from_the_end)
+        if not found:
+            continue
+        if ours is None:
+            return None
+        make = ours.format if isinstance(ours, str) else ours
+        return make(*map(int, found.groups()))
+    return stem
 
 
 class _Numbers:
-    """How many numbered entries stand below each prefix of a set of names."""
+    """The number of entries below each prefix of a set of names, such as 35 of ``body.34``."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self.names = list(names)
@@ -250,17 +242,15 @@ class _Numbers:
                     self.counts[prefix] = max(self.counts.get(prefix, 0), int(part) + 1)
 
     def from_the_end(self, stem: str) -> str:
-        """``body.34`` of 35 as ``body.-1``; what does not end in a number, as it is."""
+        """Return ``body.-1`` for ``body.34`` of 35, and a name that ends in no number as it is."""
         prefix, _, number = stem.rpartition(".")
-        return (
-            f"{prefix}.{int(number) - self.counts[prefix]}"
-            if re.fullmatch(r"\d{1,6}", number)
-            else stem
-        )
+        if not re.fullmatch(r"\d{1,6}", number):
+            return stem
+        return f"{prefix}.{int(number) - self.counts[prefix]}"
 
     def from_the_start(self, stem: str) -> str:
-        """``trunk.-1`` of 17 as ``trunk.16``; what has no such number, as it is."""
+        """Return ``trunk.16`` for ``trunk.-1`` of 17, and a name without such a number as it is."""
         prefix, minus, rest = stem.partition(".-1")
-        return (
-            f"{prefix}.{self.counts[prefix] - 1}{rest}" if minus and prefix in self.counts else stem
-        )
+        if not minus or prefix not in self.counts:
+            return stem
+        return f"{prefix}.{self.counts[prefix] - 1}{rest}"

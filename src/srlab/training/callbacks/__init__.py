@@ -1,4 +1,8 @@
-"""Callbacks: what happens around training, one a file."""
+"""Callbacks: events around training, one kind a file.
+
+They annotate their module as ``GAN | Any``. Lightning's base class wants them to take any module,
+and so the type checker still knows what a GAN has.
+"""
 
 from srlab.training.callbacks.checkpoints import Checkpoints
 from srlab.training.callbacks.divergence import Divergence

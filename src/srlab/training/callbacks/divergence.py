@@ -1,26 +1,27 @@
-"""Watching over a run: content losses that explode, discriminators that win or give up."""
+"""Watch over a run: content losses that explode, discriminators that win or give up."""
 
 from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lightning import Callback, LightningModule, Trainer
 from torch import nn
 from torch.utils.hooks import RemovableHandle
 
-from srlab.adversarial import WGAN
 from srlab.losses.weighted import LossValue
 from srlab.mistakes import Diverged, Mistake
-from srlab.training.module import GAN
+
+if TYPE_CHECKING:
+    from srlab.training.module import GAN
 
 log = logging.getLogger(__name__)
 
 WINDOW = 21
-"""Logged values of which the usual one is the median."""
+"""The number of logged values whose median is the usual value."""
 
 FALL = 6.0
 """Decibels: more than what perceptual training costs (SRGAN and ESRGAN: 2 to 3 on Set5)."""
@@ -30,26 +31,34 @@ BEYOND = 1e30
 
 
 class Divergence(Callback):
-    """Stops a run whose content loss explodes, and warns once of a game or of gradients that go wrong.
+    """Stops a run whose content loss explodes, and warns of a game or gradients that go wrong.
 
-    It looks at the values of logged steps, and at the last step. A loss has exploded when it is `factor` times the
-    usual at `patience` of them in a row, or above 1e30; a ``FloatingPointError`` then says what may help. The usual
-    value of a term is the median of its last 21, and of its very first at the start; the usual loss is the sum of
-    these by the weights now in force, so that neither a term that starts late nor a tiny one raises an alarm. Values
-    that are too high do not become usual; those that are not finite are the guard's.
+    It looks at the values of logged steps, and of the last step. A loss has exploded when it is
+    `factor` times the usual at `patience` of these steps in a row, or above 1e30. A `Diverged` then
+    says what may help.
 
-    Warnings come after `warn_after` logged steps in a row at which the discriminator told real from generated images
-    almost surely (its mean probabilities more than 0.98 apart; not for WGAN, whose critic gives none) or, with the
-    adversarial weight in full force, not at all (less than 0.01 apart); when the norm of a network's gradient is
-    `factor` times the usual; and when ``val/psnr`` has been 6 dB below its best at `patience` validations in a row, as
-    that of a generator that has collapsed.
+    The usual value of a term is the median of its last 21 values, and at the start its very first
+    value. The usual loss is their sum, by the weights now in force. So neither a term that starts
+    late nor a tiny one raises an alarm. Values that are too high do not become usual. Values that
+    are not finite are left to the guard.
+
+    There are four warnings, each given once:
+
+    - The discriminator tells real from generated images almost surely. Its mean probabilities are
+      more than 0.98 apart at `warn_after` logged steps in a row. A `relative` objective gives no
+      probabilities, and this warning is left out.
+    - The discriminator does not tell them apart. Its mean probabilities are less than 0.01 apart at
+      `warn_after` logged steps in a row, with the adversarial weight in full force.
+    - The norm of a network's gradient is `factor` times the usual.
+    - The generator may have collapsed: ``val/psnr`` is 6 dB below its best at `patience`
+      validations in a row.
     """
 
     def __init__(self, *, factor: float = 100, patience: int = 3, warn_after: int = 30) -> None:
         if factor <= 1 or min(patience, warn_after) < 1:
             raise Mistake(
-                f"divergence got factor={factor}, patience={patience}, warn_after={warn_after}; give a factor > 1 "
-                "and counts >= 1."
+                f"divergence got factor={factor}, patience={patience}, warn_after={warn_after}; "
+                "give a factor > 1 and counts >= 1."
             )
         self.factor = factor
         self.patience = patience
@@ -64,7 +73,7 @@ class Divergence(Callback):
         self._hook: RemovableHandle | None = None
 
     def state_dict(self) -> dict[str, Any]:
-        """What was usual, what is under suspicion, and what was said."""
+        """Return the usual values, the suspicions in force, and the warnings given."""
         self._note_first()
         return {
             "usual": {name: [*values] for name, values in self._usual.items()},
@@ -82,9 +91,8 @@ class Divergence(Callback):
         self._peak = state_dict["peak"]
         self._warned = [*state_dict["warned"]]
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_train_start(self, trainer: Trainer, pl_module: GAN | Any) -> None:
         """Listen for the losses of the very first and of the last step, which may not be logged."""
-        assert isinstance(pl_module, GAN)
         self._hook = pl_module.content.register_forward_hook(self._listen)
 
     def _listen(self, module: nn.Module, arguments: object, value: LossValue) -> None:
@@ -99,53 +107,55 @@ class Divergence(Callback):
                 self._usual.setdefault(f"loss/{name}", [float(value)])
             self._first = None
 
-    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: object) -> None:
-        """Judge what was logged at this step; the first process does, for all."""
-        assert isinstance(pl_module, GAN)
+    def on_train_batch_end(self, trainer: Any, pl_module: GAN | Any, *_: object) -> None:
+        """Judge the values logged at this step; the first process does so for all."""
         step = trainer.global_step
-        logged = step % trainer.log_every_n_steps == 0  # type: ignore[attr-defined]
+        logged = step % trainer.log_every_n_steps == 0
         last = step >= trainer.max_steps
         if not (logged or last):
             return
-        found = None
+        explosion = None
         if trainer.is_global_zero:
             self._note_first()
-            values = pl_module.recorded if logged else _named(self._latest)
-            found = self._exploded(values, [*pl_module.content.entries], step, last=last)
+            values = pl_module.recorded if logged else _by_name(self._latest)
+            explosion = self._explosion(values, pl_module.content.entries, step, last=last)
             if logged:
                 self._watch_gradients(values)
                 self._watch_game(values, pl_module, step)
-        found = trainer.strategy.broadcast(found)
-        if found is not None:
-            raise Diverged(found)
+        explosion = trainer.strategy.broadcast(explosion)
+        if explosion is not None:
+            raise Diverged(explosion)
 
-    def _exploded(
-        self, values: Mapping[str, float], terms: list[str], step: int, *, last: bool
+    def _explosion(
+        self, values: Mapping[str, float], terms: Iterable[str], step: int, *, last: bool
     ) -> str | None:
-        """What to say of a content loss that has exploded."""
-        present = {
-            f"loss/{name}": values[f"weighted/{name}"] for name in terms if f"loss/{name}" in values
+        """The message on a content loss that has exploded; None if it has not."""
+        weighted = {
+            f"loss/{term}": values[f"weighted/{term}"] for term in terms if f"loss/{term}" in values
         }
-        total = sum(abs(weighted) for weighted in present.values())
+        total = _magnitude(weighted)
         if not math.isfinite(total):
             return None
-        usual = sum(
-            abs(weighted / values[name]) * self._median(name)
-            for name, weighted in present.items()
-            if values[name] and name in self._usual
-        )
-        known = sum(abs(weighted) for name, weighted in present.items() if name in self._usual)
         self._judged += 1
-        if total < BEYOND and not self._count("content", 0 < self.factor * usual < known):
-            for name in present:
+        known = {name: value for name, value in weighted.items() if name in self._usual}
+        usual = 0.0
+        for name, value in known.items():
+            if values[name]:
+                usual += abs(value / values[name]) * self._median(name)
+        far = 0 < self.factor * usual < _magnitude(known)
+        if total < BEYOND and not self._count("content", far):
+            for name in weighted:
                 self._add(name, values[name])
             return None
-        enough = min(self.patience, self._judged) if last else self.patience
+        enough = self.patience
+        if last:
+            enough = min(enough, self._judged)
         if total < BEYOND and self._in_row["content"] < enough:
             return None
         return (
-            f"training has diverged: after {step} updates the content loss is {total:.3g}, where {usual:.3g} is usual; "
-            "lower optimiser.generator.lr, warm it up (scheduler@scheduler.generator=warmup) or clip gradients "
+            f"training has diverged: after {step} updates the content loss is {total:.3g}, where "
+            f"{usual:.3g} is usual; lower optimiser.generator.lr, warm it up "
+            "(scheduler@scheduler.generator=warmup) or clip gradients "
             "(clipping@clipping.generator=norm), in a new run."
         )
 
@@ -155,41 +165,42 @@ class Divergence(Callback):
             norm = values.get(name, math.nan)
             if not math.isfinite(norm):
                 continue
-            if len(self._usual.get(name, [])) > WINDOW // 2 and norm > self.factor * self._median(
-                name
-            ):
-                self._warn(
-                    name,
-                    f"the norm of the {network}'s gradient is {norm:.3g}, where {self._median(name):.3g} is usual; "
-                    f"clip it (clipping@clipping.{network}=norm) or lower optimiser.{network}.lr if it stays so.",
-                )
-            else:
+            known = len(self._usual.get(name, [])) > WINDOW // 2
+            if not known or norm <= self.factor * self._median(name):
                 self._add(name, norm)
+                continue
+            self._warn(
+                name,
+                f"the norm of the {network}'s gradient is {norm:.3g}, where "
+                f"{self._median(name):.3g} is usual; if it stays so, clip it "
+                f"(clipping@clipping.{network}=norm) or lower optimiser.{network}.lr.",
+            )
 
-    def _watch_game(self, values: Mapping[str, float], pl_module: GAN, step: int) -> None:
+    def _watch_game(self, values: Mapping[str, float], pl_module: GAN | Any, step: int) -> None:
         if "discriminator/real" not in values or pl_module.adversary is None:
             return
         gap = values["discriminator/real"] - values["discriminator/fake"]
-        bounded = not isinstance(pl_module.adversary.objective, WGAN)
-        if self._count("won", bounded and gap > 0.98) >= self.warn_after:
+        # A third party's objective may not say.
+        relative = getattr(pl_module.adversary.objective, "relative", False)
+        if self._count("won", gap > 0.98 and not relative) >= self.warn_after:
             self._warn(
                 "won",
-                "the discriminator tells real from generated images almost surely, which teaches the generator little; "
-                "lower optimiser.discriminator.lr, train it at every second update (schedule.discriminator_every=2), "
-                "smooth its labels (adversarial.objective.label_smoothing=0.1) or take penalty=r1.",
+                "the discriminator tells real from generated images almost surely, which teaches "
+                "the generator little; lower optimiser.discriminator.lr, train it at every second "
+                "update (schedule.discriminator_every=2), smooth its labels "
+                "(adversarial.objective.label_smoothing=0.1) or take penalty=r1.",
             )
         full = pl_module.schedule.share(step) >= 1
         if self._count("idle", full and abs(gap) < 0.01) >= self.warn_after:
             self._warn(
                 "idle",
-                "the discriminator does not tell real from generated images, so that the generator learns nothing from "
-                "it; raise optimiser.discriminator.lr, give it more channels, or let it learn before the game begins "
-                "(schedule.discriminator_warmup_steps).",
+                "the discriminator does not tell real from generated images, so the generator "
+                "learns nothing from it; raise optimiser.discriminator.lr, give it more channels, "
+                "or let it learn before the game begins (schedule.discriminator_warmup_steps).",
             )
 
-    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_validation_end(self, trainer: Trainer, pl_module: GAN | Any) -> None:
         """Compare with the best validation."""
-        assert isinstance(pl_module, GAN)
         psnr = pl_module.logged.get("val/psnr", math.nan)
         if trainer.sanity_checking or not trainer.is_global_zero or not math.isfinite(psnr):
             return
@@ -197,13 +208,15 @@ class Divergence(Callback):
         if self._count("fallen", psnr < self._peak - FALL) >= self.patience:
             self._warn(
                 "fallen",
-                f"validation has fallen from {self._peak:.2f} to {psnr:.2f} dB PSNR and stays there: the generator may "
-                "have collapsed; lower adversarial.weight or the learning rates in a new run, which may start from "
-                "checkpoints/best.ckpt by weights=.",
+                f"validation has fallen from {self._peak:.2f} to {psnr:.2f} dB PSNR and stays "
+                "there: the generator may have collapsed; lower adversarial.weight or the learning "
+                "rates in a new run, which may start from checkpoints/best.ckpt by weights=.",
             )
 
-    def _count(self, name: str, true: bool) -> int:
-        self._in_row[name] = self._in_row.get(name, 0) + 1 if true else 0
+    def _count(self, name: str, happened: bool) -> int:
+        """The number of times in a row that something happened, this time included."""
+        count = self._in_row.get(name, 0) + 1
+        self._in_row[name] = count if happened else 0
         return self._in_row[name]
 
     def _median(self, name: str) -> float:
@@ -223,10 +236,14 @@ class Divergence(Callback):
             self._hook.remove()
 
 
-def _named(value: LossValue | None) -> dict[str, float]:
+def _magnitude(weighted: Mapping[str, float]) -> float:
+    return sum(abs(value) for value in weighted.values())
+
+
+def _by_name(value: LossValue | None) -> dict[str, float]:
     """The values of a content loss as they are logged; the host waits for the device."""
-    if value is None:
-        return {}
-    return {f"loss/{name}": float(term) for name, term in value.terms.items()} | {
-        f"weighted/{name}": float(term) for name, term in value.weighted.items()
-    }
+    values: dict[str, float] = {}
+    if value is not None:
+        values |= {f"loss/{name}": float(term) for name, term in value.terms.items()}
+        values |= {f"weighted/{name}": float(term) for name, term in value.weighted.items()}
+    return values

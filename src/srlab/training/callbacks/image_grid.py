@@ -3,36 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning import Callback, LightningModule, Trainer
+from lightning import Callback, Trainer
 from torch import Tensor
 
+from srlab.nn.masks import repeated
 from srlab.nn.resample import enlarge
-from srlab.report.pictures import View, beside, displayable
-from srlab.training.loggers.visual import log_image, watching
-from srlab.training.module import GAN
+from srlab.report.pictures import VolumeView, beside, displayable
+from srlab.training.loggers.visual import watching
 from srlab.training.processes.ranks import by_view
+
+if TYPE_CHECKING:
+    from srlab.training.module import GAN
 
 
 class ImageGrid(Callback):
-    """Logs LR | bicubic | SR | HR for the first `count` validation views; of volumes, one below the other.
+    """Logs LR | bicubic | SR | HR of the first `count` validation views.
 
-    `channels` are the numbers, from 1, of one or three channels to show; null takes the first three, or the first.
-    Each view is stretched between the percentiles `stretch` of its HR, whose missing pixels are black. A volume is
-    shown by its ``middle`` slice, by the middle ``slices`` of all three axes, or as a few ``frames`` of a video. LR
-    and bicubic are left out where LR and HR differ in channels. A picture is named by its view's number, whichever
-    rank saw the view.
+    `channels` are the numbers, from 1, of one or three channels to show; null takes the first
+    three, or the first. Each view is stretched between the percentiles `stretch` of its HR, whose
+    missing pixels are black. LR and bicubic are left out if LR and HR differ in channels. A picture
+    is named by the number of its view, whichever rank saw it.
+
+    A volume is shown by its ``middle`` slice, by the middle ``slices`` of all three axes, or as a
+    few ``frames`` of a video. Its four images stand one below the other.
     """
 
     def __init__(
         self,
         *,
         count: int = 4,
-        channels: list[int] | None = None,
+        channels: Sequence[int] | None = None,
         stretch: Sequence[float] = (1, 99),
-        view: View = "slices",
+        view: VolumeView = "slices",
     ) -> None:
         self.count = count
         self.channels = channels
@@ -46,21 +51,20 @@ class ImageGrid(Callback):
 
     def on_validation_batch_end(
         self,
-        trainer: Trainer,
-        pl_module: LightningModule,
+        trainer: Any,
+        pl_module: GAN | Any,
         outputs: Any,
         batch: Any,
         batch_idx: int,
         *_: object,
     ) -> None:
         """Keep the picture of one view, in 8 bits, since it is sent to all ranks."""
-        number = trainer.datamodule.view(batch_idx)  # type: ignore[attr-defined]
+        number = trainer.datamodule.view(batch_idx)
         if number < self.count and watching(trainer):
-            assert isinstance(pl_module, GAN)
             picture = self._grid(batch, outputs, pl_module.card.scale)
             self._pictures[number] = (picture * 255).round().to(torch.uint8).cpu()
 
-    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: GAN | Any) -> None:
         """Log the pictures of all ranks."""
         loggers = watching(trainer)
         if not loggers:
@@ -68,29 +72,29 @@ class ImageGrid(Callback):
         pictures, self._pictures = by_view(self._pictures), {}
         if trainer.is_global_zero:
             for number, picture in pictures.items():
+                pixels = picture.movedim(0, -1).numpy()
                 for logger in loggers:
-                    log_image(logger, f"validation/{number}", picture / 255, trainer.global_step)
+                    logger.log_picture(f"validation/{number}", pixels, trainer.global_step)
 
-    def _grid(self, batch: dict[str, Tensor], sr: Tensor, scale: tuple[int, ...]) -> Tensor:
+    def _grid(self, batch: dict[str, Tensor], sr: Tensor, scale: Sequence[int]) -> Tensor:
+        """The picture ``(3, H, W)``, in 0–1."""
         lr, hr = batch["lr"], batch["hr"]
-        images = [sr, torch.where(batch["valid"], hr, torch.nan) if "valid" in batch else hr]
+        visible = hr
+        if "valid" in batch:
+            visible = torch.where(batch["valid"], hr, torch.nan)
+        images = [sr, visible]
         if lr.shape[1] == hr.shape[1]:
-            images = [_repeated(lr, scale), enlarge(lr, scale), *images]
+            images = [repeated(lr, scale), enlarge(lr, scale), *images]
         shown = [
             displayable(
                 image[0],
-                like=images[-1][0],
+                like=visible[0],
                 channels=self.channels,
                 stretch=self.stretch,
                 view=self.view,
             )
             for image in images
         ]
-        return beside(shown) if sr.ndim == 4 else torch.cat(shown, dim=1)
-
-
-def _repeated(lr: Tensor, scale: tuple[int, ...]) -> Tensor:
-    """Each LR pixel as a block."""
-    for axis, factor in enumerate(scale, start=2):
-        lr = lr.repeat_interleave(factor, dim=axis)
-    return lr
+        if sr.ndim == 4:
+            return beside(shown)
+        return torch.cat(shown, dim=1)

@@ -1,4 +1,4 @@
-"""Stopping when the machine is taken away."""
+"""A stop when the machine is taken away."""
 
 from __future__ import annotations
 
@@ -12,24 +12,29 @@ from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import distributed
 
-from srlab.training.callbacks.checkpoints import Checkpoints, validation_follows
+from srlab.training.callbacks.checkpoints import checkpoints_of
+from srlab.training.callbacks.order import act_last, validation_follows
 from srlab.training.processes.ranks import is_child
 
 log = logging.getLogger(__name__)
 
 TERMINATED = 128 + signal.SIGTERM
-"""The exit code of a run that was told to stop, as shells have it."""
+"""The exit code of a run that was told to stop, by the shells' convention."""
 
 
 class Preemption(Callback):
-    """Ends a run that gets SIGTERM or SIGUSR1 after the step in hand, with a checkpoint and exit code 143.
+    """Ends a run after SIGTERM or SIGUSR1, with a checkpoint and exit code 143.
 
-    Batch systems send these before they take a machine away: SLURM on preemption, or by ``sbatch --signal``. A
-    validation that is due or under way is finished first; if the time does not suffice for it, the run goes on from
-    the checkpoint before. A run at its last step ends as it would. All processes stop at the same step as soon as one
-    was told, which they agree upon on the host, so that no step waits for a device. Lightning's own handlers are put
-    aside while training lasts: they end a run within a validation, and save within a step on SLURM. This callback
-    acts after `Checkpoints`.
+    Batch systems send these before they take a machine away: SLURM on preemption, or by ``sbatch
+    --signal``. The step in hand is finished first, and so is a validation that is due or under way.
+    If the time does not suffice for it, the run goes on from the checkpoint before. A run at its
+    last step ends as usual.
+
+    All processes stop at the same step as soon as one was told. They agree on the host, so that no
+    step waits for a device. This callback acts after `Checkpoints`.
+
+    Lightning's own handlers are put aside during training: they end a run within a validation,
+    and on SLURM save within a step.
     """
 
     def __init__(self) -> None:
@@ -38,7 +43,7 @@ class Preemption(Callback):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Move behind the other callbacks."""
-        trainer.callbacks = [*(other for other in trainer.callbacks if other is not self), self]  # type: ignore[attr-defined]
+        act_last(self, trainer)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Listen; Lightning puts the earlier handlers back at the end."""
@@ -56,9 +61,7 @@ class Preemption(Callback):
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: object) -> None:
         """Stop, unless a validation follows or the run ends anyway."""
         if self._agreed() and not validation_follows(trainer) and not trainer.should_stop:
-            for callback in trainer.callbacks:  # type: ignore[attr-defined]
-                if isinstance(callback, Checkpoints):
-                    callback.write(trainer, pl_module)
+            checkpoints_of(trainer).write(trainer, pl_module)
             self._stop(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -77,11 +80,12 @@ class Preemption(Callback):
         return bool(told)
 
     def _stop(self, trainer: Trainer) -> None:
+        if is_child(trainer):  # Lightning's first process ends by itself, and with the code
+            raise SystemExit(0)
         if trainer.is_global_zero:
-            for callback in trainer.callbacks:  # type: ignore[attr-defined]
-                if isinstance(callback, Checkpoints):
-                    log.info(
-                        "told to stop after %d steps; go on with resume=last hydra.run.dir=%s",
-                        trainer.global_step, callback.folder,
-                    )  # fmt: skip
-        raise SystemExit(0 if is_child(trainer) else TERMINATED)
+            log.info(
+                "told to stop after %d steps; go on with resume=last hydra.run.dir=%s",
+                trainer.global_step,
+                checkpoints_of(trainer).folder,
+            )
+        raise SystemExit(TERMINATED)

@@ -13,13 +13,14 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 class Progress(ProgressBar):
     """One bar for the whole run, in generator updates, with the scores of the last validation.
 
-    While it is there, lines of the log that go to the console are written above it.
+    While it is there, lines of the log on the console are written above it.
     """
 
     def __init__(self) -> None:
         super().__init__()
+        self._shown = True
         self._bar: tqdm[object] | None = None
-        self._shown_with = ExitStack()
+        self._open = ExitStack()
 
     def disable(self) -> None:
         """Show nothing: Lightning calls this on all processes but the first."""
@@ -29,11 +30,9 @@ class Progress(ProgressBar):
         """Show the bar again."""
         self._shown = True
 
-    _shown = True
-
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Open the bar at the step from which the run goes on."""
-        self._shown_with.enter_context(logging_redirect_tqdm())
+        self._open.enter_context(logging_redirect_tqdm())
         self._bar = tqdm(
             total=trainer.max_steps,
             initial=trainer.global_step,
@@ -51,13 +50,9 @@ class Progress(ProgressBar):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Show the new scores."""
         if self._bar is not None:
-            scores = {
-                name.removeprefix("val/"): f"{float(v):.4g}"
-                for name, v in trainer.callback_metrics.items()
-            }
-            self._bar.set_postfix(
-                {name: scores[name] for name in ("psnr", "ssim") if name in scores}
-            )
+            scores = trainer.callback_metrics
+            shown = [name for name in ("psnr", "ssim") if f"val/{name}" in scores]
+            self._bar.set_postfix({name: f"{float(scores[f'val/{name}']):.4g}" for name in shown})
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Close the bar."""
@@ -68,6 +63,6 @@ class Progress(ProgressBar):
         self._close()
 
     def _close(self) -> None:
-        self._shown_with.close()
+        self._open.close()
         if self._bar is not None:
             self._bar.close()

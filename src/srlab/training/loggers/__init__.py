@@ -1,1 +1,1 @@
-"""Where scalars, pictures and histograms go."""
+"""Loggers of scalars, pictures and histograms."""

@@ -1,4 +1,4 @@
-"""Scalars as a table that a resumed run goes on with."""
+"""Scalars as a table, which a resumed run goes on with."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ from srlab.files import replaced
 
 
 class CSVLogger(Logger):
-    """Writes `metrics.csv` into a folder: a row for each step, a column for each name, blank where nothing was logged.
+    """Writes `metrics.csv` into a folder: a row for each step, a column for each name.
 
-    Every value is on disk as soon as it is logged. With `purge_step`, the rows of an earlier run are kept up to that
-    step, exclusive, and the rest is dropped, as TensorBoard does; without, an earlier file is replaced.
+    A field is blank where nothing was logged. Every value is on disk as soon as it is logged.
+    With `purge_step`, the rows of an earlier run before that step are kept. Without it, an earlier
+    file is replaced.
     """
+
+    scalars_only = True
 
     def __init__(self, *, folder: str, purge_step: int | None = None) -> None:
         super().__init__()
@@ -37,14 +40,14 @@ class CSVLogger(Logger):
 
     @property
     def version(self) -> str:
-        """Nothing: there is one file for a run."""
+        """Empty: a run has one file."""
         return ""
 
     @rank_zero_only
     def log_hyperparams(
         self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any
     ) -> None:
-        """Nothing: the run's folder holds the configuration."""
+        """Log nothing: the run's folder holds the configuration."""
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
@@ -52,11 +55,9 @@ class CSVLogger(Logger):
         if self._step is None:
             self._start()
         if step != self._step:
-            self._step, self._row, self._row_start = (
-                step,
-                {"step": str(step)},
-                self._path.stat().st_size,
-            )
+            self._step = step
+            self._row = {"step": str(step)}
+            self._row_start = self._path.stat().st_size
         self._row |= {name: repr(float(value)) for name, value in metrics.items()}
         unknown = [name for name in self._row if name not in self._columns]
         if unknown:
@@ -69,8 +70,10 @@ class CSVLogger(Logger):
 
     def _start(self) -> None:
         """Keep the rows of the run that goes on, or begin a new file."""
-        rows = self._rows_before(self._purge_step)
-        self._write_all(rows, list(rows[0]) if rows else self._columns)
+        columns, rows = self._columns, self._rows_before(self._purge_step)
+        if rows:
+            columns = list(rows[0])
+        self._write_all(rows, columns)
 
     def _rows_before(self, step: int | None) -> list[dict[str, str]]:
         if step is None or not self._path.exists():

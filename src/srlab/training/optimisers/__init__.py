@@ -1,1 +1,1 @@
-"""What updates weights: optimisers, learning rates, bounds on gradients."""
+"""Optimisers: the update of one network, with its learning rates and the bound on its gradients."""

@@ -1,7 +1,7 @@
 """Bounds on the gradients of an update.
 
-They apply after the guard has judged the gradients, so that one which is not finite is never hidden. None of them
-waits for the device.
+They apply after the guard has judged the gradients, so they never hide one that is not finite.
+None of them waits for the device.
 """
 
 from __future__ import annotations
@@ -18,15 +18,21 @@ from srlab.mistakes import Mistake
 
 
 class Clip(Protocol):
-    """Changes the gradients of `parameters` in place; `norm` is their total L2 norm, a scalar on their device."""
+    """Changes gradients in place."""
 
     def __call__(self, parameters: Sequence[nn.Parameter], norm: Tensor) -> None:
-        """Clip; parameters without a gradient are passed over."""
+        """Clip the gradients of those `parameters` that have one.
+
+        `norm` is the L2 norm of all gradients together, a scalar on their device.
+        """
         ...
 
 
 class ClipNorm:
-    """Scales all gradients by ``min(1, max_norm / norm)``, keeping their direction (Pascanu et al. 2013, alg. 1)."""
+    """Scales all gradients by ``min(1, max_norm / norm)`` (Pascanu et al. 2013, alg. 1).
+
+    Their direction stays the same.
+    """
 
     def __init__(self, *, max_norm: float) -> None:
         self.max_norm = _positive("max_norm", max_norm)
@@ -48,12 +54,15 @@ class ClipValue:
 
 
 class ClipAdaptive:
-    """Bounds the gradient of each unit by a share of the unit's own weights (AGC; Brock et al. 2021, eq. 3).
+    """Bounds the gradient of each unit by its own weights (AGC; Brock et al. 2021, eq. 3).
 
-    With G a unit's gradient and W its weights, G is scaled by ``min(1, factor · max(‖W‖, eps) / ‖G‖)``. A unit is a
-    slice of the first axis, which is an output channel of a linear or convolutional layer (and an input channel of a
-    transposed one); parameters with a single axis, as biases and gains, are one unit. `eps` lets weights that are
-    zero learn. The paper leaves the last linear layer out, which a network for images has not; here all are clipped.
+    With G a unit's gradient and W its weights, G is scaled by ``min(1, factor · max(‖W‖, eps) /
+    ‖G‖)``. `eps` lets weights that are zero learn.
+
+    A unit is a slice of the first axis: an output channel of a linear or convolutional layer, an
+    input channel of a transposed one. A parameter with a single axis, such as a bias, is one unit.
+    The paper leaves out the last linear layer. Networks for images have none, so all layers are
+    clipped here.
     """
 
     def __init__(self, *, factor: float, eps: float) -> None:
@@ -70,7 +79,7 @@ class ClipAdaptive:
 
 
 def _unit_norms(tensor: Tensor) -> Tensor:
-    """L2 norms of the units, of a shape that multiplies with the tensor."""
+    """The L2 norm of each unit, in a shape that multiplies with the tensor."""
     axes = tuple(range(1, tensor.ndim)) or None
     norms: Tensor = torch.linalg.vector_norm(tensor, dim=axes, keepdim=True)
     return norms
@@ -78,5 +87,5 @@ def _unit_norms(tensor: Tensor) -> Tensor:
 
 def _positive(name: str, value: float) -> float:
     if not 0 < value < math.inf:
-        raise Mistake(f"clipping.{name} is {value}; it must be a finite number above 0.")
+        raise Mistake(f"clipping.{name} is {value}; give a finite number above 0.")
     return value

@@ -1,4 +1,4 @@
-"""The scale of losses in float16, whose small gradients would else be zero."""
+"""The scale of losses in float16, which keeps small gradients from becoming zero."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torch.optim import Optimizer
 
 
 class LossScale:
-    """Takes the scale out of the gradients of all optimisers at once, and moves it once an update.
+    """Takes the scale out of the gradients of all optimisers, and moves it once an update.
 
-    Lightning multiplies losses by the scale of its `scaler`; its own optimiser steps would move the scale after each
-    optimiser, and wait for the device. Where there is no scaler, as for every precision but ``16-mixed``, nothing
-    happens.
+    Lightning multiplies losses by the scale of its `scaler`. Its own optimiser steps would move the
+    scale after each optimiser, and wait for the device. Only the precision ``16-mixed`` has a
+    scaler; without one nothing happens.
     """
 
     def __init__(self, scaler: GradScaler | None) -> None:
@@ -28,9 +28,9 @@ class LossScale:
                 self._scaler.unscale_(optimiser)
 
     def overflowed(self, losses: Iterable[Tensor], norms: Iterable[Tensor]) -> Tensor | None:
-        """Whether it is the scale that made gradients infinite, as a boolean on the device; None without a scale.
+        """Whether the scale made gradients infinite: a boolean on the device; None without a scale.
 
-        It is, if the losses themselves are finite, until the scale has fallen to 1.
+        The scale is to blame if the losses are finite, until it has fallen to 1.
         """
         if self._scaler is None:
             return None
@@ -39,7 +39,7 @@ class LossScale:
         return finite & ~_all_finite(norms) & (scale > 1)
 
     def update(self) -> None:
-        """Halve the scale after an overflow; double it after many updates without."""
+        """Halve the scale after an overflow; double it after many updates without one."""
         if self._scaler is not None:
             self._scaler.update()
 

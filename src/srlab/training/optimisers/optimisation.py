@@ -1,4 +1,4 @@
-"""What updates the weights of a network."""
+"""The optimisation of one network."""
 
 from __future__ import annotations
 
@@ -13,43 +13,48 @@ from srlab.mistakes import Mistake
 from srlab.training.optimisers.clipping import Clip
 from srlab.training.optimisers.schedulers import Scheduler
 
-_NORMS = (nn.LayerNorm, nn.RMSNorm)  # the parameters of others have a single axis
+_NORMS = (nn.LayerNorm, nn.RMSNorm)  # the parameters of other norms have a single axis
 
 
 @dataclass(frozen=True, kw_only=True)
-class Training:
-    """How one network is optimised: by what, at which learning rates, and with what bound on its gradients."""
+class Optimisation:
+    """The optimiser of one network, its learning rates, and the bound on its gradients."""
 
     optimiser: Callable[[list[dict[str, Any]]], Optimizer]
-    """Builds an optimiser of groups of parameters, as ``functools.partial(torch.optim.Adam, lr=1e-4)`` does."""
+    """Takes groups of parameters, such as ``functools.partial(torch.optim.Adam, lr=1e-4)`` does."""
 
     scheduler: Callable[[Optimizer], Scheduler]
+
     clip: Clip | None = None
+    """None: gradients are left as they are."""
 
     def build(self, network: nn.Module) -> tuple[Optimizer, Scheduler]:
-        """Build both for what `network` has to train; with nothing to train it is a ``ValueError``."""
+        """Build both for `network`; a `Mistake` if it has nothing to train."""
         optimiser = self.optimiser(parameter_groups(network))
         return optimiser, self.scheduler(optimiser)
 
 
 def parameter_groups(network: nn.Module) -> list[dict[str, Any]]:
-    """Return what is trained as at most two groups of an optimiser: what its weight decay applies to, and the rest.
+    """Return the parameters to train: a group with the optimiser's weight decay, and one without.
 
-    Decay pulls towards zero what multiplies signals: the weights of linear and convolutional layers, and every other
-    parameter with two or more axes. Left alone are the parameters of normalisation layers and those with fewer axes:
-    biases, gains, slopes of PReLU. Frozen parameters belong to neither.
+    Decay applies to the weights of linear and convolutional layers, and to every other parameter
+    with two or more axes. It spares the parameters of normalisation layers, and those with fewer
+    axes: biases, gains, slopes of PReLU. Frozen parameters are in neither group.
     """
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     if not trained:
         raise Mistake(f"{type(network).__name__} has nothing to train; choose another network.")
-    norms = (module for module in network.modules() if isinstance(module, _NORMS))
-    spared = {id(parameter) for norm in norms for parameter in norm.parameters(recurse=False)}
-    spared |= {id(parameter) for parameter in trained if parameter.ndim < 2}
+    spared = {id(parameter) for parameter in trained if parameter.ndim < 2}
+    for module in network.modules():
+        if isinstance(module, _NORMS):
+            spared.update(id(parameter) for parameter in module.parameters(recurse=False))
+    with_decay = [parameter for parameter in trained if id(parameter) not in spared]
+    without = [parameter for parameter in trained if id(parameter) in spared]
     groups: list[dict[str, Any]] = [
-        {"params": [parameter for parameter in trained if id(parameter) not in spared]},
-        {
-            "params": [parameter for parameter in trained if id(parameter) in spared],
-            "weight_decay": 0.0,
-        },
+        {"params": with_decay},
+        {"params": without, "weight_decay": 0.0},
     ]
     return [group for group in groups if group["params"]]
+
+
+Training = Optimisation

@@ -1,4 +1,4 @@
-"""What the last bit of a result depends on, besides the configuration."""
+"""The conditions, besides the configuration, on which the last bit of a result depends."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 def conditions(processes: int) -> dict[str, str]:
-    """Those of this run."""
+    """Return the conditions of this run, by name."""
     return {
         "srlab": srlab.__version__,
         "torch": str(torch.__version__),
@@ -23,7 +23,7 @@ def conditions(processes: int) -> dict[str, str]:
 
 
 def warn_of_changes(before: Mapping[str, str], now: Mapping[str, str]) -> None:
-    """Say what keeps a resumed run from being the uninterrupted one to the last bit."""
+    """Warn of each condition that keeps a resumed run from equalling the uninterrupted one."""
     for name, value in now.items():
         if before.get(name) != value:
             log.warning(

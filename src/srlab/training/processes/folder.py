@@ -1,4 +1,4 @@
-"""One process at a time in a run's folder."""
+"""The lock that keeps a run's folder to one process at a time."""
 
 from __future__ import annotations
 
@@ -17,11 +17,15 @@ LOCK = ".lock"
 
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Hold a run's folder; a ``BlockingIOError`` if another process does. However this one ends, it is free again."""
+    """Hold a run's folder; raise a `BusyFile` if another process does.
+
+    The folder is free again when this process ends, in whatever way.
+    """
     with (folder / LOCK).open("w") as file:
         if not _lock(file.fileno()):
             raise BusyFile(
-                f"{folder} is in use: another process trains there. Wait until it ends, or choose another run."
+                f"{folder} is in use: another process trains there. Wait until it ends, or choose "
+                "another run."
             )
         yield
 
@@ -35,7 +39,10 @@ def is_held(folder: Path) -> bool:
 
 
 def _lock(descriptor: int) -> bool:
-    """Lock by POSIX's record locks, which loader workers do not inherit and networked file systems know."""
+    """Take a POSIX record lock, and return whether nobody else has it.
+
+    Loader workers do not inherit such a lock, and networked file systems know it.
+    """
     try:
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):  # POSIX allows either

@@ -1,4 +1,4 @@
-"""What a run changes for its whole process."""
+"""The state of the process that a run changes and leaves as it was."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import random
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,10 +25,11 @@ _HARMLESS = (
 
 @contextmanager
 def isolated() -> Iterator[None]:
-    """Leave the process as it was found, so that each job of a sweep, one after another in it, is as it would be alone.
+    """Leave the process as it was found.
 
-    Put back are environment variables, random generators, torch's flags and threads, levels of loggers and filters
-    of warnings.
+    The jobs of a sweep run in one process, one after another, and each is then as it would be
+    alone. Restored are environment variables, random generators, torch's flags and threads, the
+    levels of loggers and the filters of warnings.
     """
     environment = dict(os.environ)
     levels = {name: logging.getLogger(name).level for name in _LOGGERS}
@@ -42,7 +44,7 @@ def isolated() -> Iterator[None]:
 
 
 def quieten() -> None:
-    """Silence what torch and Lightning say of our own doings, which would hide what a user should read."""
+    """Silence torch and Lightning about what srlab does on purpose, so that users read the rest."""
     for name in _LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
     for message in _HARMLESS:
@@ -62,15 +64,16 @@ def _generators_kept() -> Iterator[None]:
 
 @contextmanager
 def _flags_kept() -> Iterator[None]:
+    memory: Any = torch.utils.deterministic  # torch declares none of its flags
     deterministic = torch.are_deterministic_algorithms_enabled()
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
-    fill = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
+    fill = memory.fill_uninitialized_memory
     benchmark, threads = torch.backends.cudnn.benchmark, torch.get_num_threads()
     try:
         yield
     finally:
         torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
-        torch.utils.deterministic.fill_uninitialized_memory = fill  # type: ignore[attr-defined]
+        memory.fill_uninitialized_memory = fill
         torch.backends.cudnn.benchmark = benchmark
         if torch.get_num_threads() != threads:
             torch.set_num_threads(threads)

@@ -1,11 +1,11 @@
-"""What the processes of a run tell each other, and what differs between them."""
+"""The ranks of a run: what they exchange, and what differs between them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
-from itertools import groupby
-from typing import TypeVar
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -27,22 +27,22 @@ T = TypeVar("T")
 def average(tensors: Iterable[Tensor]) -> None:
     """Replace `tensors` in place by their means over all ranks, with one exchange for each dtype.
 
-    Every rank must give tensors of the same shapes in the same order, and then holds the same bits. A value that is
-    not finite on some rank is finite on none. In a single process nothing happens.
+    Every rank must give tensors of the same shapes in the same order, and then holds the same bits.
+    A value that is not finite on some rank is finite on none. In a single process nothing happens.
     """
     if not several():
         return
-    of_one_dtype = groupby(
-        sorted(tensors, key=lambda tensor: str(tensor.dtype)), key=lambda tensor: tensor.dtype
-    )
-    for group in [[*group] for _, group in of_one_dtype]:
-        flat = torch.cat([tensor.detach().reshape(-1) for tensor in group])
+    by_dtype: dict[torch.dtype, list[Tensor]] = defaultdict(list)
+    for tensor in tensors:
+        by_dtype[tensor.dtype].append(tensor.detach())
+    for dtype in sorted(by_dtype, key=str):
+        group = by_dtype[dtype]
+        flat = torch.cat([tensor.reshape(-1) for tensor in group])
         distributed.all_reduce(flat)
         flat /= distributed.get_world_size()
-        for tensor, mean in zip(
-            group, torch.split(flat, [tensor.numel() for tensor in group]), strict=True
-        ):
-            tensor.detach().copy_(mean.view(tensor.shape))
+        means = torch.split(flat, [tensor.numel() for tensor in group])
+        for tensor, mean in zip(group, means, strict=True):
+            tensor.copy_(mean.view(tensor.shape))
 
 
 def gathered(value: T) -> list[T]:
@@ -55,16 +55,19 @@ def gathered(value: T) -> list[T]:
 
 
 def by_view(ours: Mapping[int, T]) -> dict[int, T]:
-    """Return what all ranks found in their validation views, in the order of the views' numbers, each view once.
+    """Return the findings of all ranks by their views' numbers, in the order of these.
 
-    Every rank must call it equally often, with what it found itself, which can be pickled.
+    Each view of validation is there once. Every rank must call this equally often, with its own
+    findings, which can be pickled.
     """
-    found = {view: value for theirs in gathered(dict(ours)) for view, value in theirs.items()}
-    return {view: found[view] for view in sorted(found)}
+    found: dict[int, T] = {}
+    for theirs in gathered(dict(ours)):
+        found |= theirs
+    return {number: found[number] for number in sorted(found)}
 
 
 def several() -> bool:
-    """Return whether there is more than one process."""
+    """Whether there is more than one process."""
     return (
         distributed.is_available()
         and distributed.is_initialized()
@@ -72,41 +75,48 @@ def several() -> bool:
     )
 
 
-@contextmanager
-def no_exchange(wrapper: object) -> Iterator[None]:
-    """Keep data parallelism, if `wrapper` is that, from averaging gradients with each backward pass."""
-    with wrapper.no_sync() if isinstance(wrapper, DistributedDataParallel) else nullcontext():
-        yield
+def no_exchange(wrapper: object) -> AbstractContextManager[None]:
+    """Keep data parallelism, if `wrapper` is that, from averaging in each backward pass."""
+    if isinstance(wrapper, DistributedDataParallel):
+        return wrapper.no_sync()
+    return nullcontext()
 
 
 def check_strategy(strategy: Strategy) -> None:
-    """Raise a ``ValueError`` if processes do not train two networks in turns by it."""
-    known = isinstance(strategy, DDPStrategy | SingleDeviceStrategy) and not isinstance(
-        strategy, DeepSpeedStrategy
-    )
-    if not known:
+    """Raise a `Mistake` if processes do not train two networks in turns by it."""
+    known = isinstance(strategy, DDPStrategy | SingleDeviceStrategy)
+    if not known or isinstance(strategy, DeepSpeedStrategy):
         raise Mistake(
-            f"trainer.strategy is {type(strategy).__name__}, which does not train two networks in turns; choose "
-            "trainer=ddp for several devices."
+            f"trainer.strategy is {type(strategy).__name__}, which does not train two networks in "
+            "turns; choose trainer=ddp for several devices."
         )
 
 
 def is_child(trainer: Trainer) -> bool:
-    """Whether this process was started by Lightning's first one, which is killed when a child fails before it ends."""
+    """Whether Lightning's first process started this one.
+
+    The first one is killed if a child fails before it ends.
+    """
     environment = getattr(trainer.strategy, "cluster_environment", None)
-    return not (
-        trainer.is_global_zero or environment is None or environment.creates_processes_externally
-    )
+    if environment is None or trainer.is_global_zero:
+        return False
+    return not environment.creates_processes_externally
 
 
 def keep_to_each(module: nn.Module, part: str) -> None:
-    """Have data parallelism leave out a part of `module` that every rank computes for itself, on any device."""
+    """Keep data parallelism from a part of `module` that every rank computes for itself.
+
+    The part may then be on any device.
+    """
     names = [f"{part}.{name}" for name in module.get_submodule(part).state_dict()]
-    DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(module, names)  # type: ignore[no-untyped-call]
+    wrapper: Any = DistributedDataParallel  # torch has no annotations there
+    wrapper._set_params_and_buffers_to_ignore_for_model(module, names)
 
 
 def reseed(seed: int, step: int, rank: int) -> None:
-    """Make what is random in a step a function of the step, so that no generator's state need be kept."""
-    seed_everything(
-        int(np.random.SeedSequence([seed, step, rank]).generate_state(1)[0]), verbose=False
-    )
+    """Make all randomness in a step a function of the step.
+
+    No generator's state need be stored then.
+    """
+    entropy = np.random.SeedSequence([seed, step, rank]).generate_state(1)
+    seed_everything(int(entropy[0]), verbose=False)

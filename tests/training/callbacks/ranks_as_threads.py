@@ -6,21 +6,17 @@ from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 from srlab.data.module import DataModule
-from srlab.training import ranks
+from srlab.training.processes import ranks
 
 
 def validate(monkeypatch, make, module, views, *, on=1, **state):
-    """Have each of `on` ranks `make` a callback and show it its share of `views`, pairs of SR and a batch.
+    """Have each of `on` ranks `make` a callback, and show it its share of `views`.
 
-    The ranks wait for each other where they gather, and fail if one of them never comes. Returned is how often each
-    has gathered.
+    A view is SR and its batch. The ranks wait for each other where they gather, and fail if one of
+    them never comes. Returned is the number of times that each has gathered.
     """
-    met, here, told, times = (
-        threading.Barrier(on, timeout=5),
-        threading.local(),
-        [None] * on,
-        [0] * on,
-    )
+    met, here = threading.Barrier(on, timeout=5), threading.local()
+    told, times = [None] * on, [0] * on
 
     def gathered(value):
         times[here.rank] += 1
@@ -47,3 +43,16 @@ def validate(monkeypatch, make, module, views, *, on=1, **state):
         list(pool.map(run, range(on)))
     assert len(set(times)) == 1
     return times[0]
+
+
+class Recorder:
+    """A third party's logger that keeps what it is given by name and step."""
+
+    def __init__(self):
+        self.found = {}
+
+    def log_picture(self, name, pixels, step):
+        assert self.found.setdefault((name, step), pixels) is pixels  # once
+
+    def log_histogram(self, name, counted, step):
+        assert self.found.setdefault((name, step), counted) is counted

@@ -3,13 +3,18 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from srlab.nn.blocks import DenseBlock, ResidualBlock, ResidualInResidualDenseBlock
+from srlab.nn.blocks import (
+    DenseBlock,
+    ResidualBlock,
+    ResidualInResidualDenseBlock,
+    batch_norm_block,
+)
 
 CONVOLVE = {2: F.conv2d, 3: F.conv3d}
 
 
 def randomised(module):
-    """Parameters and statistics far from their initial values, so that none of them can be ignored unnoticed."""
+    """Parameters and statistics with an effect, far from their initial values."""
     generator = torch.Generator().manual_seed(0)
     for tensor in (*module.parameters(), *module.buffers()):
         if tensor.is_floating_point():
@@ -22,7 +27,7 @@ def features(dims, channels=3):
 
 
 def dense(x, weights, dims, residual_scale):
-    """ESRGAN, fig. 4: x5 = conv(x, x1 … x4) and x + β·x5; weights and biases in the order of the layers."""
+    """ESRGAN, fig. 4: x5 = conv(x, x1 … x4) and x + β·x5; weights and biases by layer."""
     seen = [x]
     for weight, bias in zip(weights[::2], weights[1::2], strict=True):
         seen.append(CONVOLVE[dims](torch.cat(seen, 1), weight, bias, padding=1))
@@ -31,48 +36,44 @@ def dense(x, weights, dims, residual_scale):
     return x + residual_scale * seen[-1]
 
 
-@pytest.mark.parametrize("residual_scale", [1.0, 0.3])
-@pytest.mark.parametrize("dims", [2, 3])
-def test_residual_block_follows_the_paper(dims, residual_scale):
-    block, x = randomised(ResidualBlock(dims, 3, residual_scale=residual_scale)), features(dims)
+def test_residual_block_adds_what_its_layers_say():
+    layer, x = nn.Conv2d(3, 3, 1), torch.randn(2, 3, 5, 4)
+    torch.testing.assert_close(ResidualBlock(layer)(x), x + layer(x))
+    torch.testing.assert_close(ResidualBlock(layer, residual_scale=0.1)(x), x + 0.1 * layer(x))
+
+
+@pytest.mark.parametrize(("dims", "residual_scale"), [(2, 0.3), (3, 1.0)])
+def test_batch_norm_block_follows_the_paper(dims, residual_scale):
+    block, x = randomised(batch_norm_block(dims, 3, residual_scale=residual_scale)), features(dims)
     first, scale1, shift1, slope, second, scale2, shift2 = block.parameters()
     (mean1, var1), (mean2, var2) = (
-        (norm.running_mean, norm.running_var)
-        for norm in block.modules()
-        if isinstance(norm, nn.BatchNorm2d | nn.BatchNorm3d)
+        (norm.running_mean, norm.running_var) for norm in (block.body[1], block.body[4])
     )
 
-    def normalise(values, mean, var, scale, shift):
-        mean, var, scale, shift = (
-            statistic.view(1, -1, *[1] * dims) for statistic in (mean, var, scale, shift)
-        )
+    def normalise(values, *statistics):
+        mean, var, scale, shift = (each.view(1, -1, *[1] * dims) for each in statistics)
         return (values - mean) / (var + 1e-5).sqrt() * scale + shift
 
     inner = normalise(CONVOLVE[dims](x, first, padding=1), mean1, var1, scale1, shift1)
     inner = torch.where(inner > 0, inner, slope * inner)
     branch = normalise(CONVOLVE[dims](inner, second, padding=1), mean2, var2, scale2, shift2)
-    expected = x + residual_scale * branch
-    torch.testing.assert_close(block(x), expected)
+    torch.testing.assert_close(block(x), x + residual_scale * branch)
 
 
-@pytest.mark.parametrize("dims", [2, 3])
-@pytest.mark.parametrize("residual_scale", [0.2, 0.7])
+@pytest.mark.parametrize(("dims", "residual_scale"), [(2, 0.7), (3, 0.2)])
 def test_dense_block_follows_the_paper(dims, residual_scale):
     block = randomised(DenseBlock(dims, 3, growth_channels=2, residual_scale=residual_scale))
     x = features(dims)
     torch.testing.assert_close(block(x), dense(x, list(block.parameters()), dims, residual_scale))
 
 
-@pytest.mark.parametrize("residual_scale", [0.2, 0.7])
-def test_rrdb_adds_three_scaled_dense_blocks(residual_scale):
-    block = randomised(
-        ResidualInResidualDenseBlock(2, 3, growth_channels=2, residual_scale=residual_scale)
-    )
+def test_rrdb_adds_three_scaled_dense_blocks():
+    block = randomised(ResidualInResidualDenseBlock(2, 3, growth_channels=2, residual_scale=0.7))
     x, parameters = features(2), list(block.parameters())
     inner = x
     for start in (0, 10, 20):
-        inner = dense(inner, parameters[start : start + 10], 2, residual_scale)
-    torch.testing.assert_close(block(x), x + residual_scale * inner)
+        inner = dense(inner, parameters[start : start + 10], 2, 0.7)
+    torch.testing.assert_close(block(x), x + 0.7 * inner)
 
 
 def test_dense_block_starts_at_a_tenth_of_he_initialisation():
@@ -80,7 +81,6 @@ def test_dense_block_starts_at_a_tenth_of_he_initialisation():
     block = DenseBlock(2, 64, growth_channels=32, residual_scale=0.2)
     for layer in block.convs:
         # He et al. 2015, eq. 10: a variance of 2 over the fan-in
-        assert layer.weight.std().item() == pytest.approx(
-            0.1 * (2 / (9 * layer.in_channels)) ** 0.5, rel=0.03
-        )
+        expected = 0.1 * (2 / (9 * layer.in_channels)) ** 0.5
+        assert layer.weight.std().item() == pytest.approx(expected, rel=0.03)
         assert not layer.bias.any()

@@ -1,4 +1,4 @@
-"""How far an input pixel reaches into a network's output."""
+"""The reach of an input pixel into a generator's output."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from srlab.axes import per_axis
+from srlab.generators.protocol import multiple_of
 
 _LONGEST_STRIP = 1024
 """In cells of `multiple_of` LR pixels."""
@@ -17,17 +17,17 @@ _LONGEST_STRIP = 1024
 def receptive_field(generator: Any) -> tuple[int | None, ...]:
     """Radius of the receptive field along each spatial axis, in LR pixels, rounded up.
 
-    A tile with this much overlap gives what the whole image gives. None along an axis means that a layer sees
-    everything (attention, global pooling) or that the radius exceeds 500 pixels, or 500 times `multiple_of`.
+    A tile with this much overlap gives what the whole image gives. None along an axis means that a
+    layer sees everything, for example by global pooling. It also means that the radius exceeds 500
+    pixels, or 500 times `multiple_of`.
 
-    One NaN goes into an LR strip along the axis, in float64 and evaluation mode, and how far it travels is read
-    from the output: exact, also through layers that are initialised to zero, where a gradient would see nothing.
-    Where a network says `multiple_of`, the reach depends on where in a cell the NaN lies, and the longest counts.
+    One NaN goes into an LR strip along the axis, in float64 and evaluation mode. The output shows
+    how far it travels. That is exact, also through layers that are initialised to zero, where a
+    gradient would see nothing. In a network of cells of `multiple_of` pixels the reach depends on
+    where in a cell the NaN lies, and the longest reach counts.
     """
     probe = copy.deepcopy(generator).eval().to(device="cpu", dtype=torch.float64)
-    dims = len(generator.scale)
-    cells = per_axis(getattr(generator, "multiple_of", 1), dims)
-    return tuple(_radius(probe, axis, cells[axis]) for axis in range(dims))
+    return tuple(_radius(probe, axis, cell) for axis, cell in enumerate(multiple_of(probe)))
 
 
 def _radius(probe: Any, axis: int, cell: int) -> int | None:
@@ -46,9 +46,8 @@ def _radius(probe: Any, axis: int, cell: int) -> int | None:
 
 @torch.inference_mode()
 def _reach(probe: Any, axis: int, length: int, position: int) -> int | None:
-    """How many LR pixels a NaN travels from its position in a strip; None if the strip is too short to tell."""
-    dims = len(probe.scale)
-    size = [1] * dims
+    """LR pixels that a NaN travels from its position; None if the strip is too short to tell."""
+    size = [1] * len(probe.scale)
     size[axis] = length
     strip = torch.zeros(1, probe.in_channels, *size, dtype=torch.float64)
     strip.select(2 + axis, position).fill_(torch.nan)

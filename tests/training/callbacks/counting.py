@@ -1,20 +1,19 @@
-"""A run whose weights are the number of its steps, and whose validation scores are a given function of it."""
+"""A run whose weights are its number of steps, and whose scores are a given function of it."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
 import torch
 from lightning import Callback, LightningModule, Trainer
+from safetensors.torch import save_file
 from torch import nn
 from torch.utils.data import DataLoader
 
-from srlab.models.bundle import CARD_KEY, ModelCard, write_bundle
+from srlab.models.bundle import CARD_KEY, load_checkpoint
 from srlab.training.callbacks import Checkpoints
 from srlab.training.module import GAN
-
-SIZE = 100_000
 
 
 def rising(step: int) -> float:
@@ -26,7 +25,7 @@ class Counting(GAN):
     def __init__(self, score: Callable[[int], float]) -> None:
         LightningModule.__init__(self)
         self.automatic_optimization = False
-        self.weight = nn.Parameter(torch.zeros(SIZE))
+        self.weight = nn.Parameter(torch.zeros(1000))
         self.score = score
         self.scored: list[int] = []
 
@@ -34,7 +33,7 @@ class Counting(GAN):
         return torch.optim.SGD(self.parameters(), lr=1.0)
 
     def training_step(self, batch, batch_idx):
-        self.weight.grad = -torch.ones(SIZE)
+        self.weight.grad = -torch.ones_like(self.weight)
         self.optimizers().step()
 
     def validation_step(self, batch, batch_idx):
@@ -56,14 +55,8 @@ class Counting(GAN):
     def setup(self, stage):
         pass
 
-    def on_fit_start(self):
-        pass
-
     def super_resolver(self):
-        card = ModelCard({}, {}, (2, 2), (1,), ("grey",), "", ((0.0, 1.0),), None, {})
-        return SimpleNamespace(
-            save=lambda path: write_bundle(path, tensors={"weight": self.weight}, card=card)
-        )
+        return SimpleNamespace(save=lambda path: save_file({"weight": self.weight.detach()}, path))
 
 
 def run(
@@ -76,28 +69,47 @@ def run(
     **given: object,
 ) -> Counting:
     """Train in `folder`, where `more` are callbacks after the checkpoints; 0: never validate."""
-    arguments = {"every": 3, "monitor": "score", "mode": "max", "keep": 3}
-    checkpoints = Checkpoints(folder=str(folder), **{**arguments, **given})
+    arguments = {"every": 3, "monitor": "score", "mode": "max", "keep": 3, **given}
+    checkpoints = Checkpoints(folder=str(folder), **arguments)
     module = Counting(score)
-    trainer = quiet_trainer([checkpoints, *more], steps, validate_every)
-    views = [DataLoader(data, batch_size=1) for data in (range(10**9), range(3))]
-    path = folder / "checkpoints" / "last.ckpt" if resume else None
-    trainer.fit(module, *views, ckpt_path=path, weights_only=True)
-    return module
-
-
-def quiet_trainer(callbacks: Sequence[Callback], steps: int, validate_every: int) -> Trainer:
-    return Trainer(
+    trainer = Trainer(
         accelerator="cpu",
         max_steps=steps,
         max_epochs=-1,
         val_check_interval=validate_every or 1,
-        limit_val_batches=1.0 if validate_every else 0,
+        limit_val_batches=min(validate_every, 1),
         check_val_every_n_epoch=None,
         num_sanity_val_steps=0,
         enable_checkpointing=False,
         enable_model_summary=False,
         enable_progress_bar=False,
         logger=False,
-        callbacks=[*callbacks],
+        callbacks=[checkpoints, *more],
     )
+    views = [DataLoader(data, batch_size=1) for data in (range(10**9), range(1))]
+    path = folder / "checkpoints" / "last.ckpt" if resume else None
+    trainer.fit(module, *views, ckpt_path=path, weights_only=True)
+    return module
+
+
+def files(folder: Path) -> dict[str, int]:
+    """Read the step of each checkpoint, by its name; its weights must be those of its step."""
+    found = {}
+    for path in sorted((folder / "checkpoints").glob("*.ckpt")):
+        content = load_checkpoint(path)
+        assert (content["state_dict"]["weight"] == content["global_step"]).all()
+        found[path.stem] = content["global_step"]
+    return found
+
+
+def kept_steps(folder: Path) -> list[int]:
+    """Read the steps of the best checkpoints by rank, as the last checkpoint has them."""
+    last = load_checkpoint(folder / "checkpoints" / "last.ckpt")
+    return [step for _, step in last["callbacks"]["Checkpoints"]["kept"]]
+
+
+def ranked(steps, score=rising, keep=3, mode="max") -> dict[str, int]:
+    """Return the steps of the best checkpoints, by the names of their files."""
+    best = sorted(steps, key=score, reverse=mode == "max")[:keep]
+    names = ["best", *(f"best_{rank}" for rank in range(2, keep + 1))]
+    return dict(zip(names, best, strict=False))

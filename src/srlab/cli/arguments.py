@@ -1,0 +1,70 @@
+"""Command lines before Hydra reads them: paths that survive its grammar, and sweeps."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from importlib.metadata import distributions
+
+from srlab.mistakes import MissingPackage
+
+PATH_KEYS = frozenset(
+    {
+        "model",
+        "input",
+        "output",
+        "data.root",
+        "resume",
+        "weights",
+        "hydra.run.dir",
+        "hydra.sweep.dir",
+    }
+)
+"""Keys whose values are file names and are taken as they stand; so are ``*.weights``."""
+
+
+def quoted(arguments: Sequence[str]) -> list[str]:
+    """Quote the values of `PATH_KEYS` for Hydra; in a sweep commas still separate choices."""
+    return [_quoted(argument, sweeping(arguments)) for argument in arguments]
+
+
+def sweeping(arguments: Sequence[str]) -> bool:
+    """Whether a command line asks for a sweep, by ``-m`` or by a choice from the group `sweep`."""
+    flags = {"-m", "--multirun"} & {*arguments}
+    choices = ("sweep=", "hydra.mode=MULTIRUN")
+    chosen = [each for each in arguments if each.startswith(choices) and each != "sweep=null"]
+    return bool(flags or chosen)
+
+
+def searching(arguments: Sequence[str]) -> bool:
+    """Whether a command line asks for a search with Optuna."""
+    return bool({"sweep=optuna", "hydra/sweeper=optuna"} & {*arguments})
+
+
+def require_sweeper(arguments: Sequence[str]) -> None:
+    """Raise a `MissingPackage` if a search with Optuna is asked for and its plugin is missing."""
+    if searching(arguments) and not any(distributions(name="hydra-optuna-sweeper")):
+        raise MissingPackage(
+            'a search with Optuna needs Hydra\'s plugin for it: pip install "srlab[sweep]".'
+        )
+
+
+def _is_path(key: str) -> bool:
+    return key in PATH_KEYS or key.endswith(".weights")
+
+
+def _quoted(argument: str, choices: bool) -> str:
+    key, equals, value = argument.partition("=")
+    if not equals or not _is_path(key.lstrip("+")) or value in ("", "null"):
+        return argument
+    if choices and "," in value:
+        return argument
+    if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
+        return argument  # quoted by the user already
+    if not key.startswith("hydra."):
+        value = re.sub(r"(\\*)\$\{", r"\1\1\\${", os.path.expanduser(value))  # no interpolation
+    # In Hydra's grammar backslashes are literal unless they stand before a quote.
+    escaped = re.sub(r"(\\*)'", r"\1\1\\'", value)
+    escaped = re.sub(r"(\\+)$", r"\1\1", escaped)
+    return f"{key}='{escaped}'"

@@ -1,0 +1,70 @@
+"""Nodes of a configuration to objects, and whose fault it is if one cannot be built."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from srlab.mistakes import Mistake
+
+LIBRARIES = ("torch", "lightning", "torchmetrics")
+"""Packages whose constructors refuse a bad argument by an error of their own."""
+
+
+def built(node: Any, **more: Any) -> Any:
+    """Instantiate a node; lists and dictionaries become Python's own, and null stays None.
+
+    A `Mistake` of the class is raised as it is. What a library's constructor refuses becomes one
+    that names the key. Any other error is a bug in the class, and is raised with its traceback.
+    """
+    if node is None:
+        return None
+    try:
+        return instantiate(node, _convert_="all", **more)
+    except InstantiationException as error:
+        cause = _first_cause(error)
+        if isinstance(cause, Mistake):
+            raise cause from None
+        key = str(error).partition("\nfull_key: ")[2] or str(node._get_full_key(""))
+        if _is_of_library(node, key):
+            raise Mistake(f"{key}: {_one_line(cause)}") from error
+        raise
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    while isinstance(error, InstantiationException) and error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+def _is_of_library(node: Any, key: str) -> bool:
+    """Whether the class at a key, at or below `node`, is a library's."""
+    made = OmegaConf.select(node._get_root(), key) if key else node
+    target = str(made.get("_target_", "")) if isinstance(made, DictConfig) else ""
+    return target.partition(".")[0] in LIBRARIES
+
+
+def _one_line(error: BaseException) -> str:
+    text = str(error).partition("\nfull_key: ")[0]
+    return " ".join(text.split()) or type(error).__name__
+
+
+@contextmanager
+def refused_by_library(key: str) -> Iterator[None]:
+    """Name the key whose value torch refuses when a partial class is called at last."""
+    try:
+        yield
+    except Mistake:
+        raise
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise Mistake(f"{key}: {_one_line(error)}") from error
+
+
+def named(nodes: DictConfig) -> dict[str, Any]:
+    """Instantiate what a list of choices brought, each under its name; null leaves one out."""
+    return {name: each for name, each in built(nodes).items() if each is not None}

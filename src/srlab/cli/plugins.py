@@ -1,0 +1,49 @@
+"""Plugins of Hydra: third parties' configurations, and the folder of a sweep."""
+
+from __future__ import annotations
+
+import importlib.util
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.experimental.callback import Callback
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from omegaconf import DictConfig
+
+from srlab.mistakes import Mistake
+
+
+class ThirdPartyConfigs(SearchPathPlugin):
+    """Puts other packages' folders of YAMLs on Hydra's search path.
+
+    They declare them as entry points of the group ``srlab.conf``. An entry point's value names a
+    package or folder of theirs, such as ``theirs.conf``.
+    """
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Append each folder."""
+        for point in entry_points(group="srlab.conf"):
+            for folder in _folders(point):
+                search_path.append(provider=point.name, path=f"file://{folder}")
+
+
+def _folders(point: EntryPoint) -> list[str]:
+    try:
+        found = importlib.util.find_spec(point.value)
+    except ModuleNotFoundError as error:
+        raise Mistake(
+            f"{point.name} declares its configurations at {point.value}, which is not there: mend "
+            "its entry point of the group srlab.conf, or uninstall it."
+        ) from error
+    if found is None:
+        return []
+    return [*(found.submodule_search_locations or ())]
+
+
+class SweepFolder(Callback):
+    """Makes the folder of a sweep before its sweeper opens the study that is to lie there."""
+
+    def on_multirun_start(self, config: DictConfig, **_: object) -> None:
+        """Make the folder."""
+        Path(config.hydra.sweep.dir).mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,64 @@
+"""The values at the top level of each command's configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from srlab.mistakes import Mistake
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings:
+    """Top-level values of ``train.yaml``, which says what each of them means."""
+
+    name: str
+    seed: int
+    scale: int | Sequence[int]
+    spatial_dims: int
+    resume: str | None
+    channels_last: bool
+    compile: bool
+    on_nonfinite: Literal["raise", "skip"]
+    max_skips: int
+    weights: str | None
+    weights_match: Literal["exact", "partial", "inflate"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictSettings:
+    """Top-level values of ``predict.yaml``, which says what each of them means."""
+
+    model: str
+    input: str
+    output: str
+    overwrite: bool
+    bands: Sequence[int | str] | None
+    scale: int | Sequence[int] | None
+    tile: int | Sequence[int] | Literal["auto"]
+    overlap: int | Sequence[int] | Literal["auto"]
+    batch_size: int
+    noise_seed: int | None
+    device: str
+    force: bool
+    trust: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateSettings:
+    """Top-level values of ``evaluate.yaml``, which says what each of them means."""
+
+    model: str
+    output: str | None
+    tile: int | Sequence[int] | Literal["auto"]
+    overlap: int | Sequence[int] | Literal["auto"]
+    device: str
+    trust: bool
+    seed: int
+
+
+def check_seed(seed: int) -> None:
+    """Raise a `Mistake` for a seed that a random generator cannot take."""
+    if not 0 <= seed < 2**32:
+        raise Mistake(f"seed is {seed}; give a whole number from 0 to {2**32 - 1}.")

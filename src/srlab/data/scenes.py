@@ -1,0 +1,79 @@
+"""Statistics of whole files, for normalisers whose numbers are a file's own."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from srlab.data.regions import Region
+from srlab.data.statistics import measure
+from srlab.files import replaced
+from srlab.io import Reader
+from srlab.mistakes import Mistake
+from srlab.normalisers.statistics import Statistics
+
+log = logging.getLogger(__name__)
+
+
+class Scenes:
+    """The statistics of each file; empty until they are gathered."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Tensor] = {}
+
+    def get(self, reader: Reader) -> Tensor | None:
+        """Return the statistics ``(rows, C)`` of a reader's file, or None before `gather`."""
+        return self._known.get(str(reader))
+
+    def gather(self, readers: Sequence[Reader], cache: Path) -> None:
+        """Measure every file that the JSON file `cache` does not know as it is now.
+
+        Raises a `Mistake` if a channel of a file holds no value at all.
+        """
+        kept = _kept(cache)
+        entries = [_entry(reader, kept) for reader in readers]
+        for reader, entry in zip(readers, entries, strict=True):
+            statistics = Statistics.from_json(entry["statistics"])
+            if not statistics.count.all():
+                raise Mistake(f"a channel of {reader} holds no value at all; remove the file.")
+            self._known[str(reader)] = statistics.as_tensor()
+        if entries != list(kept.values()):
+            # Every process of a run may write it, each under a name of its own until it is whole.
+            with replaced(cache, suffix=str(os.getpid())) as unfinished:
+                table = dict(zip(map(str, readers), entries, strict=True))
+                unfinished.write_text(json.dumps(table))
+
+
+def _kept(cache: Path) -> dict[str, Any]:
+    try:
+        kept: dict[str, Any] = json.loads(cache.read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}
+    return kept
+
+
+def _entry(reader: Reader, kept: dict[str, Any]) -> dict[str, Any]:
+    """Return what `cache` is to hold of a file, measured if it has changed."""
+    state = _state(reader)
+    entry: dict[str, Any] = kept.get(str(reader), {})
+    if state and state == entry.get("state"):
+        return entry
+    log.info("measuring %s", reader)
+    whole = Region.whole(reader)
+    statistics = measure(whole.blocks(), channels=len(reader.description.channels))
+    return {"state": state, "statistics": statistics.to_json()}
+
+
+def _state(reader: Reader) -> list[Any] | None:
+    """Return what changes with a file or with the chosen bands; None of an array in memory."""
+    path = Path(str(reader))
+    if not path.exists():
+        return None
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns, list(reader.description.names)]

@@ -1,0 +1,215 @@
+"""GeoTIFF out, in blocks from any process."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from rasterio.windows import Window as RasterWindow
+
+from srlab.axes import Window
+from srlab.files import replaced
+from srlab.io.description import Description
+from srlab.io.protocols import Provenance
+from srlab.io.raster.bands import colour_interpretation, lasting, per_band, stored_name
+from srlab.io.raster.gdal import gdal
+from srlab.io.raster.geometry import RasterGeometry
+from srlab.io.staging import Staging
+from srlab.io.stored import holds, to_stored
+from srlab.io.windows import check_block
+from srlab.mistakes import FailedWrite, Mistake
+
+SIDE = 512
+"""Pixels along both axes of the blocks in which the file is compressed."""
+
+COMPRESSED = {"compress": "deflate", "zlevel": 1, "num_threads": "all_cpus"}
+"""Every program reads deflate. On images its higher levels save little and cost twice the time."""
+
+
+class GeoTiffWriter:
+    """A tiled, compressed GeoTIFF that says of its pixels all that the description says.
+
+    These are type, CRS, affine, control points, RPCs, nodata, mask, band names, scales and offsets,
+    units, colours and tags. The provenance is added. Integers are rounded to the nearest, halves
+    to even, and clipped. Until `finish` the blocks lie in a hidden file beside `path`.
+
+    Raises a `Mistake` if a GeoTIFF cannot hold what is described. `prepare`, `write` and `finish`
+    raise a `FailedWrite` if the disk is full.
+    """
+
+    chunks = (SIDE, SIDE)
+
+    def __init__(self, path: Path, description: Description, *, provenance: Provenance) -> None:
+        self.path = path
+        self._provenance = provenance
+        self._blocks = StagedBlocks(path, description)
+        if not isinstance(description.geometry, RasterGeometry | None):
+            raise Mistake(
+                f"{path} would lose the place of its pixels, which is no raster's: write the "
+                "format of the input."
+            )
+
+    def prepare(self) -> None:
+        """Begin the hidden file."""
+        self._blocks.staging.prepare()
+
+    def write(self, window: Window, array: NDArray[np.float32]) -> None:
+        """Write ``(C, *window)`` in physical units, NaN where there is no data.
+
+        Raises a `Mistake` if the window does not fit the file, or the array the window. It does so,
+        too, if there is a NaN and nothing can mark it.
+        """
+        self._blocks.write(window, array)
+
+    def finish(self) -> None:
+        """Encode the file, check that all of it is on the disk, and give it its name."""
+        with replaced(self.path, suffix=".tif") as unfinished:
+            predictor = {"f": 3}.get(self._blocks.dtype.kind, 2)
+            write_geotiff(
+                unfinished, self._blocks, self._provenance, predictor=predictor, **COMPRESSED
+            )
+            with writing(self.path):
+                _check_complete(unfinished, self.path)
+        self.discard()
+
+    def discard(self) -> None:
+        """Remove the hidden file."""
+        self._blocks.staging.discard()
+
+
+class StagedBlocks:
+    """The blocks of a raster as they are to be stored: its bands, then its mask if it has one."""
+
+    def __init__(self, path: Path, description: Description) -> None:
+        channels = description.channels
+        if len(description.axes) != 2:
+            names = ", ".join(axis.name for axis in description.axes)
+            raise Mistake(
+                f"{path} holds an image of 2 axes, and there are {len(description.axes)} ({names}) "
+                "to be written: write the format of the input."
+            )
+        self.description = description
+        self.dtype = description.dtype
+        self.nodata = next((each.nodata for each in channels if each.nodata is not None), None)
+        if self.nodata is not None and not holds(self.dtype, self.nodata):
+            raise Mistake(
+                f"the nodata value {self.nodata:g} of {path} cannot be stored as {self.dtype}: "
+                "write float32, or the input's own type."
+            )
+        self.masked = self.nodata is None and any(channel.masked for channel in channels)
+        self.staging = Staging(path, len(channels) + self.masked, description.shape, self.dtype)
+        self._scale = per_band([channel.scale for channel in channels])
+        self._offset = per_band([channel.offset for channel in channels])
+
+    def write(self, window: Window, array: NDArray[np.float32]) -> None:
+        """Store ``(C, *window)`` in physical units, NaN where there is no data."""
+        count = len(self.description.channels)
+        check_block(window, array, count, self.description.shape)
+        if self.masked:
+            valid = ~np.isnan(array).any(axis=0, keepdims=True)
+            array = np.where(valid, array, np.float32(0))
+            self.staging.write(window, valid.astype(self.dtype), first=count)
+        stored = to_stored(
+            array, scale=self._scale, offset=self._offset, dtype=self.dtype, nodata=self.nodata
+        )
+        self.staging.write(window, stored)
+
+    def copy(self, dataset: Any) -> None:
+        """Write all blocks to an open raster, in one order."""
+        height, width = self.description.shape
+        count = len(self.description.channels)
+        for top in range(0, height, SIDE):
+            for left in range(0, width, SIDE):
+                bottom, right = min(top + SIDE, height), min(left + SIDE, width)
+                planes = self.staging.read((slice(top, bottom), slice(left, right)))
+                place = RasterWindow(left, top, right - left, bottom - top)
+                dataset.write(planes[:count], window=place)
+                if self.masked:
+                    dataset.write_mask(planes[count] != 0, window=place)
+
+
+def write_geotiff(
+    target: Path, blocks: StagedBlocks, provenance: Provenance, **compression: Any
+) -> None:
+    """Encode blocks as a GeoTIFF; a `FailedWrite` if the disk is full."""
+    target.unlink(missing_ok=True)  # of a run that was killed; GDAL would try to open it
+    description = blocks.description
+    profile = {
+        "driver": "GTiff",
+        "count": len(description.channels),
+        "dtype": blocks.dtype.name,
+        "nodata": blocks.nodata,
+        "tiled": True,
+        "blockxsize": SIDE,
+        "blockysize": SIDE,
+        # Pictures open fastest by pixel; of hundreds of bands a block must not hold all.
+        "interleave": "pixel" if len(description.channels) <= 4 else "band",
+        "photometric": "MINISBLACK",
+        "bigtiff": "IF_SAFER",
+        **_place(description),
+        **compression,
+    }
+    if [channel.colour for channel in description.channels[:3]] == ["red", "green", "blue"]:
+        profile["photometric"] = "RGB"
+    with writing(blocks.staging.output), rasterio.open(target, "w", **profile) as dataset:
+        _describe(dataset, description, provenance)
+        blocks.copy(dataset)
+
+
+def writing(path: Path) -> AbstractContextManager[None]:
+    """Make what GDAL cannot write a `FailedWrite` that names `path`."""
+    failure = f"{path} cannot be written: is the disk full"
+    return gdal(failure, error=FailedWrite, sidecars=False)
+
+
+def _place(description: Description) -> dict[str, Any]:
+    height, width = description.shape
+    geometry = description.geometry
+    if not isinstance(geometry, RasterGeometry):
+        geometry = RasterGeometry((height, width))
+    place = {"height": height, "width": width, "rpcs": geometry.rpcs}
+    # GDAL 3.10 moves control points by a pixel when it writes them as AREA_OR_POINT=Point, so
+    # never both.
+    if geometry.gcps and not geometry.transform:
+        return {**place, "gcps": list(geometry.gcps), "crs": geometry.gcps_crs}
+    return {**place, "transform": geometry.transform, "crs": geometry.crs}
+
+
+def _describe(dataset: Any, description: Description, provenance: Provenance) -> None:
+    made = {**provenance.tags(), "TIFFTAG_SOFTWARE": provenance.software}
+    tags = {**lasting(description.tags), **made}
+    if dataset.transform.is_identity:
+        tags.pop("AREA_OR_POINT", None)
+    dataset.update_tags(**tags)
+    dataset.update_tags(ns="COLOR_PROFILE", **description.colour_profile)
+    channels = description.channels
+    dataset.colorinterp = [colour_interpretation(channel) for channel in channels]
+    dataset.descriptions = [stored_name(channel) for channel in channels]
+    dataset.scales = [channel.scale for channel in channels]
+    dataset.offsets = [channel.offset for channel in channels]
+    dataset.units = [channel.unit for channel in channels]
+    for index, channel in enumerate(channels, start=1):
+        dataset.update_tags(index, **lasting(channel.tags))
+
+
+def _check_complete(file: Path, path: Path) -> None:
+    """Raise a `FailedWrite` unless every block is in the file: closing it reports no error."""
+    size = file.stat().st_size
+    with rasterio.open(file) as dataset:
+        bands = [1]
+        if dataset.interleaving.value == "BAND":
+            bands = dataset.indexes
+        for index in bands:
+            for (row, column), _ in dataset.block_windows(index):
+                start = _block_tag(dataset, f"BLOCK_OFFSET_{column}_{row}", index)
+                length = _block_tag(dataset, f"BLOCK_SIZE_{column}_{row}", index)
+                if not length or start + length > size:
+                    raise FailedWrite(f"{path} could not be written whole: is the disk full?")
+
+
+def _block_tag(dataset: Any, name: str, index: int) -> int:
+    return int(dataset.get_tag_item(name, "TIFF", bidx=index) or 0)

@@ -1,0 +1,103 @@
+"""Blocks on the disk, from any process and in any order, until a file is encoded from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from shutil import disk_usage
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from srlab.axes import Window
+from srlab.mistakes import FailedWrite
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Staging:
+    """An uncompressed array ``(planes, *S)``, row by row, under a hidden name beside `output`.
+
+    It is a path and a layout, so any process can use it, and nothing stays open or in memory. The
+    file is sparse: it takes up the room of what was written.
+    """
+
+    output: Path
+    planes: int
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    @property
+    def path(self) -> Path:
+        """The hidden file."""
+        return self.output.with_name(f".{self.output.name}.partial")
+
+    @property
+    def size(self) -> int:
+        """Bytes of the whole file."""
+        return self.planes * prod(self.shape) * self.dtype.itemsize
+
+    def prepare(self) -> None:
+        """Begin anew with zeros; a `FailedWrite` if the disk has no room for the file."""
+        self.discard()
+        free = disk_usage(self.output.parent).free
+        if free < self.size:
+            raise FailedWrite(
+                f"{self.output} cannot be written: it needs {_gigabytes(self.size)} while it is "
+                f"made, and {_gigabytes(free)} are free. Make room, or write to another disk."
+            )
+        try:
+            with self.path.open("wb") as file:
+                file.truncate(self.size)
+        except OSError as error:
+            raise self._failure(error) from error
+
+    def write(self, window: Window, block: Array, *, first: int = 0) -> None:
+        """Write ``(planes, *window)`` of any number of planes from the plane `first` on."""
+        # Not by memory-mapping: on a full disk that ends the process without a word.
+        place = (slice(first, first + len(block)), *window)
+        starts, length = _runs(place, (self.planes, *self.shape))
+        data = np.ascontiguousarray(block).reshape(-1).view(np.uint8).data
+        length *= self.dtype.itemsize
+        try:
+            with self.path.open("r+b") as file:
+                for number, start in enumerate(starts):
+                    file.seek(start * self.dtype.itemsize)
+                    file.write(data[number * length : (number + 1) * length])
+        except OSError as error:
+            raise self._failure(error) from error
+
+    def read(self, window: Window) -> Array:
+        """Read ``(planes, *window)``."""
+        whole = np.memmap(self.path, self.dtype, "r", shape=(self.planes, *self.shape))
+        return np.array(whole[(slice(None), *window)])
+
+    def discard(self) -> None:
+        """Remove the file, if it is there."""
+        self.path.unlink(missing_ok=True)
+
+    def _failure(self, error: OSError) -> FailedWrite:
+        return FailedWrite(f"{self.output} cannot be written: {error.strerror}.")
+
+
+def _runs(place: Window, shape: tuple[int, ...]) -> tuple[list[int], int]:
+    """Return where each run of a block's values begins in an array of `shape`, and its length."""
+    *outer, last = place
+    sizes = list(shape)
+    while outer and last == slice(0, sizes[-1]):  # full rows lie side by side, and make one run
+        width = sizes.pop()
+        last = outer.pop()
+        last = slice(last.start * width, last.stop * width)
+        sizes[-1] *= width
+    starts = np.zeros(1, np.int64)
+    for part, size in zip(outer, sizes, strict=False):
+        starts = np.add.outer(starts * size, np.arange(part.start, part.stop)).reshape(-1)
+    starts = starts * sizes[-1] + last.start
+    return starts.tolist(), last.stop - last.start
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:.1f} GB"

@@ -1,0 +1,261 @@
+"""The model card: how a model is rebuilt and what it was trained for, kept with the weights."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from itertools import chain
+from typing import Any, get_args
+
+import srlab
+from srlab.axes import is_count
+from srlab.io import Axis
+from srlab.mistakes import Mistake
+from srlab.models.messages import first_sentence, shortened
+from srlab.normalisers import Scope
+
+JSON = None | bool | int | float | str | list["JSON"] | dict[str, "JSON"]
+
+FORMAT = 2
+"""The format of the cards that this srlab writes; it reads all formats up to this one.
+
+A card of format 1 has no `format`, one list ``channels`` of names and one ``pixel_size`` in metres.
+"""
+
+LARGEST = 1_000_000
+"""No count that describes a model is larger, and no list of statistics longer."""
+
+UNITS = {
+    "km": (1e3, "m"),
+    "cm": (1e-2, "m"),
+    "mm": (1e-3, "m"),
+    "µm": (1e-6, "m"),
+    "um": (1e-6, "m"),
+    "nm": (1e-9, "m"),
+    "ms": (1e-3, "s"),
+    "µs": (1e-6, "s"),
+    "us": (1e-6, "s"),
+}
+"""Units of axes in metres or seconds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelCard:
+    """All that is needed to rebuild a model, and what it was trained for."""
+
+    generator: dict[str, JSON]
+    """``_target_`` and constructor arguments."""
+
+    normaliser: dict[str, JSON]
+    """``_target_`` and constructor arguments."""
+
+    scale: tuple[int, ...]
+    """The factor along each spatial axis."""
+
+    bands: tuple[int | str, ...]
+    """The bands that were read from each training file, by number from 1 or by name."""
+
+    input_names: tuple[str, ...]
+    """The names of those bands, in the order of the input channels."""
+
+    output_names: tuple[str, ...]
+    """The names of the output channels."""
+
+    unit: str
+    """The unit of the physical values."""
+
+    training_range: tuple[tuple[float, float], ...]
+    """The 0.1st and 99.9th percentile of each input channel in training, in physical units."""
+
+    axes: tuple[Axis, ...]
+    """Name, spacing and unit of each spatial axis of the training files, as far as known."""
+
+    versions: dict[str, str]
+    """The srlab and the torch that trained the model."""
+
+    scope: Scope = "fixed"
+    """Where the numbers of the normaliser come from."""
+
+    training_data: str = ""
+    """The data that the model was trained on."""
+
+    licence: str = ""
+    """The licence of the model."""
+
+    metrics: dict[str, float] = field(default_factory=dict)
+    """Scores on the validation data, by the name of the metric."""
+
+    limits: str = ""
+    """The uses for which the model is not fit."""
+
+    format: int = FORMAT
+
+    @property
+    def spatial_dims(self) -> int:
+        """2 for images, 3 for volumes and video."""
+        return len(self.scale)
+
+    @property
+    def pixel_size(self) -> tuple[float, ...] | None:
+        """Metres per pixel of the training files, or None unless each axis has a known length."""
+        lengths = []
+        for axis in self.axes:
+            spacing = base_spacing(axis)
+            if spacing is None or spacing[1] != "m":
+                return None
+            lengths.append(spacing[0])
+        return tuple(lengths)
+
+    def to_json(self) -> str:
+        """Return the card as text."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> ModelCard:
+        """Read a card back; a `Mistake` says what is wrong, or that a newer srlab is needed."""
+        with _naming_the_card():
+            values = dict(json.loads(text))
+        _refuse_newer(values)
+        with _naming_the_card():
+            values = _current(values)
+            given = {name: parse(values[name]) for name, parse in PARSERS.items() if name in values}
+            card = cls(**given)
+            _check(card)
+        return card
+
+
+def base_spacing(axis: Axis) -> tuple[float, str] | None:
+    """Return an axis' spacing in metres or seconds, and which of the two; None if it is unknown."""
+    if axis.spacing is None or axis.unit is None:
+        return None
+    factor, unit = UNITS.get(axis.unit, (1.0, axis.unit))
+    return axis.spacing * factor, unit
+
+
+@contextmanager
+def _naming_the_card() -> Iterator[None]:
+    """Turn what a damaged card may raise into a `Mistake`."""
+    try:
+        yield
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+        raise Mistake(
+            f"the model card cannot be read: {first_sentence(error)}; give a model.safetensors or "
+            "a .ckpt of a run."
+        ) from error
+
+
+def _refuse_newer(values: Mapping[str, Any]) -> None:
+    if is_count(values.get("format"), least=FORMAT + 1):
+        raise Mistake(
+            f"it was made by a newer srlab: its model card has the format "
+            f"{shortened(values['format'], 20)} and names the versions "
+            f"{shortened(values.get('versions'), 100)}, while srlab {srlab.__version__} reads "
+            f"formats up to {FORMAT}; install that srlab, or a later one."
+        )
+
+
+def _current(values: dict[str, Any]) -> dict[str, Any]:
+    """Bring a card's fields to the current format; those that have a default may be absent."""
+    if values.get("format", 1) == 1:
+        values = _of_format_1(values) | {"format": FORMAT}
+    if values["format"] != FORMAT:
+        raise Mistake(f"its format is {shortened(repr(values['format']), 20)}")
+    required = {
+        field.name
+        for field in fields(ModelCard)
+        if field.default is MISSING and field.default_factory is MISSING
+    }
+    if missing := required - set(values):
+        raise Mistake(f"it lacks {', '.join(sorted(missing))}")
+    return values
+
+
+def _of_format_1(values: dict[str, Any]) -> dict[str, Any]:
+    """Give a card of format 1 the fields that came later.
+
+    The outputs have the inputs' names unless the generator makes another number of them. Three
+    axes count as those of a volume.
+    """
+    missing = {"generator", "scale", "channels", "pixel_size"} - set(values)
+    if missing:
+        raise Mistake(f"it lacks {', '.join(sorted(missing))}")
+    names = outputs = values["channels"]
+    number = dict(values["generator"]).get("out_channels", len(names))
+    if is_count(number, least=1) and number != len(names):
+        outputs = range(1, min(number, LARGEST) + 1)
+    dims = len(values["scale"])
+    spacings = values["pixel_size"] or [None] * dims
+    axes = [
+        {"name": name, "spacing": spacing, "unit": spacing and "m"}
+        for name, spacing in zip("zyx"[-dims:], spacings, strict=True)
+    ]
+    return values | {"input_names": names, "output_names": outputs, "axes": axes}
+
+
+def _check(card: ModelCard) -> None:
+    """Refuse values that no model has."""
+    spacings = [axis.spacing for axis in card.axes if axis.spacing is not None]
+    fine = {
+        "scale": card.spatial_dims in (2, 3) and all(1 <= n <= LARGEST for n in card.scale),
+        "bands": all(isinstance(band, (int, str)) for band in card.bands),
+        "input_names": len(card.input_names) > 0,
+        "output_names": len(card.output_names) > 0,
+        "training_range": len(card.training_range) == len(card.input_names)
+        and all(map(math.isfinite, chain(*card.training_range))),
+        "axes": len(card.axes) == card.spatial_dims
+        and all(0 < spacing < math.inf for spacing in spacings),
+        "scope": card.scope in get_args(Scope),
+    }
+    for name, holds in fine.items():
+        if not holds:
+            raise Mistake(f"its {name} is {shortened(vars(card)[name], 100)}")
+
+
+def _integers(values: Iterable[Any]) -> tuple[int, ...]:
+    return tuple(int(value) for value in values)
+
+
+def _texts(values: Iterable[Any]) -> tuple[str, ...]:
+    return tuple(str(value) for value in values)
+
+
+def _ranges(values: Iterable[tuple[Any, Any]]) -> tuple[tuple[float, float], ...]:
+    return tuple((float(low), float(high)) for low, high in values)
+
+
+def _axes(values: Iterable[Mapping[str, Any]]) -> tuple[Axis, ...]:
+    return tuple(
+        Axis(str(axis["name"]), _or_none(float, axis["spacing"]), _or_none(str, axis["unit"]))
+        for axis in values
+    )
+
+
+def _or_none(parse: Callable[[Any], Any], value: Any) -> Any:
+    return None if value is None else parse(value)
+
+
+def _scores(values: Any) -> dict[str, float]:
+    return {str(name): float(score) for name, score in dict(values).items()}
+
+
+PARSERS: dict[str, Callable[[Any], Any]] = {
+    "generator": dict,
+    "normaliser": dict,
+    "scale": _integers,
+    "bands": tuple,
+    "input_names": _texts,
+    "output_names": _texts,
+    "unit": str,
+    "training_range": _ranges,
+    "axes": _axes,
+    "versions": dict,
+    "scope": str,
+    "training_data": str,
+    "licence": str,
+    "metrics": _scores,
+    "limits": str,
+}
+"""From plain JSON values to those of the card."""

@@ -1,0 +1,165 @@
+"""The comparison of a file's tensors with a generator's, and the refusal of other networks."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import isqrt, prod
+from typing import cast
+
+from torch import Tensor, nn
+
+from srlab.axes import per_axis
+from srlab.generators import Generator, multiple_of
+from srlab.mistakes import Mistake
+from srlab.models.messages import listed
+from srlab.models.pretrained.layouts import translate
+from srlab.models.pretrained.reading import WeightsFile
+
+PARTIAL = "or weights_match=partial to load what fits."
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A comparison of tensors by the generator's names; `left_over` has the file's names."""
+
+    fitting: dict[str, Tensor]
+    missing: list[str]
+    left_over: list[str]
+    reshaped: list[str]
+
+    @property
+    def differences(self) -> str:
+        """All that does not fit, on one line; empty if everything does."""
+        kinds = {
+            "missing": self.missing,
+            "left over": self.left_over,
+            "of another shape": self.reshaped,
+        }
+        found = [f"{len(names)} {kind} ({listed(names)})" for kind, names in kinds.items() if names]
+        return "; ".join(found)
+
+
+def compare(
+    generator: nn.Module, tensors: Mapping[str, Tensor], names: Mapping[str, str] | None = None
+) -> Fit:
+    """Compare tensors with a generator's; `names` gives for each its name in the file."""
+    own, names = generator.state_dict(), names or {}
+    common = {name: tensor for name, tensor in tensors.items() if name in own}
+    other = [name for name, tensor in common.items() if tensor.shape != own[name].shape]
+    return Fit(
+        fitting={name: tensor for name, tensor in common.items() if name not in other},
+        missing=[name for name in own if name not in tensors],
+        left_over=[names.get(name, name) for name in tensors if name not in own],
+        reshaped=[
+            f"{name}: {tuple(common[name].shape)} for {tuple(own[name].shape)}" for name in other
+        ],
+    )
+
+
+def names_in_file(generator: nn.Module, file: WeightsFile) -> dict[str, str]:
+    """Return for each tensor's name in our generator its name in the file."""
+    if file.layout is None:
+        return {name: name for name in file.tensors}
+    ours = translate(file.layout, file.tensors, generator.state_dict())
+    return {name: theirs for theirs, name in ours.items() if name is not None}
+
+
+def refuse_other_class(generator: nn.Module, file: WeightsFile) -> None:
+    """Refuse a published network that is not of the generator's class."""
+    layout = file.layout
+    if layout and not isinstance(generator, layout.kind):
+        raise Mistake(
+            f"{file.path} holds {layout.origin}, whose weights do not fit this run's generator, a "
+            f"{type(generator).__name__}; set generator={layout.choice}, {PARTIAL}"
+        )
+
+
+def refuse_other_unshuffle(
+    generator: nn.Module, file: WeightsFile, tensors: Mapping[str, Tensor]
+) -> None:
+    """Refuse a network that rearranges its input by another factor (pixel-unshuffle).
+
+    Its first layer might seem to fit after it was adapted to other bands.
+    """
+    own, given = multiple_of(cast(Generator, generator)), _unshuffle(generator, file, tensors)
+    if given is None or given == own:
+        return
+    wanted = f"set generator.unshuffle={_shortest(given)}"
+    if file.layout:
+        wanted += f" and scale={_published_enlargement(tensors) // given[0]}"
+    raise Mistake(
+        f"{file.path} holds {file.origin} that rearranges its input by {given} (pixel-unshuffle), "
+        f"and this run's generator by {own}; {wanted}, {PARTIAL}"
+    )
+
+
+def _unshuffle(
+    generator: nn.Module, file: WeightsFile, tensors: Mapping[str, Tensor]
+) -> tuple[int, ...] | None:
+    """Return the factors by which a file's network rearranges its input; None if nothing tells."""
+    own = multiple_of(cast(Generator, generator))
+    kind = type(generator)
+    if "unshuffle" not in inspect.signature(kind).parameters:
+        return None
+    if file.card:
+        recipe = file.card.generator
+        same_class = str(recipe.get("_target_")).endswith(f".{kind.__name__}")
+        if not same_class or len(file.card.scale) != len(own):
+            return None
+        return per_axis(cast(int, recipe.get("unshuffle", 1)), len(own))
+    if file.layout and len(own) == 2:
+        return _published_unshuffle(cast(Generator, generator).in_channels, own[0], tensors)
+    return None
+
+
+def _published_unshuffle(
+    in_channels: int, own: int, tensors: Mapping[str, Tensor]
+) -> tuple[int, int] | None:
+    """Tell the factor from the channels of the first and last convolution."""
+    head, tail = tensors.get("head.weight"), tensors.get("tail.weight")
+    if head is None or tail is None or head.ndim != 4 or tail.ndim != 4:
+        return None
+    before, after = head.shape[1], tail.shape[0]
+    if before == in_channels * own**2:  # with guides, more bands come in than go out
+        return own, own
+    factor = next((factor for factor in (2, 4) if before == factor**2 * after), 1)
+    return factor, factor
+
+
+def _shortest(factors: Sequence[int]) -> int | list[int]:
+    """Return one number where all are equal, as a user would write it."""
+    return factors[0] if len(set(factors)) == 1 else list(factors)
+
+
+def refuse_other_scale(
+    generator: nn.Module, file: WeightsFile, tensors: Mapping[str, Tensor]
+) -> None:
+    """Refuse a model for another scale."""
+    given = cast(Generator, generator)
+    wanted = scale = tuple(given.scale)
+    if file.card:
+        scale = file.card.scale
+    elif file.layout and len(wanted) == 2:
+        enlargement = _published_enlargement(tensors)
+        scale = tuple(enlargement // cell for cell in multiple_of(given))
+    if scale != wanted:
+        raise Mistake(
+            f"{file.path} is a model for scale {scale} and this run has scale {wanted}; set scale "
+            f"to match, {PARTIAL}"
+        )
+
+
+def _published_enlargement(tensors: Mapping[str, Tensor]) -> int:
+    """Return the factor of a published upsampler.
+
+    It has one pixel shuffle at its end, of the input's channels, or stages. The convolution of a
+    stage feeds a pixel shuffle, or has as many outputs as inputs and doubles the size.
+    """
+    filled = {name: tensor for name, tensor in tensors.items() if tensor.numel()}
+    shapes = {name: tensor.shape for name, tensor in filled.items() if tensor.ndim == 4}
+    if "tail.0.weight" in shapes and "head.0.weight" in shapes:
+        return isqrt(shapes["tail.0.weight"][0] // shapes["head.0.weight"][1])
+    stages = [shape for name, shape in shapes.items() if "upsampler." in name]
+    return prod(isqrt(rows // columns) if rows != columns else 2 for rows, columns, *_ in stages)

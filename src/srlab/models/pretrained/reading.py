@@ -1,0 +1,123 @@
+"""Files of weights: ours with a card, or published ones, read without running code in them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from srlab.mistakes import MissingFile, Mistake
+from srlab.models.bundle import CARD_KEY, below, open_safetensors, read_bundle
+from srlab.models.card import ModelCard
+from srlab.models.messages import listed, shortened
+from srlab.models.pretrained.layouts import Layout, recognise
+
+WRAPPERS = ("params_ema", "params", "state_dict", "model")
+"""Keys under which published files keep the tensors, the averaged ones first."""
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """A file of weights: our own with a card, or a published one, perhaps of a known layout."""
+
+    path: Path
+    tensors: Mapping[str, Tensor]
+    card: ModelCard | None = None
+    layout: Layout | None = None
+
+    @property
+    def origin(self) -> str:
+        """The network that the file holds, for messages."""
+        if self.card:
+            return f"a {shortened(self.card.generator.get('_target_'), 90)}"
+        if self.layout:
+            return self.layout.origin
+        return "tensors of an unknown network"
+
+
+def read_weights(path: Path, *, own_names: Collection[str]) -> WeightsFile:
+    """Read a bundle, a checkpoint, or a published ``.pth``, ``.pt`` or ``.safetensors`` file.
+
+    `own_names` are the generator's tensors. A `Mistake` names the file if it is missing or damaged,
+    has no tensors or carries code.
+    """
+    if not path.is_file():
+        raise MissingFile(
+            f"there are no weights at {path}; give a model.safetensors, a .ckpt, or a published "
+            ".pth, .pt or .safetensors file."
+        )
+    if path.suffix == ".safetensors":
+        tensors, metadata = open_safetensors(path)
+        content: object = metadata | tensors
+    else:
+        content = _unpickled(path)
+    if isinstance(content, dict) and isinstance(content.get(CARD_KEY), str):
+        return _with_card(path)
+    tensors = _unwrapped(content, path)
+    layout = recognise(tensors)
+    if layout and not set(layout.marks) <= set(own_names):
+        return WeightsFile(path, tensors, layout=layout)
+    # another package's generator may have the published names itself
+    return WeightsFile(path, tensors)
+
+
+def _with_card(path: Path) -> WeightsFile:
+    if path.suffix not in (".safetensors", ".ckpt"):
+        raise Mistake(f"{path} is a checkpoint of a run; give it a name that ends in .ckpt.")
+    tensors, card = read_bundle(path)
+    return WeightsFile(path, below(tensors, "generator."), card=card)
+
+
+def _unpickled(path: Path) -> object:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file may raise anything
+        reason = shortened(str(error).partition("\n")[0])
+        if found := re.search(r"GLOBAL ([\w.]+)", str(error)):
+            reason = f"it calls {found[1]}"
+        raise Mistake(
+            f"{path} carries more than tensors, or it is damaged, and nothing in it was run: "
+            f"{reason}. Give weights in a .safetensors file, or in a .pth or .pt file of tensors "
+            "alone."
+        ) from error
+
+
+def _unwrapped(content: object, path: Path) -> dict[str, Tensor]:
+    """Return the named tensors of a file, without what is wrapped around them."""
+    top: dict[Any, Any] = content if isinstance(content, dict) else {}
+    candidates = (_named_tensors(part) for part in (*map(top.get, WRAPPERS), top))
+    tensors = next(filter(None, candidates), None)
+    if tensors is None:
+        found = listed([str(key) for key in top]) or type(content).__name__
+        raise Mistake(
+            f"{path} has no named tensors, at its top or under {', '.join(WRAPPERS)}; it has "
+            f"{found}."
+        )
+    for name, tensor in tensors.items():
+        if not _is_plain(tensor):
+            raise Mistake(
+                f"{path} has a tensor {shortened(name, 90)} that is no plain array of real numbers."
+            )
+    if all(name.startswith("module.") for name in tensors):  # saved from a DataParallel
+        return below(tensors, "module.")
+    return tensors
+
+
+def _named_tensors(part: object) -> dict[str, Tensor]:
+    if not isinstance(part, dict):
+        return {}
+    return {
+        name: value
+        for name, value in part.items()
+        if isinstance(name, str) and isinstance(value, Tensor)
+    }
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    dense = tensor.layout == torch.strided and not tensor.is_quantized
+    return dense and not tensor.is_complex() and tensor.device.type == "cpu"

@@ -1,0 +1,145 @@
+"""Networks and normalisers from the recipes of a model card, without running foreign code.
+
+Only classes that `srlab.generators` and `srlab.normalisers` define and export are built, and only
+from plain JSON values.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
+
+import srlab
+from srlab.mistakes import Mistake
+from srlab.models.card import JSON, LARGEST
+from srlab.models.messages import first_sentence, shortened
+
+UNFIT = (
+    ArithmeticError,
+    AttributeError,
+    IndexError,
+    MemoryError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""Errors of a constructor, or of torch's allocator, that unfit arguments may cause."""
+
+
+def build(recipe: Mapping[str, JSON], *, package: str, trust: bool = False) -> nn.Module:
+    """Build a module from ``{"_target_": ..., **arguments}``.
+
+    Without `trust` the target must be a class that `package` defines and exports, and each argument
+    a plain JSON value. Nothing else is imported or called.
+    """
+    target = recipe.get("_target_")
+    arguments = {name: value for name, value in recipe.items() if name != "_target_"}
+    if trust:
+        return _foreign(str(target))(**arguments)
+    kind = _exported_class(target, package)
+    try:
+        for name, value in arguments.items():
+            _check_plain(name, value)
+        return kind(**arguments)
+    except UNFIT as error:
+        raise Mistake(
+            f"the model card's arguments do not fit {target} of srlab {srlab.__version__}: "
+            f"{first_sentence(error)}"
+        ) from error
+
+
+def check_fit(recipe: Mapping[str, JSON], tensors: Mapping[str, Tensor], *, package: str) -> None:
+    """Refuse a network that a file's tensors do not fill, before any memory is taken for it.
+
+    The network is built on the meta device, where tensors have shapes alone. It is built not much
+    further than the file has tensors. A constructor must therefore not read values back from
+    tensors, for example by ``.item()``.
+    """
+    for name, value in recipe.items():
+        for number in value if isinstance(value, list) else [value]:
+            if isinstance(number, int) and abs(number) > LARGEST:
+                raise Mistake(
+                    f"the model card's argument {name!r} is {shortened(value, 200)}; no network is "
+                    "that large."
+                )
+    with _at_most(len(tensors)), torch.device("meta"):
+        rehearsed = build(recipe, package=package)
+    rehearsed.load_state_dict(dict(tensors), assign=True)
+
+
+@contextmanager
+def _at_most(number: int) -> Iterator[None]:
+    """Stop constructors that make many more parameters than a file has tensors."""
+    left = 2 * number  # a constructor may replace parameters
+
+    def count(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise Mistake(f"the network has more tensors than the file, which has {number}.")
+
+    hook = register_module_parameter_registration_hook(count)
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+def _foreign(target: str) -> Callable[..., nn.Module]:
+    """Import the class that a trusted card names, whatever it is."""
+    module, _, name = target.rpartition(".")
+    try:
+        made: Callable[..., nn.Module] = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise Mistake(
+            f"the model card names {target!r}, which cannot be imported here: "
+            f"{first_sentence(error)}; install the package that defines it."
+        ) from error
+    return made
+
+
+def _exported_class(target: JSON, package: str) -> type[nn.Module]:
+    """Return the class that `package` itself defines and exports under the target's last name."""
+    module = importlib.import_module(package)
+    exported = {f"{package}.{name}": getattr(module, name) for name in module.__all__}
+    kind: Any = exported.get(target) if isinstance(target, str) else None
+    ours = isinstance(kind, type) and kind.__module__.startswith(f"{package}.")
+    if not ours or not issubclass(kind, nn.Module):
+        raise Mistake(
+            f"the model card names {shortened(repr(target), 200)}, which is not a class of "
+            f"{package}, and was not run. If you know where the file comes from, trust=true allows "
+            "it."
+        )
+    result: type[nn.Module] = kind
+    return result
+
+
+def _check_plain(name: str, value: JSON) -> None:
+    """Refuse a value that could be read as a path, a dotted name or a nested target."""
+    if name.startswith("_"):
+        raise Mistake(
+            f"there is an argument {name!r}; names with a leading underscore are not allowed."
+        )
+    if isinstance(value, dict):
+        raise Mistake(
+            f"the argument {name!r} is nested ({shortened(value, 200)}); only plain values are "
+            "allowed."
+        )
+    if isinstance(value, str) and not re.fullmatch(r"[A-Za-z0-9_+-]*", value):
+        raise Mistake(
+            f"the argument {name!r} is {shortened(repr(value), 200)}; only plain words are allowed."
+        )
+    if isinstance(value, list):
+        if len(value) > LARGEST:
+            raise Mistake(
+                f"the argument {name!r} has {len(value)} entries; at most {LARGEST} are allowed."
+            )
+        for entry in value:
+            _check_plain(name, entry)

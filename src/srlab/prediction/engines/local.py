@@ -1,0 +1,38 @@
+"""One process, block after block."""
+
+from __future__ import annotations
+
+from srlab.io import Reader, Writer
+from srlab.prediction.blocks import Predict, block, block_windows
+from srlab.prediction.tiles import TileGrid
+
+
+def run(
+    predict: Predict,
+    reader: Reader,
+    writer: Writer,
+    tiles: TileGrid,
+    *,
+    batch_size: int = 1,
+    tiles_per_block: int | None = None,
+    progress: bool = False,
+) -> None:
+    """Compute and write a scene; whatever fails, nothing is left under the output's name.
+
+    A block has `tiles_per_block` tiles in a row, by default those of one batch. Their number
+    changes memory alone, and no byte of the output.
+    """
+    from tqdm import tqdm
+
+    chunks = (1,) * len(tiles.shape)  # not the writer's, or most tiles would be in several blocks
+    windows = block_windows(tiles, chunks=chunks, tiles_per_block=tiles_per_block or batch_size)
+    try:
+        writer.prepare()
+        with tqdm(total=len(tiles), unit="tile", disable=not progress) as bar:
+            for window in windows:
+                writer.write(window, block(predict, reader, tiles, window, batch_size=batch_size))
+                bar.update(sum(1 for _ in tiles.touching(window)))
+        writer.finish()
+    except BaseException:  # an interrupted run, too, leaves no half-written file
+        writer.discard()
+        raise

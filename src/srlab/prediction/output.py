@@ -1,0 +1,76 @@
+"""The description of an output, and the note of what made it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+import srlab
+from srlab.data.regions import Region
+from srlab.data.statistics import measure
+from srlab.io import Description, Provenance, Reader
+from srlab.models.bundle import file_hash
+from srlab.models.super_resolver import SuperResolver
+from srlab.prediction.tiles import TileGrid
+
+
+def output_description(model: SuperResolver, source: Description) -> Description:
+    """Describe the SR of an image: finer pixels, and the model's output channels.
+
+    An output channel with the name of an input channel is stored as that one is. Any other is
+    stored as the first input channel, under the card's name.
+    """
+    card = model.card
+    by_name = dict(zip(card.input_names, source.channels, strict=False))
+    first = source.channels[0]
+    channels = []
+    for name in card.output_names:
+        channel = by_name.get(name)
+        if channel is None:
+            channel = replace(first, name=name, description=name, colour="", tags={})
+        channels.append(channel)
+    return source.scaled(card.scale).with_channels(channels)
+
+
+def scene_of(model: SuperResolver, reader: Reader) -> Tensor | None:
+    """Measure the whole scene, ``(1, rows, C)``, for a model whose normaliser needs that."""
+    if model.normaliser.scope != "scene":
+        return None
+    channels = len(reader.description.channels)
+    return measure(Region.whole(reader).blocks(), channels=channels).as_tensor()[None]
+
+
+def provenance(
+    model: str | Path,
+    plan: TileGrid,
+    *,
+    device: torch.device,
+    allocation: str,
+    noise_seed: int | None = None,
+    scene: Tensor | None = None,
+) -> Provenance:
+    """Write down which model made an output, and with which settings."""
+    settings: dict[str, object] = {
+        "tile": list(plan.tile),
+        "overlap": list(plan.overlap),
+        "device": str(device),
+        "allocation": allocation,
+        "memory_format": "channels_last" if device.type == "cpu" else "contiguous",
+        "torch": str(torch.__version__),
+    }
+    if scene is not None:
+        settings["scene"] = _rows(scene)
+    description = "super-resolved"
+    if noise_seed is not None:
+        description += f", noise seed {noise_seed}"
+    return Provenance(f"srlab {srlab.__version__}", file_hash(model), description, settings)
+
+
+def _rows(scene: Tensor) -> Mapping[str, list[float]]:
+    """Name the moments of a scene's statistics."""
+    names = ("minimum", "maximum", "mean", "deviation")
+    return {name: row.tolist() for name, row in zip(names, scene[0], strict=False)}

@@ -1,0 +1,170 @@
+"""The grid of tiles for a model and a scene, with the overlap that the network needs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from srlab.axes import is_count
+from srlab.generators import multiple_of, receptive_field
+from srlab.io import Reader
+from srlab.mistakes import Mistake
+from srlab.models.super_resolver import SuperResolver
+from srlab.prediction.predictor import fill
+from srlab.prediction.tiles import TileGrid
+
+log = logging.getLogger(__name__)
+
+TILE = {2: 288, 3: 64}
+"""The most LR pixels a side of ``tile="auto"``, for each number of spatial axes."""
+
+TOLERANCE = 1e-3
+"""The share of the training range that tiling may change where no overlap is exact."""
+
+CANDIDATES = (4, 8, 16, 32, 64, 128)
+"""The overlaps that are measured, in LR pixels."""
+
+
+def plan_tiles(
+    model: SuperResolver,
+    reader: Reader,
+    *,
+    tile: int | Sequence[int] | str = "auto",
+    overlap: int | Sequence[int] | str = "auto",
+    scene: Tensor | None = None,
+) -> TileGrid:
+    """Settle the tiles of a scene; `tile` and `overlap` are in LR pixels.
+
+    ``overlap="auto"`` is the radius of the receptive field if that is at most a quarter of the
+    tile. Tiling then changes nothing. Otherwise it is the smallest overlap that changes a sample of
+    the scene by no more than `TOLERANCE`. `scene` is as for `Predictor`.
+    """
+    check_input(model, reader)
+    shape, scale = reader.description.shape, model.card.scale
+    longest = _pixels("tile", tile, len(scale), least=1) or (TILE[len(scale)],) * len(scale)
+    margins = _pixels("overlap", overlap, len(scale), least=0)
+    cut = [
+        axis for axis, (size, side) in enumerate(zip(shape, longest, strict=True)) if size > side
+    ]
+    if not cut:
+        margins = (0,) * len(scale)
+    elif margins is None:
+        margins = _automatic_overlap(model, reader, longest, cut, scene)
+    return TileGrid(shape, longest, margins, scale, multiple_of(model.generator))
+
+
+def check_input(model: SuperResolver, reader: Reader) -> None:
+    """Raise a `Mistake` if the input has other numbers of channels or axes than the model takes."""
+    description = reader.description
+    got = len(description.channels), len(description.shape)
+    wanted = model.generator.in_channels, model.card.spatial_dims
+    if got != wanted:
+        raise Mistake(
+            f"the input has {got[0]} channels and {got[1]} spatial axes; the model takes "
+            f"{wanted[0]} and {wanted[1]}."
+        )
+
+
+def _pixels(
+    name: str, value: int | Sequence[int] | str, dims: int, *, least: int
+) -> tuple[int, ...] | None:
+    """Spell out a setting with one number of LR pixels for each axis; None is "auto"."""
+    if value == "auto":
+        return None
+    axes: tuple[Any, ...] = tuple(value) if isinstance(value, Sequence) else (value,) * dims
+    if len(axes) != dims or not all(is_count(entry, least=least) for entry in axes):
+        raise Mistake(
+            f"{name} is {value!r}; give 'auto', one number of LR pixels >= {least}, or one for "
+            f"each of {dims} axes."
+        )
+    return axes
+
+
+def _automatic_overlap(
+    model: SuperResolver,
+    reader: Reader,
+    tile: tuple[int, ...],
+    cut: Sequence[int],
+    scene: Tensor | None,
+) -> tuple[int, ...]:
+    """Settle the overlap where tiles cut the axes `cut`; the others lie in one tile whole."""
+    radius = receptive_field(model.generator)
+    exact = tuple(reach or 0 for reach in radius)
+    if all(radius[axis] is not None and exact[axis] <= tile[axis] // 4 for axis in cut):
+        log.info("overlap %s LR pixels: the receptive field's radius, so no seam can show", exact)
+        return exact
+    # Half a tile is quick to measure. Around small tiles the sample must show what they do not see.
+    sample = _middle(model, reader, tuple(max(side // 2, 32) for side in tile))
+    margin, error = _smallest_overlap(model, sample, tile, cut, scene)
+    log.info(
+        "overlap %d LR pixels: the receptive field %s is too large for these tiles; on a sample of "
+        "the scene tiling changes %.3g, where the tolerance is %.3g",
+        margin, radius, error, _tolerance(model),
+    )  # fmt: skip
+    if error > _tolerance(model):
+        log.warning(
+            "every overlap that fits changes more than the tolerance: use larger tiles (tile=)"
+        )
+    return (margin,) * len(tile)
+
+
+def _smallest_overlap(
+    model: SuperResolver,
+    sample: Tensor,
+    tile: tuple[int, ...],
+    cut: Sequence[int],
+    scene: Tensor | None,
+) -> tuple[int, float]:
+    """Return the smallest overlap within the tolerance, or the widest that fits, and its error."""
+    widest = min(min(tile[axis] // 3, sample.shape[2 + axis] // 2) for axis in cut)
+    candidates = [margin for margin in CANDIDATES if margin < widest] or [max(widest, 1)]
+    for margin in candidates:
+        error = tiling_error(model, margin, sample, axes=cut, scene=scene)
+        if error <= _tolerance(model):
+            break
+    return margin, error
+
+
+def _tolerance(model: SuperResolver) -> float:
+    return TOLERANCE * max(high - low for low, high in model.card.training_range)
+
+
+def _middle(model: SuperResolver, reader: Reader, size: tuple[int, ...]) -> Tensor:
+    """Return a sample ``(1, C, ...)`` from the middle of the scene, of at most `size`."""
+    window = []
+    for length, side in zip(reader.description.shape, size, strict=True):
+        start = max((length - side) // 2, 0)
+        window.append(slice(start, min(start + side, length)))
+    image = torch.from_numpy(reader.read(tuple(window)))[None]
+    return torch.where(image.isnan(), fill(model, image.ndim), image)
+
+
+def tiling_error(
+    model: SuperResolver,
+    overlap: int,
+    sample: Tensor,
+    *,
+    axes: Sequence[int] | None = None,
+    scene: Tensor | None = None,
+) -> float:
+    """Return the largest change, in physical units, that a seam makes on `sample` ``(1, C, *S)``.
+
+    The sample is cut in the middle of each of the spatial `axes` in turn (None: of all). The half
+    that keeps `overlap` LR pixels beyond the cut is compared with the whole.
+    """
+    whole = model(sample, scene=scene)
+    worst = 0.0
+    for number in axes if axes is not None else range(len(model.card.scale)):
+        axis, factor = number + 2, model.card.scale[number]
+        middle = sample.shape[axis] // 2
+        if middle == 0:
+            continue
+        half = model(sample.narrow(axis, 0, min(middle + overlap, sample.shape[axis])), scene=scene)
+        core = middle * factor
+        difference = half.narrow(axis, 0, core) - whole.narrow(axis, 0, core)
+        worst = max(worst, float(difference.abs().max()))
+    return worst

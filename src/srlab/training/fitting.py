@@ -1,0 +1,126 @@
+"""A run from its first step to the note of how it ended."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from lightning import Callback, LightningDataModule, Trainer
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.callbacks import EarlyStopping
+from torch import nn
+
+from srlab.mistakes import Diverged, Mistake
+from srlab.training.callbacks import Checkpoints
+from srlab.training.module import GAN
+from srlab.training.processes.ranks import is_child
+from srlab.training.status import STATUS, Outcome, Status
+
+log = logging.getLogger(__name__)
+
+FINITE = 1e9
+"""The bound of what a sweep compares; a run that diverged has this value, or its negative."""
+
+
+def fit(
+    trainer: Trainer,
+    module: GAN,
+    data: LightningDataModule,
+    *,
+    folder: Path,
+    checkpoint: str | None,
+) -> Status | None:
+    """Train, and write `status.json` to the run's folder; None if the run can be gone on with.
+
+    A run that diverges has a status, too; its `Diverged` is raised after it was written.
+    """
+    if trainer.is_global_zero:
+        (folder / STATUS).unlink(missing_ok=True)
+        log.info("training %s in %s", _described(module), folder)
+    try:
+        trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+    except SystemExit as stop:
+        if stop.code != 1:  # Lightning's answer to Ctrl-C is 1
+            raise
+        _tell_how_to_go_on(folder)
+        raise KeyboardInterrupt from None
+    except MisconfigurationException as error:
+        raise Mistake(" ".join(str(error).split())) from error
+    except Diverged as error:
+        _write(trainer, folder, _status(trainer, "diverged"))
+        if is_child(trainer):
+            raise SystemExit(0) from error  # the first process writes how it ended, and says why
+        raise
+    status = _ended(trainer)
+    _write(trainer, folder, status)
+    return status
+
+
+def best_value(trainer: Trainer) -> float | None:
+    """Return the best value of what the checkpoints monitor; None if there was none."""
+    return checkpoints_of(trainer).best
+
+
+def compared_value(trainer: Trainer, value: float | None) -> float:
+    """Return a finite value for a sweep, the worst for None; a NaN would be a failed trial."""
+    kept = checkpoints_of(trainer)
+    if value is not None:
+        return max(-FINITE, min(value, FINITE))
+    worst = -FINITE if kept.mode == "max" else FINITE
+    log.warning("this run counts as %g in the sweep, the worst %s there is", worst, kept.monitor)
+    return worst
+
+
+def checkpoints_of(trainer: Trainer) -> Checkpoints:
+    """Return the callback that keeps a run's checkpoints."""
+    return next(each for each in _callbacks(trainer) if isinstance(each, Checkpoints))
+
+
+def _ended(trainer: Trainer) -> Status | None:
+    """Say how a run ended; None if it was merely cut short, for example by `trainer.max_time`."""
+    if trainer.global_step >= trainer.max_steps:
+        return _status(trainer, "completed")
+    for callback in _callbacks(trainer):
+        if isinstance(callback, EarlyStopping) and callback.stopping_reason.value:
+            return _status(trainer, "stopped early")
+    return None
+
+
+def _status(trainer: Trainer, outcome: Outcome) -> Status:
+    kept = checkpoints_of(trainer)
+    return Status(status=outcome, step=trainer.global_step, best=kept.best, monitor=kept.monitor)
+
+
+def _write(trainer: Trainer, folder: Path, status: Status | None) -> None:
+    if not trainer.is_global_zero:
+        return
+    if status is None:
+        _tell_how_to_go_on(folder)
+        return
+    status.write(folder)
+    if status.status == "diverged":
+        log.info("%s in %s", status, folder)
+    else:
+        log.info("done: %s; model.safetensors is in %s", status, folder)
+
+
+def _tell_how_to_go_on(folder: Path) -> None:
+    if (folder / "checkpoints" / "last.ckpt").is_file():
+        log.info("stopped; go on from the last checkpoint: resume=last hydra.run.dir=%s", folder)
+
+
+def _callbacks(trainer: Trainer) -> list[Callback]:
+    return trainer.callbacks  # type: ignore[attr-defined, no-any-return]
+
+
+def _described(module: GAN) -> str:
+    scale = "×".join(str(factor) for factor in module.card.scale)
+    text = f"{_size(module.generator)} at scale {scale}"
+    if module.discriminator is not None:
+        text += f" against {_size(module.discriminator)}"
+    return text
+
+
+def _size(network: nn.Module) -> str:
+    millions = sum(parameter.numel() for parameter in network.parameters()) / 1e6
+    return f"{type(network).__name__} ({millions:.2f} M parameters)"

@@ -1,0 +1,84 @@
+"""Lower rates when validation stops improving."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, get_args
+
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from srlab.mistakes import Mistake
+
+Mode = Literal["max", "min"]
+
+
+class Plateau:
+    """Multiplies the rates by `factor` when `monitor` has not improved for too long.
+
+    That is more than `patience` validations in a row. The metric must improve by more than
+    `threshold`, in its own unit and in the sense of `mode`; NaN is no improvement. The `cooldown`
+    validations after a reduction do not count. No rate is reduced below `min_lr`. torch's
+    ``ReduceLROnPlateau`` decides.
+    """
+
+    def __init__(
+        self,
+        optimiser: Optimizer,
+        /,
+        *,
+        monitor: str,
+        mode: Mode,
+        factor: float,
+        patience: int,
+        cooldown: int,
+        threshold: float,
+        min_lr: float,
+    ) -> None:
+        if mode not in get_args(Mode):
+            raise Mistake(f"scheduler.mode is {mode!r}; choose one of {', '.join(get_args(Mode))}.")
+        if not 0 < factor < 1:
+            raise Mistake(f"scheduler.factor is {factor}; give a number between 0 and 1.")
+        if min(patience, cooldown, threshold, min_lr) < 0:
+            raise Mistake(
+                f"scheduler.patience is {patience}, cooldown {cooldown}, threshold {threshold} and "
+                f"min_lr {min_lr}; none can be negative."
+            )
+        self.optimizer = optimiser
+        self.monitor = monitor
+        self._decider = ReduceLROnPlateau(
+            optimiser,
+            mode=mode,
+            factor=factor,
+            patience=patience,
+            cooldown=cooldown,
+            threshold=threshold,
+            threshold_mode="abs",  # "rel" takes a repeated negative value for an improvement
+            min_lr=min_lr,
+            eps=0.0,  # with torch's default, rates of 1e-8 and less would never fall
+        )
+
+    def step(self) -> None:
+        """Leave the rates as they are."""
+
+    def validated(self, metrics: Mapping[str, float]) -> None:
+        """Reduce the rates if it is time; a `Mistake` if `metrics` lacks the monitored one."""
+        if self.monitor not in metrics:
+            raise Mistake(
+                f"scheduler.monitor is {self.monitor!r}, which validation does not report; it "
+                f"reports {', '.join(sorted(metrics))}."
+            )
+        self._decider.step(metrics[self.monitor])
+
+    def get_last_lr(self) -> list[float | Tensor]:
+        """Return the rates in force, one for each group."""
+        return self._decider.get_last_lr()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best value and the counts."""
+        return self._decider.state_dict()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a state."""
+        self._decider.load_state_dict(state_dict)

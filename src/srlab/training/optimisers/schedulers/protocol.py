@@ -1,0 +1,40 @@
+"""The methods of every scheduler."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol, runtime_checkable
+
+from torch import Tensor
+from torch.optim import Optimizer
+
+
+class Scheduler(Protocol):
+    """Sets the learning rate of each group of an optimiser, as torch's schedulers do."""
+
+    optimizer: Optimizer
+
+    def step(self) -> None:
+        """Set the rates of the next update."""
+        ...
+
+    def get_last_lr(self) -> list[float | Tensor]:
+        """Return the rates in force, one for each group."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a resumed run needs besides the optimiser's own state."""
+        ...
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a state."""
+        ...
+
+
+@runtime_checkable
+class Validated(Protocol):
+    """A scheduler that depends on the scores of validations."""
+
+    def validated(self, metrics: Mapping[str, float]) -> None:
+        """Take note of the means of one validation, by name."""
+        ...

@@ -1,0 +1,198 @@
+import random
+import re
+
+import numpy as np
+import pytest
+import torch
+from prediction_examples import (
+    TOP,
+    Recorder,
+    Repeat,
+    SeesEverything,
+    resolver,
+    scene,
+    srresnet,
+    stochastic,
+    tiled,
+    whole,
+)
+
+from srlab.generators import receptive_field
+from srlab.io import Provenance, create_writer
+from srlab.io.array import ArrayReader, ArrayWriter
+from srlab.normalisers import ZScore
+from srlab.normalisers.statistics import Statistics
+from srlab.prediction import Predictor, TileGrid, block, block_windows, run, super_resolve
+from srlab.prediction.output import output_description
+
+SCENES = [
+    pytest.param((4, 4), (61, 43), (29, 25), id="image"),
+    pytest.param((1, 2, 2), (3, 33, 19), (5, 27, 19), id="video"),
+]
+
+
+@pytest.mark.parametrize(("scale", "shape", "tile"), SCENES)
+def test_tiled_equals_whole(scale, shape, tile):
+    model, image = resolver(srresnet(scale)), scene(2, *shape)
+    result, tiles = tiled(model, image, tile, receptive_field(model.generator), batch_size=3)
+    expected = whole(model, image)
+    assert tiles > 1
+    np.testing.assert_allclose(result, expected, atol=1e-5 * np.ptp(expected), rtol=0)
+
+
+@pytest.mark.parametrize(("scale", "shape", "tile"), SCENES)
+def test_tiled_equals_whole_under_the_same_noise(scale, shape, tile):
+    model, image = resolver(stochastic(scale)), scene(2, *shape)
+    noise = model.draw_noise(1)
+    overlap = receptive_field(model.generator)
+    result, tiles = tiled(model, image, tile, overlap, noise=noise, batch_size=3)
+    expected = whole(model, image, noise)
+    assert tiles > 1
+    np.testing.assert_allclose(result, expected, atol=1e-5 * np.ptp(expected), rtol=0)
+
+
+def test_tiled_equals_whole_under_the_statistics_of_the_scene():
+    model = resolver(srresnet((2, 2)), normaliser=ZScore(channels=2, scope="scene"))
+    image = scene(2, 57, 49) * np.linspace(1, 9, 49, dtype=np.float32)  # tiles differ
+    statistics = Statistics.of(image).as_tensor()[None]
+    result, tiles = tiled(model, image, (37, 37), (10, 10), scene=statistics)
+    expected = whole(model, image, scene=statistics)
+    assert tiles == 6
+    np.testing.assert_allclose(result, expected, atol=1e-5 * np.ptp(expected), rtol=0)
+
+
+@pytest.mark.parametrize(("scale", "shape", "tile"), SCENES)
+def test_missing_pixels_stay_missing_and_touch_only_their_surroundings(scale, shape, tile):
+    model, image = resolver(srresnet(scale)), scene(2, *shape)
+    radius = receptive_field(model.generator)
+    missing, near = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
+    for place in [(0,) * len(shape), tuple(size // 2 for size in shape)]:
+        missing[place] = True
+        reached = zip(place, radius, strict=True)
+        near[tuple(slice(max(at - reach, 0), at + reach + 1) for at, reach in reached)] = True
+    holed = np.where(missing, np.float32(np.nan), image)
+    result, _ = tiled(model, holed, tile, radius, batch_size=4)
+    complete, _ = tiled(model, image, tile, radius, batch_size=4)
+
+    hidden, far = (np.kron(mask, np.ones(scale)) > 0 for mask in (missing, ~near))
+    assert np.isnan(result[:, hidden]).all()
+    assert far.any()
+    np.testing.assert_allclose(result[:, far], complete[:, far], atol=1e-5 * TOP, rtol=0)
+    change = np.abs(result - complete)[:, ~hidden]
+    assert np.isfinite(change).all()
+    assert change.max() > 1e-3 * TOP
+
+
+def test_a_scene_without_any_data_comes_out_empty():
+    image = np.full((2, 30, 30), np.nan, dtype=np.float32)
+    result, _ = tiled(resolver(srresnet((2, 2))), image, (25, 25), (10, 10))
+    assert np.isnan(result).all()
+
+
+@pytest.fixture
+def seamed():
+    """A model whose tiles show, an image of integers in which one is missing, and a grid."""
+    model = resolver(SeesEverything((2, 2), in_channels=2))
+    reader = ArrayReader((200 * scene(2, 37, 29, top=1)).astype(np.uint8))
+    return model, reader, TileGrid((37, 29), (16, 13), (3, 2), (2, 2))
+
+
+def geotiff(path, model, reader):
+    description = output_description(model, reader.description)
+    return create_writer(path, description, provenance=Provenance("srlab", "0a" * 32))
+
+
+def test_the_output_is_the_same_for_blocks_of_any_size_in_any_order(seamed, tmp_path):
+    model, reader, grid = seamed
+    files, arrays = set(), []
+    for batch_size, tiles_per_block in [(1, None), (2, 1), (3, 2), (2, 100)]:
+        settings = {"plan": grid, "batch_size": batch_size, "tiles_per_block": tiles_per_block}
+        path = tmp_path / f"{batch_size}_{tiles_per_block}.tif"
+        super_resolve(model, reader, geotiff(path, model, reader), **settings)
+        files.add(path.read_bytes())
+        memory = ArrayWriter(2, grid.target_shape)
+        super_resolve(model, reader, memory, **settings)
+        arrays.append(memory.array)
+    for array in arrays[1:]:
+        np.testing.assert_array_equal(array, arrays[0])
+
+    writer = geotiff(tmp_path / "shuffled.tif", model, reader)
+    writer.prepare()
+    windows = list(block_windows(grid, chunks=(7, 16)))
+    random.Random(0).shuffle(windows)
+    for window in windows:
+        writer.write(window, block(Predictor(model), reader, grid, window))
+    writer.finish()
+    files.add(writer.path.read_bytes())
+    assert len(files) == 1
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 7])
+def test_each_tile_is_computed_once_and_no_more_than_a_batch_is_held(batch_size):
+    recorder = Recorder()
+    pass_through(recorder, batch_size=batch_size)
+    assert recorder.events[0] == "prepare"
+    assert recorder.events[-1] == "finish"
+    assert recorder.events.count("read") == len(set(map(str, recorder.windows))) == 25
+    held, most = 0, 0
+    for event in recorder.events:
+        held = held + 1 if event == "read" else 0
+        most = max(most, held)
+    assert most == min(batch_size, 5)  # of the five in a row
+
+
+def pass_through(recorder, **settings):
+    grid = TileGrid((40, 40), (10, 10), (1, 1), (2, 2))
+    model = resolver(Repeat((2, 2)), top=1)
+    super_resolve(model, recorder, recorder, plan=grid, **settings)
+
+
+@pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt()], ids=repr)
+@pytest.mark.parametrize(
+    "fail_at", [("prepare", 1), ("read", 1), ("read", 7), ("write", 6), ("finish", 1)], ids=str
+)
+def test_a_failure_discards_the_output_and_is_passed_on(fail_at, error):
+    recorder = Recorder(fail_at=fail_at, error=error)
+    with pytest.raises(type(error)) as raised:
+        pass_through(recorder)
+    assert raised.value is error
+    assert recorder.events[-2:] == [fail_at[0], "discard"]
+    assert recorder.events.count("discard") == 1
+    assert recorder.events.count("finish") == (fail_at[0] == "finish")
+
+
+def test_a_bug_in_a_prediction_discards_the_output():
+    def predict(lr):
+        raise ZeroDivisionError
+
+    recorder = Recorder()
+    with pytest.raises(ZeroDivisionError):
+        run(predict, recorder, recorder, TileGrid((40, 40), (10, 10), (1, 1), (2, 2)))
+    assert recorder.events == ["prepare", "read", "discard"]
+
+
+@pytest.mark.parametrize(
+    ("network", "settings", "message"),
+    [
+        (
+            Repeat((2, 2), in_channels=3),
+            {},
+            "the input has 1 channels and 2 spatial axes; the model takes 3 and 2.",
+        ),
+        (Repeat((2, 2)), {"batch_size": 0}, "batch_size is 0; give a number of tiles >= 1."),
+        (Repeat((2, 2)), {"noise": torch.ones(1, 5)}, "this model takes no noise."),
+    ],
+    ids=["channels", "batch size", "noise"],
+)
+def test_a_mistake_discards_the_output_before_anything_is_read(network, settings, message):
+    recorder = Recorder()
+    grid = TileGrid((40, 40), (10, 10), (1, 1), (2, 2))
+    with pytest.raises(ValueError, match=re.escape(message)):
+        super_resolve(resolver(network, top=1), recorder, recorder, plan=grid, **settings)
+    assert recorder.events == ["discard"]
+
+
+def test_progress_counts_tiles(capsys):
+    for progress in (True, False):
+        pass_through(Recorder(), progress=progress, tiles_per_block=2)
+        assert ("25/25" in capsys.readouterr().err) == progress
