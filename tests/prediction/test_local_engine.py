@@ -25,6 +25,8 @@ from srlab.normalisers.statistics import Statistics
 from srlab.prediction import Predictor, TileGrid, block, block_windows, run, super_resolve
 from srlab.prediction.output import output_description
 
+GRID = TileGrid((40, 40), (10, 10), (1, 1), (2, 2))
+
 SCENES = [
     pytest.param((4, 4), (61, 43), (29, 25), id="image"),
     pytest.param((1, 2, 2), (3, 33, 19), (5, 27, 19), id="video"),
@@ -127,24 +129,28 @@ def test_the_output_is_the_same_for_blocks_of_any_size_in_any_order(seamed, tmp_
     assert len(files) == 1
 
 
-@pytest.mark.parametrize("batch_size", [1, 2, 7])
-def test_each_tile_is_computed_once_and_no_more_than_a_batch_is_held(batch_size):
-    recorder = Recorder()
-    pass_through(recorder, batch_size=batch_size)
+@pytest.mark.parametrize(("batch_size", "row"), [(1, [1] * 5), (2, [2, 2, 1]), (7, [5])])
+def test_each_tile_is_computed_once_and_no_more_than_a_batch_is_held(batch_size, row):
+    recorder, batches = Recorder(), []
+
+    def predict(lr):
+        batches.append(len(lr))
+        return np.repeat(np.repeat(lr, 2, axis=2), 2, axis=3)
+
+    run(predict, recorder, recorder, GRID, batch_size=batch_size)
+    assert batches == 5 * row
     assert recorder.events[0] == "prepare"
     assert recorder.events[-1] == "finish"
-    assert recorder.events.count("read") == len(set(map(str, recorder.windows))) == 25
+    assert len(set(map(str, recorder.windows))) == 25
     held, most = 0, 0
     for event in recorder.events:
         held = held + 1 if event == "read" else 0
         most = max(most, held)
-    assert most == min(batch_size, 5)  # of the five in a row
+    assert most == row[0]
 
 
 def pass_through(recorder, **settings):
-    grid = TileGrid((40, 40), (10, 10), (1, 1), (2, 2))
-    model = resolver(Repeat((2, 2)), top=1)
-    super_resolve(model, recorder, recorder, plan=grid, **settings)
+    super_resolve(resolver(Repeat((2, 2)), top=1), recorder, recorder, plan=GRID, **settings)
 
 
 @pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt()], ids=repr)
@@ -167,7 +173,7 @@ def test_a_bug_in_a_prediction_discards_the_output():
 
     recorder = Recorder()
     with pytest.raises(ZeroDivisionError):
-        run(predict, recorder, recorder, TileGrid((40, 40), (10, 10), (1, 1), (2, 2)))
+        run(predict, recorder, recorder, GRID)
     assert recorder.events == ["prepare", "read", "discard"]
 
 
@@ -186,9 +192,8 @@ def test_a_bug_in_a_prediction_discards_the_output():
 )
 def test_a_mistake_discards_the_output_before_anything_is_read(network, settings, message):
     recorder = Recorder()
-    grid = TileGrid((40, 40), (10, 10), (1, 1), (2, 2))
     with pytest.raises(ValueError, match=re.escape(message)):
-        super_resolve(resolver(network, top=1), recorder, recorder, plan=grid, **settings)
+        super_resolve(resolver(network, top=1), recorder, recorder, plan=GRID, **settings)
     assert recorder.events == ["discard"]
 
 

@@ -34,7 +34,7 @@ from srlab.training.adversary import Adversary
 from srlab.training.callbacks import Checkpoints
 from srlab.training.ema import EMA
 from srlab.training.losses import Losses
-from srlab.training.optimisers.optimisation import Training, parameter_groups
+from srlab.training.optimisers.optimisation import Optimisation, parameter_groups
 from srlab.training.validation import Validation
 
 OF_VALIDATION = ("val/accuracy_real", "val/accuracy_fake")
@@ -224,9 +224,9 @@ def _terms(nodes: DictConfig) -> dict[str, WeightedTerm]:
     return made
 
 
-def training(config: DictConfig, name: str, network: Any) -> Training:
+def training(config: DictConfig, name: str, network: Any) -> Optimisation:
     """Build what updates a network; `name` is ``generator`` or ``discriminator``."""
-    made = Training(
+    made = Optimisation(
         optimiser=built(config.optimiser[name]),
         scheduler=built(config.scheduler[name]),
         clip=built(config.clipping[name]),

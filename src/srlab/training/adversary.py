@@ -15,7 +15,7 @@ from srlab.adversarial.heads import mean_over_heads
 from srlab.discriminators import Judgement
 from srlab.mistakes import Mistake
 from srlab.training.losses import Side
-from srlab.training.optimisers.optimisation import Training
+from srlab.training.optimisers.optimisation import Optimisation
 
 DISCRIMINATOR_VALUES = (
     "loss/discriminator",
@@ -43,7 +43,7 @@ class Adversary:
     """The weight of the distance between the discriminator's features of SR and HR; 0: none."""
 
     penalty: Penalty | None
-    training: Training
+    training: Optimisation
 
     def __post_init__(self) -> None:
         given = {"weight": self.weight, "feature_matching": self.feature_matching}

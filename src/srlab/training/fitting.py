@@ -11,7 +11,7 @@ from lightning.pytorch.callbacks import EarlyStopping
 from torch import nn
 
 from srlab.mistakes import Diverged, Mistake
-from srlab.training.callbacks import Checkpoints
+from srlab.training.callbacks.checkpoints import checkpoints_of
 from srlab.training.module import GAN
 from srlab.training.processes.ranks import is_child
 from srlab.training.status import STATUS, Outcome, Status
@@ -69,11 +69,6 @@ def compared_value(trainer: Trainer, value: float | None) -> float:
     worst = -FINITE if kept.mode == "max" else FINITE
     log.warning("this run counts as %g in the sweep, the worst %s there is", worst, kept.monitor)
     return worst
-
-
-def checkpoints_of(trainer: Trainer) -> Checkpoints:
-    """Return the callback that keeps a run's checkpoints."""
-    return next(each for each in _callbacks(trainer) if isinstance(each, Checkpoints))
 
 
 def _ended(trainer: Trainer) -> Status | None:

@@ -22,7 +22,7 @@ from srlab.training.guard import Guard
 from srlab.training.latest import Latest
 from srlab.training.losses import Batch, Losses, count_valid
 from srlab.training.optimisers.loss_scale import LossScale
-from srlab.training.optimisers.optimisation import Training
+from srlab.training.optimisers.optimisation import Optimisation
 from srlab.training.optimisers.schedulers import Scheduler, Validated
 from srlab.training.processes.conditions import conditions, warn_of_changes
 from srlab.training.processes.ranks import (
@@ -48,7 +48,7 @@ class GAN(LightningModule):
         self,
         *,
         losses: Losses,
-        training: Training,
+        training: Optimisation,
         adversary: Adversary | None,
         schedule: Schedule,
         ema: EMA | None,

@@ -55,6 +55,3 @@ def parameter_groups(network: nn.Module) -> list[dict[str, Any]]:
         {"params": without, "weight_decay": 0.0},
     ]
     return [group for group in groups if group["params"]]
-
-
-Training = Optimisation
