@@ -1,16 +1,15 @@
 """Prediction end to end against the network alone on the same tiles.
 
 A scene of 1024 x 1024 pixels and 4 bands of uint16 becomes four times finer, as a GeoTIFF. The
-network is `residual` with 32 channels and 4 blocks. Both take turns in one run and use the same
-memory format. End to end is reading, network, writing and finishing the file. The network alone is
-given the same tiles from memory.
+network is `residual` with 32 channels and 4 blocks. The two take turns tile by tile, in the same
+memory format: the network alone is given each tile just before prediction is. End to end is all the
+rest of the time: reading, network, writing and finishing the file.
 
     python benchmarks/prediction.py [--rounds 5] [--size 1024]
 """
 
 import argparse
 import os
-import statistics
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,12 +27,35 @@ from srlab.io import Axis, Provenance, create_writer, open_reader
 from srlab.models.card import ModelCard
 from srlab.models.super_resolver import SuperResolver
 from srlab.normalisers import Reflectance
-from srlab.prediction import plan_tiles, super_resolve
+from srlab.prediction import Predictor, plan_tiles, run
 from srlab.prediction.output import output_description
 
 BANDS = ("B02", "B03", "B04", "B08")
 BLOCKS = (1, 3)
 """Tiles in a block, of one round and of the next."""
+
+
+class Rival:
+    """Predicts a tile after the network alone has had its turn with it."""
+
+    def __init__(self, model):
+        self.model, self.predict = model, Predictor(model)
+        self.alone, self.aside = np.zeros(2), np.zeros(2)
+
+    @torch.no_grad()
+    def __call__(self, images):
+        begin = now()
+        lr = self.model.normaliser.lr(torch.from_numpy(images))
+        start = now()
+        self.model.generator(lr)
+        end = now()
+        self.alone += end - start
+        self.aside += end - begin
+        return self.predict(images)
+
+
+def now():
+    return np.array([time.perf_counter(), time.process_time()])
 
 
 def main():
@@ -46,6 +68,7 @@ def main():
     print(f"allocation: {keep_freed_memory()}; {torch.get_num_threads()} threads")
 
     model = super_resolver()
+    times, files = [], set()
     with TemporaryDirectory() as folder:
         scene, output = Path(folder, "scene.tif"), Path(folder, "scene_x4.tif")
         write_scene(scene, options.size)
@@ -53,17 +76,12 @@ def main():
         print(
             f"{len(plan)} tiles with an overlap of {plan.overlap} cover {plan.coverage:.3f} scenes"
         )
-        # The first round lays out the weights and warms up.
-        files = {end_to_end(model, scene, output, plan, tiles) for tiles in BLOCKS}
-        equal = {True: "equal", False: "DIFFERENT"}[len(files) == 1]
-        print(f"files from blocks of {BLOCKS[0]} and {BLOCKS[1]} tiles have {equal} bytes")
-        lr = read_tiles(model, scene, plan)
-        times = {"end to end": [], "network alone": []}
-        for number in range(options.rounds):
-            tiles = BLOCKS[number % len(BLOCKS)]
-            times["end to end"].append(timed(end_to_end, model, scene, output, plan, tiles))
-            times["network alone"].append(timed(network_alone, model, lr))
-    report(times)
+        for number in range(options.rounds + 1):
+            times.append(end_to_end(model, scene, output, plan, BLOCKS[number % len(BLOCKS)]))
+            files.add(output.read_bytes())
+    equal = {True: "equal", False: "DIFFERENT"}[len(files) == 1]
+    print(f"files from blocks of {BLOCKS[0]} and {BLOCKS[1]} tiles have {equal} bytes")
+    report(np.array(times[1:]))  # the first round warms up
 
 
 def super_resolver():
@@ -106,48 +124,28 @@ def write_scene(path, size):
 
 
 def end_to_end(model, scene, output, plan, tiles_per_block):
-    """Super-resolve the scene, and return the bytes of the file."""
+    """Return wall and CPU seconds of prediction, and of the network alone."""
+    rival = Rival(model)
+    begin = now()
     reader = open_reader(scene)
     made = Provenance("benchmark", "0" * 64)
     description = output_description(model, reader.description)
     writer = create_writer(output, description, provenance=made, overwrite=True)
-    super_resolve(model, reader, writer, plan=plan, tiles_per_block=tiles_per_block)
+    run(rival, reader, writer, plan, tiles_per_block=tiles_per_block)
     reader.close()
-    return output.read_bytes()
-
-
-def read_tiles(model, scene, plan):
-    """Return all tiles in the network's range, each a batch of one."""
-    reader = open_reader(scene)
-    return [model.normaliser.lr(torch.from_numpy(reader.read(tile.read))[None]) for tile in plan]
-
-
-@torch.no_grad()
-def network_alone(model, lr):
-    for tile in lr:
-        model.generator(tile)
-
-
-def timed(work, *arguments):
-    """Return wall and CPU seconds."""
-    wall, processor = time.perf_counter(), time.process_time()
-    work(*arguments)
-    return time.perf_counter() - wall, time.process_time() - processor
+    return now() - begin - rival.aside, rival.alone
 
 
 def report(times):
-    medians = {}
-    for name, rounds in times.items():
-        medians[name] = [statistics.median(column) for column in zip(*rounds, strict=True)]
-        wall, processor = medians[name]
+    """Print medians of ``(rounds, prediction or network, wall or CPU)`` seconds."""
+    medians = np.median(times, axis=0)
+    for name, (wall, processor) in zip(("end to end", "network alone"), medians, strict=True):
         print(f"{name:14} {wall:7.2f} s, {processor:7.2f} s of CPU")
-    for number, kind in enumerate(("wall seconds", "CPU seconds")):
-        pairs = zip(times["network alone"], times["end to end"], strict=True)
-        ratios = [alone[number] / whole[number] for alone, whole in pairs]
-        ratio = medians["network alone"][number] / medians["end to end"][number]
+    ratios = times[:, 1] / times[:, 0]
+    for kind, each in zip(("wall", "CPU"), ratios.T, strict=True):
         print(
-            f"network alone over end to end, {kind}: {ratio:.3f} of medians; median of "
-            f"{len(ratios)} ratios of neighbours {statistics.median(ratios):.3f}"
+            f"network alone over end to end, {kind} seconds: median {np.median(each):.3f}, from "
+            f"{each.min():.3f} to {each.max():.3f}"
         )
 
 

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the commands do, before torch is imported
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported, as in commands
+# Networks in tests are tiny, and pytest runs as many processes as there are cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 TINY = [
     "generator.channels=8",

@@ -24,7 +24,7 @@ class Noise:
     unit, data_range, pixel_size = "signal", 1.0, None
 
     def __init__(self, *, bands, scale, spatial_dims, degradation, crop_size, seed):
-        self.bands, self.channels = tuple(bands), tuple(map(str, bands))
+        self.bands, self.channel_names = tuple(bands), tuple(map(str, bands))
         array = np.random.default_rng(0).random((len(bands), *[48] * spatial_dims), dtype=np.float32).cumsum(1) / 48
         pairing = Pairing(degradation, per_axis(scale, spatial_dims), seed)
         region = Region.whole(ArrayReader(array))

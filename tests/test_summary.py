@@ -13,7 +13,7 @@ from srlab.report.summary import summarise, table
 def test_arithmetic_is_that_of_the_formula():
     """A convolution of k taps from a to b channels takes a·b·k multiply-adds for each pixel it gives."""
     network = Residual(in_channels=3, out_channels=3, scale=2, channels=8, blocks=2)
-    found = summarise(network, in_channels=3, crop=(32, 48), scale=(2, 2), batch_size=3)
+    found = summarise(network, crop=(32, 48), scale=(2, 2), batch_size=3)
     at_lr = 9 * (3 * 8 + 2 * 2 * 8 * 8 + 8 * 8 + 8 * 4 * 8)
     assert found.multiply_adds == pytest.approx(at_lr / 4 + 9 * 8 * 3)
     assert found.parameters == sum(p.numel() for p in network.parameters())
@@ -36,7 +36,7 @@ def test_memory_of_a_plain_network_is_that_of_its_tensors():
             return image * self.weight[0]
 
     crop, floats = (100, 100), 4
-    found = summarise(Doubling(), in_channels=1, crop=crop, scale=(1, 1), batch_size=5)
+    found = summarise(Doubling(), crop=crop, scale=(1, 1), batch_size=5)
     image = 5 * 100 * 100 * floats
     assert 2 * image + 1000 * floats <= found.peak_bytes <= 4 * image + 3 * 1000 * floats
 
@@ -51,9 +51,7 @@ def test_memory_grows_with_the_batch_and_shrinks_with_checkpointing():
             blocks=12,
             checkpointing=checkpointing,
         )
-        found = summarise(
-            network, in_channels=3, crop=(64, 64), scale=(2, 2), batch_size=batch_size
-        )
+        found = summarise(network, crop=(64, 64), scale=(2, 2), batch_size=batch_size)
         return found.peak_bytes
 
     assert 1.8 < peak(4, False) / peak(2, False) < 2.2
@@ -66,11 +64,9 @@ def test_table_names_what_cannot_be_measured_by_a_radius():
     )
     crop = {"crop": (32, 32), "batch_size": 2}
     rows = [
-        summarise(attention, in_channels=1, scale=(2, 2), **crop),
-        summarise(
-            SRGANDiscriminator(in_channels=1, channels=2), in_channels=1, scale=(1, 1), **crop
-        ),
-        summarise(Interpolation(in_channels=1, scale=2), in_channels=1, scale=(2, 2), **crop),
+        summarise(attention, scale=(2, 2), **crop),
+        summarise(SRGANDiscriminator(in_channels=1, channels=2), scale=(1, 1), **crop),
+        summarise(Interpolation(in_channels=1, scale=2), scale=(2, 2), **crop),
     ]
     lines = table(rows).splitlines()
     assert "everything" in lines[1]

@@ -69,7 +69,7 @@ OF_PARTS = {
     "data=rgb_folder": "data.root must be given: data.root=….",
     "ema.device=foo": "Expected one of cpu, cuda,",
     "generator.channels=0": "a convolution from 3 to 0 channels; there must be 1 at least.",
-    "loss=[]": "the loss has no terms; choose at least one, as loss=[l1].",
+    "loss=[]": "the loss has no terms; choose at least one, such as loss=[l1].",
     "metric=[]": (
         "callbacks.checkpoints.monitor is 'val/psnr', which is not logged: metric= chooses nothing."
     ),
@@ -83,7 +83,7 @@ OF_PARTS = {
         "monitor is 'psnr', which is not logged: metric= chooses val/psnr,"
     ),
     "callbacks=[]": (
-        "callbacks has no checkpoints, so that the run would keep nothing; list default, too,"
+        "callbacks has no checkpoints, so that the run would keep nothing; list default, too:"
     ),
     "callbacks=early_stopping": "callbacks has no checkpoints,",
     "scheduler.generator=null": (
@@ -92,7 +92,7 @@ OF_PARTS = {
     "adversarial.weight=-1": "adversarial.weight is -1; give a finite number >= 0.",
     "loss.l1.weight=-1": "a loss term has weight -1; give a finite number >= 0.",
     "+scheduler.generator.total_steps=0": (
-        "total_steps is 0; it must be no less than trainer.max_steps, 1."
+        "scheduler.generator.total_steps is no argument of srlab.training.optimisers.schedulers."
     ),
     "trainer.log_every_n_steps=0": (
         "trainer.log_every_n_steps is 0; give a whole number of generator updates >= 1."
@@ -158,6 +158,12 @@ def test_plateau_must_be_told_something_that_is_logged(command):
     assert (
         "scheduler.discriminator.then.monitor is 'val/psrn', which is not logged" in outcome.error
     )
+
+
+def test_a_cycle_must_not_end_before_the_run(command):
+    cycle = ["scheduler@scheduler.generator=one_cycle", "scheduler.generator.total_steps=0"]
+    error = command("train", *ONE_STEP, *cycle).error
+    assert "total_steps is 0; it must be no less than trainer.max_steps, 1." in error
 
 
 def test_later_job_of_a_sweep_may_be_the_one_that_is_mistaken(command):
