@@ -25,7 +25,7 @@ TINY = [
 
 @pytest.fixture(scope="session")
 def shared_data() -> Callable[[str], Path]:
-    """Look up a real file or folder that is kept beside the project; skip the test where it is missing."""
+    """Look up a real file kept beside the project; skip the test where it is missing."""
     beside = Path(__file__).resolve().parents[2] / "shared" / "data"
     root = Path(os.environ.get("SRLAB_TEST_DATA") or beside)
 

@@ -11,7 +11,7 @@ from srlab.degradations import Bicubic
 
 
 def bicubic_psnr(pixels):
-    """PSNR of Pillow's bicubic enlargement of the MATLAB-like LR, which agrees with ours but at the borders."""
+    """PSNR of Pillow's bicubic enlargement of LR, which equals ours but at the borders."""
     import torch
 
     hr = torch.from_numpy(np.moveaxis(pixels, -1, 0).astype(np.float32))[None]
@@ -36,7 +36,7 @@ def test_scores_and_picture_are_written(command, tmp_path, trained):
 
 
 def test_untrained_network_with_a_cubic_skip_is_bicubic(command, tmp_path, trained):
-    """The run was too short to learn, so it scores like bicubic interpolation; a wrong scale or shift would not."""
+    """The run was too short to learn: it scores like bicubic, as no wrong scale would."""
     given = (f"model={trained}/model.safetensors", "data=demo", "output=scores")
     assert command("evaluate", *given) == Outcome(0, "")
     with (tmp_path / "scores" / "scores.csv").open() as file:

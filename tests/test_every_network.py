@@ -1,4 +1,4 @@
-"""Every network of conf/ takes GAN steps on the command line, in 2D and 3D, with a third party's data."""
+"""Every network of conf/ takes GAN steps in 2D and 3D, with a third party's data."""
 
 import csv
 import math
@@ -25,11 +25,13 @@ class Noise:
 
     def __init__(self, *, bands, scale, spatial_dims, degradation, crop_size, seed):
         self.bands, self.channel_names = tuple(bands), tuple(map(str, bands))
-        array = np.random.default_rng(0).random((len(bands), *[48] * spatial_dims), dtype=np.float32).cumsum(1) / 48
+        shape = (len(bands), *[48] * spatial_dims)
+        array = np.random.default_rng(0).random(shape, dtype=np.float32).cumsum(1) / 48
         pairing = Pairing(degradation, per_axis(scale, spatial_dims), seed)
         region = Region.whole(ArrayReader(array))
         self.training = RandomCrops([region], pairing, crop_size=crop_size, augment=True)
-        self.validation = self.test = FixedViews([region.part([0] * spatial_dims, [32] * spatial_dims)], pairing)
+        part = region.part([0] * spatial_dims, [32] * spatial_dims)
+        self.validation = self.test = FixedViews([part], pairing)
 '''
 
 VOLUMES_YAML = """

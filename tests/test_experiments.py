@@ -56,7 +56,8 @@ def files(tmp_path):
             tmp_path / "photographs" / f"{number}.png"
         )
         with rasterio.open(
-            tmp_path / "scenes" / f"{number}.tif", "w", width=384, height=384, count=len(BANDS), dtype="uint16",
+            tmp_path / "scenes" / f"{number}.tif", "w", width=384, height=384, count=len(BANDS),
+            dtype="uint16",
             crs="EPSG:32633", transform=rasterio.transform.from_origin(5e5, 5e6, 10, 10),
         ) as scene:  # fmt: skip
             scene.write(noise.integers(1, 4000, (len(BANDS), 384, 384), dtype=np.uint16))

@@ -42,7 +42,8 @@ def model(trained):
 def stochastic(tmp_path_factory):
     """A stochastic model with random weights throughout, so that the noise shows."""
     recipe = {
-        "in_channels": 3, "out_channels": 3, "scale": 4, "channels": 4, "blocks": 1, "noise_channels": 3,
+        "in_channels": 3, "out_channels": 3, "scale": 4, "channels": 4, "blocks": 1,
+        "noise_channels": 3,
         "skip": "cubic",
     }  # fmt: skip
     torch.manual_seed(0)
@@ -163,7 +164,7 @@ def test_a_sample_equals_that_of_the_python_callable(command, tmp_path, stochast
     expected = model(lr, model.draw_noise(7))[0].round().clamp(0, 255).to(torch.uint8)
     found = np.asarray(Image.open(tmp_path / "x4.png")).astype(int)
     difference = np.abs(found - expected.movedim(0, -1).numpy())
-    # The command lays channels last, which rounds otherwise where a value lies between two integers.
+    # The command lays channels last, which rounds otherwise between two integers.
     assert difference.max() <= 1
     assert (difference > 0).mean() < 1e-3
 

@@ -11,7 +11,7 @@ from srlab.report.summary import summarise, table
 
 
 def test_arithmetic_is_that_of_the_formula():
-    """A convolution of k taps from a to b channels takes a·b·k multiply-adds for each pixel it gives."""
+    """A convolution of k taps from a to b channels takes a·b·k multiply-adds a pixel."""
     network = Residual(in_channels=3, out_channels=3, scale=2, channels=8, blocks=2)
     found = summarise(network, crop=(32, 48), scale=(2, 2), batch_size=3)
     at_lr = 9 * (3 * 8 + 2 * 2 * 8 * 8 + 8 * 8 + 8 * 4 * 8)

@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 
 from srlab.cli.arguments import require_sweeper
 from srlab.cli.command import prepare, run
+from srlab.cli.consistency import check
 from srlab.cli.errors import one_line_errors
 from srlab.cli.launch import launched
 from srlab.cli.resume import begin
@@ -35,7 +36,7 @@ def train(config: DictConfig) -> float | None:
 
     folder = Path(HydraConfig.get().runtime.output_dir)
     config, state = begin(config, folder)
-    assembly.check(config)
+    check(config)
     with isolated():
         quieten()
         trainer = assembly.trainer(config)

@@ -99,11 +99,12 @@ HEAVY = ("torch", "lightning", "torchmetrics", "rasterio", "skimage")
         "import srlab",
         "import sys; sys.argv = ['train', '--help']; import srlab.train; srlab.train.main()",
         "import sys; sys.argv = ['predict', '--help']; import srlab.predict; srlab.predict.main()",
-        "import sys; sys.argv = ['evaluate', '--help']; import srlab.evaluate; srlab.evaluate.main()",
+        "import sys; sys.argv = ['', '--help']; import srlab.evaluate; srlab.evaluate.main()",
     ],
 )
 def test_heavy_libraries_stay_out_of_the_way(statement):
-    report = "import atexit, sys; atexit.register(lambda: print('LOADED', *sys.modules, file=sys.stderr))"
+    loaded = "lambda: print('LOADED', *sys.modules, file=sys.stderr)"
+    report = f"import atexit, sys; atexit.register({loaded})"
     done = subprocess.run(
         [sys.executable, "-c", f"{report}\n{statement}"], capture_output=True, text=True, check=True
     )

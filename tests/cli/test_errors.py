@@ -1,4 +1,4 @@
-"""Mistakes on the command line: each ends in one line that says what was got, what was wanted and what to do."""
+"""Mistakes on the command line: one line says what was got, what was wanted and what to do."""
 
 import os
 import subprocess

@@ -48,7 +48,7 @@ def finish(folder, *given):
 
 
 def killed_and_resumed(folder, given, *, after, delay=None, on_resume=()):
-    """Kill a run with SIGKILL once it has logged `after` steps and a little more, then resume it."""
+    """Kill a run with SIGKILL a little after it has logged `after` steps, then resume it."""
     process = start(folder, *given)
     metrics = folder / "run" / "metrics.csv"
     while process.poll() is None and (

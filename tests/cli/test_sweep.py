@@ -285,15 +285,9 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("given", "said"),
         [
-            ("optimiser.generator.lr=abc", ["optimiser.generator.lr is 'abc'; give a number"]),
-            ("optimiser.discriminator.betas=7", ["optimiser.discriminator: "]),
-            ("+scheduler.generator.steps=7", ["scheduler.generator: ", "steps"]),
             ("trainer.accelerator=foo", ["trainer: ", "foo", "cpu"]),
-            ("+trainer.quick=true", ["trainer: ", "quick"]),
-            ("generator._target_=srlab.generators.Nothing", ["generator: ", "Nothing"]),
-            ("schedule.ramp_steps=abc", ["schedule.ramp_steps is 'abc'; give a number"]),
-            ("trainer.max_steps=abc", ["trainer.max_steps is abc"]),
-            ("seed=abc", ["seed is 'abc'; give a number"]),
+            ("+trainer.quick=true", ["trainer.quick is no argument of lightning.Trainer"]),
+            ("generator._target_=srlab.generators.Nothing", ["generator._target_", "Nothing"]),
         ],
     )
     def test_is_refused_in_one_line_that_names_the_key(self, command, tmp_path, given, said):
@@ -372,8 +366,9 @@ class TestOneFailingJob:
         from srlab.training.schedule import Schedule
 
         monkeypatch.setattr(Schedule, "share", lambda schedule, step: {}["shre"])
+        every = "trainer.log_every_n_steps=1"
         with pytest.raises(KeyError):
-            command("train", "-m", *SHORT, "seed=1,2", "hydra.sweep.dir=sweep")
+            command("train", "-m", *SHORT, every, "seed=1,2", "hydra.sweep.dir=sweep")
         logs = [path.read_text() for path in tmp_path.rglob("train.log")]
         assert len(logs) == 2
         assert all("KeyError: 'shre'" in log and "Traceback" in log for log in logs)

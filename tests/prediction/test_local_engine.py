@@ -197,7 +197,7 @@ def test_a_mistake_discards_the_output_before_anything_is_read(network, settings
     assert recorder.events == ["discard"]
 
 
-def test_progress_counts_tiles(capsys):
+def test_progress_counts_pixels(capsys):
     for progress in (True, False):
         pass_through(Recorder(), progress=progress, tiles_per_block=2)
-        assert ("25/25" in capsys.readouterr().err) == progress
+        assert ("1.60k/1.60k" in capsys.readouterr().err) == progress

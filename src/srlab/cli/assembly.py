@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ import srlab
 from srlab.axes import per_axis
 from srlab.cli.building import built, named, refused_by_library
 from srlab.cli.resume import CONFIG
-from srlab.cli.settings import check_seed
 from srlab.data import Source
 from srlab.data.source import MeasuredSource
 from srlab.data.statistics import value_range
@@ -37,70 +35,8 @@ from srlab.training.losses import Losses
 from srlab.training.optimisers.optimisation import Optimisation, parameter_groups
 from srlab.training.validation import Validation
 
-OF_VALIDATION = ("val/accuracy_real", "val/accuracy_fake")
-"""Values that validation logs besides the metrics."""
-
 SCENES = "scenes.json"
 """The statistics of the training files in a run's folder, for normalisers that need them."""
-
-
-def check(config: DictConfig) -> None:
-    """Refuse values that would be errors, or quite another run, only much later."""
-    check_seed(config.seed)
-    for key in ("max_steps", "val_check_interval", "log_every_n_steps"):
-        value = config.trainer[key]
-        if key == "val_check_interval" and value is None:
-            continue
-        if value < 1 or value != int(value):
-            raise Mistake(
-                f"trainer.{key} is {value}; give a whole number of generator updates >= 1."
-            )
-        config.trainer[key] = int(value)  # a float is a fraction of an epoch for Lightning
-    if str(config.trainer.precision).endswith("16-true"):
-        raise Mistake(
-            f"trainer.precision={config.trainer.precision} would keep the weights in 16 bits, "
-            "which lose small updates; choose bf16-mixed, 16-mixed or 32-true."
-        )
-    for name, node in config.scheduler.items():
-        _check_scheduler(str(name), node, config.trainer.max_steps)
-    if config.weights is None and config.weights_match != "exact":
-        raise Mistake(f"weights_match={config.weights_match} needs weights=PATH.")
-    _check_monitors(config)
-
-
-def _check_scheduler(name: str, node: DictConfig | None, max_steps: int) -> None:
-    if node is None:
-        raise Mistake(f"scheduler.{name} is null; choose scheduler@scheduler.{name}=constant.")
-    total = node.get("total_steps")
-    if total is not None and total < max_steps:
-        raise Mistake(
-            f"scheduler.{name}.total_steps is {total}; it must be no less than trainer.max_steps, "
-            f"{max_steps}."
-        )
-
-
-def _check_monitors(config: DictConfig) -> None:
-    """Refuse to wait for a value that validation does not report; callbacks may log others."""
-    metrics = [f"val/{name!s}" for name, node in config.metric.items() if node is not None]
-    for key, monitor in _monitors(config):
-        known = monitor.startswith((*metrics, *OF_VALIDATION)) or not monitor.startswith("val/")
-        if not known or f"val/{monitor}" in metrics:
-            offered = ", ".join(metrics) or "nothing"
-            raise Mistake(
-                f"{key}.monitor is {monitor!r}, which is not logged: metric= chooses {offered}."
-            )
-
-
-def _monitors(config: DictConfig) -> Iterator[tuple[str, str]]:
-    """Yield the keys of what waits for a value, and the value's name."""
-    for group in ("callbacks", "scheduler"):
-        pending = [(f"{group}.{name!s}", node) for name, node in config[group].items()]
-        while pending:
-            key, node = pending.pop()
-            if isinstance(node, DictConfig):
-                if "monitor" in node:
-                    yield key, str(node.monitor)
-                pending += [(f"{key}.{name!s}", part) for name, part in node.items()]
 
 
 def seed(config: DictConfig) -> None:
@@ -267,8 +203,8 @@ def card(
     if state:
         return ModelCard.from_json(state["srlab"])
     return ModelCard(
-        generator=OmegaConf.to_container(config.generator, resolve=True),  # type: ignore[arg-type]
-        normaliser=OmegaConf.to_container(config.normaliser, resolve=True),  # type: ignore[arg-type]
+        generator=_recipe(config.generator),
+        normaliser=_recipe(config.normaliser),
         scale=per_axis(config.scale, config.spatial_dims),
         bands=data.bands,
         input_names=data.channel_names,
@@ -280,6 +216,12 @@ def card(
         training_data=str(HydraConfig.get().runtime.choices.get("data")),
         versions={"srlab": srlab.__version__, "torch": str(torch.__version__)},
     )
+
+
+def _recipe(node: DictConfig) -> dict[str, Any]:
+    """Return a node as plain values, with every reference resolved."""
+    plain: Any = OmegaConf.to_container(node, resolve=True)
+    return dict(plain)
 
 
 def _output_names(config: DictConfig, data: Source) -> tuple[str, ...]:

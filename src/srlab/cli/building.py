@@ -31,9 +31,22 @@ def built(node: Any, **more: Any) -> Any:
         if isinstance(cause, Mistake):
             raise cause from None
         key = str(error).partition("\nfull_key: ")[2] or str(node._get_full_key(""))
+        if _is_missing(cause):
+            raise Mistake(
+                f"{key}._target_ names what is not there: {_one_line(error)} Check its spelling, "
+                "or install its package."
+            ) from error
         if _is_of_library(node, key):
             raise Mistake(f"{key}: {_one_line(cause)}") from error
         raise
+
+
+def _is_missing(cause: BaseException) -> bool:
+    """Whether a target's module is not there; a module that is there and fails is a bug in it."""
+    missing = cause.__cause__
+    if not isinstance(missing, ModuleNotFoundError) or missing.name is None:
+        return False
+    return f"Error loading '{missing.name}" in str(cause)
 
 
 def _first_cause(error: BaseException) -> BaseException:
@@ -50,7 +63,7 @@ def _is_of_library(node: Any, key: str) -> bool:
 
 
 def _one_line(error: BaseException) -> str:
-    text = str(error).partition("\nfull_key: ")[0]
+    text = str(error).partition("\nfull_key: ")[0].partition(", set env var HYDRA_FULL_ERROR")[0]
     return " ".join(text.split()) or type(error).__name__
 
 

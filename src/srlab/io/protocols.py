@@ -42,7 +42,7 @@ class Writer(Protocol):
 
     @property
     def chunks(self) -> tuple[int, ...]:
-        """Pixels along each spatial axis of the rectangles in which the file is best written."""
+        """Pixels along each spatial axis on whose multiples blocks must end; 1: anywhere."""
 
     def prepare(self) -> None:
         """Begin the file; once, before any `write`."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -63,10 +65,11 @@ class Staging:
         data = np.ascontiguousarray(block).reshape(-1).view(np.uint8).data
         length *= self.dtype.itemsize
         try:
-            with self.path.open("r+b") as file:
+            with self.path.open("r+b", buffering=0) as file:
                 for number, start in enumerate(starts):
-                    file.seek(start * self.dtype.itemsize)
-                    file.write(data[number * length : (number + 1) * length])
+                    run = data[number * length : (number + 1) * length]
+                    if os.pwrite(file.fileno(), run, start * self.dtype.itemsize) < length:
+                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
             raise self._failure(error) from error
 

@@ -24,7 +24,8 @@ class Reflectance(nn.Module):
         super().__init__()
         if quantification <= 0:
             raise Mistake(
-                f"reflectance got quantification {quantification}; it must be positive, such as 10000."
+                f"reflectance got quantification {quantification}; it must be positive, such as "
+                "10000."
             )
         self.register_buffer("quantification", statistic(quantification))
         self.register_buffer("offset", statistic(offset))

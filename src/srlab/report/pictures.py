@@ -30,8 +30,9 @@ def displayable(
     Those that are not finite are black. `channels` are one or three numbers from 1; None takes the
     first three, or the first.
 
-    Of a volume, `view` shows the ``middle`` slice of its first axis, the middle ``slices`` of all
-    three axes, or up to four ``frames`` at even distances along its first axis.
+    `view` says what is shown of a volume. ``middle`` is the middle slice of its first axis, and
+    ``slices`` are those of all three axes. ``frames`` are up to four slices of the first axis, at
+    even distances.
     """
     numbers = list(channels or ([1, 2, 3] if len(like) >= 3 else [1]))
     if len(numbers) not in (1, 3) or not all(1 <= number <= len(like) for number in numbers):

@@ -45,7 +45,7 @@ class ArrayWriter:
 
     def __init__(self, channels: int, shape: Sequence[int]) -> None:
         self.array: NDArray[np.float32] = np.empty((channels, *shape), dtype=np.float32)
-        self.chunks = tuple(shape)
+        self.chunks = (1,) * len(shape)
         self.prepare()
 
     def prepare(self) -> None:

@@ -17,7 +17,7 @@ from srlab.files import replaced
 from srlab.io.description import Description
 from srlab.io.formats import ending
 from srlab.io.protocols import Provenance
-from srlab.io.raster.writer import SIDE, StagedBlocks, write_geotiff, writing
+from srlab.io.raster.writer import StagedBlocks, write_geotiff, writing
 from srlab.mistakes import FailedWrite, Mistake
 
 
@@ -71,7 +71,7 @@ class ImageWriter:
     offset. `prepare`, `write` and `finish` raise a `FailedWrite` if the disk is full.
     """
 
-    chunks = (SIDE, SIDE)
+    chunks = (1, 1)
 
     def __init__(self, path: Path, description: Description, *, provenance: Provenance) -> None:
         self.path = path

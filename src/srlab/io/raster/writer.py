@@ -41,7 +41,7 @@ class GeoTiffWriter:
     raise a `FailedWrite` if the disk is full.
     """
 
-    chunks = (SIDE, SIDE)
+    chunks = (1, 1)  # blocks wait on the disk, and may end anywhere
 
     def __init__(self, path: Path, description: Description, *, provenance: Provenance) -> None:
         self.path = path

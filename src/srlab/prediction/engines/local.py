@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 from srlab.io import Reader, Writer
 from srlab.prediction.blocks import Predict, block, block_windows
 from srlab.prediction.tiles import TileGrid
@@ -24,14 +26,15 @@ def run(
     """
     from tqdm import tqdm
 
-    chunks = (1,) * len(tiles.shape)  # not the writer's, or most tiles would be in several blocks
-    windows = block_windows(tiles, chunks=chunks, tiles_per_block=tiles_per_block or batch_size)
+    per_block = tiles_per_block or batch_size
+    windows = block_windows(tiles, chunks=writer.chunks, tiles_per_block=per_block)
     try:
         writer.prepare()
-        with tqdm(total=len(tiles), unit="tile", disable=not progress) as bar:
+        pixels = prod(tiles.target_shape)
+        with tqdm(total=pixels, unit="px", unit_scale=True, disable=not progress) as bar:
             for window in windows:
                 writer.write(window, block(predict, reader, tiles, window, batch_size=batch_size))
-                bar.update(sum(1 for _ in tiles.touching(window)))
+                bar.update(prod(span.stop - span.start for span in window))
         writer.finish()
     except BaseException:  # an interrupted run, too, leaves no half-written file
         writer.discard()
