@@ -26,6 +26,9 @@ from srlab.mistakes import FailedWrite, Mistake
 SIDE = 512
 """Pixels along both axes of the blocks in which the file is compressed."""
 
+STRIP_BYTES = 32 * 2**20
+"""The most that is held of the blocks while a file is encoded, unless one block is larger."""
+
 COMPRESSED = {"compress": "deflate", "zlevel": 1, "num_threads": "all_cpus"}
 """Every program reads deflate. On images its higher levels save little and cost twice the time."""
 
@@ -122,9 +125,12 @@ class StagedBlocks:
         """Write all blocks to an open raster, in one order."""
         height, width = self.description.shape
         count = len(self.description.channels)
+        # Long strips, since short pieces of rows are slow to read.
+        column_bytes = SIDE * self.staging.planes * self.dtype.itemsize
+        columns = max(STRIP_BYTES // column_bytes // SIDE, 1) * SIDE
         for top in range(0, height, SIDE):
-            for left in range(0, width, SIDE):
-                bottom, right = min(top + SIDE, height), min(left + SIDE, width)
+            for left in range(0, width, columns):
+                bottom, right = min(top + SIDE, height), min(left + columns, width)
                 planes = self.staging.read((slice(top, bottom), slice(left, right)))
                 place = RasterWindow(left, top, right - left, bottom - top)
                 dataset.write(planes[:count], window=place)
