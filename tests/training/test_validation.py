@@ -1,4 +1,5 @@
 import copy
+import logging
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from srlab.discriminators import (
     PatchGANDiscriminator,
     SRGANDiscriminator,
 )
+from srlab.metrics import PSNR
 from srlab.models.super_resolver import SuperResolver
 from srlab.normalisers import MinMax
 from srlab.training.adversary import Adversary
@@ -182,3 +184,18 @@ def test_crops_of_a_volume_are_its_parts():
     assert crops.shape == (2 * 2 * 2, 2, 2, 3, 4)
     assert torch.equal(crops[0], volume[0, :, :2, :3, :4])
     assert torch.equal(crops[-1], volume[0, :, 2:4, 3:6, 4:8])
+
+
+def test_exact_views_are_counted_and_do_not_rule(caplog):
+    """SR is HR and an error, but in views without one, where both are exact."""
+    textured = {"hr": torch.zeros(1, 1, CROP, CROP)}
+    textured["hr"][..., ::2] = 100.0  # repeated columns of LR miss every second one
+    views = [textured, flat(0.0), flat(0.5), flat(0.25)]
+    with caplog.at_level(logging.INFO):
+        found = validate(None, *views, by=0.0, metrics={"psnr": PSNR()})
+    error = 100.0**2 / 2 / 4  # half of the columns of one of four views
+    expected = 10 * torch.log10(torch.tensor(255.0**2 / error)).item()
+    assert found["val/psnr"] == pytest.approx(expected, abs=1e-4)
+    assert torch.tensor(found["val/psnr_bicubic"]).isfinite()
+    (line,) = [each.message for each in caplog.records]
+    assert line.startswith("val/psnr: 3 of 4 exact")

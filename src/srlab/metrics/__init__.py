@@ -11,14 +11,14 @@ from srlab.metrics.correctness import Correctness
 from srlab.metrics.edge import EdgeCurve, SlantedEdge, mtf50, slanted_edge
 from srlab.metrics.perceptual import LPIPS
 from srlab.metrics.pixel import MAE, PSNR, RMSE
-from srlab.metrics.protocol import Metric, ScoringContext
+from srlab.metrics.protocol import Metric, Pooled, ScoringContext
 from srlab.metrics.resolution import (
     FourierRingCorrelation,
     RingCurve,
     cutoff,
     fourier_ring_correlation,
 )
-from srlab.metrics.scoring import scores
+from srlab.metrics.scoring import means, remarks, scores
 from srlab.metrics.similarity import MSSSIM, SSIM, UQI
 from srlab.metrics.spectral import ERGAS, SpectralAngle
 from srlab.metrics.spectrum import SpectrumDistance
@@ -37,6 +37,7 @@ __all__ = [
     "EdgeCurve",
     "FourierRingCorrelation",
     "Metric",
+    "Pooled",
     "ReflectanceConsistency",
     "RingCurve",
     "ScoringContext",
@@ -47,8 +48,10 @@ __all__ = [
     "SpectrumDistance",
     "cutoff",
     "fourier_ring_correlation",
+    "means",
     "mtf50",
     "phase_shift",
+    "remarks",
     "scores",
     "slanted_edge",
 ]

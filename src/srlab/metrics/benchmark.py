@@ -10,6 +10,7 @@ from torch import Tensor
 
 from srlab.axes import per_axis
 from srlab.metrics.protocol import Metric, ScoringContext
+from srlab.metrics.scoring import overall
 from srlab.mistakes import Mistake
 
 
@@ -48,6 +49,10 @@ class Benchmark:
             valid = _shaved(valid, border)
         inner = dataclasses.replace(context, valid=valid, channel_names=("Y",))
         return self.metric(_shaved(sr, border), _shaved(hr, border), inner)
+
+    def pooled(self, values: Tensor) -> Tensor:
+        """The wrapped metric's value for the mean squared error of several images."""
+        return overall(self.metric, values, pool=True)
 
     def _border(self, hr: Tensor, scale: Sequence[int]) -> tuple[int, ...]:
         """HR pixels to leave out at both ends of each axis."""

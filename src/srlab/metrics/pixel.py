@@ -15,6 +15,10 @@ class PSNR:
 
     Images ``(B, C, *S)`` to ``(B,)``, with the MSE over all channels at once. It is infinite where
     SR equals HR.
+
+    Several images have the mean of their values, as in papers. If one of them is exact, that mean
+    says nothing. They then have the PSNR of the mean of their MSEs, which is infinite only if all
+    are exact (`srlab.metrics.means`).
     """
 
     higher_is_better = True
@@ -23,6 +27,11 @@ class PSNR:
         """Compare each image of a batch over its valid pixels."""
         mse = band_means((sr - hr).square(), context.valid).mean(dim=1)
         return 10 * torch.log10(context.data_range**2 / mse)
+
+    def pooled(self, values: Tensor) -> Tensor:
+        """The PSNR of the mean MSE of images that have these PSNRs ``(N,)``."""
+        mse = torch.pow(10.0, -values.double() / 10)  # in squares of the data range
+        return (-10 * torch.log10(mse.mean())).to(values.dtype)
 
 
 class MAE:

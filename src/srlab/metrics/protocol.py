@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -48,3 +48,12 @@ class Metric(Protocol):
         Several values for an image are a dictionary of such tensors. An image with nothing to
         compare is NaN.
         """
+        ...
+
+
+@runtime_checkable
+class Pooled(Protocol):
+    """A metric of the squared error that is infinite for an exact image."""
+
+    def pooled(self, values: Tensor) -> Tensor:
+        """The value for the mean squared error of several images, from their values ``(N,)``."""

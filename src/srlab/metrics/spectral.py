@@ -13,6 +13,9 @@ from srlab.metrics.protocol import ScoringContext
 from srlab.mistakes import Mistake
 from srlab.nn.spectra import spectral_angle
 
+DARK = 1e-4
+"""The share of the data range up to which the mean of a band counts as zero."""
+
 
 class SpectralAngle:
     """Mean angle between the spectra of SR and HR, in degrees (Kruse et al. 1993, eq. 2).
@@ -58,7 +61,8 @@ class ERGAS:
     is their geometric mean.
 
     Images ``(B, C, *S)`` to ``(B,)``, in units with a true zero (reflectance, radiance, counts). An
-    image is NaN if the mean of a band of HR is zero.
+    image is NaN if the mean of a band of HR is within 1/10 000 of the data range from zero: an
+    error relative to nothing is not defined, and would rule the mean over images.
     """
 
     higher_is_better = False
@@ -67,6 +71,7 @@ class ERGAS:
         """Compare each image of a batch over its valid pixels."""
         mse = band_means((sr - hr).square(), context.valid)
         level = band_means(hr, context.valid)
-        relative = torch.where(level == 0, torch.nan, mse / level.square())
+        dark = level.abs() <= DARK * context.data_range
+        relative = torch.where(dark, torch.nan, mse / level.square())
         ratio: float = math.prod(context.scale) ** (1 / len(context.scale))
         return 100 / ratio * relative.mean(dim=1).sqrt()

@@ -16,7 +16,7 @@ from srlab.data import Source
 from srlab.data.source import Sample
 from srlab.degradations import Degradation
 from srlab.io.array import ArrayReader, ArrayWriter
-from srlab.metrics import Metric, ScoringContext, scores
+from srlab.metrics import Metric, ScoringContext, means, remarks, scores
 from srlab.models.super_resolver import SuperResolver
 from srlab.nn.resample import enlarge
 from srlab.prediction import plan_tiles, super_resolve
@@ -32,19 +32,28 @@ METHODS = ("bicubic", "model")
 class Comparison:
     """Scores of each test image by each method, and pictures of the first image."""
 
+    metrics: Mapping[str, Metric]
+
     scores: dict[str, list[Scores]] = field(default_factory=lambda: {name: [] for name in METHODS})
 
     pictures: dict[str, Tensor] = field(default_factory=dict)
     """``(3, H, W)`` in 0–1, by caption."""
 
     def means(self, method: str) -> Scores:
-        """Return the mean of each score, over the images for which it is defined."""
-        images = self.scores[method]
-        found: dict[str, list[float]] = {}
-        for image in images:
-            for name, value in image.items():
-                found.setdefault(name, []).append(value)
-        return {name: float(torch.tensor(values).nanmean()) for name, values in found.items()}
+        """Return each score of all images together (`srlab.metrics.means`)."""
+        found = means(self.metrics, self._tables())[method]
+        return {name: float(value) for name, value in found.items()}
+
+    def _tables(self) -> dict[str, dict[str, Tensor]]:
+        """The values of all images, for each method and score."""
+        tables = {}
+        for method, images in self.scores.items():
+            found: dict[str, list[float]] = {}
+            for image in images:
+                for name, value in image.items():
+                    found.setdefault(name, []).append(value)
+            tables[method] = {name: torch.tensor(values) for name, values in found.items()}
+        return tables
 
     def table(self) -> str:
         """Return the mean scores as text."""
@@ -53,7 +62,10 @@ class Comparison:
         lines = [f"{'':{width}}  {'bicubic':>10}  {'model':>10}"]
         for name in model:
             lines.append(f"{name:{width}}  {bicubic[name]:10.4f}  {model[name]:10.4f}")
-        return "\n".join([*lines, f"means over {len(self.scores['model'])} image(s)"])
+        lines.append(f"means over {len(self.scores['model'])} image(s)")
+        for method, values in self._tables().items():
+            lines += [f"{method}, {line}" for line in remarks(self.metrics, values)]
+        return "\n".join(lines)
 
 
 def compare(
@@ -67,7 +79,7 @@ def compare(
     device: str | torch.device,
 ) -> Comparison:
     """Score all test pairs of `data`, in physical units."""
-    result = Comparison()
+    result = Comparison(metrics)
     for position in range(len(data.test)):
         sample = data.test[position]
         lr, hr, valid = sample["lr"][None], sample["hr"][None], sample.get("valid")

@@ -12,7 +12,7 @@ from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 
 from srlab.mistakes import Diverged, Mistake
-from srlab.training.processes.ranks import gathered
+from srlab.training.processes.ranks import gathered, is_first
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +110,7 @@ class Guard(nn.Module):
                 f"{first}. No weights were changed by it; try a lower learning rate, gradient "
                 "clipping or precision 32-true, or look at these samples."
             )
-        if not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0:
+        if is_first():
             log.warning("%s; %d updates were left out so far.", first, int(self.skipped))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
@@ -9,13 +10,18 @@ import torch
 from torch import Tensor
 
 from srlab.degradations import Degradation
-from srlab.metrics import Metric, ScoringContext, scores
+from srlab.metrics import Metric, ScoringContext, means, remarks, scores
 from srlab.models.super_resolver import SuperResolver
 from srlab.nn.masks import without_hidden
 from srlab.nn.resample import enlarge
 from srlab.training.adversary import Adversary
 from srlab.training.losses import Batch, one_draw
-from srlab.training.processes.ranks import by_view
+from srlab.training.processes.ranks import by_view, is_first
+
+log = logging.getLogger(__name__)
+
+JUDGED = "discriminator"
+"""The table of the discriminator's accuracies, beside those of the methods that made SR."""
 
 
 class Validation:
@@ -39,7 +45,9 @@ class Validation:
         self.degradation = degradation
         self.data_range = data_range
         self.crop = tuple(crop)
-        self._found: dict[int, dict[str, Tensor]] = {}
+        self.remarks: list[str] = []
+        """What one must know to read the last means, such as the number of exact views."""
+        self._found: dict[int, dict[str, dict[str, Tensor]]] = {}
 
     def start(self, model: SuperResolver, adversary: Adversary | None) -> None:
         """Forget the last validation; `adversary` is there if it has learnt already."""
@@ -62,13 +70,12 @@ class Validation:
         )
         sr: Tensor = self._model(lr, scene=batch.get("scene"))
         with torch.autocast(sr.device.type, enabled=False):
-            found = scores(self.metrics, sr, hr, context)
+            found = {"": scores(self.metrics, sr, hr, context)}
             if lr.shape[1] == hr.shape[1]:
-                bicubic = scores(self.metrics, enlarge(lr, card.scale), hr, context)
-                found |= {f"{name}_bicubic": value for name, value in bicubic.items()}
+                found["_bicubic"] = scores(self.metrics, enlarge(lr, card.scale), hr, context)
         if self._adversary:
-            found |= self._accuracies(self._adversary, sr, batch)
-        self._found[number] = {f"val/{name}": value for name, value in found.items()}
+            found[JUDGED] = self._accuracies(self._adversary, sr, batch)
+        self._found[number] = found
         return sr
 
     def _accuracies(self, adversary: Adversary, sr: Tensor, batch: Batch) -> dict[str, Tensor]:
@@ -89,18 +96,41 @@ class Validation:
         return {name: value[None] for name, value in adversary.accuracies(*crops).items()}
 
     def means(self) -> dict[str, Tensor]:
-        """The mean of each score over all views in which it is defined.
+        """Each score of all views together (`srlab.metrics.means`), and the mean accuracies.
 
-        It is the same on any number of ranks, bit for bit.
+        They are the same on any number of ranks, bit for bit.
         """
-        ours = {}
-        for number, found in self._found.items():
-            ours[number] = {name: value.cpu() for name, value in found.items()}
-        values = defaultdict(list)
+        tables = self._tables()
+        judged = tables.pop(JUDGED, {})
+        result: dict[str, Tensor] = {}
+        for suffix, table in means(self.metrics, tables).items():
+            result |= {f"val/{name}{suffix}": value for name, value in table.items()}
+        before, self.remarks = self.remarks, remarks(self.metrics, tables.get("", {}))
+        for line in self.remarks:
+            if line not in before and is_first():
+                log.info("val/%s", line)
+        return result | {f"val/{name}": values.mean() for name, values in judged.items()}
+
+    def _tables(self) -> dict[str, dict[str, Tensor]]:
+        """The values of all views on all ranks, for each method and score."""
+        ours = {number: _on_host(found) for number, found in self._found.items()}
+        values: dict[str, dict[str, list[Tensor]]] = defaultdict(lambda: defaultdict(list))
         for found in by_view(ours).values():
-            for name, value in found.items():
-                values[name].append(value)
-        return {name: torch.cat(each).nanmean() for name, each in values.items()}
+            for method, table in found.items():
+                for name, value in table.items():
+                    values[method][name].append(value)
+        return {method: _joined(table) for method, table in values.items()}
+
+
+def _on_host(found: Mapping[str, Mapping[str, Tensor]]) -> dict[str, dict[str, Tensor]]:
+    moved = {}
+    for method, table in found.items():
+        moved[method] = {name: value.cpu() for name, value in table.items()}
+    return moved
+
+
+def _joined(table: Mapping[str, Sequence[Tensor]]) -> dict[str, Tensor]:
+    return {name: torch.cat([*values]) for name, values in table.items()}
 
 
 def crops_of(image: Tensor, size: Sequence[int]) -> Tensor:

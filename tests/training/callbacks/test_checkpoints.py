@@ -11,10 +11,13 @@ from pathlib import Path
 import pytest
 import torch
 from counting import files, kept_steps, ranked, run
+from hydra.utils import instantiate
 from lightning import Callback
 from lightning.pytorch.callbacks import EarlyStopping
+from omegaconf import OmegaConf
 from safetensors.torch import load_file
 
+from srlab.cli.configuration import config_dir
 from srlab.models.bundle import load_checkpoint
 from srlab.training.callbacks import Checkpoints, durable
 
@@ -61,6 +64,22 @@ def test_of_equal_scores_the_first_is_the_best(tmp_path):
 def test_a_score_that_is_not_a_number_is_never_kept(tmp_path):
     run(tmp_path, score=lambda step: math.nan if step < 7 else -1.0, steps=8)
     assert files(tmp_path) == {"last": 8, "best": 8}
+
+
+@pytest.mark.parametrize("mode", ["max", "min"])
+def test_a_score_that_is_infinitely_good_is_the_best_and_a_bad_one_is_never_kept(tmp_path, mode):
+    sign = {"max": 1, "min": -1}[mode]
+    values = {2: 1.0, 4: sign * math.inf, 6: -sign * math.inf, 8: sign * math.inf}
+    run(tmp_path, score=values.__getitem__, mode=mode, steps=8)
+    assert files(tmp_path) == {"last": 8, "best": 4, "best_2": 8, "best_3": 2}
+
+
+@pytest.mark.parametrize("value", [math.inf, math.nan])
+def test_early_stopping_goes_on_after_a_score_that_is_not_finite(tmp_path, value):
+    stopping = OmegaConf.load(Path(config_dir()) / "callbacks" / "early_stopping.yaml")
+    callback = instantiate(stopping.early_stopping, monitor="score", patience=5)
+    run(tmp_path, callback, score=lambda step: value if step == 4 else 1.0, steps=8)
+    assert files(tmp_path)["last"] == 8
 
 
 def test_unknown_monitor_is_named_with_what_there_is(tmp_path):

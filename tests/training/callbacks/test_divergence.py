@@ -201,6 +201,15 @@ def test_validation_without_psnr_tells_nothing_of_a_collapse(caplog):
     assert not caplog.records
 
 
+def test_a_view_that_becomes_exact_is_no_collapse(caplog):
+    """From then on PSNR is that of the mean squared error, for bicubic interpolation, too."""
+    run = Run(Divergence(patience=2))
+    for psnr, bicubic in [(38.0, 32.0)] * 3 + [(30.0, 25.0)] * 5:
+        run.module.logged = {"val/psnr": psnr, "val/psnr_bicubic": bicubic}
+        run.callback.on_validation_end(run.trainer, run.module)
+    assert not caplog.records
+
+
 def warnings(caplog, run, updates):
     """The warnings at updates with these values, besides the content loss."""
     with caplog.at_level(logging.WARNING):

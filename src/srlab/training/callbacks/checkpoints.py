@@ -113,7 +113,8 @@ class Checkpoints(Callback):
         value = float(trainer.callback_metrics[self.monitor])
         sign = {"max": 1, "min": -1}[self.mode]
         rank = sum(sign * value <= sign * other for other, _ in self.kept)
-        if not math.isfinite(value) or rank >= self.keep:
+        # Infinite in the good sense is the PSNR of views that are all exact.
+        if math.isnan(value) or sign * value == -math.inf or rank >= self.keep:
             return None
         self.kept.insert(rank, (value, trainer.global_step))
         del self.kept[self.keep :]

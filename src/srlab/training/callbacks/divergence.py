@@ -51,7 +51,8 @@ class Divergence(Callback):
       `warn_after` logged steps in a row, with the adversarial weight in full force.
     - The norm of a network's gradient is `factor` times the usual.
     - The generator may have collapsed: ``val/psnr`` is 6 dB below its best at `patience`
-      validations in a row.
+      validations in a row. Both are taken above bicubic interpolation, if that is scored, since
+      PSNR falls for both when a view becomes exact (`srlab.metrics.PSNR`).
     """
 
     def __init__(self, *, factor: float = 100, patience: int = 3, warn_after: int = 30) -> None:
@@ -66,7 +67,7 @@ class Divergence(Callback):
         self._usual: dict[str, list[float]] = {}
         self._in_row: dict[str, int] = {}
         self._judged = 0
-        self._peak = -math.inf
+        self._peak = -math.inf  # of PSNR above that of bicubic interpolation
         self._warned: list[str] = []
         self._first: LossValue | None = None
         self._latest: LossValue | None = None
@@ -79,7 +80,7 @@ class Divergence(Callback):
             "usual": {name: [*values] for name, values in self._usual.items()},
             "in_row": {**self._in_row},
             "judged": self._judged,
-            "peak": self._peak,
+            "gain": self._peak,
             "warned": [*self._warned],
         }
 
@@ -88,7 +89,7 @@ class Divergence(Callback):
         self._usual = {name: [*values] for name, values in state_dict["usual"].items()}
         self._in_row = {**state_dict["in_row"]}
         self._judged = state_dict["judged"]
-        self._peak = state_dict["peak"]
+        self._peak = state_dict["gain"]
         self._warned = [*state_dict["warned"]]
 
     def on_train_start(self, trainer: Trainer, pl_module: GAN | Any) -> None:
@@ -202,15 +203,18 @@ class Divergence(Callback):
     def on_validation_end(self, trainer: Trainer, pl_module: GAN | Any) -> None:
         """Compare with the best validation."""
         psnr = pl_module.logged.get("val/psnr", math.nan)
-        if trainer.sanity_checking or not trainer.is_global_zero or not math.isfinite(psnr):
+        bicubic = pl_module.logged.get("val/psnr_bicubic", 0.0)
+        gain = psnr - bicubic
+        if trainer.sanity_checking or not trainer.is_global_zero or not math.isfinite(gain):
             return
-        self._peak = max(self._peak, psnr)
-        if self._count("fallen", psnr < self._peak - FALL) >= self.patience:
+        self._peak = max(self._peak, gain)
+        if self._count("fallen", gain < self._peak - FALL) >= self.patience:
             self._warn(
                 "fallen",
-                f"validation has fallen from {self._peak:.2f} to {psnr:.2f} dB PSNR and stays "
-                "there: the generator may have collapsed; lower adversarial.weight or the learning "
-                "rates in a new run, which may start from checkpoints/best.ckpt by weights=.",
+                f"validation has fallen from {self._peak + bicubic:.2f} to {psnr:.2f} dB PSNR and "
+                "stays there: the generator may have collapsed; lower adversarial.weight or the "
+                "learning rates in a new run, which may start from checkpoints/best.ckpt by "
+                "weights=.",
             )
 
     def _count(self, name: str, happened: bool) -> int:

@@ -75,6 +75,11 @@ def several() -> bool:
     )
 
 
+def is_first() -> bool:
+    """Whether this is the first process, or the only one."""
+    return not several() or distributed.get_rank() == 0
+
+
 def no_exchange(wrapper: object) -> AbstractContextManager[None]:
     """Keep data parallelism, if `wrapper` is that, from averaging in each backward pass."""
     if isinstance(wrapper, DistributedDataParallel):
