@@ -99,7 +99,11 @@ OF_PARTS = {
     ),
     "trainer.precision=16-true": "trainer.precision=16-true would keep the weights in 16 bits,",
     "+trainer.gradient_clip_val=1": (
-        "Automatic gradient clipping is not supported for manual optimization."
+        "trainer.gradient_clip_val is 1 and cannot be set: choose clipping@clipping.generator=norm"
+    ),
+    "+trainer.limit_train_batches=2": (
+        "trainer.limit_train_batches is 2 and cannot be set: there are no epochs; a run has "
+        "trainer.max_steps generator updates."
     ),
     "optimiser.generator.lr=-1": "optimiser.generator: Invalid learning rate: -1",
     "hydra.run.dir=taken": "taken cannot be used: File exists.",

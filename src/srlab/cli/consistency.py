@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from omegaconf import DictConfig
 
 from srlab.cli.settings import check_seed
+from srlab.cli.trainer_keys import check_callbacks, check_trainer
 from srlab.mistakes import Mistake
 
 OF_VALIDATION = ("val/accuracy_real", "val/accuracy_fake")
@@ -16,15 +17,8 @@ OF_VALIDATION = ("val/accuracy_real", "val/accuracy_fake")
 def check(config: DictConfig) -> None:
     """Refuse values that would be errors, or quite another run, only much later."""
     check_seed(config.seed)
-    for key in ("max_steps", "val_check_interval", "log_every_n_steps"):
-        value = config.trainer[key]
-        if key == "val_check_interval" and value is None:
-            continue
-        if value < 1 or value != int(value):
-            raise Mistake(
-                f"trainer.{key} is {value}; give a whole number of generator updates >= 1."
-            )
-        config.trainer[key] = int(value)  # a float is a fraction of an epoch for Lightning
+    check_trainer(config.trainer)
+    check_callbacks(config.callbacks)
     if str(config.trainer.precision).endswith("16-true"):
         raise Mistake(
             f"trainer.precision={config.trainer.precision} would keep the weights in 16 bits, "

@@ -72,7 +72,7 @@ def compared_value(trainer: Trainer, value: float | None) -> float:
 
 
 def _ended(trainer: Trainer) -> Status | None:
-    """Say how a run ended; None if it was merely cut short, for example by `trainer.max_time`."""
+    """Say how a run ended; None if a callback merely cut it short."""
     if trainer.global_step >= trainer.max_steps:
         return _status(trainer, "completed")
     for callback in _callbacks(trainer):
