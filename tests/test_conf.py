@@ -27,8 +27,13 @@ RECIPES = ("experiment", "sweep")
 NEEDED = {
     "data/rgb_folder": ["data.root={photographs}"],
     "data/sentinel2": ["data.root={photographs}", "data.bands=[1,2]"],
+    "data/sentinel2_10m": ["data.root={photographs}", "data.bands=[1,2]"],
+    "data/sentinel2_20m": ["data.root={photographs}", "data.bands=[1,2]"],
     "loss/perceptual_vgg": ["loss.perceptual_vgg.term.weights=random"],
     "loss/perceptual_vgg_slices": ["loss.perceptual_vgg_slices.term.term.weights=random"],
+    "loss/srgan": ["loss.perceptual_vgg.term.weights=random"],
+    "loss/esrgan": ["loss.perceptual_vgg.term.weights=random"],
+    "loss/opensr_rgbn": ["loss.perceptual_vgg.term.weights=random", "data.bands=[1,2,3]"],
     "loss/lpips": ["loss.lpips.term.weights=random"],
     "loss/perceptual": ["loss.perceptual.term.extractor={{_target_:torch.nn.Identity}}"],
     "experiment/srgan": ["data.root={photographs}"],

@@ -2,15 +2,19 @@
 
 import csv
 import math
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
 from conftest import Outcome
+from omegaconf import OmegaConf
 from PIL import Image
 
-from srlab.cli.configuration import config_dir
+from srlab.cli.checking import check_values
+from srlab.cli.command import prepare
+from srlab.cli.configuration import choices, composed, config_dir
 
 STEPS = [
     *("trainer.max_steps=4", "trainer.val_check_interval=2", "trainer.log_every_n_steps=1"),
@@ -44,6 +48,50 @@ SMALL = {
 }
 BANDS = ["B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12"]
 
+RECIPES = sorted(path.stem for path in (Path(config_dir()) / "experiment").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_recipe_chooses_parts_and_sets_no_key_of_one_that_can_be_swapped(name):
+    recipe = OmegaConf.load(Path(config_dir()) / "experiment" / f"{name}.yaml")
+    groups = {path.name for path in Path(config_dir()).iterdir() if path.is_dir()}
+    length = {"trainer"}  # every trainer has the length of a run
+    assert not set(recipe) & (groups - length)
+
+
+def test_recipes_go_with_every_network_and_normaliser():
+    prepare()
+    generators, *others = (choices(each) for each in ("generator", "discriminator", "normaliser"))
+    for generator, *parts in zip(generators, *map(cycle, [*others, RECIPES]), strict=False):
+        discriminator, normaliser, recipe = parts
+        line = [f"experiment={recipe}", f"generator={generator}"]
+        line += [f"discriminator={discriminator}", f"normaliser={normaliser}"]
+        config = composed("train", line)
+        check_values(config, settings="srlab.cli.settings.TrainSettings")
+
+
+SWAPS = [
+    "loss=[ssim]",
+    "adversarial=wgan",
+    "data=demo",
+    "callbacks=[default,early_stopping]",
+    "trainer=ddp",
+    *("optimiser@optimiser.generator=sgd", "optimiser@optimiser.discriminator=sgd"),
+    *("scheduler@scheduler.generator=cosine", "scheduler@scheduler.discriminator=plateau"),
+]
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_recipe_goes_with_other_parts(name):
+    prepare()
+    config = composed("train", [f"experiment={name}", *SWAPS])
+    check_values(config, settings="srlab.cli.settings.TrainSettings")
+
+
+def test_size_of_crops_stays_when_the_data_are_swapped():
+    prepare()
+    assert composed("train", ["experiment=demo", "data=sentinel2"]).data.crop_size == 48
+
 
 @pytest.fixture
 def files(tmp_path):
@@ -64,9 +112,7 @@ def files(tmp_path):
             scene.descriptions = BANDS
 
 
-@pytest.mark.parametrize(
-    "name", sorted(path.stem for path in (Path(config_dir()) / "experiment").glob("*.yaml"))
-)
+@pytest.mark.parametrize("name", RECIPES)
 def test_recipe_runs_in_both_phases(command, tmp_path, files, name):
     assert command(
         "train", f"experiment={name}", *STEPS, *SMALL[name], "hydra.run.dir=run"

@@ -20,7 +20,7 @@ def summary(config: DictConfig) -> None:
     from srlab.report.summary import summarise, table
 
     scale = per_axis(config.scale, config.spatial_dims)
-    crop = per_axis(config.data.crop_size, config.spatial_dims)
+    crop = per_axis(config.data.get("crop_size", config.crop_size), config.spatial_dims)
     batch_size = config.loader.batch_size
     rows = [summarise(built(config.generator), crop=crop, scale=scale, batch_size=batch_size)]
     discriminator = built(config.discriminator)

@@ -17,6 +17,7 @@ class TrainSettings:
     seed: int
     scale: int | Sequence[int]
     spatial_dims: int
+    crop_size: int | Sequence[int]
     resume: str | None
     channels_last: bool
     compile: bool
