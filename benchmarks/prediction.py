@@ -11,6 +11,7 @@ rest of the time: reading, network, writing and finishing the file.
 import argparse
 import os
 import time
+from collections import defaultdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -33,6 +34,8 @@ from srlab.prediction.output import output_description
 BANDS = ("B02", "B03", "B04", "B08")
 BLOCKS = (1, 3)
 """Tiles in a block, of one round and of the next."""
+
+COMPRESSIONS = ("deflate", "zstd", "none")
 
 
 class Rival:
@@ -68,7 +71,6 @@ def main():
     print(f"allocation: {keep_freed_memory()}; {torch.get_num_threads()} threads")
 
     model = super_resolver()
-    times, files = [], set()
     with TemporaryDirectory() as folder:
         scene, output = Path(folder, "scene.tif"), Path(folder, "scene_x4.tif")
         write_scene(scene, options.size)
@@ -76,12 +78,19 @@ def main():
         print(
             f"{len(plan)} tiles with an overlap of {plan.overlap} cover {plan.coverage:.3f} scenes"
         )
+        times, files = defaultdict(list), defaultdict(set)
         for number in range(options.rounds + 1):
-            times.append(end_to_end(model, scene, output, plan, BLOCKS[number % len(BLOCKS)]))
-            files.add(output.read_bytes())
-    equal = {True: "equal", False: "DIFFERENT"}[len(files) == 1]
-    print(f"files from blocks of {BLOCKS[0]} and {BLOCKS[1]} tiles have {equal} bytes")
-    report(np.array(times[1:]))  # the first round warms up
+            for compression in COMPRESSIONS:
+                per_block = BLOCKS[number % len(BLOCKS)]
+                seconds = end_to_end(model, scene, output, plan, per_block, compression)
+                times[compression].append(seconds)
+                files[compression].add(output.read_bytes())
+    for compression in COMPRESSIONS:
+        (first, *others) = files[compression]
+        equal = "DIFFERENT" if others else "equal"
+        print(f"compression={compression}: {len(first) / 1e6:.0f} MB")
+        print(f"  files from blocks of {BLOCKS[0]} and {BLOCKS[1]} tiles have {equal} bytes")
+        report(np.array(times[compression][1:]))  # the first round warms up
 
 
 def super_resolver():
@@ -123,14 +132,16 @@ def write_scene(path, size):
         file.descriptions = BANDS
 
 
-def end_to_end(model, scene, output, plan, tiles_per_block):
+def end_to_end(model, scene, output, plan, tiles_per_block, compression):
     """Return wall and CPU seconds of prediction, and of the network alone."""
     rival = Rival(model)
     begin = now()
     reader = open_reader(scene)
     made = Provenance("benchmark", "0" * 64)
     description = output_description(model, reader.description)
-    writer = create_writer(output, description, provenance=made, overwrite=True)
+    writer = create_writer(
+        output, description, provenance=made, overwrite=True, compression=compression
+    )
     run(rival, reader, writer, plan, tiles_per_block=tiles_per_block)
     reader.close()
     return now() - begin - rival.aside, rival.alone
@@ -140,11 +151,11 @@ def report(times):
     """Print medians of ``(rounds, prediction or network, wall or CPU)`` seconds."""
     medians = np.median(times, axis=0)
     for name, (wall, processor) in zip(("end to end", "network alone"), medians, strict=True):
-        print(f"{name:14} {wall:7.2f} s, {processor:7.2f} s of CPU")
+        print(f"  {name:14} {wall:7.2f} s, {processor:7.2f} s of CPU")
     ratios = times[:, 1] / times[:, 0]
     for kind, each in zip(("wall", "CPU"), ratios.T, strict=True):
         print(
-            f"network alone over end to end, {kind} seconds: median {np.median(each):.3f}, from "
+            f"  network alone over end to end, {kind} seconds: median {np.median(each):.3f}, from "
             f"{each.min():.3f} to {each.max():.3f}"
         )
 

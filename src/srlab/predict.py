@@ -52,6 +52,7 @@ def predict(config: DictConfig) -> None:
         ),
         source=config.input,
         overwrite=config.overwrite,
+        compression=config.compression,
     )
     super_resolve(
         model,

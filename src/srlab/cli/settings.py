@@ -35,6 +35,7 @@ class PredictSettings:
     input: str
     output: str
     overwrite: bool
+    compression: str | None
     bands: Sequence[int | str] | None
     scale: int | Sequence[int] | None
     tile: int | Sequence[int] | Literal["auto"]

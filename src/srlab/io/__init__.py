@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from srlab.files import PathLike, existing_file, new_file
 from srlab.io.description import Axis, Channel, Description, Geometry
-from srlab.io.formats import Role, find_format, suffixes_of
+from srlab.io.formats import Format, Role, find_format, suffixes_of
 from srlab.io.protocols import Provenance, Reader, Writer
 from srlab.mistakes import Mistake
 
@@ -49,13 +49,16 @@ def create_writer(
     provenance: Provenance,
     source: PathLike | None = None,
     overwrite: bool = False,
+    compression: str | None = None,
 ) -> Writer:
     """Return the writer of an image as described, in the format that its name ends in.
 
-    `source` is the input, which is never overwritten. Nothing is on the disk before `prepare`.
+    `source` is the input, which is never overwritten. `compression` is one of those that the format
+    offers, None its own choice. Nothing is on the disk before `prepare`.
 
     Raises a `Mistake` if the file exists without `overwrite`, is `source` or cannot be written
-    there. It does so, too, if the format is unknown or cannot hold what is described.
+    there. It does so, too, if the format is unknown, lacks the compression or cannot hold what is
+    described.
     """
     form = find_format(str(path), "writer")
     if form is None:
@@ -63,8 +66,20 @@ def create_writer(
             f"{path} is of no format that can be written: its name must end in {_listed('writer')}."
         )
     file = new_file(path, overwrite=overwrite, source=source, folder=form.folder)
-    writer: Writer = form.load("writer")(file, description, provenance=provenance)
+    chosen = {}
+    if compression is not None:
+        chosen["compression"] = _offered(form, compression, path)
+    writer: Writer = form.load("writer")(file, description, provenance=provenance, **chosen)
     return writer
+
+
+def _offered(form: Format, compression: str, path: PathLike) -> str:
+    if compression in form.compressions:
+        return compression
+    choice = "nothing to choose from, so leave compression out"
+    if form.compressions:
+        choice = ", ".join(form.compressions)
+    raise Mistake(f"compression is {compression!r} for {path}; {form.name} offers {choice}.")
 
 
 def _listed(role: Role) -> str:

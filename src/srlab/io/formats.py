@@ -23,8 +23,9 @@ class Format:
     """A kind of file: the ends of its names, and the classes that read and write it.
 
     A reader is made as ``reader(path, bands=bands)``, a writer as
-    ``writer(path, description, provenance=provenance)``. Both are named ``module:Class`` and are
-    imported when they are first used; None where the format cannot be read or written.
+    ``writer(path, description, provenance=provenance)``. A chosen compression is given to the
+    writer as ``compression=``. Both are named ``module:Class`` and are imported when they are first
+    used; None where the format cannot be read or written.
     """
 
     name: str
@@ -34,6 +35,9 @@ class Format:
 
     folder: bool = False
     """Whether it is a folder of files, such as ``x.zarr``."""
+
+    compressions: tuple[str, ...] = ()
+    """The compressions among which a user may choose; the first is the writer's own choice."""
 
     def target(self, role: Role) -> str | None:
         """Return the name of the class that reads or writes the format, or None."""
@@ -49,7 +53,13 @@ _RASTER = "srlab.io.raster.reader:RasterReader"
 _IMAGE = "srlab.io.image.writer:ImageWriter"
 
 FORMATS = (
-    Format("GeoTIFF", (".tif", ".tiff"), _RASTER, "srlab.io.raster.writer:GeoTiffWriter"),
+    Format(
+        "GeoTIFF",
+        (".tif", ".tiff"),
+        _RASTER,
+        "srlab.io.raster.writer:GeoTiffWriter",
+        compressions=("deflate", "zstd", "none"),
+    ),
     Format("PNG", (".png",), _RASTER, _IMAGE),
     Format("JPEG", (".jpg", ".jpeg"), _RASTER, _IMAGE),
     Format("picture", (".bmp", ".gif", ".webp", ".ppm", ".pgm"), _RASTER),

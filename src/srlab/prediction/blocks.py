@@ -32,11 +32,13 @@ def block(
         group = touching[first : first + batch_size]
         lr = np.stack([reader.read(tile.read) for tile in group])
         for tile, sr in zip(group, predict(lr), strict=True):
+            owned = _common(tile.target(tiles.scale), window)
+            pixels: Pixels = sr[(slice(None), *tile.source(owned, tiles.scale))]
+            if owned == window:
+                return pixels  # one tile has all of the block, and nothing need be copied
             if result is None:
                 result = np.empty((len(sr), *_shape(window)), np.float32)
-            owned = _common(tile.target(tiles.scale), window)
-            place = _relative(owned, window)
-            result[(slice(None), *place)] = sr[(slice(None), *tile.source(owned, tiles.scale))]
+            result[(slice(None), *_relative(owned, window))] = pixels
     assert result is not None, "a window that no tile touches"
     return result
 

@@ -16,7 +16,7 @@ from srlab.data.regions import Region
 from srlab.io import Axis, Channel, Description
 from srlab.io.array.memory import ArrayReader
 from srlab.io.raster.reader import RasterReader
-from srlab.io.raster.writer import COMPRESSED, StagedBlocks
+from srlab.io.raster.writer import COMPRESSIONS, StagedBlocks
 
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 RNG = np.random.default_rng(0)
@@ -84,7 +84,7 @@ def test_threads_change_no_byte(tmp_path, monkeypatch):
     array = values(description)
     contents = set()
     for threads in ("1", "4"):
-        monkeypatch.setitem(COMPRESSED, "num_threads", threads)
+        monkeypatch.setitem(COMPRESSIONS["deflate"], "num_threads", threads)
         write(tmp_path / "out.tif", description, array).close()
         contents.add((tmp_path / "out.tif").read_bytes())
     assert len(contents) == 1
@@ -177,7 +177,7 @@ def test_blocks_that_never_reached_the_disk_are_an_error(tmp_path, monkeypatch):
     like = source(tmp_path / "a.tif", nodata=0)
     writer = begun(tmp_path / "out.tif", like)
     # as after a failed flush: a header, and no block
-    monkeypatch.setitem(COMPRESSED, "sparse_ok", True)
+    monkeypatch.setitem(COMPRESSIONS["deflate"], "sparse_ok", True)
     monkeypatch.setattr(StagedBlocks, "copy", lambda *_: None)
     with pytest.raises(OSError, match=r"out.tif could not be written whole: is the disk full\?"):
         writer.finish()

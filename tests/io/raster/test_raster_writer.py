@@ -17,9 +17,10 @@ from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.rpc import RPC
 from rasters import MADE, begun, source, values, write
 
-from srlab.io import Axis, Channel, Description
+from srlab.io import Axis, Channel, Description, create_writer
 from srlab.io.raster.reader import RasterReader
 from srlab.io.raster.writer import GeoTiffWriter
+from srlab.mistakes import Mistake
 
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 RNG = np.random.default_rng(0)
@@ -176,6 +177,30 @@ def test_file_is_tiled_compressed_and_predicted(tmp_path):
             assert file.block_shapes == [(512, 512)]
             structure = file.tags(ns="IMAGE_STRUCTURE")
             assert (structure["COMPRESSION"], structure["PREDICTOR"]) == ("DEFLATE", predictor)
+
+
+@pytest.mark.parametrize("compression", ["zstd", "none"])
+def test_file_is_compressed_as_was_asked(tmp_path, compression):
+    like = source(tmp_path / "a.tif", dtype="uint16", shape=(600, 700))
+    path = tmp_path / "out.tif"
+    writer = create_writer(path, like, provenance=MADE, compression=compression)
+    writer.prepare()
+    writer.write((slice(0, 600), slice(0, 700)), values(like))
+    writer.finish()
+    with rasterio.open(path) as file:
+        assert (file.compression is None) == (compression == "none")
+        assert file.tags(ns="IMAGE_STRUCTURE").get("COMPRESSION", "none").lower() == compression
+        np.testing.assert_array_equal(file.read(), np.rint(values(like)))
+
+
+def test_unknown_compression_is_refused_before_anything_is_written(tmp_path):
+    like = source(tmp_path / "a.tif", count=3)
+    for name, message in (
+        ("out.tif", "compression is 'zip' for .*; GeoTIFF offers deflate, zstd, none"),
+        ("out.png", "compression is 'zip' for .*; PNG offers nothing to choose from"),
+    ):
+        with pytest.raises(Mistake, match=message):
+            create_writer(tmp_path / name, like, provenance=MADE, compression="zip")
 
 
 @pytest.mark.parametrize("nodata", [0, 7, 255])

@@ -29,8 +29,12 @@ SIDE = 512
 STRIP_BYTES = 32 * 2**20
 """The most that is held of the blocks while a file is encoded, unless one block is larger."""
 
-COMPRESSED = {"compress": "deflate", "zlevel": 1, "num_threads": "all_cpus"}
-"""Every program reads deflate. On images its higher levels save little and cost twice the time."""
+COMPRESSIONS: dict[str, dict[str, object]] = {
+    "deflate": {"compress": "deflate", "zlevel": 1, "num_threads": "all_cpus"},
+    "zstd": {"compress": "zstd", "zstd_level": 1, "num_threads": "all_cpus"},
+    "none": {},
+}
+"""Every program reads deflate. On images higher levels save little and cost twice the time."""
 
 
 class GeoTiffWriter:
@@ -38,7 +42,8 @@ class GeoTiffWriter:
 
     These are type, CRS, affine, control points, RPCs, nodata, mask, band names, scales and offsets,
     units, colours and tags. The provenance is added. Integers are rounded to the nearest, halves
-    to even, and clipped. Until `finish` the blocks lie in a hidden file beside `path`.
+    to even, and clipped. `compression` is one of `COMPRESSIONS`. Until `finish` the blocks lie in a
+    hidden file beside `path`.
 
     Raises a `Mistake` if a GeoTIFF cannot hold what is described. `prepare`, `write` and `finish`
     raise a `FailedWrite` if the disk is full.
@@ -46,9 +51,17 @@ class GeoTiffWriter:
 
     chunks = (1, 1)  # blocks wait on the disk, and may end anywhere
 
-    def __init__(self, path: Path, description: Description, *, provenance: Provenance) -> None:
+    def __init__(
+        self,
+        path: Path,
+        description: Description,
+        *,
+        provenance: Provenance,
+        compression: str = "deflate",
+    ) -> None:
         self.path = path
         self._provenance = provenance
+        self._compression = compression
         self._blocks = StagedBlocks(path, description)
         if not isinstance(description.geometry, RasterGeometry | None):
             raise Mistake(
@@ -71,10 +84,10 @@ class GeoTiffWriter:
     def finish(self) -> None:
         """Encode the file, check that all of it is on the disk, and give it its name."""
         with replaced(self.path, suffix=".tif") as unfinished:
-            predictor = {"f": 3}.get(self._blocks.dtype.kind, 2)
-            write_geotiff(
-                unfinished, self._blocks, self._provenance, predictor=predictor, **COMPRESSED
-            )
+            options = dict(COMPRESSIONS[self._compression])
+            if options:
+                options["predictor"] = {"f": 3}.get(self._blocks.dtype.kind, 2)
+            write_geotiff(unfinished, self._blocks, self._provenance, **options)
             with writing(self.path):
                 _check_complete(unfinished, self.path)
         self.discard()
