@@ -17,10 +17,12 @@ import numpy as np
 import pytest
 import torch
 from conftest import TINY, Outcome, run_command
+from hydra.utils import instantiate
 from lightning import Callback
 from test_conf import composed
 
 from srlab.cli import arguments
+from srlab.cli.search import Search
 
 SHORT = [*TINY, "trainer.max_steps=3"]
 DIVERGES = "optimiser.generator.lr=10"
@@ -327,6 +329,25 @@ SEARCH = [
 WIDE = "optimiser.generator.lr=tag(log,interval(1e-5,100))"
 
 
+def prepared(folder, *more, n_trials):
+    """The settings of the sweeper of a search, as they are when it is built."""
+    from srlab.cli.configuration import composed
+
+    given = ["sweep=optuna", f"hydra.sweep.dir={folder}", f"hydra.sweeper.n_trials={n_trials}"]
+    config = composed("train", [*given, *more], with_hydra=True)
+    Search().on_multirun_start(config)
+    return config.hydra.sweeper
+
+
+def study_of(sweeper, sampler=None):
+    import optuna
+
+    name, storage = sweeper.study_name, sweeper.storage
+    return optuna.create_study(
+        study_name=name, storage=storage, sampler=sampler, load_if_exists=True
+    )
+
+
 def trials(folder):
     """State, value and learning rate of each trial, read without Optuna."""
     with sqlite3.connect(folder / "study.db") as study:
@@ -399,16 +420,17 @@ class TestSearch:
         assert f"optimiser.generator.lr: {rate}" in told
         assert f"best_value: {value}" in told
 
-    def test_goes_on_in_its_folder_beside_the_earlier_trials(self, search, monkeypatch, capsys):
+    def test_goes_on_in_its_folder_to_the_number_of_trials_in_all(
+        self, search, monkeypatch, capsys
+    ):
         monkeypatch.chdir(search.parent)
-        given = ["hydra.sweeper.n_trials=1", "hydra.sweeper.sampler.seed=1"]
-        before = len(trials(search)), len([*search.glob("*/status.json")])
-        assert run_command("train", [*SEARCH, WIDE, *given]) == Outcome(0, "")
-        assert (len(trials(search)), len([*search.glob("*/status.json")])) == (
-            before[0] + 1,
-            before[1] + 1,
-        )
-        assert "Best parameters: {'optimiser.generator.lr'" in capsys.readouterr().out
+        runs = len([*search.glob("*/status.json")])
+        for _ in range(2):  # the second time nothing is left
+            given = [*SEARCH, WIDE, f"hydra.sweeper.n_trials={len(RATES) + 1}"]
+            assert run_command("train", given) == Outcome(0, "")
+            assert len(trials(search)) == len(RATES) + 1
+            assert len([*search.glob("*/status.json")]) == runs + 1
+            assert "Best parameters: {'optimiser.generator.lr'" in capsys.readouterr().out
 
     def test_an_interrupted_trial_is_resumed_alone(self, search, command, tmp_path):
         run = tmp_path / "run"
@@ -437,6 +459,39 @@ class TestSearch:
         one, two = trials(tmp_path / "one"), trials(tmp_path / "two")
         assert one == two
         assert one[0][2] != one[1][2]
+
+    @pytest.mark.parametrize("sampler", ["tpe", "random"])
+    def test_a_study_that_is_gone_on_with_draws_no_point_twice(self, tmp_path, sampler):
+        """Five starts, with two trials more each time."""
+        points = []
+        for start in range(1, 6):
+            sweeper = prepared(tmp_path, f"hydra/sweeper/sampler={sampler}", n_trials=2 * start)
+            study = study_of(sweeper, sampler=instantiate(sweeper.sampler))
+            assert sweeper.n_trials == 2
+            for _ in range(sweeper.n_trials):
+                trial = study.ask()
+                points.append(trial.suggest_float("rate", 0, 1))
+                study.tell(trial, 1.0)
+        assert len(set(points)) == len(points) == 10
+
+    def test_trials_that_failed_are_done_and_those_that_were_killed_are_not(self, tmp_path):
+        from optuna.trial import TrialState
+
+        study = study_of(prepared(tmp_path, n_trials=6))
+        study.tell(study.ask(), 1.0)
+        study.tell(study.ask(), state=TrialState.FAIL)
+        study.ask()  # and no more of it
+        sweeper = prepared(tmp_path, n_trials=6)
+        assert (sweeper.n_trials, sweeper.sampler.seed) == (4, 3)
+
+    def test_a_study_whose_trials_all_failed_is_told_when_none_is_left(self, command, tmp_path):
+        from optuna.trial import TrialState
+
+        study = study_of(prepared(tmp_path / "search", n_trials=1))
+        study.tell(study.ask(), state=TrialState.FAIL)
+        outcome = command("train", *SEARCH, "hydra.sweeper.n_trials=1")
+        assert outcome.code == 1
+        assert "has its 1 trials, and all of them failed; raise hydra.sweeper" in outcome.error
 
     @pytest.mark.parametrize(("mode", "direction"), [("max", "maximize"), ("min", "minimize")])
     def test_seeks_what_the_checkpoints_monitor(self, mode, direction):

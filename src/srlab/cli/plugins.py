@@ -1,15 +1,12 @@
-"""Plugins of Hydra: third parties' configurations, and the folder of a sweep."""
+"""The plugin of Hydra that finds third parties' configurations."""
 
 from __future__ import annotations
 
 import importlib.util
 from importlib.metadata import EntryPoint, entry_points
-from pathlib import Path
 
 from hydra.core.config_search_path import ConfigSearchPath
-from hydra.experimental.callback import Callback
 from hydra.plugins.search_path_plugin import SearchPathPlugin
-from omegaconf import DictConfig
 
 from srlab.mistakes import Mistake
 
@@ -39,11 +36,3 @@ def _folders(point: EntryPoint) -> list[str]:
     if found is None:
         return []
     return [*(found.submodule_search_locations or ())]
-
-
-class SweepFolder(Callback):
-    """Makes the folder of a sweep before its sweeper opens the study that is to lie there."""
-
-    def on_multirun_start(self, config: DictConfig, **_: object) -> None:
-        """Make the folder."""
-        Path(config.hydra.sweep.dir).mkdir(parents=True, exist_ok=True)
