@@ -159,14 +159,28 @@ def test_an_image_smaller_than_the_crop_is_named(tmp_path):
         " of which (7, 7) pixels are for training; lower data.crop_size or remove the file."
     )
     with pytest.raises(ValueError, match=re.escape(message)):
-        folder(tmp_path)
+        _ = folder(tmp_path).training
 
 
 def test_a_held_out_part_smaller_than_an_lr_pixel_is_named(tmp_path):
     picture(tmp_path / "x.png", 12, 12)
     message = f"{tmp_path}/x.png is too small: a view of (1, 8) pixels is smaller than one LR"
     with pytest.raises(ValueError, match=re.escape(message)):
-        folder(tmp_path, validation_fraction=0.01)
+        _ = folder(tmp_path, validation_fraction=0.01).validation
+
+
+def test_evaluation_asks_for_nothing_that_only_training_needs(tmp_path):
+    picture(tmp_path / "x.png", 12, 12)
+    data = folder(tmp_path, crop_size=27, validation_fraction=7, validation_views=0)
+    assert len(data.test) == 1
+    with pytest.raises(ValueError, match="it must lie between 0 and 1"):
+        _ = data.training
+
+
+def test_validation_has_a_view_at_least(tmp_path):
+    picture(tmp_path / "x.png", 64, 64)
+    with pytest.raises(ValueError, match=r"validation_views is 0; give a number of views >= 1"):
+        _ = folder(tmp_path, validation_views=0).validation
 
 
 def test_the_number_of_views_is_limited(tmp_path):

@@ -3,12 +3,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from model_examples import axes
 from model_examples import card as example
 
 from srlab.io import Axis
 from srlab.io.array.memory import ArrayReader
-from srlab.models.compatibility import refuse_stranger
+from srlab.models.compatibility import refuse_strange_source, refuse_stranger
 
 NAMES = ("B02", "B03", "B04")
 
@@ -70,8 +71,8 @@ def test_model_that_knows_no_pixel_size_accepts_any():
 )
 def test_pixels_of_another_size_are_refused(size, text):
     message = (
-        f"the input's pixels are {text} and the model was trained on 10 × 10 m; "
-        "choose a model for this resolution, or force=true if you know better."
+        f"the pixels of array are {text} and the model was trained on 10 × 10 m; "
+        "choose a model for this resolution, or force=[pixel_size] if you know better."
     )
     refused(card(), reader(pixels=size), message)
 
@@ -104,7 +105,7 @@ def test_spacings_are_compared_whatever_their_units(trained, got, text):
     model = replace(card(scale=scale, pixels=(1.0,) * len(scale)), axes=trained)
     image = CountingReader(np.full((2, *[8] * len(scale)), 2000.0), got)
     if text:
-        refused(model, image, f"the input's pixels are {text}")
+        refused(model, image, f"the pixels of array are {text}")
     else:
         refuse_stranger(model, image)
 
@@ -118,12 +119,12 @@ def test_values_of_about_the_training_range_are_accepted(factor):
 def test_values_of_another_unit_are_refused(factor):
     # of a uniform distribution the 99.9th percentile is 99.9 % of the top
     top = 3000 * factor
-    with pytest.raises(ValueError, match="the values of band B02 reach ") as raised:
+    with pytest.raises(ValueError, match="the values of band B02 of array reach ") as raised:
         refuse_stranger(card(), reader(top=top))
     found = re.fullmatch(
-        r"the values of band B02 reach (\S+) and the model was trained on values up to 3000 "
-        r"\(reflectance × 10000\); bring the input to that unit, or force=true if you know "
-        r"better\.",
+        r"the values of band B02 of array reach (\S+) and the model was trained on values up to "
+        r"3000 \(reflectance × 10000\); bring the values to that unit, or force=\[value_range\] if "
+        r"you know better\.",
         str(raised.value),
     )
     assert float(found[1]) == pytest.approx(0.999 * top, rel=2e-3)
@@ -132,14 +133,14 @@ def test_values_of_another_unit_are_refused(factor):
 def test_values_are_not_compared_where_each_scene_is_measured():
     scans = reader(top=3000 * 1e4)
     refuse_stranger(card(scope="scene"), scans)
-    refused(card(scope="training"), scans, "the values of band B02 reach ")
+    refused(card(scope="training"), scans, "the values of band B02 of array reach ")
     refused(card(scope="scene"), reader(pixels=(20.0, 20.0)), "20 × 20 m")
 
 
 def test_the_band_in_another_unit_is_named():
     image = np.full((2, 70, 70), 2000.0)
     image[1] /= 10_000
-    refused(card(), CountingReader(image), "the values of band B03 reach 0.2 and")
+    refused(card(), CountingReader(image), "the values of band B03 of array reach 0.2 and")
 
 
 def test_bands_have_each_their_own_range():
@@ -173,7 +174,7 @@ def test_missing_pixels_neither_make_a_stranger_nor_hide_one(missing):
     image = np.full((2, 80, 80), 2000.0)
     image[:, :44] = missing
     refuse_stranger(card(), CountingReader(image))
-    refused(card(), CountingReader(image * 1e4), "the values of band B02 reach 2e+07")
+    refused(card(), CountingReader(image * 1e4), "the values of band B02 of array reach 2e+07")
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (5, 3), (64, 64), (1, 500), (65, 63)])
@@ -212,16 +213,81 @@ def test_volumes(shape):
     thick = reader(*shape, bands=1, top=255, pixels=(0.001, 0.001, 0.003))
     refused(volume, thick, "0.001 × 0.001 × 0.003 m")
     bright = reader(*shape, bands=1, top=255e4, pixels=())
-    refused(volume, bright, "the values of band B02 reach 2.5")
+    refused(volume, bright, "the values of band B02 of array reach 2.5")
+
+
+def named(*names):
+    """A file of bands with these names."""
+    return ArrayReader(np.full((len(names), 80, 80), 2000.0), names=names)
+
+
+@pytest.mark.parametrize("names", [("B03", "B02"), ("b03", "B8A"), ("B02", "B02")])
+def test_names_in_another_order_are_refused(names):
+    message = (
+        f"array has the bands {', '.join(names)} and the model was trained on B02, B03, which is "
+        "another order; choose the bands by name, in the order B02, B03, or force=[band_names] if "
+    )
+    refused(card(), named(*names), message)
+    refuse_stranger(card(), named(*names), force=["band_names"])
+
+
+@pytest.mark.parametrize(
+    ("names", "warned"), [(("b02", "B03"), False), (("1", "2"), False), (("B02", "nir"), True)]
+)
+def test_other_names_are_taken_by_their_order_and_told(names, warned, caplog):
+    refuse_stranger(card(), named(*names))
+    told = f"array has the bands {', '.join(names)}, taken for B02, B03 by their order"
+    assert ([record.getMessage() for record in caplog.records] == [told]) == warned
+
+
+@pytest.mark.parametrize("force", [[], ["value_range", "pixel_size", "band_names"]])
+def test_types_too_small_for_the_values_are_refused(force):
+    image = ArrayReader(np.full((2, 80, 80), 250, np.uint8), names=NAMES[:2])
+    message = (
+        "array stores values up to 255 (uint8) and the model was trained on values up to 3000 "
+        "(reflectance × 10000); bring the values to that unit, or force=[dtype] if you know better."
+    )
+    with pytest.raises(ValueError, match=re.escape(message)):
+        refuse_stranger(card(), image, force=force)
+    refuse_stranger(card(), image, force=["dtype"])
+
+
+@pytest.mark.parametrize(
+    ("stranger", "check"),
+    [(reader(pixels=(20.0, 20.0)), "pixel_size"), (reader(top=3e7), "value_range")],
+)
+def test_only_what_is_named_is_forced(stranger, check):
+    refuse_stranger(card(), stranger, force=[check])
+    others = {"band_names", "dtype", "pixel_size", "value_range"} - {check}
+    with pytest.raises(ValueError, match=re.escape(f"force=[{check}]")):
+        refuse_stranger(card(), stranger, force=others)
+
+
+class Images:
+    """A source of images that are not files."""
+
+    data_range, unit, channel_names = 10_000.0, "reflectance × 10000", NAMES[:2]
+
+    def __init__(self, *tops):
+        self.test = [{"hr": torch.full((2, 40, 40), top)} for top in tops]
+
+
+def test_every_image_that_is_scored_is_compared():
+    refuse_strange_source(card(), Images(3000.0, 900.0))
+    with pytest.raises(ValueError, match=r"B02 of test image 1 reach 0\.3 and the model was"):
+        refuse_strange_source(card(), Images(3000.0, 0.3))
+    unitless = card(limits=((0.0, 1.0),) * 2)
+    with pytest.raises(ValueError, match=r"B02 of test image 0 reach 0\.3 and the configuration"):
+        refuse_strange_source(unitless, Images(0.3))
 
 
 @pytest.mark.parametrize(("dims", "scale"), [(3, (4, 4)), (2, (1, 4, 4))])
 def test_other_axes_are_refused(dims, scale):
-    message = f"the input has {dims} spatial axes; the model takes {len(scale)}."
+    message = f"array has {dims} spatial axes; the model takes {len(scale)}."
     refused(card(scale=scale, pixels=()), reader(*[9] * dims, pixels=()), message)
 
 
 @pytest.mark.parametrize(("bands", "names"), [(1, "B02"), (3, "B02, B03, B04")])
 def test_other_numbers_of_bands_are_refused(bands, names):
-    message = f"the input has {bands} bands ({names}) and the model takes 2 (B02, B03); choose "
+    message = f"array has {bands} bands ({names}) and the model takes 2 (B02, B03); choose "
     refused(card(), reader(bands=bands), f"{message}bands= to match.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -54,12 +55,20 @@ class DemoPhotographs:
         self.channel_names = tuple("RGB"[band - 1] for band in bands)
         names = (*TRAINING, VALIDATION, TEST)
         self._readers = [_photograph(name, self.bands) for name in names]
-        *training, validation, test = [Region.whole(reader) for reader in self._readers]
+        self.readers = self._readers[-1:]
+        *self._training, validation, test = [Region.whole(reader) for reader in self._readers]
         self._scenes = Scenes()
         pairing = Pairing(degradation, per_axis(scale, 2), seed, self._scenes)
-        self.training = RandomCrops(training, pairing, crop_size=crop_size, augment=augment)
+        self._pairing, self._crop_size, self._augment = pairing, crop_size, augment
         self.validation = FixedViews(views([validation], size=(200, 200), count=None), pairing)
         self.test = FixedViews([test], pairing)
+
+    @cached_property
+    def training(self) -> RandomCrops:
+        """Random crops of six photographs, made when they are first used."""
+        return RandomCrops(
+            self._training, self._pairing, crop_size=self._crop_size, augment=self._augment
+        )
 
     def statistics(self) -> Statistics:
         """Measure HR of the training split, in physical units, in one pass."""
@@ -79,4 +88,4 @@ def _photograph(name: str, bands: Sequence[int]) -> ArrayReader:
     if isinstance(pixels, tuple):  # a stereo pair with its disparity
         pixels = pixels[0]
     channels = np.moveaxis(pixels, -1, 0)[[band - 1 for band in bands]]
-    return ArrayReader(channels, name=name)
+    return ArrayReader(channels, names=["RGB"[band - 1] for band in bands], name=name)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 from srlab.axes import per_axis
+from srlab.data.agreement import check_agreement
 from srlab.data.files import find_files
 from srlab.data.handles import FewOpen, OneOfMany
 from srlab.data.pairs import FixedViews, Pairing, RandomCrops
 from srlab.data.regions import Region, hold_out, views
 from srlab.data.scenes import Scenes
 from srlab.data.statistics import measure
+from srlab.data.values import configured, values_of
 from srlab.degradations import Degradation
 from srlab.io import open_reader
+from srlab.io.agreement import Check, check_force
 from srlab.mistakes import Mistake
 from srlab.normalisers.statistics import Statistics
 
@@ -25,6 +29,10 @@ class Folder:
     ever loaded whole. Of several files, `validation_fraction` are held out for validation; of one,
     the end of its longest axis. Validation takes at most `validation_views` views of at most
     `validation_size` pixels a side (null: whole files).
+
+    All files must agree in the order of their bands, in pixel size and in type, and the type must
+    suit `data_range`; `force` leaves checks out (`srlab.io.agreement.Check`). Where `data_range` is
+    null, it and `unit` are those of the files' type (`srlab.data.values.values_of`).
     """
 
     def __init__(
@@ -42,30 +50,60 @@ class Folder:
         validation_size: int | Sequence[int] | None,
         validation_views: int | None,
         test_size: int | Sequence[int] | None,
-        unit: str,
-        data_range: float,
+        unit: str | None,
+        data_range: float | None,
         seed: int,
+        force: Sequence[Check] = (),
     ) -> None:
+        check_force(force)
         few = FewOpen()
         paths = find_files(root, suffixes)
-        self._readers = [OneOfMany(open_reader(path, bands=bands), few) for path in paths]
-        regions = [Region.whole(reader) for reader in self._readers]
-        _check(regions, spatial_dims)
-        first = self._readers[0].description
+        self.readers = [OneOfMany(open_reader(path, bands=bands), few) for path in paths]
+        self._regions = [Region.whole(reader) for reader in self.readers]
+        _check(self._regions, spatial_dims)
+        usual = check_agreement(self.readers, force=force)
+        own_range, own_unit = data_range, unit
+        if own_range is None:
+            own_range, own_unit = values_of(self.readers[0])
         self.bands = tuple(bands)
-        self.channel_names = first.names
-        self.unit = unit
-        self.data_range = data_range
-        self.pixel_size = first.pixel_size
+        self.channel_names = usual.names
+        self.unit = unit or own_unit or ""
+        self.data_range = own_range
+        self.pixel_size = usual.pixel_size
+        configured(self, force).check_types(str(self.readers[0]), usual.channels)
 
         self._scenes = Scenes()
-        pairing = Pairing(degradation, per_axis(scale, spatial_dims), seed, self._scenes)
-        training, held_out = hold_out(regions, validation_fraction)
-        fixed = views(held_out, size=_sides(validation_size, spatial_dims), count=validation_views)
-        every = views(regions, size=_sides(test_size, spatial_dims), count=None)
-        self.training = RandomCrops(training, pairing, crop_size=crop_size, augment=augment)
-        self.validation = FixedViews(fixed, pairing)
-        self.test = FixedViews(every, pairing)
+        self._pairing = Pairing(degradation, per_axis(scale, spatial_dims), seed, self._scenes)
+        self._crop_size, self._augment = crop_size, augment
+        self._validation_fraction = validation_fraction
+        self._validation_size = _sides(validation_size, spatial_dims)
+        self._validation_views = validation_views
+        self._test_size = _sides(test_size, spatial_dims)
+
+    # Each part is made when it is first used: evaluation needs none of training's crops.
+
+    @cached_property
+    def training(self) -> RandomCrops:
+        """Random crops of the files that are not held out."""
+        regions, _ = self._split
+        return RandomCrops(regions, self._pairing, crop_size=self._crop_size, augment=self._augment)
+
+    @cached_property
+    def validation(self) -> FixedViews:
+        """Views of what is held out."""
+        _, held_out = self._split
+        chosen = views(held_out, size=self._validation_size, count=self._validation_views)
+        return FixedViews(chosen, self._pairing)
+
+    @cached_property
+    def test(self) -> FixedViews:
+        """Views that cover all files."""
+        every = views(self._regions, size=self._test_size, count=None)
+        return FixedViews(every, self._pairing)
+
+    @cached_property
+    def _split(self) -> tuple[list[Region], list[Region]]:
+        return hold_out(self._regions, self._validation_fraction)
 
     def statistics(self) -> Statistics:
         """Measure HR of the training split, in physical units, in one pass."""
@@ -73,7 +111,7 @@ class Folder:
 
     def gather_scenes(self, cache: Path) -> None:
         """Measure each file as a whole; from then on, samples carry its ``scene``."""
-        self._scenes.gather(self._readers, cache)
+        self._scenes.gather(self.readers, cache)
 
 
 def _sides(size: int | Sequence[int] | None, spatial_dims: int) -> tuple[int, ...] | None:

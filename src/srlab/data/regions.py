@@ -74,7 +74,7 @@ def hold_out(regions: Sequence[Region], fraction: float) -> tuple[list[Region], 
         first, second = _parted(regions[0], fraction)
         return [first], [second]
     count = min(max(round(len(regions) * fraction), 1), len(regions) - 1)
-    held = _evenly(len(regions), count)
+    held = evenly(len(regions), count)
     training = [region for place, region in enumerate(regions) if place not in held]
     return training, [regions[place] for place in held]
 
@@ -94,15 +94,17 @@ def views(
     regions: Sequence[Region], *, size: Sequence[int] | None, count: int | None
 ) -> list[Region]:
     """Non-overlapping rectangles of at most `size`; at most `count`, evenly chosen from all."""
+    if count is not None and count < 1:
+        raise Mistake(f"validation_views is {count}; give a number of views >= 1, or null for all.")
     parts = []
     for region in regions:
         side = tuple(map(min, region.shape, size or region.shape))
         parts += [part for part in region.tiled(side) if part.shape == side]
     if count is None or len(parts) <= count:
         return parts
-    return [parts[place] for place in _evenly(len(parts), count)]
+    return [parts[place] for place in evenly(len(parts), count)]
 
 
-def _evenly(length: int, count: int) -> list[int]:
+def evenly(length: int, count: int) -> list[int]:
     """Places of `count` entries that are spread over a list of `length`."""
     return [int((index + 0.5) * length / count) for index in range(count)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NotRequired, Protocol, TypedDict, runtime_checkable
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from srlab.io import Reader
 from srlab.normalisers.statistics import Statistics
 
 
@@ -27,6 +28,9 @@ class Sample(TypedDict):
 
     scene: NotRequired[Tensor]
     """``(rows, C')``, the statistics of the whole file as `Statistics.as_tensor` gives them."""
+
+    file: NotRequired[str]
+    """The file that HR is of, for messages."""
 
 
 class PairDataset(Protocol):
@@ -56,14 +60,17 @@ class ScannedPairDataset(PairDataset, Protocol):
 class Source(Protocol):
     """The pairs that a file of ``conf/data`` names, and what is known of their values."""
 
-    training: PairDataset
-    """Random crops, without end."""
+    @property
+    def training(self) -> PairDataset:
+        """Random crops, without end."""
 
-    validation: SizedPairDataset
-    """Fixed views of images or regions that training never sees."""
+    @property
+    def validation(self) -> SizedPairDataset:
+        """Fixed views of images or regions that training never sees."""
 
-    test: SizedPairDataset
-    """All images that the source names, for `srlab.evaluate`."""
+    @property
+    def test(self) -> SizedPairDataset:
+        """All images that the source names, for `srlab.evaluate`."""
 
     bands: tuple[int | str, ...]
     """The bands read from each file, by number from 1 or by name."""
@@ -94,3 +101,11 @@ class MeasuredSource(Source, Protocol):
         The JSON file `cache` keeps the statistics. A file of the same path, size and time of change
         is not read again.
         """
+
+
+@runtime_checkable
+class OfFiles(Protocol):
+    """A source whose files can be compared with a model by what their headers say."""
+
+    readers: Sequence[Reader]
+    """All that `srlab.evaluate` scores."""

@@ -58,6 +58,13 @@ class Channel:
 
     tags: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def highest(self) -> float | None:
+        """The largest physical value that the stored type can hold; None of floats."""
+        if self.dtype.kind not in "iu":
+            return None
+        return float(np.iinfo(self.dtype).max) * self.scale + self.offset
+
 
 @dataclass(frozen=True)
 class Description:

@@ -1,0 +1,92 @@
+"""Whether the files of a source agree with each other."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Collection, Hashable, Iterable, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from srlab.io import Axis, Description, Reader
+from srlab.io.agreement import TYPE_RATIO, Check, Norm
+from srlab.mistakes import Mistake
+
+log = logging.getLogger(__name__)
+
+Value = TypeVar("Value", bound=Hashable)
+
+
+def check_agreement(readers: Sequence[Reader], *, force: Collection[Check] = ()) -> Description:
+    """Compare every file with what most of them have, and return the description of one of these.
+
+    Only headers are compared: the order of the bands, the pixel sizes, and the largest values that
+    the types can store. A `Mistake` names the first file that disagrees, what it has and what the
+    others have. A warning tells of other band names, and of floats among integers.
+    """
+    descriptions = [reader.description for reader in readers]
+    norm = Norm(
+        whose="most of the files have",
+        names=_usual(_telling([each.names for each in descriptions])),
+        axes=_usual(map(_rounded, descriptions)),
+        advice={
+            "band_names": "choose data.bands by name, or remove the file",
+            "pixel_size": "resample the file or remove it",
+        },
+        force=force,
+    )
+    for reader, description in zip(readers, descriptions, strict=True):
+        norm.check(str(reader), description)
+    if "dtype" not in force:
+        _check_types(readers)
+    others = [reader for reader in readers if norm.has_other_names(reader.description.names)]
+    _warn(others, "the bands", [", ".join(reader.description.names) for reader in others])
+    for description in descriptions:
+        if description.names == norm.names and _rounded(description) == norm.axes:
+            return description
+    return descriptions[0]
+
+
+def _usual(values: Iterable[Value]) -> Value:
+    """Return what most of the files have."""
+    return Counter(values).most_common(1)[0][0]
+
+
+def _telling(names: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Return the names that are more than numbers, or all if none is."""
+    return [each for each in names if not all(map(str.isdigit, each))] or names
+
+
+def _rounded(description: Description) -> tuple[Axis, ...]:
+    """Round spacings to three digits, so that those of neighbouring scenes count as one."""
+    axes = []
+    for axis in description.axes:
+        spacing = axis.spacing and float(f"{axis.spacing:.3g}")
+        axes.append(replace(axis, spacing=spacing))
+    return tuple(axes)
+
+
+def _check_types(readers: Sequence[Reader]) -> None:
+    """Compare the largest values that the types of the files can store."""
+    types = [tuple(each.highest for each in reader.description.channels) for reader in readers]
+    usual = _usual(types)
+    floats = []
+    for reader, highest in zip(readers, types, strict=True):
+        if (None in highest) != (None in usual):
+            floats.append(reader)
+        for got, wanted in zip(highest, usual, strict=False):
+            if got and wanted and not 1 / TYPE_RATIO <= got / wanted <= TYPE_RATIO:
+                raise Mistake(
+                    f"{reader} stores values up to {got:.5g} ({reader.description.dtype}) and most "
+                    f"of the files up to {wanted:.5g}; bring them to one unit and type, or "
+                    "force=[dtype] if you know better."
+                )
+    _warn(floats, "the type", [str(reader.description.dtype) for reader in floats])
+
+
+def _warn(readers: Sequence[Reader], what: str, got: Sequence[str]) -> None:
+    if readers:
+        log.warning(
+            "%d files have other %s than most, such as %s: %s",
+            len(readers), what, readers[0], got[0],
+        )  # fmt: skip

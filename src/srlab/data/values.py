@@ -1,0 +1,118 @@
+"""The values of a source: those that its files' type can hold, and those that it should have."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+
+import torch
+
+from srlab.data.regions import evenly
+from srlab.data.source import OfFiles, Source
+from srlab.degradations import Degradation
+from srlab.io import Channel, Reader
+from srlab.io.agreement import Check, Norm, reached
+from srlab.io.array.memory import ArrayReader
+from srlab.mistakes import Mistake
+
+ADVICE = (
+    "set data.data_range and data.unit, and normaliser and degradation as well, to the files' unit"
+)
+
+IMAGES = 4
+"""The number of images that are looked at where a source names no files."""
+
+LEVELS = 9
+"""The number of flat images by which a degradation is tried."""
+
+TOLERANCE = 0.2
+"""The share of the values' range by which a degradation may change flat images on average."""
+
+
+def values_of(reader: Reader) -> tuple[float, str]:
+    """Return the full scale of a file's values, and the name of their unit.
+
+    Of integers it is the largest that their type stores, such as 255 or 65535. Of floats it is 1,
+    if they reach no more; otherwise a `Mistake` asks for the keys.
+    """
+    channels = reader.description.channels
+    highest = max(channel.highest or 0.0 for channel in channels)
+    if highest and all(channel.highest for channel in channels):
+        return highest, _unit(channels)
+    top = max(reached(reader))
+    if not top <= 1:
+        raise Mistake(
+            f"{reader} holds floats up to {top:.4g}, whose full scale its type does not tell; set "
+            "data.data_range to it, such as data.data_range=255, and data.unit."
+        )
+    return 1.0, "0–1"
+
+
+def _unit(channels: Sequence[Channel]) -> str:
+    if any(channel.scale != 1 or channel.offset != 0 for channel in channels):
+        return "value"
+    bits = 8 * max(channel.dtype.itemsize for channel in channels)
+    return f"{bits}-bit value"
+
+
+def configured(source: Source, force: Collection[Check] = ()) -> Norm:
+    """Return the kind of values that a source is configured for."""
+    return Norm(
+        whose="the configuration speaks of",
+        highest=(source.data_range,) * len(source.channel_names),
+        unit=source.unit,
+        advice={"dtype": ADVICE, "value_range": ADVICE},
+        force=force,
+    )
+
+
+def files_of(source: Source) -> Sequence[Reader]:
+    """Return the files that evaluation scores, or a few images of a source that names no files."""
+    if isinstance(source, OfFiles):
+        return source.readers
+    places = evenly(len(source.test), min(len(source.test), IMAGES))
+    return [_reader(source, place) for place in places]
+
+
+def _reader(source: Source, place: int) -> ArrayReader:
+    sample = source.test[place]
+    image = sample["hr"]
+    if "valid" in sample:
+        image = image.masked_fill(~sample["valid"], math.nan)
+    name = f"test image {place}"
+    return ArrayReader(image.numpy(), names=source.channel_names, name=name)
+
+
+def check_values(
+    source: Source,
+    ranges: Sequence[tuple[float, float]],
+    degradation: Degradation,
+    *,
+    force: Collection[Check] = (),
+) -> None:
+    """Refuse training values of another unit than the configuration speaks of.
+
+    `ranges` are the lowest and highest values of each LR channel. The degradation, too, must leave
+    them in their unit: one that rounds to 8 bits does not fit values of 16, nor those of 0–1.
+    """
+    if "value_range" not in force:
+        _check_degradation(source, degradation)
+    highest = tuple(max(map(abs, limits)) for limits in ranges)
+    configured(source, force).check_values("the training files", source.channel_names, highest)
+
+
+def _check_degradation(source: Source, degradation: Degradation) -> None:
+    """Refuse a degradation that changes the level of flat images much."""
+    images = torch.stack([source.training[position]["hr"] for position in range(IMAGES)])
+    low, high = images.amin(), images.amax()
+    levels = low + torch.linspace(0, 1, LEVELS + 2)[1:-1] * (high - low)
+    flat = torch.ones_like(images[:1]) * levels.view(-1, *[1] * (images.ndim - 1))
+    lr = degradation(flat, generator=torch.Generator().manual_seed(0))
+    change = float((lr.flatten(1).mean(dim=1) - levels).abs().mean())
+    if change > TOLERANCE * float(high - low):
+        raise Mistake(
+            f"the degradation changes flat images of {float(low):.4g} to {float(high):.4g} by "
+            f"{change:.4g} on average: it is for values of another unit. Set degradation.integers "
+            "to the files' range, or choose degradation=bicubic, or force=[value_range] if you "
+            "know better."
+        )
