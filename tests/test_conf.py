@@ -25,10 +25,10 @@ RECIPES = ("experiment", "sweep")
 
 # What a YAML leaves to the user, by name.
 NEEDED = {
-    "data/rgb_folder": ["data.root={photographs}"],
-    "data/sentinel2": ["data.root={photographs}", "data.bands=[1,2]"],
-    "data/sentinel2_10m": ["data.root={photographs}", "data.bands=[1,2]"],
-    "data/sentinel2_20m": ["data.root={photographs}", "data.bands=[1,2]"],
+    "data/rgb_folder": ["data.root={photographs}/*.png"],
+    "data/sentinel2": ["data.root={photographs}/scenes", "data.bands=[1,2]"],
+    "data/sentinel2_10m": ["data.root={photographs}/scenes", "data.bands=[1,2]"],
+    "data/sentinel2_20m": ["data.root={photographs}/scenes", "data.bands=[1,2]"],
     "loss/perceptual_vgg": ["loss.perceptual_vgg.term.weights=random"],
     "loss/perceptual_vgg_slices": ["loss.perceptual_vgg_slices.term.term.weights=random"],
     "loss/srgan": ["loss.perceptual_vgg.term.weights=random"],
@@ -36,11 +36,11 @@ NEEDED = {
     "loss/opensr_rgbn": ["loss.perceptual_vgg.term.weights=random", "data.bands=[1,2,3]"],
     "loss/lpips": ["loss.lpips.term.weights=random"],
     "loss/perceptual": ["loss.perceptual.term.extractor={{_target_:torch.nn.Identity}}"],
-    "experiment/srgan": ["data.root={photographs}"],
-    "experiment/esrgan": ["data.root={photographs}"],
-    "experiment/opensr_rgbn_x4": ["data.root={photographs}", "data.bands=[1,2]"],
+    "experiment/srgan": ["data.root={photographs}/*.png"],
+    "experiment/esrgan": ["data.root={photographs}/*.png"],
+    "experiment/opensr_rgbn_x4": ["data.root={photographs}/scenes", "data.bands=[1,2]"],
     "experiment/opensr_swir_x8": [
-        "data.root={photographs}",
+        "data.root={photographs}/scenes",
         "data.bands=[1,2]",
         "data.crop_size=64",
     ],
@@ -54,9 +54,11 @@ PLACES = {name: f"{name}.generator" for name in ("optimiser", "scheduler", "clip
 @pytest.fixture(scope="module")
 def photographs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("photographs")
+    (folder / "scenes").mkdir()
     for number in range(3):
-        imsave(folder / f"{number}.png", astronaut()[number * 100 :][:128, :128])
-        imsave(folder / f"{number}.tif", astronaut()[number * 100 :][:128, :128])
+        photograph = astronaut()[number * 100 :][:128, :128]
+        imsave(folder / f"{number}.png", photograph)
+        imsave(folder / "scenes" / f"{number}.tif", photograph.astype("uint16") * 39)
     return folder
 
 

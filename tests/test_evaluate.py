@@ -1,12 +1,15 @@
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import rasterio
 from conftest import Outcome
 from PIL import Image
 from skimage.data import astronaut
 from skimage.metrics import peak_signal_noise_ratio
 
+import srlab
 from srlab.degradations import Bicubic
 
 
@@ -50,3 +53,39 @@ def test_bands_that_do_not_fit_are_refused(command, trained):
     )
     assert outcome.code == 1
     assert "data.bands names 1 bands and the model takes 3" in outcome.error
+
+
+def scored(command, tmp_path, *given):
+    assert command("evaluate", *given, "data=demo", "output=scores") == Outcome(0, "")
+    with (tmp_path / "scores" / "scores.csv").open() as file:
+        (row,) = csv.DictReader(file)
+    return float(row["psnr_bicubic"])
+
+
+def test_lr_is_made_as_the_card_says_unless_another_way_is_chosen(command, tmp_path, trained):
+    """A degradation that clips at 64 of 255 leaves little; the card's own is not the default's."""
+    model = srlab.load(trained / "model.safetensors")
+    dark = {"_target_": "srlab.degradations.Bicubic", "scale": 4, "integers": [0, 64]}
+    model.card = replace(model.card, degradation=dark)
+    model.save(tmp_path / "dark.safetensors")
+    force = ("model=dark.safetensors", "metric=[psnr]")
+    assert scored(command, tmp_path, *force) < 12
+    chosen = scored(command, tmp_path, *force, "degradation=bicubic_uint8")
+    assert chosen == pytest.approx(bicubic_psnr(astronaut()), abs=0.05)
+
+
+def test_files_of_another_kind_than_the_models_are_refused(command, tmp_path, trained):
+    pixels = np.random.default_rng(0).integers(0, 65_000, (3, 40, 40)).astype(np.uint16)
+    with rasterio.open("deep.tif", "w", "GTiff", 40, 40, 3, dtype="uint16") as file:
+        file.write(pixels)
+    given = [f"model={trained}/model.safetensors", "data=rgb_folder", "data.root=deep.tif"]
+    error = command("evaluate", *given).error
+    assert "deep.tif reach 6.494e+04 and the model was trained on values up to" in error
+    assert "force=[value_range]" in error
+    assert command("evaluate", *given, "force=[value_range]") == Outcome(0, "")
+
+
+def test_pictures_smaller_than_a_training_crop_are_scored(command, tmp_path, trained):
+    Image.fromarray(astronaut()[:40, :44]).save(tmp_path / "small.png")
+    given = [f"model={trained}/model.safetensors", "data=rgb_folder", "data.root=small.png"]
+    assert command("evaluate", *given, "data.crop_size=97") == Outcome(0, "")

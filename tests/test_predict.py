@@ -273,8 +273,14 @@ class TestMistakes:
         with rasterio.open(tmp_path / "counts.tif", "w", **profile) as file:
             file.write(np.full((3, 32, 32), 60_000, dtype=np.uint16))
         given = (f"model={model}", "input=counts.tif", "output=a.tif")
-        assert "force=true" in refused(*given)
-        assert command("predict", *given, "force=true") == Outcome(0, "")
+        assert "force=[value_range]" in refused(*given)
+        assert "force=[value_range]" in refused(*given, "force=[pixel_size,dtype]")
+        assert command("predict", *given, "force=[value_range]") == Outcome(0, "")
+
+    @pytest.mark.parametrize("force", ["true", "value_range", "[values]"])
+    def test_force_names_no_check(self, refused, force):
+        names = "band_names, dtype, pixel_size, value_range, such as [band_names]."
+        assert f"give a list of {names}" in refused("model=m", f"force={force}")
 
 
 @pytest.mark.slow

@@ -225,7 +225,12 @@ def test_a_bug_in_prediction_shows_its_traceback(monkeypatch, tmp_path, trained)
 
     monkeypatch.chdir(tmp_path)
     Image.new("RGB", (8, 8)).save("a.png")
-    given = [f"model={trained / 'model.safetensors'}", "input=a.png", "output=b.png", "force=true"]
+    given = [
+        f"model={trained / 'model.safetensors'}",
+        "input=a.png",
+        "output=b.png",
+        "force=[value_range]",
+    ]
     assert run_command("predict", [*given, "overwrite=true"]) == Outcome(0, "")
     monkeypatch.setattr("srlab.prediction.Predictor.__call__", planted)
     with pytest.raises(KeyError, match="shre"):

@@ -20,18 +20,23 @@ def evaluate(config: DictConfig) -> None:
     """Score every test image of a source, and compare pictures of the first."""
     import srlab
     from srlab.cli.building import built, named
+    from srlab.cli.following import degradation_of, follow_files
+    from srlab.models.compatibility import refuse_strange_source
     from srlab.prediction.device import chosen_device
     from srlab.report.scores import compare, write_report
 
     require(config, "model")
     model = srlab.load(config.model, trust=config.trust)
     config.scale, config.spatial_dims = list(model.card.scale), model.card.spatial_dims
-    data = built(config.data)
+    follow_files(config)
+    degradation = degradation_of(model.card, config)
+    data = built(config.data, degradation=degradation)
     if len(data.bands) != model.generator.in_channels:
         raise Mistake(
             f"data.bands names {len(data.bands)} bands and the model takes "
             f"{model.generator.in_channels}: it was trained on data.bands={list(model.card.bands)}."
         )
+    refuse_strange_source(model.card, data, force=config.force)
     if model.normaliser.scope == "scene":
         with TemporaryDirectory() as folder:
             data.gather_scenes(Path(folder) / "scenes.json")
@@ -39,7 +44,7 @@ def evaluate(config: DictConfig) -> None:
         model,
         data,
         metrics=named(config.metric),
-        degradation=built(config.degradation),
+        degradation=degradation,
         tile=config.tile,
         overlap=config.overlap,
         device=chosen_device(config.device),

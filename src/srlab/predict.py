@@ -34,8 +34,7 @@ def predict(config: DictConfig) -> None:
         )
     noise = None if config.noise_seed is None else model.draw_noise(config.noise_seed)
     reader = open_reader(config.input, bands=config.bands or model.card.bands)
-    if not config.force:
-        refuse_stranger(model.card, reader)
+    refuse_stranger(model.card, reader, force=config.force)
     device = chosen_device(config.device)
     scene = scene_of(model, reader)
     plan = plan_tiles(model, reader, tile=config.tile, overlap=config.overlap, scene=scene)

@@ -29,6 +29,7 @@ def train(config: DictConfig) -> float | None:
     """
     from srlab.cli import assembly
     from srlab.cli.building import built
+    from srlab.cli.following import follow_files
     from srlab.training.fitting import best_value, compared_value, fit
     from srlab.training.module import GAN
     from srlab.training.processes.folder import held
@@ -36,6 +37,7 @@ def train(config: DictConfig) -> float | None:
 
     folder = Path(HydraConfig.get().runtime.output_dir)
     config, state = begin(config, folder)
+    follow_files(config)
     check(config)
     with isolated():
         quieten()
@@ -54,7 +56,7 @@ def train(config: DictConfig) -> float | None:
             ema=assembly.average(config, generator),
             guard=built(config.guard),
             validation=assembly.validation(config, data, losses.degradation),
-            card=assembly.card(config, data, normaliser, state),
+            card=assembly.card(config, data, normaliser, losses.degradation, state),
             seed=config.seed,
         )
         loader = assembly.loader(config, data)

@@ -89,7 +89,7 @@ def test_newer_format_is_refused_by_name(number):
 
 def test_card_must_be_complete():
     whole = fields_of(card())
-    optional = {"scope", "training_data", "licence", "metrics", "limits"}
+    optional = {"degradation", "scope", "training_data", "licence", "metrics", "limits"}
     for field in whole.keys() - {"format"}:
         text = json.dumps({name: value for name, value in whole.items() if name != field})
         if field in optional:

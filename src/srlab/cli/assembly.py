@@ -20,6 +20,8 @@ from srlab.cli.resume import CONFIG
 from srlab.data import Source
 from srlab.data.source import MeasuredSource
 from srlab.data.statistics import value_range
+from srlab.data.values import check_values
+from srlab.degradations import Degradation
 from srlab.generators import Generator
 from srlab.io import Axis
 from srlab.losses import WeightedLoss, WeightedTerm
@@ -197,20 +199,31 @@ def validation(config: DictConfig, data: Source, degradation: Any) -> Validation
 
 
 def card(
-    config: DictConfig, data: Source, normaliser: Normaliser, state: dict[str, Any] | None
+    config: DictConfig,
+    data: Source,
+    normaliser: Normaliser,
+    degradation: Degradation,
+    state: dict[str, Any] | None,
 ) -> ModelCard:
-    """Write what the bundle will say of the model; a checkpoint's own card stays."""
+    """Write what the bundle will say of the model; a checkpoint's own card stays.
+
+    The training values are measured for it, and refused in another unit than the configuration's.
+    """
     if state:
         return ModelCard.from_json(state["srlab"])
+    ranges = value_range(data.training)
+    if normaliser.scope != "scene":
+        check_values(data, ranges, degradation, force=config.force)
     return ModelCard(
         generator=_recipe(config.generator),
         normaliser=_recipe(config.normaliser),
+        degradation=_recipe(config.degradation),
         scale=per_axis(config.scale, config.spatial_dims),
         bands=data.bands,
         input_names=data.channel_names,
         output_names=_output_names(config, data),
         unit=data.unit,
-        training_range=value_range(data.training),
+        training_range=ranges,
         axes=_axes(data.pixel_size, config.spatial_dims),
         scope=normaliser.scope,
         training_data=str(HydraConfig.get().runtime.choices.get("data")),

@@ -140,6 +140,9 @@ def _wanted(allowed: Values) -> str:
 def _list_of(entries: Values | None) -> str:
     if entries is None or not entries:
         return "a list"
+    if entries.choices:
+        names = [str(choice) for choice in entries.choices]
+        return f"a list of {', '.join(names)}, such as [{names[0]}]"
     if entries.kinds == {"int"}:
         return "a list of whole numbers"
     if entries.kinds and entries.kinds <= {"int", "float"}:

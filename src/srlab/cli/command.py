@@ -12,7 +12,7 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from srlab.cli.allocation import keep_freed_memory
 from srlab.cli.checking import check_values
@@ -31,7 +31,18 @@ def prepare() -> None:
     # Threads that spin while they wait slow torch down where loader workers want the same cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     OmegaConf.register_new_resolver("len", len, replace=True)
+    OmegaConf.register_new_resolver("integers_up_to", integers_up_to, replace=True)
     Plugins.instance().register(ThirdPartyConfigs)
+
+
+def integers_up_to(highest: float | None) -> ListConfig | None:
+    """Return the integers that a full scale speaks of, such as [0, 255]; None for that of floats.
+
+    A full scale that is still open gives None as well.
+    """
+    if highest is None or highest <= 1 or highest != int(highest):
+        return None
+    return ListConfig([0, int(highest)])
 
 
 def run(

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from srlab.mistakes import Mistake
+
+if TYPE_CHECKING:
+    from srlab.io.agreement import Check
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +28,7 @@ class TrainSettings:
     max_skips: int
     weights: str | None
     weights_match: Literal["exact", "partial", "inflate"]
+    force: Sequence[Check]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +47,7 @@ class PredictSettings:
     batch_size: int
     noise_seed: int | None
     device: str
-    force: bool
+    force: Sequence[Check]
     trust: bool
 
 
@@ -56,6 +60,7 @@ class EvaluateSettings:
     tile: int | Sequence[int] | Literal["auto"]
     overlap: int | Sequence[int] | Literal["auto"]
     device: str
+    force: Sequence[Check]
     trust: bool
     seed: int
 

@@ -13,6 +13,7 @@ from typing import Any, get_args
 import srlab
 from srlab.axes import is_count
 from srlab.io import Axis
+from srlab.io.agreement import base_spacing
 from srlab.mistakes import Mistake
 from srlab.models.messages import first_sentence, shortened
 from srlab.normalisers import Scope
@@ -27,19 +28,6 @@ A card of format 1 has no `format`, one list ``channels`` of names and one ``pix
 
 LARGEST = 1_000_000
 """No count that describes a model is larger, and no list of statistics longer."""
-
-UNITS = {
-    "km": (1e3, "m"),
-    "cm": (1e-2, "m"),
-    "mm": (1e-3, "m"),
-    "µm": (1e-6, "m"),
-    "um": (1e-6, "m"),
-    "nm": (1e-9, "m"),
-    "ms": (1e-3, "s"),
-    "µs": (1e-6, "s"),
-    "us": (1e-6, "s"),
-}
-"""Units of axes in metres or seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +63,9 @@ class ModelCard:
 
     versions: dict[str, str]
     """The srlab and the torch that trained the model."""
+
+    degradation: dict[str, JSON] = field(default_factory=dict)
+    """``_target_`` and constructor arguments of what made LR of HR; empty where unknown."""
 
     scope: Scope = "fixed"
     """Where the numbers of the normaliser come from."""
@@ -125,14 +116,6 @@ class ModelCard:
             card = cls(**given)
             _check(card)
         return card
-
-
-def base_spacing(axis: Axis) -> tuple[float, str] | None:
-    """Return an axis' spacing in metres or seconds, and which of the two; None if it is unknown."""
-    if axis.spacing is None or axis.unit is None:
-        return None
-    factor, unit = UNITS.get(axis.unit, (1.0, axis.unit))
-    return axis.spacing * factor, unit
 
 
 @contextmanager
@@ -244,6 +227,7 @@ def _scores(values: Any) -> dict[str, float]:
 PARSERS: dict[str, Callable[[Any], Any]] = {
     "generator": dict,
     "normaliser": dict,
+    "degradation": dict,
     "scale": _integers,
     "bands": tuple,
     "input_names": _texts,

@@ -33,21 +33,23 @@ UNFIT = (
 """Errors of a constructor, or of torch's allocator, that unfit arguments may cause."""
 
 
-def build(recipe: Mapping[str, JSON], *, package: str, trust: bool = False) -> nn.Module:
-    """Build a module from ``{"_target_": ..., **arguments}``.
+def build(
+    recipe: Mapping[str, JSON], *, package: str, kind: type = nn.Module, trust: bool = False
+) -> Any:
+    """Build an object from ``{"_target_": ..., **arguments}``.
 
-    Without `trust` the target must be a class that `package` defines and exports, and each argument
-    a plain JSON value. Nothing else is imported or called.
+    Without `trust` the target must be a class that `package` defines and exports, derived from
+    `kind`, and each argument a plain JSON value. Nothing else is imported or called.
     """
     target = recipe.get("_target_")
     arguments = {name: value for name, value in recipe.items() if name != "_target_"}
     if trust:
         return _foreign(str(target))(**arguments)
-    kind = _exported_class(target, package)
+    made = _exported_class(target, package, kind)
     try:
         for name, value in arguments.items():
             _check_plain(name, value)
-        return kind(**arguments)
+        return made(**arguments)
     except UNFIT as error:
         raise Mistake(
             f"the model card's arguments do not fit {target} of srlab {srlab.__version__}: "
@@ -92,11 +94,11 @@ def _at_most(number: int) -> Iterator[None]:
         hook.remove()
 
 
-def _foreign(target: str) -> Callable[..., nn.Module]:
+def _foreign(target: str) -> Callable[..., Any]:
     """Import the class that a trusted card names, whatever it is."""
     module, _, name = target.rpartition(".")
     try:
-        made: Callable[..., nn.Module] = getattr(importlib.import_module(module), name)
+        made: Callable[..., Any] = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
         raise Mistake(
             f"the model card names {target!r}, which cannot be imported here: "
@@ -105,20 +107,20 @@ def _foreign(target: str) -> Callable[..., nn.Module]:
     return made
 
 
-def _exported_class(target: JSON, package: str) -> type[nn.Module]:
+def _exported_class(target: JSON, package: str, kind: type) -> type:
     """Return the class that `package` itself defines and exports under the target's last name."""
     module = importlib.import_module(package)
     exported = {f"{package}.{name}": getattr(module, name) for name in module.__all__}
-    kind: Any = exported.get(target) if isinstance(target, str) else None
-    ours = isinstance(kind, type) and kind.__module__.startswith(f"{package}.")
-    if not ours or not issubclass(kind, nn.Module):
+    found: Any = exported.get(target) if isinstance(target, str) else None
+    ours = isinstance(found, type) and found.__module__.startswith(f"{package}.")
+    if not ours or not issubclass(found, kind):
         raise Mistake(
             f"the model card names {shortened(repr(target), 200)}, which is not a class of "
             f"{package}, and was not run. If you know where the file comes from, trust=true allows "
             "it."
         )
-    result: type[nn.Module] = kind
-    return result
+    made: type = found
+    return made
 
 
 def _check_plain(name: str, value: JSON) -> None:

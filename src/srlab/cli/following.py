@@ -1,0 +1,61 @@
+"""What a configuration takes from the files and from the model."""
+
+from __future__ import annotations
+
+import logging
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from srlab.cli.building import built
+from srlab.data.files import find_files
+from srlab.data.values import values_of
+from srlab.degradations import Degradation
+from srlab.io import open_reader
+from srlab.mistakes import Mistake
+from srlab.models.card import ModelCard
+from srlab.models.rebuilding import build
+
+log = logging.getLogger(__name__)
+
+OF_FILES = {"root", "suffixes", "bands", "data_range", "unit"}
+"""The keys of data that lie in files, and whose range of values may follow these."""
+
+
+def follow_files(config: DictConfig) -> None:
+    """Fill in the full scale of the files' type where the data leave it open, by null.
+
+    It is done before anything is built, since degradations and normalisers refer to it.
+    """
+    data = config.data
+    if not set(data) >= OF_FILES or data.data_range is not None:
+        return
+    first = find_files(data.root, data.suffixes)[0]
+    data.data_range, unit = values_of(open_reader(first, bands=data.bands))
+    data.unit = data.unit or unit
+    log.info("data.data_range is %g and data.unit is %s, by the files", data.data_range, data.unit)
+
+
+def degradation_of(card: ModelCard, config: DictConfig) -> Degradation:
+    """Build what makes LR of HR: what the user chooses, otherwise what the model was trained on."""
+    made: Degradation
+    if card.degradation and not _is_chosen("degradation"):
+        try:
+            made = build(
+                card.degradation, package="srlab.degradations", kind=object, trust=config.trust
+            )
+        except Mistake as error:
+            raise Mistake(f"{error} Or choose another by degradation=.") from error
+        return made
+    made = built(config.degradation)
+    used = OmegaConf.to_container(config.degradation, resolve=True)
+    log.warning(
+        "LR is made by %s; the model was trained on %s", used, card.degradation or "an unknown one"
+    )
+    return made
+
+
+def _is_chosen(key: str) -> bool:
+    """Whether the command line chooses from a group or sets a key of it."""
+    given = [str(line).lstrip("+~") for line in HydraConfig.get().overrides.task]
+    return any(line.startswith((f"{key}=", f"{key}.", f"{key}@")) for line in given)
