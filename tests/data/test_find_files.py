@@ -116,7 +116,7 @@ def test_paths_may_be_relative(tree, monkeypatch):
 
 
 def test_a_link_to_a_file_is_followed_and_a_broken_one_is_not(tree):
-    os.symlink(tree / "b.png", tree / "link.png")
+    os.symlink(tree / "e.jpg", tree / "link.png")
     os.symlink(tree / "gone.png", tree / "broken.png")
     assert names(tree, find_files(f"{tree}/*.png", SUFFIXES)) == ["b.png", "link.png"]
 
@@ -136,3 +136,46 @@ def test_a_place_without_images_is_an_error(tmp_path, place):
     message = f"data.root={tmp_path}{place} holds no .png/.tif files; give a folder of images, or"
     with pytest.raises(FileNotFoundError, match=re.escape(message)):
         find_files(f"{tmp_path}{place}", SUFFIXES)
+
+
+@pytest.fixture
+def linked(tmp_path):
+    """Two folders of images, and a folder of links to them, to its own parent and to itself."""
+    for name in ("disk/a.png", "disk/deep/b.png", "other/c.png", "other/.d/e.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    root = tmp_path / "root"
+    (root / "in").mkdir(parents=True)
+    (root / "one").symlink_to(tmp_path / "disk")
+    (root / "two").symlink_to(tmp_path / "other", target_is_directory=True)
+    (root / "in" / "parent").symlink_to(root)
+    (root / "in" / "itself").symlink_to(root / "in")
+    (root / "in" / "again").symlink_to("../../disk")
+    (root / "z.png").symlink_to(tmp_path / "other" / "c.png")
+    (root / "nowhere.png").symlink_to(tmp_path / "gone.png")
+    return root
+
+
+@pytest.mark.parametrize("pattern", ["", "/**/*.png", "/**", "/**/**/*"])
+def test_linked_folders_are_searched_and_each_file_is_found_once(linked, pattern):
+    found = find_files(f"{linked}{pattern}", SUFFIXES)
+    real = [Path(os.path.realpath(path)).name for path in found]
+    assert sorted(real) == ["a.png", "b.png", "c.png"]
+    assert find_files(f"{linked}{pattern}", SUFFIXES) == found
+
+
+def test_a_link_to_a_folder_can_be_the_root_and_a_part_of_a_glob(linked):
+    assert names(linked, find_files(f"{linked}/one", SUFFIXES)) == ["one/a.png", "one/deep/b.png"]
+    assert names(linked, find_files(f"{linked}/t*/*.png", SUFFIXES)) == ["two/c.png"]
+
+
+def test_links_in_circles_end(tmp_path):
+    """Each of three folders is linked in each: walking on would not end within a lifetime."""
+    for name in "abc":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"{name}.png").touch()
+        for other in "abc":
+            (tmp_path / name / f"to_{other}").symlink_to(tmp_path / other)
+    for root in (tmp_path, tmp_path / "**" / "*.png"):
+        found = find_files(str(root), SUFFIXES)
+        assert [path.name for path in found] == ["a.png", "b.png", "c.png"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from glob import glob, has_magic
+from glob import escape, glob, has_magic
 from pathlib import Path
 
 from srlab.io.formats import ending, may_be_folder
@@ -14,8 +14,9 @@ from srlab.mistakes import MissingFile
 def find_files(root: str, suffixes: Sequence[str]) -> list[Path]:
     """Return the images under `root` whose names end in one of `suffixes`, sorted.
 
-    A folder is searched through and through. A folder that is itself an image, such as ``x.zarr``,
-    is one result. Hidden files and folders are passed over.
+    A folder is searched through and through, and so are folders that are linked there. A folder
+    that is itself an image, such as ``x.zarr``, is one result. Of several links to a file the first
+    counts. Hidden files and folders are passed over.
 
     Raises a `Mistake` that says what was looked for if there is nothing of it.
     """
@@ -23,34 +24,57 @@ def find_files(root: str, suffixes: Sequence[str]) -> list[Path]:
     if path.is_file() or _is_image(path, suffixes):
         return [path]  # a file is named by the user, so whatever its suffix
     if path.is_dir():
-        found = set(_walk(path, suffixes))
+        found = [entry for folder in _folders(path, suffixes) for entry in folder.iterdir()]
     elif has_magic(root):
-        # A set: a pattern with ** twice finds a file twice, and training must see no held-out one.
-        found = {Path(match) for match in glob(str(path), recursive=True)}
-        found = {match for match in found if _is_image(match, suffixes)}
-        found = {match for match in found if found.isdisjoint(match.parents)}
+        found = [Path(match) for match in _matches(path.parts, suffixes)]
     else:
         raise MissingFile(
             f"data.root={root} does not exist; give a file, a folder or a glob of "
             f"{_listed(suffixes)}, or data=demo."
         )
-    if not found:
+    images = {entry for entry in found if _is_image(entry, suffixes)}
+    images = {image for image in images if images.isdisjoint(image.parents)}
+    if not images:
         raise MissingFile(
             f"data.root={root} holds no {_listed(suffixes)}; give a folder of images, or try "
             "data=demo."
         )
-    return sorted(found)
+    return _once(sorted(images))
 
 
-def _walk(path: Path, suffixes: Sequence[str]) -> Iterator[Path]:
-    """Find the images in a folder and in the folders in it."""
-    for folder, folders, files in os.walk(path):
-        entries = [Path(folder, name) for name in [*folders, *files]]
-        images = [entry for entry in entries if _is_image(entry, suffixes)]
-        yield from images
-        taken = {image.name for image in images}
-        # os.walk goes into the folders that are left in its list.
-        folders[:] = [name for name in folders if name not in taken and not name.startswith(".")]
+def _once(paths: Sequence[Path]) -> list[Path]:
+    """Return the first path to each file: training must see no held-out one by another name."""
+    first: dict[str, Path] = {}
+    for path in paths:
+        first.setdefault(os.path.realpath(path), path)
+    return list(first.values())
+
+
+def _folders(top: Path, suffixes: Sequence[str]) -> Iterator[Path]:
+    """Yield a folder and the folders in it that are no images, each real one once."""
+    entered = set()
+    for name, inner, _ in os.walk(top, followlinks=True):
+        real = os.path.realpath(name)
+        if real in entered:  # a link back to where it lies would lead around for ever
+            inner.clear()
+            continue
+        entered.add(real)
+        yield Path(name)
+        # os.walk goes into the folders that are left in its list, in its order.
+        plain = [each for each in inner if not _is_image(Path(name, each), suffixes)]
+        inner[:] = sorted(each for each in plain if not each.startswith("."))
+
+
+def _matches(parts: Sequence[str], suffixes: Sequence[str]) -> Iterator[str]:
+    """Yield what a glob matches; its ``**`` goes into linked folders, but not around in circles."""
+    if "**" not in parts:
+        yield from glob(str(Path(*parts)))
+        return
+    at = parts.index("**")
+    rest = parts[at + 1 :] or ("*",)
+    for top in glob(str(Path(*parts[:at]))):
+        for folder in _folders(Path(top), suffixes):
+            yield from _matches((*Path(escape(str(folder))).parts, *rest), suffixes)
 
 
 def _is_image(path: Path, suffixes: Sequence[str]) -> bool:
