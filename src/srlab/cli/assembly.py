@@ -16,6 +16,7 @@ from torch import nn
 import srlab
 from srlab.axes import per_axis
 from srlab.cli.building import built, named, refused_by_library
+from srlab.cli.consistency import monitors
 from srlab.cli.resume import CONFIG
 from srlab.data import Source
 from srlab.data.source import MeasuredSource
@@ -35,6 +36,7 @@ from srlab.training.callbacks import Checkpoints
 from srlab.training.ema import EMA
 from srlab.training.losses import Losses
 from srlab.training.optimisers.optimisation import Optimisation, parameter_groups
+from srlab.training.rehearsal import Rehearsal
 from srlab.training.validation import Validation
 
 SCENES = "scenes.json"
@@ -54,6 +56,7 @@ def trainer(config: DictConfig) -> Trainer:
             "callbacks has no checkpoints, so that the run would keep nothing; list default, too: "
             "callbacks=[default,early_stopping]."
         )
+    callbacks = [Rehearsal(monitors(config)), *callbacks]
     trainer: Trainer = built(config.trainer, callbacks=callbacks, logger=loggers)
     # A debugging aid of deterministic mode, which costs a quarter of a step.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]

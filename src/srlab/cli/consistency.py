@@ -9,9 +9,7 @@ from omegaconf import DictConfig
 from srlab.cli.settings import check_seed
 from srlab.cli.trainer_keys import check_callbacks, check_trainer
 from srlab.mistakes import Mistake
-
-OF_VALIDATION = ("val/accuracy_real", "val/accuracy_fake")
-"""Values that validation logs besides the metrics."""
+from srlab.training.status import OF_GAME
 
 
 def check(config: DictConfig) -> None:
@@ -45,8 +43,8 @@ def _check_scheduler(name: str, node: DictConfig | None, max_steps: int) -> None
 def _check_monitors(config: DictConfig) -> None:
     """Refuse to wait for a value that validation does not report; callbacks may log others."""
     metrics = [f"val/{name!s}" for name, node in config.metric.items() if node is not None]
-    for key, monitor in _monitors(config):
-        known = monitor.startswith((*metrics, *OF_VALIDATION)) or not monitor.startswith("val/")
+    for key, monitor in monitors(config):
+        known = monitor.startswith((*metrics, *OF_GAME)) or not monitor.startswith("val/")
         if not known or f"val/{monitor}" in metrics:
             offered = ", ".join(metrics) or "nothing"
             raise Mistake(
@@ -54,7 +52,7 @@ def _check_monitors(config: DictConfig) -> None:
             )
 
 
-def _monitors(config: DictConfig) -> Iterator[tuple[str, str]]:
+def monitors(config: DictConfig) -> Iterator[tuple[str, str]]:
     """Yield the keys of what waits for a value, and the value's name."""
     for group in ("callbacks", "scheduler"):
         pending = [(f"{group}.{name!s}", node) for name, node in config[group].items()]

@@ -79,13 +79,17 @@ class DataModule(LightningDataModule):
 
     def val_dataloader(self) -> DataLoader[Sample]:
         """Views one at a time, as they differ in size: this rank's share, and at least one."""
-        assert self.trainer is not None
         return DataLoader(
             cast(Any, self.source.validation),
-            sampler=range(self.view(0), len(self.source.validation), self.trainer.world_size),
+            sampler=self.own_views(),
             batch_size=1,
             collate_fn=collate,
         )
+
+    def own_views(self) -> range:
+        """The positions in the validation data of this rank's views."""
+        assert self.trainer is not None
+        return range(self.view(0), len(self.source.validation), self.trainer.world_size)
 
     def view(self, number: int) -> int:
         """The position in the validation data of this rank's `number`-th view, from 0."""

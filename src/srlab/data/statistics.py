@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import torch
 from numpy.typing import NDArray
 
-from srlab.data.source import PairDataset
+from srlab.data.source import PairDataset, Sample
+from srlab.mistakes import Mistake
 from srlab.normalisers.statistics import Statistics, StreamingStatistics
 
 
@@ -22,9 +24,28 @@ def measure(parts: Iterable[NDArray[Any]], *, channels: int) -> Statistics:
 def value_range(dataset: PairDataset, *, samples: int = 64) -> tuple[tuple[float, float], ...]:
     """Return the 0.1st and 99.9th percentile of each LR channel, in physical units.
 
-    They are measured over the first `samples` of a dataset.
+    They are measured over the first `samples` of a dataset, where HR holds data. A `Mistake` says
+    if it does so nowhere.
     """
-    lr = (dataset[position]["lr"].numpy() for position in range(1, samples))
-    first = dataset[0]["lr"].numpy()
-    found = measure([first, *lr], channels=len(first))
+    others = (_shown(dataset[position]) for position in range(1, samples))
+    first = _shown(dataset[0])
+    found = measure([first, *others], channels=len(first))
+    if not found.count.all():
+        raise Mistake(
+            f"the first {samples} training crops hold no value at all; choose files (data.root) "
+            "that hold data."
+        )
     return tuple(zip(found.quantile(0.1).tolist(), found.quantile(99.9).tolist(), strict=True))
+
+
+def _shown(sample: Sample) -> NDArray[Any]:
+    """Return LR ``(C, *S)`` with NaN in the pixels of which HR holds nothing."""
+    lr = sample["lr"]
+    if "valid" in sample:
+        valid = sample["valid"]
+        for axis, side in enumerate(lr.shape[1:], start=1):
+            cells = valid.movedim(axis, -1)
+            valid = cells.reshape(*cells.shape[:-1], side, -1).any(dim=-1).movedim(-1, axis)
+        lr = lr.masked_fill(~valid, torch.nan)
+    array: NDArray[Any] = lr.numpy()
+    return array

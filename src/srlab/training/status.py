@@ -14,6 +14,9 @@ from srlab.mistakes import Mistake
 STATUS = "status.json"
 Outcome = Literal["completed", "stopped early", "diverged"]
 
+OF_GAME = ("val/accuracy_real", "val/accuracy_fake")
+"""Values that validation logs besides the metrics, once a discriminator has learnt."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Status:

@@ -95,6 +95,15 @@ class Validation:
             crops = [torch.cat([each, each.flip(-1)]) for each in crops]
         return {name: value[None] for name, value in adversary.accuracies(*crops).items()}
 
+    def names(self) -> set[str]:
+        """The names of all scores of this rank's views since `start`."""
+        names = set()
+        for found in self._found.values():
+            for method, table in found.items():
+                suffix = "" if method == JUDGED else method
+                names |= {f"val/{name}{suffix}" for name in table}
+        return names
+
     def means(self) -> dict[str, Tensor]:
         """Each score of all views together (`srlab.metrics.means`), and the mean accuracies.
 

@@ -45,6 +45,11 @@ class ImageGrid(Callback):
         self.view = view
         self._pictures: dict[int, Tensor] = {}
 
+    def rehearse(self, trainer: Any, pl_module: GAN | Any, sr: Tensor, batch: Any) -> None:
+        """Draw a view before training, to see that it can be drawn."""
+        if watching(trainer):
+            self._grid(batch, sr, pl_module.card.scale)
+
     def on_validation_epoch_start(self, *_: object) -> None:
         """Forget a validation that was cut short."""
         self._pictures = {}
