@@ -52,3 +52,10 @@ def test_commands_compose_from_the_wheel(wheel, tmp_path, command):
     )
     assert "seed: 0" in done.stdout or "overlap: auto" in done.stdout
     assert not list(empty.iterdir())
+
+
+def test_console_script_and_its_completion_are_in_the_wheel(wheel):
+    packed = zipfile.ZipFile(wheel)
+    (points,) = [name for name in packed.namelist() if name.endswith("entry_points.txt")]
+    assert "srlab = srlab.__main__:main" in packed.read(points).decode()
+    assert "srlab/cli/completion.bash" in packed.namelist()

@@ -23,6 +23,13 @@ PATH_KEYS = frozenset(
 )
 """Keys whose values are file names and are taken as they stand; so are ``*.weights``."""
 
+_FLAGS_WITH_VALUES = frozenset(
+    {
+        *("--cfg", "-c", "--package", "-p"),
+        *("--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd"),
+    }
+)
+
 
 def quoted(arguments: Sequence[str]) -> list[str]:
     """Quote the values of `PATH_KEYS` for Hydra; in a sweep commas still separate choices."""
@@ -48,6 +55,20 @@ def require_sweeper(arguments: Sequence[str]) -> None:
         raise MissingPackage(
             'a search with Optuna needs Hydra\'s plugin for it: pip install "srlab[sweep]".'
         )
+
+
+def flags_first(arguments: Sequence[str]) -> list[str]:
+    """Put Hydra's flags before the overrides: argparse wants them apart, and users mix them."""
+    given = overrides(arguments)
+    flags = [argument for argument in arguments if argument not in given]
+    return [*flags, *given]
+
+
+def overrides(arguments: Sequence[str]) -> list[str]:
+    """Return a command line without Hydra's flags and their values."""
+    after_flag = [False, *(argument in _FLAGS_WITH_VALUES for argument in arguments)]
+    pairs = zip(arguments, after_flag, strict=False)
+    return [each for each, is_value in pairs if not is_value and not each.startswith("-")]
 
 
 def _is_path(key: str) -> bool:

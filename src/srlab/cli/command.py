@@ -15,10 +15,14 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from srlab.cli.allocation import keep_freed_memory
+from srlab.cli.arguments import flags_first, overrides
 from srlab.cli.checking import check_values
+from srlab.cli.completion import completion
 from srlab.cli.configuration import check_choices, config_dir
 from srlab.cli.errors import full_errors, logged_errors, one_line_errors
+from srlab.cli.help import help_text
 from srlab.cli.plugins import ThirdPartyConfigs
+from srlab.cli.streams import patient_output
 from srlab.mistakes import Mistake
 
 NO_TRIAL_COMPLETED = ("No trials are completed yet.", "Record does not exist.")
@@ -52,15 +56,30 @@ def run(
     settings: str,
     arguments: Sequence[str],
 ) -> None:
-    """Run a command with Hydra.
+    """Run a command with Hydra, or tell what it takes.
 
     Values are checked first; `settings` is the dotted name of the class of the top-level ones. A
     mistake in one job of a sweep ends that job alone, and the command with an exit code of 1.
     """
+    with patient_output():
+        if {"-h", "--help"} & {*arguments}:
+            with one_line_errors(config_name):
+                sys.stdout.write(help_text(config_name, overrides(arguments)) + "\n")
+        elif script := completion(arguments):
+            sys.stdout.write(script)
+        else:
+            _run(task, config_name, settings, arguments)
+
+
+def _run(
+    task: Callable[[DictConfig], float | None],
+    config_name: str,
+    settings: str,
+    arguments: Sequence[str],
+) -> None:
     # Hydra knows no null for a group that nothing is chosen from by default.
     chosen = [each for each in arguments if each not in ("experiment=null", "sweep=null")]
-    # argparse wants flags before or after all overrides, and users put -m anywhere.
-    sys.argv[1:] = sorted(chosen, key=lambda argument: argument not in ("-m", "--multirun"))
+    sys.argv[1:] = flags_first(chosen)
     wanted = os.environ.get("HYDRA_FULL_ERROR")
     failures: list[str] = []
 

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
+import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from srlab.mistakes import Mistake
@@ -20,10 +25,60 @@ def config_dir() -> str:
     return str(installed if installed.is_dir() else package.parents[1] / "conf")
 
 
+def commands() -> dict[str, str]:
+    """Return the name of each command and what it does, as its help says."""
+    helps = sorted((Path(config_dir()) / "hydra" / "help").glob("*.yaml"))
+    texts = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in helps}
+    return {name: str(text["header"]) for name, text in texts.items()}
+
+
 def composed(name: str, overrides: Sequence[str] = (), *, with_hydra: bool = False) -> DictConfig:
     """Compose the configuration of a command; `with_hydra` adds Hydra's own part."""
     with _hydra():
         return compose(name, overrides=list(overrides), return_hydra_config=with_hydra)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A YAML that takes part in a composition."""
+
+    name: str
+    """From the folder of YAMLs, such as ``generator/rrdb``."""
+
+    place: str
+    """The key that its own stand below; empty for the top level."""
+
+    chosen_by: str
+    """The name of the YAML in whose list of defaults it stands."""
+
+    text: str
+
+
+def parts(name: str, overrides: Sequence[str] = ()) -> list[Part]:
+    """Return the YAMLs of a command's composition in their order, but for Hydra's own."""
+    with _hydra():
+        loader = GlobalHydra.instance().config_loader()
+        defaults = loader.compute_defaults_list(name, [*overrides], RunMode.RUN).defaults
+        sources = [each for each in loader.get_sources() if each.scheme() in ("file", "pkg")]
+    roots = [_root(source.scheme(), source.path) for source in sources]
+    found = []
+    for each in defaults:
+        path, place = str(each.config_path), str(each.package or "").removeprefix("_global_")
+        if place.partition(".")[0] != "hydra":
+            found.append(Part(path, place, str(each.parent), _text(roots, f"{path}.yaml")))
+    return found
+
+
+def _root(scheme: str, path: str) -> Traversable:
+    return Path(path) if scheme == "file" else files(path)
+
+
+def _text(roots: Sequence[Traversable], path: str) -> str:
+    """Return the text of a YAML in the first folder that has it."""
+    for root in roots:
+        if root.joinpath(path).is_file():
+            return root.joinpath(path).read_text(encoding="utf-8")
+    return ""
 
 
 def choices(group: str) -> list[str]:

@@ -1,0 +1,57 @@
+"""Output of a command whose reader may be gone, as after ``| head``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TextIO
+
+
+class _Patient:
+    """A text stream that goes on to nowhere once nobody reads it any more."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write text, and return its length."""
+        with _readerless(self._stream):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Write what is buffered."""
+        with _readerless(self._stream):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@contextmanager
+def patient_output() -> Iterator[None]:
+    """Let a command go on, and end as it would, when what reads its output is gone.
+
+    A run of days does not end because a terminal or a pipe behind it did.
+    """
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = (_Patient(stream) for stream in before)
+    try:
+        yield
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        sys.stdout, sys.stderr = before
+
+
+@contextmanager
+def _readerless(stream: TextIO) -> Iterator[None]:
+    """Turn a stream to the null device once its pipe is closed, with what it still holds."""
+    try:
+        yield
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
