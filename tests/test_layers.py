@@ -9,7 +9,7 @@ import srlab
 SOURCE = Path(srlab.__file__).parent
 
 FLOORS = [
-    {"axes", "files", "mistakes"},
+    {"axes", "files", "mistakes", "progress"},
     {"nn", "normalisers", "losses", "degradations", "io"},
     {"generators", "discriminators", "adversarial", "metrics", "data"},
     {"models"},

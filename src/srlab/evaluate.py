@@ -48,6 +48,7 @@ def evaluate(config: DictConfig) -> None:
         tile=config.tile,
         overlap=config.overlap,
         device=chosen_device(config.device),
+        progress=True,
     )
     log.info("%s", result.table())
     if config.output is not None:

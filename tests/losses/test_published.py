@@ -87,7 +87,9 @@ def ends_early(request):
 
 
 @pytest.mark.parametrize("answer", [cut_off, ends_early])
-def test_failed_download_says_how_to_get_the_file_and_leaves_none(cache, answer, monkeypatch):
+def test_failed_download_says_how_to_get_the_file_and_leaves_none(
+    cache, answer, monkeypatch, capsys
+):
     monkeypatch.setattr(torch.hub, "urlopen", answer)
     advice = (
         "; fetch https://download.pytorch.org/models/vgg19-dcbb9e9d.pth elsewhere and set the "
@@ -98,6 +100,7 @@ def test_failed_download_says_how_to_get_the_file_and_leaves_none(cache, answer,
     assert str(caught.value).startswith("vgg19-dcbb9e9d.pth could not be downloaded (")
     assert "\n" not in str(caught.value)
     assert not list(cache.iterdir())
+    assert not capsys.readouterr().err  # no bar of the download outside a terminal
 
 
 def test_download_does_not_wait_without_end(cache, monkeypatch):

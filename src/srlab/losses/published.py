@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPException
@@ -74,7 +75,12 @@ def _pretrained(published: str) -> tuple[State, Path]:
     try:
         with _impatient():
             # Torch downloads under another name, and renames the file once its hash is right.
-            state = source.get_state_dict(check_hash=True, map_location="cpu", weights_only=True)
+            state = source.get_state_dict(
+                check_hash=True,
+                map_location="cpu",
+                weights_only=True,
+                progress=sys.stderr.isatty(),
+            )
     except (OSError, RuntimeError, HTTPException) as error:
         raise Mistake(
             f"{path.name} could not be downloaded ({' '.join(str(error).split())}); fetch "

@@ -20,6 +20,7 @@ from srlab.metrics import Metric, ScoringContext, means, remarks, scores
 from srlab.models.super_resolver import SuperResolver
 from srlab.nn.resample import enlarge
 from srlab.prediction import plan_tiles, super_resolve
+from srlab.progress import tracked
 from srlab.report.pictures import comparison, displayable
 
 Scores = dict[str, float]
@@ -77,10 +78,12 @@ def compare(
     tile: int | str | Sequence[int],
     overlap: int | str | Sequence[int],
     device: str | torch.device,
+    progress: bool = False,
 ) -> Comparison:
     """Score all test pairs of `data`, in physical units."""
     result = Comparison(metrics)
-    for position in range(len(data.test)):
+    positions = range(len(data.test))
+    for position in tracked(positions, unit="image", title="evaluating", shown=progress):
         sample = data.test[position]
         lr, hr, valid = sample["lr"][None], sample["hr"][None], sample.get("valid")
         images = {

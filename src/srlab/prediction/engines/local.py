@@ -7,6 +7,7 @@ from math import prod
 from srlab.io import Reader, Writer
 from srlab.prediction.blocks import Predict, block, block_windows
 from srlab.prediction.tiles import TileGrid
+from srlab.progress import progress as shown_progress
 
 
 def run(
@@ -24,17 +25,15 @@ def run(
     A block has `tiles_per_block` tiles in a row, by default those of one batch. Their number
     changes memory alone, and no byte of the output.
     """
-    from tqdm import tqdm
-
     per_block = tiles_per_block or batch_size
     windows = block_windows(tiles, chunks=writer.chunks, tiles_per_block=per_block)
     try:
         writer.prepare()
         pixels = prod(tiles.target_shape)
-        with tqdm(total=pixels, unit="px", unit_scale=True, disable=not progress) as bar:
+        with shown_progress(pixels, unit="px", title="predicting", shown=progress) as done:
             for window in windows:
                 writer.write(window, block(predict, reader, tiles, window, batch_size=batch_size))
-                bar.update(prod(span.stop - span.start for span in window))
+                done.advance(prod(span.stop - span.start for span in window))
         writer.finish()
     except BaseException:  # an interrupted run, too, leaves no half-written file
         writer.discard()

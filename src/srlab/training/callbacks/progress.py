@@ -1,68 +1,59 @@
-"""The progress bar."""
+"""How far a run is."""
 
 from __future__ import annotations
 
-from contextlib import ExitStack
-
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
-from tqdm import tqdm
-from tqdm.contrib.logging import logging_redirect_tqdm
+
+from srlab import progress
 
 
 class Progress(ProgressBar):
-    """One bar for the whole run, in generator updates, with the scores of the last validation.
-
-    While it is there, lines of the log on the console are written above it.
-    """
+    """Shows the whole run, in generator updates, with the scores of the last validation."""
 
     def __init__(self) -> None:
         super().__init__()
         self._shown = True
-        self._bar: tqdm[object] | None = None
-        self._open = ExitStack()
+        self._progress: progress.Progress | None = None
 
     def disable(self) -> None:
         """Show nothing: Lightning calls this on all processes but the first."""
         self._shown = False
 
     def enable(self) -> None:
-        """Show the bar again."""
+        """Show it again."""
         self._shown = True
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Open the bar at the step from which the run goes on."""
-        self._open.enter_context(logging_redirect_tqdm())
-        self._bar = tqdm(
-            total=trainer.max_steps,
-            initial=trainer.global_step,
+        """Begin at the step from which the run goes on."""
+        self._progress = progress.progress(
+            trainer.max_steps,
+            done=trainer.global_step,
             unit="step",
-            desc="training",
-            dynamic_ncols=True,
-            disable=not self._shown,
+            title="training",
+            shown=self._shown,
         )
 
     def on_train_batch_end(self, *_: object) -> None:
         """Advance by one update."""
-        assert self._bar is not None
-        self._bar.update()
+        assert self._progress is not None
+        self._progress.advance()
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Show the new scores."""
-        if self._bar is not None:
+        if self._progress is not None:
             scores = trainer.callback_metrics
             shown = [name for name in ("psnr", "ssim") if f"val/{name}" in scores]
-            self._bar.set_postfix({name: f"{float(scores[f'val/{name}']):.4g}" for name in shown})
+            self._progress.note({name: f"{float(scores[f'val/{name}']):.4g}" for name in shown})
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Close the bar."""
+        """End, after the last validation."""
         self._close()
 
     def on_exception(self, *_: object) -> None:
-        """Close the bar, so that the error stands on a line of its own."""
+        """End, so that the error stands on a line of its own."""
         self._close()
 
     def _close(self) -> None:
-        self._open.close()
-        if self._bar is not None:
-            self._bar.close()
+        if self._progress is not None:
+            self._progress.close()
