@@ -61,6 +61,7 @@ class Rehearsal(Callback):
             if shape in known:
                 continue
             known.add(shape)
+            batch = trainer.precision_plugin.convert_input(batch)
             batch = trainer.strategy.batch_to_device(batch)
             with torch.inference_mode(), trainer.precision_plugin.val_step_context():
                 sr = pl_module.validation.score(batch, number=position)
