@@ -1,6 +1,31 @@
+import contextlib
+import os
+import subprocess
+import sys
+
 import pytest
 
-from srlab.files import replaced
+from srlab.files import new_file, replaced, sole_writer
+
+WRITES = """
+import sys, time
+from srlab.files import new_file, sole_writer
+with sole_writer(new_file(sys.argv[1], overwrite=False)):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@contextlib.contextmanager
+def another_writer(path):
+    """A process that writes a file."""
+    process = subprocess.Popen([sys.executable, "-c", WRITES, path], stdout=subprocess.PIPE)
+    try:
+        assert process.stdout.readline() == b"held\n"
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def write(path, content, *, fails=False):
@@ -35,3 +60,41 @@ def test_file_of_before_stays_until_the_new_one_is_whole(tmp_path):
     with replaced(path) as unfinished:
         unfinished.write_text("half")
         assert path.read_text() == "first"
+
+
+@pytest.mark.parametrize("name", ["out.tif", "deep/../out.tif", "linked/out.tif", "other.tif"])
+def test_second_writer_of_a_file_is_refused_whatever_the_spelling(tmp_path, monkeypatch, name):
+    folder = tmp_path / "real"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "linked").symlink_to(folder)
+    (folder / "other.tif").symlink_to("out.tif")
+    monkeypatch.chdir(folder)
+    target = new_file(name, overwrite=False)
+    with another_writer(folder / "out.tif") as writer:
+        message = r"out.tif is in use: another process writes it"
+        with pytest.raises(BlockingIOError, match=message), sole_writer(target):
+            pass
+        with sole_writer(new_file("another.tif", overwrite=False)):
+            pass
+        writer.kill()
+        writer.wait()
+    with sole_writer(target):
+        assert os.listdir(folder / "deep") == []
+    assert sorted(os.listdir(folder)) == ["deep", "linked", "other.tif"]
+
+
+def test_a_name_is_free_again_when_its_writer_is_done(tmp_path):
+    for _ in range(2):
+        with sole_writer(tmp_path / "out.tif"):
+            pass
+    with pytest.raises(KeyError), sole_writer(tmp_path / "out.tif"):
+        raise KeyError
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_link_leads_to_the_file_that_is_written(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "out.tif").symlink_to(tmp_path / "disk" / "scene.tif")
+    write(new_file(tmp_path / "out.tif", overwrite=False), "whole")
+    assert (tmp_path / "disk" / "scene.tif").read_text() == "whole"
+    assert (tmp_path / "out.tif").is_symlink()

@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 
 from srlab.cli.arguments import quoted
 from srlab.cli.command import prepare, require, run
+from srlab.cli.termination import cleaned_up_if_stopped
 from srlab.mistakes import Mistake
 
 log = logging.getLogger(__name__)
@@ -59,12 +60,13 @@ def evaluate(config: DictConfig) -> None:
 def main() -> None:
     """Run the command."""
     prepare()
-    run(
-        evaluate,
-        config_name="evaluate",
-        settings="srlab.cli.settings.EvaluateSettings",
-        arguments=quoted(sys.argv[1:]),
-    )
+    with cleaned_up_if_stopped():
+        run(
+            evaluate,
+            config_name="evaluate",
+            settings="srlab.cli.settings.EvaluateSettings",
+            arguments=quoted(sys.argv[1:]),
+        )
 
 
 if __name__ == "__main__":

@@ -5,12 +5,24 @@ What is opened exists; what is written appears whole or not at all.
 
 from __future__ import annotations
 
+import fcntl
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
-from srlab.mistakes import ExistingFile, ForbiddenFile, MissingFile, Mistake, MistakenFolder
+from srlab.mistakes import (
+    BusyFile,
+    ExistingFile,
+    ForbiddenFile,
+    MissingFile,
+    Mistake,
+    MistakenFolder,
+)
+
+log = logging.getLogger(__name__)
 
 PathLike = str | os.PathLike[str]
 
@@ -30,7 +42,7 @@ def existing_file(path: PathLike) -> Path:
 def new_file(
     path: PathLike, *, overwrite: bool, source: PathLike | None = None, folder: bool = False
 ) -> Path:
-    """Return the absolute path of a file that is to be written.
+    """Return the absolute path of a file that is to be written; a link leads to what it links to.
 
     `source` is the file that it is made from. With `folder` it is to be a folder of files.
 
@@ -44,6 +56,8 @@ def new_file(
         Where it is `source` itself.
     """
     file = _absolute(path)
+    if file.is_symlink():  # the file must not take the place of the link, perhaps on another disk
+        file = Path(os.path.realpath(file))
     if file.is_dir() and not folder:
         raise MistakenFolder(f"{path} is a folder, and the name of a file to write is wanted.")
     if not file.parent.is_dir():
@@ -74,6 +88,57 @@ def replaced(path: Path, *, suffix: str = "") -> Iterator[Path]:
         os.replace(unfinished, path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def sole_writer(path: Path) -> Iterator[None]:
+    """Hold the name of a file that is to be written; a `BusyFile` if another process does.
+
+    A hidden file beside it is locked meanwhile. The name is free again when this process ends, in
+    whatever way.
+    """
+    lock = path.with_name(f".{path.name}.lock")
+    file = _claimed(lock)
+    if file is None:
+        raise BusyFile(
+            f"{path} is in use: another process writes it. Wait until it ends, or give another "
+            "name."
+        )
+    with file:
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)  # as long as it is ours
+
+
+def _claimed(lock: Path) -> IO[str] | None:
+    """Open and lock a file, which others may remove meanwhile; None if another process has it."""
+    while True:
+        file = lock.open("w")
+        if not locked(file.fileno()):
+            file.close()
+            return None
+        if lock.exists() and os.path.samestat(os.fstat(file.fileno()), lock.stat()):
+            return file
+        file.close()  # the last holder removed the file that was opened
+
+
+def locked(descriptor: int) -> bool:
+    """Lock an open file, and return whether no other process has it.
+
+    It is a POSIX record lock: child processes do not inherit it, and networked file systems know
+    it.
+    """
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):  # POSIX allows either
+        return False
+    except OSError as error:
+        log.warning(
+            "this file system knows no locks (%s): see to it yourself that one process writes here",
+            error,
+        )
+    return True
 
 
 def _absolute(path: PathLike) -> Path:

@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 from srlab.cli.allocation import keep_freed_memory
 from srlab.cli.arguments import quoted
 from srlab.cli.command import prepare, require, run
+from srlab.cli.termination import cleaned_up_if_stopped
 from srlab.mistakes import Mistake
 
 log = logging.getLogger(__name__)
@@ -17,6 +18,15 @@ log = logging.getLogger(__name__)
 
 def predict(config: DictConfig) -> None:
     """Super-resolve `input` to `output`, tile by tile."""
+    from srlab.io import reserved
+
+    require(config, "model", "input", "output")
+    with reserved(config.output, source=config.input, overwrite=config.overwrite):
+        _predict(config)
+    log.info("wrote %s", config.output)
+
+
+def _predict(config: DictConfig) -> None:
     import srlab
     from srlab.axes import per_axis
     from srlab.io import create_writer, open_reader
@@ -25,7 +35,6 @@ def predict(config: DictConfig) -> None:
     from srlab.prediction.device import chosen_device
     from srlab.prediction.output import output_description, provenance, scene_of
 
-    require(config, "model", "input", "output")
     model = srlab.load(config.model, trust=config.trust)
     scale = model.card.scale
     if config.scale is not None and per_axis(config.scale, len(scale)) != scale:
@@ -64,18 +73,18 @@ def predict(config: DictConfig) -> None:
         device=device,
         progress=True,
     )
-    log.info("wrote %s", config.output)
 
 
 def main() -> None:
     """Run the command."""
     prepare()
-    run(
-        predict,
-        config_name="predict",
-        settings="srlab.cli.settings.PredictSettings",
-        arguments=quoted(sys.argv[1:]),
-    )
+    with cleaned_up_if_stopped():
+        run(
+            predict,
+            config_name="predict",
+            settings="srlab.cli.settings.PredictSettings",
+            arguments=quoted(sys.argv[1:]),
+        )
 
 
 if __name__ == "__main__":

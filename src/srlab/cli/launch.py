@@ -34,7 +34,7 @@ def launched(arguments: Sequence[str]) -> list[str]:
     folder = "hydra.sweep.dir" if sweeping(arguments) else "hydra.run.dir"
     if rank is not None and folder not in keys:
         raise Mistake(f"several processes share one folder: name it by {folder}=.")
-    line = resumed(arguments)
+    line = resumed(arguments, alone=not rank)
     if rank:
         line += [f"hydra.job.name=train_process_{rank}", "hydra.output_subdir=null"]
     return line

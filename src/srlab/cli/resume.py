@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from srlab.cli.arguments import quoted, sweeping
 from srlab.cli.configuration import composed
 from srlab.mistakes import ExistingFile, MissingFile, Mistake
-from srlab.training.processes.folder import is_held
+from srlab.training.processes.folder import is_held, refuse_held
 from srlab.training.status import read_status
 
 LAST = Path("checkpoints") / "last.ckpt"
@@ -23,19 +23,21 @@ FREE = ("loader.num_workers",)
 """Keys that may differ in a resumed run: no result depends on them."""
 
 
-def resumed(arguments: Sequence[str]) -> list[str]:
+def resumed(arguments: Sequence[str], *, alone: bool = True) -> list[str]:
     """Rewrite a command line with ``resume=`` to the run it means; return any other, quoted.
 
     ``resume=last`` is the last checkpoint of the folder ``hydra.run.dir=``. Without that it is the
     last one of the newest unfinished run of this name. ``resume=PATH`` is a checkpoint in a run's
     folder. Whatever else is on the command line must agree with the run's own configuration, but
-    for `FREE`.
+    for `FREE`. No other process may train in the folder, unless this one is not `alone`.
     """
     values = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
     resume = values.get("resume", "null")
     folder = Path(values["hydra.run.dir"]) if "hydra.run.dir" in values else None
     if resume in ("", "null"):
         if folder is not None:
+            if alone:
+                refuse_held(folder)  # before Hydra replaces the notes that it keeps there
             _refuse_started(folder)
         return quoted(arguments)
     if sweeping(arguments):
@@ -44,6 +46,8 @@ def resumed(arguments: Sequence[str]) -> list[str]:
     given = [argument for argument in quoted(arguments) if _key(argument) not in taken]
     checkpoint = _last(folder, given) if resume == "last" else Path(os.path.expanduser(resume))
     folder = _run_folder(checkpoint)
+    if alone:
+        refuse_held(folder)
     stored = [str(line) for line in _read(folder / ".hydra" / "overrides.yaml")]
     own = [*_search_path(folder), *(line for line in stored if _key(line) != "resume")]
     _refuse_differences(own, [line for line in given if not line.startswith("-")], folder)

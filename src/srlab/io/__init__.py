@@ -5,9 +5,10 @@ A format is a folder of this package and a line in `srlab.io.formats`, which imp
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
-from srlab.files import PathLike, existing_file, new_file
+from srlab.files import PathLike, existing_file, new_file, sole_writer
 from srlab.io.description import Axis, Channel, Description, Geometry
 from srlab.io.formats import Format, Role, find_format, suffixes_of
 from srlab.io.protocols import Provenance, Reader, Writer
@@ -23,6 +24,7 @@ __all__ = [
     "Writer",
     "create_writer",
     "open_reader",
+    "reserved",
 ]
 
 
@@ -60,17 +62,36 @@ def create_writer(
     there. It does so, too, if the format is unknown, lacks the compression or cannot hold what is
     described.
     """
-    form = find_format(str(path), "writer")
-    if form is None:
-        raise Mistake(
-            f"{path} is of no format that can be written: its name must end in {_listed('writer')}."
-        )
+    form = _written_format(path)
     file = new_file(path, overwrite=overwrite, source=source, folder=form.folder)
     chosen = {}
     if compression is not None:
         chosen["compression"] = _offered(form, compression, path)
     writer: Writer = form.load("writer")(file, description, provenance=provenance, **chosen)
     return writer
+
+
+@contextmanager
+def reserved(
+    path: PathLike, *, source: PathLike | None = None, overwrite: bool = False
+) -> Iterator[None]:
+    """Hold the name of an output before all that it takes to make it; see `create_writer`.
+
+    Raises a `BusyFile` if another process writes there, whichever way its path is spelt, and
+    otherwise what `create_writer` raises for a name.
+    """
+    folder = _written_format(path).folder
+    with sole_writer(new_file(path, overwrite=overwrite, source=source, folder=folder)):
+        yield
+
+
+def _written_format(path: PathLike) -> Format:
+    form = find_format(str(path), "writer")
+    if form is None:
+        raise Mistake(
+            f"{path} is of no format that can be written: its name must end in {_listed('writer')}."
+        )
+    return form
 
 
 def _offered(form: Format, compression: str, path: PathLike) -> str:

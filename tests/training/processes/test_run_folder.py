@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from srlab.cli.resume import resumed
 from srlab.training.processes.folder import held, is_held
 
 HOLD = """
@@ -64,3 +65,11 @@ def test_newest_run_that_is_under_way_is_passed_over(tmp_path, holder):
     (tmp_path / LAST).parent.mkdir()
     (tmp_path / LAST).touch()
     assert newest_unfinished([tmp_path]) is None
+
+
+def test_a_run_that_is_under_way_is_refused_before_anything_is_written(tmp_path, holder):
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(BlockingIOError, match="is in use: another process trains there"):
+        resumed([f"hydra.run.dir={tmp_path}", "generator=rrdb"])
+    assert sorted(tmp_path.iterdir()) == before
+    assert resumed([f"hydra.run.dir={tmp_path}"], alone=False)

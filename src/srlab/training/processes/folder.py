@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from srlab.files import locked
 from srlab.mistakes import BusyFile
-
-log = logging.getLogger(__name__)
 
 LOCK = ".lock"
 
@@ -22,12 +19,22 @@ def held(folder: Path) -> Iterator[None]:
     The folder is free again when this process ends, in whatever way.
     """
     with (folder / LOCK).open("w") as file:
-        if not _lock(file.fileno()):
-            raise BusyFile(
-                f"{folder} is in use: another process trains there. Wait until it ends, or choose "
-                "another run."
-            )
+        if not locked(file.fileno()):
+            raise _busy(folder)
         yield
+
+
+def refuse_held(folder: Path) -> None:
+    """Raise a `BusyFile` if another process holds a run's folder."""
+    if is_held(folder):
+        raise _busy(folder)
+
+
+def _busy(folder: Path) -> BusyFile:
+    return BusyFile(
+        f"{folder} is in use: another process trains there. Wait until it ends, or choose another "
+        "run."
+    )
 
 
 def is_held(folder: Path) -> bool:
@@ -35,21 +42,4 @@ def is_held(folder: Path) -> bool:
     if not (folder / LOCK).is_file():
         return False
     with (folder / LOCK).open("r+") as file:
-        return not _lock(file.fileno())
-
-
-def _lock(descriptor: int) -> bool:
-    """Take a POSIX record lock, and return whether nobody else has it.
-
-    Loader workers do not inherit such a lock, and networked file systems know it.
-    """
-    try:
-        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):  # POSIX allows either
-        return False
-    except OSError as error:
-        log.warning(
-            "this file system knows no locks (%s): see to it yourself that one process trains here",
-            error,
-        )
-    return True
+        return not locked(file.fileno())
