@@ -9,6 +9,8 @@ import torch
 from model_examples import SRRESNET, axes, refusal, weights, written
 
 import srlab
+from srlab.mistakes import Mistake
+from srlab.models.rebuilding import build
 
 
 @pytest.fixture(autouse=True)
@@ -237,3 +239,16 @@ def test_trust_needs_the_package_that_defines_the_class(tmp_path, target):
     message = f"{str(target)!r}, which cannot be imported here"
     with pytest.raises(ValueError, match=re.escape(message)):
         srlab.load(path, trust=True)
+
+
+def test_steps_of_a_chain_are_built_by_the_same_rules():
+    area = {"_target_": "srlab.degradations.Area", "scale": [2, 2]}
+    recipe = {"_target_": "srlab.degradations.Chain", "scale": [4, 4], "steps": [area, area]}
+    chain = build(recipe, package="srlab.degradations", kind=object)
+    image = torch.rand(1, 3, 8, 12, generator=torch.Generator().manual_seed(0))
+    blocks = image.view(1, 3, 2, 4, 3, 4).mean(dim=(3, 5))
+    torch.testing.assert_close(chain(image, generator=torch.Generator()), blocks)
+    for foreign in ("os.system", "srlab.generators.RRDB", "srlab.degradations.adjoint"):
+        recipe["steps"] = [area, {"_target_": foreign, "scale": [2, 2]}]
+        with pytest.raises(Mistake, match="the model card's arguments do not fit"):
+            build(recipe, package="srlab.degradations", kind=object)

@@ -1,6 +1,25 @@
 """Degradations: HR batches to LR batches, one a file."""
 
+from srlab.degradations.area import Area
 from srlab.degradations.bicubic import Bicubic
+from srlab.degradations.blur_kernel import BlurKernel
+from srlab.degradations.chain import Chain
+from srlab.degradations.gaussian_mtf import GaussianMtf
+from srlab.degradations.jpeg import Jpeg
+from srlab.degradations.linear import adjoint
+from srlab.degradations.noise import Noise
+from srlab.degradations.photo import Photo
 from srlab.degradations.protocol import Degradation
 
-__all__ = ["Bicubic", "Degradation"]
+__all__ = [
+    "Area",
+    "Bicubic",
+    "BlurKernel",
+    "Chain",
+    "Degradation",
+    "GaussianMtf",
+    "Jpeg",
+    "Noise",
+    "Photo",
+    "adjoint",
+]

@@ -35,6 +35,7 @@ class Bicubic:
                 f"integers is {integers}; give null, or [lowest, highest] such as [0, 255]."
             )
         self.integers = integers
+        self.linear = integers is None
 
     def __call__(self, hr: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
         """HR ``(B, C, *S·scale)`` to LR ``(B, C, *S)``; nothing here is random."""

@@ -10,7 +10,7 @@ import importlib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -39,17 +39,17 @@ def build(
     """Build an object from ``{"_target_": ..., **arguments}``.
 
     Without `trust` the target must be a class that `package` defines and exports, derived from
-    `kind`, and each argument a plain JSON value. Nothing else is imported or called.
+    `kind`, and each argument a plain JSON value. An argument may also be a list of such recipes,
+    like the steps of a chain, which are built by the same rules. Nothing else is imported or
+    called.
     """
     target = recipe.get("_target_")
     arguments = {name: value for name, value in recipe.items() if name != "_target_"}
     if trust:
-        return _foreign(str(target))(**arguments)
+        return _foreign(str(target))(**_values(arguments, package, kind, trust=True))
     made = _exported_class(target, package, kind)
     try:
-        for name, value in arguments.items():
-            _check_plain(name, value)
-        return made(**arguments)
+        return made(**_values(arguments, package, kind, trust=False))
     except UNFIT as error:
         raise Mistake(
             f"the model card's arguments do not fit {target} of srlab {srlab.__version__}: "
@@ -121,6 +121,29 @@ def _exported_class(target: JSON, package: str, kind: type) -> type:
         )
     made: type = found
     return made
+
+
+def _values(
+    arguments: Mapping[str, JSON], package: str, kind: type, *, trust: bool
+) -> dict[str, Any]:
+    """Build the recipes among a constructor's arguments, and check the others."""
+    values: dict[str, Any] = {}
+    for name, value in arguments.items():
+        if _is_recipes(value):
+            steps = [build(each, package=package, kind=kind, trust=trust) for each in value]
+            values[name] = steps
+            continue
+        if not trust:
+            _check_plain(name, value)
+        values[name] = value
+    return values
+
+
+def _is_recipes(value: JSON) -> TypeGuard[list[dict[str, JSON]]]:
+    """Whether a value is a list of recipes, and nothing else."""
+    if not isinstance(value, list) or not value:
+        return False
+    return all(isinstance(each, dict) and "_target_" in each for each in value)
 
 
 def _check_plain(name: str, value: JSON) -> None:

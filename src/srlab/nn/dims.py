@@ -17,6 +17,7 @@ _TRANSPOSED: dict[int, Callable[..., nn.Module]] = {2: nn.ConvTranspose2d, 3: nn
 _BATCH_NORMS: dict[int, Callable[[int], nn.Module]] = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 _INSTANCE_NORMS: dict[int, Callable[..., nn.Module]] = {2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d}
 _AVERAGE_POOLS: dict[int, Callable[..., nn.Module]] = {2: nn.AvgPool2d, 3: nn.AvgPool3d}
+_FILTERS: dict[int, Callable[..., Tensor]] = {2: F.conv2d, 3: F.conv3d}
 _LINEAR_MODES = {2: "bilinear", 3: "trilinear"}
 _ADAPTIVE_POOLS: dict[int, Callable[[int], nn.Module]] = {
     2: nn.AdaptiveAvgPool2d,
@@ -112,3 +113,9 @@ def resize_linear(image: Tensor, size: Sequence[int]) -> Tensor:
     """Interpolate ``(B, C, *S)`` linearly to ``(B, C, *size)``; pixel areas are aligned."""
     mode = _LINEAR_MODES[check_spatial_dims(image.ndim - 2)]
     return F.interpolate(image, size=tuple(size), mode=mode, align_corners=False)
+
+
+def filter_channels(image: Tensor, kernels: Tensor, stride: Sequence[int]) -> Tensor:
+    """Weigh the pixels of ``(B, C, *S)`` with one kernel for each channel ``(C, *K)``, unpadded."""
+    dims = check_spatial_dims(image.ndim - 2)
+    return _FILTERS[dims](image, kernels[:, None], stride=tuple(stride), groups=image.shape[1])

@@ -81,6 +81,13 @@ def shrink(
     return image
 
 
+def continued(image: Tensor, axis: int, before: int, after: int) -> Tensor:
+    """Repeat the border pixels of one axis outwards."""
+    size = image.shape[axis]
+    positions = torch.arange(-before, size + after, device=image.device).clamp(0, size - 1)
+    return image.index_select(axis, positions)
+
+
 def _axes(image: Tensor, scale: int | Sequence[int]) -> list[tuple[int, int]]:
     if not image.is_floating_point():
         raise Mistake(
@@ -122,22 +129,15 @@ def _apply(image: Tensor, axis: int, factor: int, offsets: Array, weights: Array
     stride = factor if len(offsets) == 1 else 1
     # Views of one continued image: to gather every tap anew took a third of a network's time.
     before, after = int(-offsets.min()), int(offsets.max()) + 1 - stride
-    continued = _continued(image, axis, before, after)
+    wider = continued(image, axis, before, after)
     reach = image.shape[axis] - stride + 1
     phases = []
     for starts, taps in zip(offsets + before, weights, strict=True):
         spans = [slice(int(start), int(start) + reach, stride) for start in starts]
-        phases.append(_weighted_sum(continued, axis, spans, taps))
+        phases.append(_weighted_sum(wider, axis, spans, taps))
     if len(phases) == 1:
         return phases[0]
     return torch.stack(phases, dim=axis + 1).flatten(axis, axis + 1)
-
-
-def _continued(image: Tensor, axis: int, before: int, after: int) -> Tensor:
-    """Repeat the border pixels of one axis outwards."""
-    size = image.shape[axis]
-    positions = torch.arange(-before, size + after, device=image.device).clamp(0, size - 1)
-    return image.index_select(axis, positions)
 
 
 def _weighted_sum(image: Tensor, axis: int, spans: Sequence[slice], weights: Array) -> Tensor:

@@ -1,0 +1,58 @@
+"""Random choices, all from one torch generator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from srlab.degradations.ranges import Range
+
+Choice = TypeVar("Choice")
+
+
+class Draws:
+    """Draws numbers and choices from a generator, and fields of noise on its device."""
+
+    def __init__(self, generator: torch.Generator) -> None:
+        self.generator = generator
+
+    def uniform(self, limits: Range) -> float:
+        """Draw a number between two limits."""
+        low, high = limits
+        return low + (high - low) * self._share()
+
+    def happens(self, share: float) -> bool:
+        """Whether something happens that does so in a share of all draws."""
+        return self._share() < share
+
+    def one_of(self, choices: Sequence[Choice]) -> Choice:
+        """Draw one of equally likely choices."""
+        return choices[int(self._share() * len(choices))]
+
+    def weighted(self, shares: Mapping[Choice, float]) -> Choice:
+        """Draw a key, whose value is its share; the shares' sum is one."""
+        place = self._share()
+        for choice, limit in zip(shares, accumulate(shares.values()), strict=True):
+            if place < limit:
+                return choice
+        return choice
+
+    def normal(self, like: Tensor) -> Tensor:
+        """Draw a field of standard normal numbers, of the shape and type of `like`."""
+        return torch.randn(
+            like.shape, dtype=like.dtype, device=like.device, generator=self.generator
+        )
+
+    def counts(self, mean: Tensor) -> Tensor:
+        """Draw Poisson numbers of the given means."""
+        return torch.poisson(mean, generator=self.generator)
+
+    def _share(self) -> float:
+        # In float64, or a share near one would round to one.
+        device = self.generator.device
+        number = torch.rand((), dtype=torch.float64, device=device, generator=self.generator)
+        return float(number)

@@ -1,0 +1,63 @@
+"""LR pixels as weighted sums of the HR pixels around them, which is linear."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from srlab.axes import per_axis
+from srlab.mistakes import Mistake
+from srlab.nn.dims import filter_channels
+from srlab.nn.resample import continued
+
+
+def filtered(hr: Tensor, kernel: Tensor, scale: int | Sequence[int]) -> Tensor:
+    """Weigh the HR pixels around the centre of each LR pixel.
+
+    HR is ``(B, C, *S·scale)`` and LR ``(B, C, *S)``. The kernel is ``(1, *K)``, or ``(C, *K)`` with
+    one for each channel. It is centred on the area of an LR pixel, so each of its sizes is odd
+    where the factor is odd, and even where that is even. Border pixels are repeated outwards.
+
+    Raises a `Mistake` if the sizes do not fit, or the number of kernels does not.
+    """
+    factors = per_axis(scale, hr.ndim - 2)
+    sizes = tuple(kernel.shape[1:])
+    for axis, (factor, size) in enumerate(zip(factors, sizes, strict=True), start=2):
+        if hr.shape[axis] % factor:
+            raise Mistake(
+                f"an image of size {tuple(hr.shape[2:])} cannot be shrunk by {factors}: crop it "
+                "to multiples first."
+            )
+        if (size - factor) % 2:
+            parity = ("an even", "an odd")[factor % 2]
+            raise Mistake(
+                f"a kernel of {size} pixels cannot lie in the middle of {factor} pixels: give one "
+                f"of {parity} size."
+            )
+        margin = (size - factor) // 2
+        if margin < 0:
+            # The kernel is smaller than the LR pixel, whose outer HR pixels weigh nothing.
+            kernel = _widened(kernel, axis - 1, -margin)
+        hr = continued(hr, axis, max(margin, 0), max(margin, 0))
+    if len(kernel) not in (1, hr.shape[1]):
+        raise Mistake(
+            f"there are kernels for {len(kernel)} channels and the image has {hr.shape[1]}; give "
+            "one kernel, or one for each channel."
+        )
+    return filter_channels(hr, kernel.to(hr).expand(hr.shape[1], *kernel.shape[1:]), factors)
+
+
+def _widened(kernel: Tensor, axis: int, margin: int) -> Tensor:
+    shape = list(kernel.shape)
+    shape[axis] = margin
+    zeros = kernel.new_zeros(shape)
+    return torch.cat([zeros, kernel, zeros], dim=axis)
+
+
+def along(taps: Tensor, axis: int, dims: int) -> Tensor:
+    """Shape ``(C, K)`` taps as kernels along one of `dims` spatial axes."""
+    shape = [1] * dims
+    shape[axis] = taps.shape[1]
+    return taps.view(len(taps), *shape)

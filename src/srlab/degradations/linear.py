@@ -1,0 +1,31 @@
+"""The adjoint of a linear degradation."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from srlab.degradations.protocol import Degradation
+from srlab.mistakes import Mistake
+
+
+def adjoint(degradation: Degradation, lr: Tensor) -> Tensor:
+    """Return ``Aᵀ·lr`` ``(B, C, *S·scale)`` for a linear degradation ``A`` and LR ``(B, C, *S)``.
+
+    It is exact: for every HR image, ``⟨A·hr, lr⟩ = ⟨hr, Aᵀ·lr⟩``. Autograd computes it as the
+    vector-Jacobian product, which for a linear map is the adjoint.
+
+    Raises a `Mistake` if the degradation is not linear.
+    """
+    if not degradation.linear:
+        raise Mistake(
+            f"{type(degradation).__name__} is not linear, so it has no adjoint; choose a "
+            "degradation without noise, rounding and compression."
+        )
+    sides = zip(lr.shape[2:], degradation.scale, strict=True)
+    shape = (*lr.shape[:2], *(side * factor for side, factor in sides))
+    with torch.enable_grad():
+        hr = torch.zeros(shape, dtype=lr.dtype, device=lr.device, requires_grad=True)
+        degraded = degradation(hr, generator=torch.Generator(lr.device))
+        (result,) = torch.autograd.grad(degraded, hr, lr)
+    return result
