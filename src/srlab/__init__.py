@@ -16,11 +16,16 @@ __all__ = ["__version__", "load"]
 def load(path: str | Path, *, trust: bool = False) -> SuperResolver:
     """Open a trained model: a bundle ``model.safetensors`` or a checkpoint ``.ckpt``.
 
+    Published weights for pictures (``.pth``, ``.pt``, ``.safetensors``) are a model, too, if their
+    tensors tell of a known network. Its units are 8-bit values.
+
     The result is called on LR batches ``(B, C, *S)`` in physical units and returns SR in physical
     units. `trust` allows networks defined outside srlab, whose code is then imported and run.
     """
-    from srlab.models.super_resolver import (
-        SuperResolver,
-    )  # torch is imported only by those who need it
+    # torch is imported only by those who need it
+    from srlab.models.pretrained.applying import is_published, published
+    from srlab.models.super_resolver import SuperResolver
 
+    if is_published(path):
+        return published(path)
     return SuperResolver.load(path, trust=trust)

@@ -55,6 +55,7 @@ def _predict(config: DictConfig) -> None:
             plan,
             device=device,
             allocation=keep_freed_memory(),
+            training_data=model.card.training_data,
             noise_seed=config.noise_seed,
             scene=scene,
         ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -74,23 +74,7 @@ class Spandrel(nn.Module):
         super()._load_from_state_dict(state_dict, prefix, *args)
 
     def _rebuild(self, tensors: dict[str, Tensor]) -> None:
-        try:
-            from spandrel import ImageModelDescriptor, ModelLoader, UnsupportedModelError
-        except ImportError as error:
-            raise MissingPackage(
-                "generator=spandrel needs the spandrel library: pip install 'srlab[spandrel]'."
-            ) from error
-        try:
-            with torch.device("cpu"):
-                found = ModelLoader(device="cpu").load_from_state_dict(tensors)
-        except UnsupportedModelError as error:
-            raise Mistake(
-                "the weights belong to no architecture that spandrel recognises."
-            ) from error
-        if not isinstance(found, ImageModelDescriptor):
-            raise Mistake(
-                f"spandrel reads {found.architecture.name}, which takes more than an image."
-            )
+        found = recognised(tensors)
         if (found.scale, found.scale, found.input_channels) != (*self.scale, self.in_channels):
             raise Mistake(
                 f"the weights are a {found.architecture.name} for scale {found.scale} and "
@@ -100,3 +84,24 @@ class Spandrel(nn.Module):
         self.network = found.model.requires_grad_(True)
         self.out_channels = found.output_channels
         self._padding = found.size_requirements.get_padding
+
+
+def recognised(tensors: Mapping[str, Tensor]) -> Any:
+    """Return spandrel's description of the network that has these tensors, filled with them.
+
+    A `Mistake` says if spandrel is not installed, or knows no such network from image to image.
+    """
+    try:
+        from spandrel import ImageModelDescriptor, ModelLoader, UnsupportedModelError
+    except ImportError as error:
+        raise MissingPackage(
+            "generator=spandrel needs the spandrel library: pip install 'srlab[spandrel]'."
+        ) from error
+    try:
+        with torch.device("cpu"):
+            found = ModelLoader(device="cpu").load_from_state_dict(dict(tensors))
+    except UnsupportedModelError as error:
+        raise Mistake("the weights belong to no architecture that spandrel recognises.") from error
+    if not isinstance(found, ImageModelDescriptor):
+        raise Mistake(f"spandrel reads {found.architecture.name}, which takes more than an image.")
+    return found

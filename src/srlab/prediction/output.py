@@ -50,6 +50,7 @@ def provenance(
     *,
     device: torch.device,
     allocation: str,
+    training_data: str = "",
     noise_seed: int | None = None,
     scene: Tensor | None = None,
 ) -> Provenance:
@@ -62,6 +63,8 @@ def provenance(
         "memory_format": "channels_last" if device.type == "cpu" else "contiguous",
         "torch": str(torch.__version__),
     }
+    if training_data:
+        settings["training_data"] = training_data
     if scene is not None:
         settings["scene"] = _rows(scene)
     description = "super-resolved"

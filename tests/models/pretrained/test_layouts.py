@@ -24,8 +24,10 @@ from published import (
 )
 from torch import nn
 
+import srlab
 from srlab.cli.configuration import config_dir
 from srlab.generators import RCAB, Compact, MSRResNet, Residual, Spandrel
+from srlab.models.pretrained import sizes as sizes_of_layouts
 from srlab.models.pretrained.layouts import LAYOUTS
 from srlab.models.pretrained.weights import load_weights
 from srlab.normalisers import MinMax
@@ -36,6 +38,15 @@ def assert_starts_as(generator, path, reference):
     load_weights(generator, path)
     lr = torch.rand(1, 3, 4, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
     torch.testing.assert_close(generator(lr), reference(lr), rtol=0, atol=1e-10)
+    assert_applies_as(path, reference)
+
+
+@torch.no_grad()
+def assert_applies_as(path, reference):
+    """Without a configuration, the file is a model of 8-bit values."""
+    lr = torch.rand(1, 3, 4, 5, dtype=torch.float64)
+    sr = srlab.load(path)(255 * lr.float()) / 255
+    torch.testing.assert_close(sr.double(), reference(lr), rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("naming", RRDB_NAMES)
@@ -89,6 +100,7 @@ def assert_starts_as_in_physical_units(generator, path, reference):
     sr = normaliser.inverse(generator(normaliser.lr(255 * lr))) / 255
     # the normaliser's numbers are float32
     torch.testing.assert_close(sr, reference(lr), rtol=0, atol=1e-5)
+    assert_applies_as(path, reference)
 
 
 def with_means(state, first):
@@ -121,7 +133,8 @@ AUTHORS = ("head.0", ("body.{}.body.0", "body.{}.body.2"), "body.2", "tail.1")
         (AUTHORS, ["tail.0.0"], 2),
     ],
 )
-def test_edsr_is_the_published_network(tmp_path, naming, ups, factor):
+def test_edsr_is_the_published_network(tmp_path, monkeypatch, naming, ups, factor):
+    monkeypatch.setattr(sizes_of_layouts, "LARGE", WIDTH)  # with a residual scale of 0.1
     first, layers, after, last = naming
     body = [[layers[0].format(n), layers[1].format(n)] for n in range(2)]
     sizes = {first: (3, WIDTH), after: (WIDTH, WIDTH), last: (WIDTH, 3)}

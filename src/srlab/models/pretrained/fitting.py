@@ -88,7 +88,7 @@ def refuse_other_unshuffle(
         return
     wanted = f"set generator.unshuffle={_shortest(given)}"
     if file.layout:
-        wanted += f" and scale={_published_enlargement(tensors) // given[0]}"
+        wanted += f" and scale={published_enlargement(tensors) // given[0]}"
     raise Mistake(
         f"{file.path} holds {file.origin} that rearranges its input by {given} (pixel-unshuffle), "
         f"and this run's generator by {own}; {wanted}, {PARTIAL}"
@@ -142,7 +142,7 @@ def refuse_other_scale(
     if file.card:
         scale = file.card.scale
     elif file.layout and len(wanted) == 2:
-        enlargement = _published_enlargement(tensors)
+        enlargement = published_enlargement(tensors)
         scale = tuple(enlargement // cell for cell in multiple_of(given))
     if scale != wanted:
         raise Mistake(
@@ -151,7 +151,7 @@ def refuse_other_scale(
         )
 
 
-def _published_enlargement(tensors: Mapping[str, Tensor]) -> int:
+def published_enlargement(tensors: Mapping[str, Tensor]) -> int:
     """Return the factor of a published upsampler.
 
     It has one pixel shuffle at its end, of the input's channels, or stages. The convolution of a

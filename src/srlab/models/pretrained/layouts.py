@@ -23,6 +23,20 @@ sides. A number may be counted from the end, as in Python: ``body.-1`` is the la
 
 
 @dataclass(frozen=True)
+class Values:
+    """The values that a network takes and returns, which the normaliser must provide."""
+
+    said: str
+    """In words, for messages."""
+
+    minimum: tuple[float, ...]
+    """The 8-bit value that becomes 0, of each channel or of all."""
+
+    maximum: tuple[float, ...]
+    """The 8-bit value that becomes 1."""
+
+
+@dataclass(frozen=True)
 class Layout:
     """The names that one program gives to the tensors of one network."""
 
@@ -37,8 +51,7 @@ class Layout:
 
     names: Names
 
-    takes: str
-    """The values that the network takes and returns, which the normaliser must provide."""
+    takes: Values
 
     @property
     def marks(self) -> frozenset[str]:
@@ -51,8 +64,12 @@ class Layout:
         return self.kind.__name__.lower()
 
 
-_UNIT = "RGB in 0–1"
-_CENTRED = "RGB in 0–255 less the mean of its training images"
+UNIT = Values("RGB in 0–1", (0.0,), (255.0,))
+_CENTRED = Values(
+    "RGB in 0–255 less the mean of its training images",
+    (114.444, 111.4605, 103.02),
+    (115.444, 112.4605, 104.02),
+)
 
 _RRDB: Names = (
     (r"conv_first", "head"),
@@ -140,30 +157,30 @@ _RCAN_OFFICIAL: Names = (
 )
 
 LAYOUTS = (
-    Layout("an RRDBNet of BasicSR", RRDB, ("conv_first", "body.0.rdb1.conv1"), _RRDB, _UNIT),
-    Layout("an RRDBNet of ESRGAN", RRDB, ("conv_first", "RRDB_trunk.0.RDB1.conv1"), _RRDB, _UNIT),
+    Layout("an RRDBNet of BasicSR", RRDB, ("conv_first", "body.0.rdb1.conv1"), _RRDB, UNIT),
+    Layout("an RRDBNet of ESRGAN", RRDB, ("conv_first", "RRDB_trunk.0.RDB1.conv1"), _RRDB, UNIT),
     Layout(
         "a numbered RRDBNet of ESRGAN",
         RRDB,
         ("model.0", "model.1.sub.0.RDB1.conv1.0"),
         _RRDB_NUMBERED,
-        _UNIT,
+        UNIT,
     ),
     Layout(
         "an MSRResNet of BasicSR",
         MSRResNet,
         ("conv_first", "body.0.conv1", "upconv1"),
         _MSRRESNET,
-        _UNIT,
+        UNIT,
     ),
     Layout(
         "an MSRResNet of MMSR",
         MSRResNet,
         ("conv_first", "recon_trunk.0.conv1", "upconv1"),
         _MSRRESNET,
-        _UNIT,
+        UNIT,
     ),
-    Layout("an SRVGGNetCompact of Real-ESRGAN", Compact, ("body.0", "body.2"), _COMPACT, _UNIT),
+    Layout("an SRVGGNetCompact of Real-ESRGAN", Compact, ("body.0", "body.2"), _COMPACT, UNIT),
     Layout(
         "an EDSR of BasicSR",
         Residual,

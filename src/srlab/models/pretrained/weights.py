@@ -62,7 +62,7 @@ def load_weights(
         )
     if match != "partial":
         refuse_other_class(generator, file)
-    fit = _fit(generator, file, match, names)
+    fit = fitted(generator, file, match=match, names=names)
     generator.load_state_dict(fit.fitting, strict=False)
     _report(generator, fit, file)
 
@@ -76,7 +76,13 @@ def _build_from(generator: nn.Module, file: WeightsFile, match: Match) -> None:
     generator.load_state_dict(dict(file.tensors))
 
 
-def _fit(generator: nn.Module, file: WeightsFile, match: Match, names: Sequence[str] | None) -> Fit:
+def fitted(
+    generator: nn.Module,
+    file: WeightsFile,
+    *,
+    match: Match = "exact",
+    names: Sequence[str] | None = None,
+) -> Fit:
     """Bring the tensors to the generator's names and bands, and refuse those of another network."""
     theirs = names_in_file(generator, file)
     tensors = {name: file.tensors[their] for name, their in theirs.items()}
@@ -126,5 +132,5 @@ def _report(generator: nn.Module, fit: Fit, file: WeightsFile) -> None:
     if file.layout:
         log.info(
             "it is %s, made for %s; the normaliser must provide that",
-            *(file.layout.origin, file.layout.takes),
+            *(file.layout.origin, file.layout.takes.said),
         )

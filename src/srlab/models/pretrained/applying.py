@@ -1,0 +1,107 @@
+"""Published weights as a model, without a training run."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+import srlab
+from srlab.files import PathLike
+from srlab.generators.spandrel import Spandrel, recognised
+from srlab.io import Axis
+from srlab.mistakes import MissingPackage, Mistake
+from srlab.models.bundle import CARD_KEY, open_safetensors
+from srlab.models.card import JSON, ModelCard
+from srlab.models.pretrained.layouts import LAYOUTS, UNIT
+from srlab.models.pretrained.reading import WeightsFile, read_weights
+from srlab.models.pretrained.sizes import sizes_of
+from srlab.models.pretrained.weights import fitted
+from srlab.models.rebuilding import build
+from srlab.models.super_resolver import SuperResolver
+from srlab.normalisers import MinMax
+
+log = logging.getLogger(__name__)
+
+NAMES = {1: ("Y",), 3: ("R", "G", "B")}
+"""The names of the bands of a picture, by their number."""
+
+
+def is_published(path: PathLike) -> bool:
+    """Whether a file is to hold published weights: neither a bundle of ours nor a checkpoint."""
+    path = Path(path)
+    if path.suffix == ".safetensors" and path.is_file():
+        return CARD_KEY not in open_safetensors(path)[1]
+    return path.suffix in (".pth", ".pt")
+
+
+def published(path: PathLike) -> SuperResolver:
+    """Make a model of published weights for 8-bit pictures, in colour or grey.
+
+    The architecture and its sizes are told by the names and shapes of the tensors. Those that srlab
+    does not know are left to the spandrel library, if it is installed. No code in the file is run.
+    A `Mistake` says if the network is unknown, or is not one from picture to picture.
+    """
+    path = Path(path)
+    file = read_weights(path, own_names=())
+    generator, arguments = _rebuilt(file)
+    values = file.layout.takes if file.layout else UNIT
+    made: Any = generator
+    channels = (made.in_channels, made.out_channels)
+    if channels not in ((1, 1), (3, 3)) or len(values.minimum) not in (1, channels[0]):
+        raise Mistake(
+            f"{path} holds {file.origin} from {channels[0]} channels to {channels[1]}; only "
+            "networks of pictures, in grey (1) or colour (3), can be applied as they are. Start a "
+            "run from it by weights=."
+        )
+    limits: Any = {"minimum": [*values.minimum], "maximum": [*values.maximum]}
+    card = ModelCard(
+        generator={"_target_": f"srlab.generators.{type(generator).__name__}", **arguments},
+        normaliser={"_target_": "srlab.normalisers.MinMax", **limits},
+        scale=made.scale,
+        bands=tuple(range(1, channels[0] + 1)),
+        input_names=NAMES[channels[0]],
+        output_names=NAMES[channels[1]],
+        unit="8-bit value",
+        training_range=((0.0, 255.0),) * channels[0],
+        axes=(Axis("y"), Axis("x")),
+        versions={"srlab": srlab.__version__, "torch": str(torch.__version__)},
+        training_data=f"published weights {path.name}",
+    )
+    log.info("%s holds %s for scale %d", path, file.origin, made.scale[0])
+    model = SuperResolver(generator=generator, normaliser=MinMax(**limits), card=card)
+    return model.eval().requires_grad_(False)
+
+
+def _rebuilt(file: WeightsFile) -> tuple[nn.Module, dict[str, JSON]]:
+    """Build the network of a file, and return it with its constructor's arguments."""
+    if file.layout is None:
+        return _by_spandrel(file)
+    arguments: dict[str, JSON] = {**sizes_of(file)}
+    target = f"srlab.generators.{file.layout.kind.__name__}"
+    generator = build({"_target_": target, **arguments}, package="srlab.generators")
+    generator.load_state_dict(fitted(generator, file).fitting)
+    return generator, arguments
+
+
+def _by_spandrel(file: WeightsFile) -> tuple[nn.Module, dict[str, JSON]]:
+    known = ", ".join(layout.origin for layout in LAYOUTS)
+    strange = (
+        f"{file.path} has no model card, and its tensors are not of a network that srlab knows by "
+        f"itself ({known})"
+    )
+    try:
+        found = recognised(file.tensors)
+    except MissingPackage as error:
+        raise MissingPackage(
+            f"{strange}; the spandrel library knows many more: pip install 'srlab[spandrel]'."
+        ) from error
+    except Mistake as error:
+        raise Mistake(f"{strange}, and {error}") from error
+    arguments: dict[str, JSON] = {"in_channels": found.input_channels, "scale": found.scale}
+    generator = Spandrel(in_channels=found.input_channels, scale=found.scale)
+    generator.load_state_dict(dict(file.tensors))
+    return generator, arguments
