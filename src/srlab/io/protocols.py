@@ -26,7 +26,10 @@ class Reader(Protocol):
         """The contents of the file; the channels are those that `read` returns."""
 
     def read(self, window: Window) -> NDArray[np.float32]:
-        """Read ``(C, *window)`` in physical units, NaN where the file holds no data."""
+        """Read ``(C, *window)`` in physical units, NaN where the file holds no data.
+
+        An infinite value holds none, either.
+        """
 
     def close(self) -> None:
         """Release the file; a later `read` opens it anew."""

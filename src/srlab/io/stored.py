@@ -1,4 +1,4 @@
-"""Physical values to the values that a file stores: ``physical = stored · scale + offset``."""
+"""Physical values and those that a file stores: ``physical = stored · scale + offset``."""
 
 from __future__ import annotations
 
@@ -51,6 +51,14 @@ def to_stored(
     stored[clash] = np.where(came_from < nodata, below, above).astype(dtype)
     stored[missing] = nodata
     return stored
+
+
+def without_infinities(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return values with NaN in the place of infinite ones, which count as no data."""
+    infinite = np.isinf(values)
+    if not infinite.any():
+        return values
+    return np.where(infinite, np.float32(np.nan), values)
 
 
 def holds(dtype: np.dtype[Any], value: float) -> bool:

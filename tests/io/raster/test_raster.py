@@ -126,6 +126,21 @@ def test_nan_and_nodata_of_float_files_are_nan(tmp_path):
     np.testing.assert_array_equal(reader.read(whole(reader)), [[[np.nan, np.nan, 0, 1.5]]])
 
 
+@pytest.mark.parametrize(("dtype", "scale"), [("float32", 1), ("float64", 1), ("float64", 1e-3)])
+def test_infinities_are_nan(tmp_path, dtype, scale):
+    image = np.arange(6.0, dtype=dtype).reshape(1, 2, 3)
+    image[0, 0, 1:] = np.inf, -np.inf
+    path = save(tmp_path / "a.tif", image, stored_as={"scales": (scale,)})
+    expected = scale * np.where(np.isfinite(image), image, np.nan)
+    np.testing.assert_allclose(RasterReader(path).read((slice(0, 2), slice(0, 3))), expected)
+
+
+def test_what_a_float32_cannot_hold_is_nan(tmp_path):
+    path = save(tmp_path / "a.tif", np.array([[[1e300, -1e300, 1e30]]]))
+    (row,) = RasterReader(path).read((slice(0, 1), slice(0, 3)))[0]
+    np.testing.assert_array_equal(row, np.array([np.nan, np.nan, 1e30], np.float32))
+
+
 def test_pixels_under_a_mask_are_nan(tmp_path):
     path = save(tmp_path / "a.tif", np.full((3, 2, 2), 7, np.uint8))
     with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(path, "r+") as file:

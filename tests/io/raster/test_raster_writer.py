@@ -49,7 +49,7 @@ ROTATED = Affine.translation(5e5, 5e6) @ Affine.rotation(30) @ Affine.scale(10, 
 def test_round_trip_of_every_type(tmp_path, dtype, data):
     like = source(tmp_path / f"{dtype}.tif", count=2, dtype=dtype)
     if np.dtype(dtype).kind == "f":
-        elements = st.floats(width=32, allow_nan=False)
+        elements = st.floats(width=32, allow_nan=False, allow_infinity=False)
     else:
         limits = np.iinfo(dtype)  # whole numbers that a float32 holds
         elements = st.integers(max(limits.min, -(2**24)), min(limits.max, 2**24)).map(float)

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from srlab.axes import Window
 from srlab.io.description import Axis, Channel, Description
+from srlab.io.stored import without_infinities
 
 
 class ArrayReader:
-    """Windows of an array ``(C, *S)`` that holds physical units, NaN where it holds no data.
+    """Windows of an array ``(C, *S)`` in physical units; what is not finite holds no data.
 
     Channels are called 1, 2, … unless they have `names`; ``str()`` of the reader is its `name`.
     """
@@ -33,8 +34,9 @@ class ArrayReader:
         return self._name
 
     def read(self, window: Window) -> NDArray[np.float32]:
-        """Read ``(C, *window)``."""
-        return self._array[(slice(None), *window)].astype(np.float32)
+        """Read ``(C, *window)``, NaN where the array holds no data."""
+        with np.errstate(over="ignore"):  # what overflows a float32 is infinite there
+            return without_infinities(self._array[(slice(None), *window)].astype(np.float32))
 
     def close(self) -> None:
         """Nothing to release."""

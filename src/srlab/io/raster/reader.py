@@ -19,6 +19,7 @@ from srlab.io.raster.bands import colour_table, describe, lasting, per_band, sel
 from srlab.io.raster.gdal import gdal
 from srlab.io.raster.geometry import RasterGeometry
 from srlab.io.raster.orientation import UPRIGHT, Orientation, stored_orientation
+from srlab.io.stored import without_infinities
 from srlab.io.windows import check_window
 from srlab.mistakes import Mistake
 
@@ -68,7 +69,7 @@ class RasterReader:
         return partial(RasterReader, bands=self._chosen), (str(self.path),)
 
     def read(self, window: Window) -> NDArray[np.float32]:
-        """Read ``(C, *window)`` in physical units, NaN at nodata and under the file's mask.
+        """Read ``(C, *window)`` in physical units, NaN at nodata, infinities and under a mask.
 
         Raises a `Mistake` if the window is not inside the image, or its pixels are missing from a
         truncated or damaged file.
@@ -112,7 +113,7 @@ class RasterReader:
             masks = dataset.read_masks([indexes[at] for at in with_empty], window=place)
             for at, mask in zip(with_empty, masks, strict=True):
                 values[at][mask == 0] = np.nan
-        return values
+        return without_infinities(values)
 
 
 def _check_readable(dataset: Any, path: PathLike) -> None:
