@@ -8,10 +8,11 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from srlab.data.pairs import FixedViews, Pairing, RandomCrops
+from srlab.data.pairs import ATTEMPTS, FixedViews, Pairing, RandomCrops
 from srlab.data.regions import BLOCK, Region
 from srlab.degradations import Bicubic
 from srlab.io.array.memory import ArrayReader
+from srlab.nn.holes import filled
 from srlab.normalisers.statistics import Statistics
 
 
@@ -187,21 +188,39 @@ def test_lr_is_pillows_bicubic_of_the_hr_crop(scale):
             np.testing.assert_allclose(lr[2:-2, 2:-2], expected[2:-2, 2:-2], atol=1e-3)
 
 
-def test_missing_pixels_are_hidden_behind_the_mean_of_the_rest():
+def test_missing_pixels_are_hidden_behind_the_nearest_of_their_channel():
     image = noise(2, 8, 10)
     image[0, 2:5, 3] = np.nan
-    image[1, 7, 7:] = np.nan
-    image[:, 0, 0] = np.nan
+    image[1, 7, 7:] = -np.inf
+    image[:, 0, 0] = np.inf
     made = pairing((2, 2), degradation=Bicubic(scale=2))
     sample = made(region(image), np.random.default_rng(0))
-    hidden = np.isnan(image).any(axis=0)
+    hidden = ~np.isfinite(image).all(axis=0)
     assert sample["valid"].dtype == torch.bool
     np.testing.assert_array_equal(sample["valid"].numpy(), ~hidden[None])
-    for hr, channel in zip(sample["hr"].numpy(), image, strict=True):
-        np.testing.assert_array_equal(hr[~hidden], channel[~hidden])
-        np.testing.assert_allclose(hr[hidden], channel[~hidden].mean(), rtol=1e-5)
+    first, second = sample["hr"].numpy()
+    there = np.isfinite(image)
+    np.testing.assert_array_equal(sample["hr"].numpy()[there], image[there])
+    assert first[3, 3] in (image[0, 3, 2], image[0, 3, 4])
+    np.testing.assert_array_equal(second[7, 8:], image[1, 6, 8:])
+    for own, channel in zip((first, second), image, strict=True):
+        assert own[0, 0] in (channel[0, 1], channel[1, 0])
     assert sample["lr"].isfinite().all()
     assert sample["lr"].shape == (2, 4, 5)
+
+
+def test_holes_of_lr_are_filled_as_prediction_fills_them():
+    image = noise(2, 40, 48)
+    image[0, 8:28, 10:30] = np.nan  # at ×4 the block of LR pixels 2:7, 3:7 has no HR pixel
+    image[1, :, 44:] = np.nan
+    degradation = Bicubic(scale=4)
+    sample = pairing((4, 4), degradation=degradation)(region(image), np.random.default_rng(0))
+    lr = degradation(sample["hr"][None])[0].numpy()
+    lr[0, 2:7, 3:7] = lr[1, :, 11:] = np.nan
+    np.testing.assert_array_equal(sample["lr"].numpy(), filled(lr))
+    flat = np.where(np.isfinite(image), np.float32(7), np.float32(np.nan))
+    constant = pairing((4, 4), degradation=degradation)(region(flat), np.random.default_rng(0))
+    np.testing.assert_allclose(constant["lr"].numpy(), 7, rtol=1e-6)
 
 
 def test_the_mask_is_flipped_with_the_image():
@@ -212,10 +231,96 @@ def test_the_mask_is_flipped_with_the_image():
     for position in range(60):
         sample = dataset[position]
         (place,) = (~sample["valid"][0]).nonzero().tolist()
-        # the one pixel whose value is no value of the image
-        assert [place] == np.argwhere(~np.isin(sample["hr"][0], image)).tolist()
+        # every other value occurs once
+        values, counts = np.unique(sample["hr"], return_counts=True)
+        (twice,) = values[counts == 2]
+        assert place in np.argwhere(sample["hr"][0].numpy() == twice).tolist()
         places.add(tuple(place))
     assert places == {(0, 1), (0, 2), (1, 0), (2, 0), (3, 1), (3, 2), (1, 3), (2, 3)}
+
+
+def mostly_empty(*shape, first=0):
+    """Numbered pixels in two small places alone; the second channel lacks some of them."""
+    image = np.full((2, *shape), np.nan, np.float32)
+    image[:, 5:8, 70:74] = numbered(3, 4, first=first + 100)
+    image[:, 95:, 3:5] = numbered(5, 2, first=first + 200)[:, : len(range(shape[0])[95:])]
+    image[1, 5, 70:] = np.nan
+    return image
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_no_crop_is_drawn_without_a_valid_pixel(workers):
+    empty = np.full((2, 60, 60), np.nan, np.float32)
+    images = mostly_empty(100, 90), empty, mostly_empty(100, 90, first=1000)
+    dataset = crops(*images, crop_size=8, augment=True, degradation=noisy)
+    batches = [list(range(start, start + 25)) for start in (0, 50, 25, 10**6)]
+    loader = DataLoader(dataset, batch_sampler=batches, num_workers=workers, collate_fn=list)
+    seen = set()
+    again = crops(*images, crop_size=8, augment=True, degradation=noisy)
+    for positions, samples in zip(batches, loader, strict=True):
+        for position, sample in zip(positions, samples, strict=True):
+            assert sample["valid"].any()
+            seen |= set(sample["hr"][0][sample["valid"][0]].tolist())
+            if position % 10 == 0:
+                assert equal(sample, again[position])
+    # all four places, and every pixel of them that both channels have
+    expected = [image[0][np.isfinite(image).all(axis=0)] for image in images]
+    assert seen == set(np.concatenate(expected).tolist())
+
+
+def test_crops_of_a_full_file_are_those_of_before_and_each_is_read_once():
+    reader = CountingReader(noise(1, 40, 50))
+    dataset = RandomCrops([Region.whole(reader)], pairing(), crop_size=8, augment=False)
+    for position in range(10):
+        random = np.random.default_rng([0, position])
+        random.random()
+        row, column = (int(random.integers(count)) for count in (33, 43))
+        expected = reader.array[:, row : row + 8, column : column + 8]
+        np.testing.assert_array_equal(dataset[position]["hr"], expected)
+    assert reader.reads == 10
+
+
+def test_an_empty_file_is_searched_once_and_an_almost_empty_one_not_for_each_crop():
+    image = np.full((1, 300, 300), np.nan, np.float32)
+    image[0, 211, 17] = 1
+    readers = [CountingReader(image), CountingReader(np.full((1, 300, 300), np.nan, np.float32))]
+    regions = [Region.whole(reader) for reader in readers]
+    dataset = RandomCrops(regions, pairing(), crop_size=4, augment=False)
+    for position in range(30):
+        assert dataset[position]["valid"].sum() == 1
+    most = 30 * ATTEMPTS
+    assert readers[0].reads < most
+    before = readers[1].reads
+    dataset[7], dataset[8]
+    assert readers[1].reads == before  # known to be empty
+
+
+def test_an_empty_file_is_named(caplog):
+    empty, full = np.full((1, 20, 20), np.nan), noise(1, 4, 4)
+    regions = [region(empty, "empty.tif"), region(full, "full.tif")]
+    dataset = RandomCrops(regions, pairing(), crop_size=4, augment=False)
+    for position in range(40):
+        assert "valid" not in dataset[position]
+    message = "empty.tif is left out of training: its part for training holds no pixel with a value"
+    assert caplog.text.count(message) == 1
+
+
+def test_files_without_any_valid_pixel_are_refused():
+    image = noise(2, 20, 20)
+    image[0, :10] = image[1, 10:] = np.nan  # no pixel has both channels
+    message = "no training file holds a pixel with a value in every band: check data.root"
+    with pytest.raises(ValueError, match=message):
+        crops(image, crop_size=4)[0]
+
+
+class CountingReader(ArrayReader):
+    def __init__(self, array):
+        super().__init__(array)
+        self.array, self.reads = array, 0
+
+    def read(self, window):
+        self.reads += 1
+        return super().read(window)
 
 
 def test_a_crop_without_any_data_is_finite():

@@ -14,8 +14,14 @@ from srlab.axes import per_axis
 from srlab.data.regions import Region
 from srlab.data.scenes import Scenes
 from srlab.data.source import Sample
+from srlab.data.valid_pixels import ValidPixels, valid_pixels
 from srlab.degradations import Degradation
+from srlab.io import Reader
 from srlab.mistakes import Mistake
+from srlab.nn.holes import filled, throughout
+
+ATTEMPTS = 16
+"""The crops that are drawn at random until one holds a valid pixel."""
 
 
 @dataclass(frozen=True)
@@ -34,23 +40,35 @@ class Pairing:
     def __call__(
         self, region: Region, random: np.random.Generator, *, symmetries: bool = False
     ) -> Sample:
-        """Read and degrade a region; NaN becomes a hidden pixel that holds its channel's mean.
+        """Read a region and make its pair; see `of`."""
+        return self.of(region.read(), region.reader, random, symmetries=symmetries)
 
-        With `symmetries` HR is mirrored and turned at random first.
+    def of(
+        self,
+        hr: NDArray[np.float32],
+        reader: Reader,
+        random: np.random.Generator,
+        *,
+        symmetries: bool = False,
+    ) -> Sample:
+        """Degrade HR ``(C, *S)`` of a file; a pixel that is missing in a channel is hidden.
+
+        Missing values are filled from the nearest pixels, in HR before it is degraded. LR has none
+        where no HR pixel under it has one, and is filled like an input of the model. With
+        `symmetries` HR is mirrored and turned at random first.
         """
-        hr = region.read()
         if symmetries:
             hr = self._turned(hr, random)
-        image = torch.from_numpy(np.ascontiguousarray(hr))
-        hidden = image.isnan().any(dim=0, keepdim=True)
-        some_hidden = bool(hidden.any())
-        if some_hidden:
-            image = torch.where(hidden, _visible_mean(image, hidden), image)
+        missing = ~np.isfinite(hr)
+        some_missing = bool(missing.any())
+        image = torch.from_numpy(np.ascontiguousarray(filled(hr)))
         generator = torch.Generator().manual_seed(int(random.integers(2**63)))
-        sample: Sample = {"lr": self.degradation(image[None], generator=generator)[0], "hr": image}
-        if some_hidden:
-            sample["valid"] = ~hidden
-        scene = self.scenes.get(region.reader)
+        lr = self.degradation(image[None], generator=generator)[0]
+        sample: Sample = {"lr": lr, "hr": image}
+        if some_missing:
+            sample["lr"] = _filled_alike(lr, throughout(missing, self.scale))
+            sample["valid"] = torch.from_numpy(~missing.any(axis=0, keepdims=True))
+        scene = self.scenes.get(reader)
         if scene is not None:
             sample["scene"] = scene
         return sample
@@ -67,16 +85,18 @@ class Pairing:
         return hr
 
 
-def _visible_mean(image: Tensor, hidden: Tensor) -> Tensor:
-    channels = torch.where(hidden, torch.nan, image).flatten(1)
-    return channels.nanmean(dim=1).nan_to_num().view(-1, *[1] * (image.ndim - 1))
+def _filled_alike(lr: Tensor, missing: NDArray[np.bool_]) -> Tensor:
+    """Fill the values of LR that are missing as prediction does."""
+    return torch.from_numpy(filled(np.where(missing, np.float32(np.nan), lr.numpy())))
 
 
 class RandomCrops:
     """Endless random crops; every place in the regions is equally likely.
 
-    The crop at a position, its flips and its degradation are a pure function of the seed and the
-    position. They are the same with any number of workers, on any rank and after any resume.
+    A crop without any valid pixel is drawn anew. Where that happens `ATTEMPTS` times, the crop is
+    laid around a valid pixel instead, which is searched for. The crop at a position, its flips and
+    its degradation are a pure function of the seed and the position. They are the same with any
+    number of workers, on any rank and after any resume.
     """
 
     def __init__(
@@ -99,13 +119,44 @@ class RandomCrops:
         places = [np.prod(self._places(region), dtype=float) for region in self.regions]
         total = np.cumsum(places)
         self.up_to = total / total[-1]
+        self._valid = ValidPixels(self.regions, self.crop)
 
     def __getitem__(self, position: int) -> Sample:
         """The crop at `position`, any integer from 0 on."""
         random = self.pairing.random(position)
-        region = self.regions[int(np.searchsorted(self.up_to, random.random(), side="right"))]
-        start = [int(random.integers(count)) for count in self._places(region)]
-        return self.pairing(region.part(start, self.crop), random, symmetries=self.augment)
+        for _ in range(ATTEMPTS):
+            number = int(np.searchsorted(self.up_to, random.random(), side="right"))
+            region = self.regions[number]
+            start = [int(random.integers(count)) for count in self._places(region)]
+            if self._valid.known_empty(number):
+                continue
+            hr = region.part(start, self.crop).read()
+            if valid_pixels(hr).any():
+                break
+        else:
+            region, start = self._around_a_valid_pixel(number, random)
+            hr = region.part(start, self.crop).read()
+        return self.pairing.of(hr, region.reader, random, symmetries=self.augment)
+
+    def _around_a_valid_pixel(
+        self, number: int, random: np.random.Generator
+    ) -> tuple[Region, list[int]]:
+        """Draw a crop around a valid pixel of a region, or of the next one that has any."""
+        for step in range(len(self.regions)):
+            place = (number + step) % len(self.regions)
+            pixels = self._valid.of(place)
+            if len(pixels):
+                break
+        else:
+            raise Mistake(
+                "no training file holds a pixel with a value in every band: check data.root, "
+                "data.bands and the nodata values of the files."
+            )
+        start = []
+        counts = self._places(self.regions[place])
+        for at, side, count in zip(random.choice(pixels), self.crop, counts, strict=True):
+            start.append(int(random.integers(max(at - side + 1, 0), min(at + 1, count))))
+        return self.regions[place], start
 
     def scan(self) -> Iterator[NDArray[np.float32]]:
         """Give all pixels of the regions in windows ``(C, *S)``, NaN where there is no data."""
