@@ -26,6 +26,18 @@ def per_axis(value: int | Sequence[int], spatial_dims: int) -> tuple[int, ...]:
     return axes
 
 
+def common(first: Window, second: Window) -> Window:
+    """Return the part that two windows have in common; they must have one."""
+    pairs = zip(first, second, strict=True)
+    return tuple(slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in pairs)
+
+
+def relative(window: Window, within: Window) -> Window:
+    """Return a window, counted from the first pixel of the one that contains it."""
+    pairs = zip(window, within, strict=True)
+    return tuple(slice(a.start - b.start, a.stop - b.start) for a, b in pairs)
+
+
 def check_spatial_dims(spatial_dims: int) -> int:
     """Return `spatial_dims` if it is 2 or 3, and raise a `Mistake` otherwise."""
     if spatial_dims not in (2, 3):

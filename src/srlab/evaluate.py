@@ -48,6 +48,7 @@ def evaluate(config: DictConfig) -> None:
         degradation=degradation,
         tile=config.tile,
         overlap=config.overlap,
+        edges=config.edges,
         device=chosen_device(config.device),
         progress=True,
     )

@@ -46,7 +46,9 @@ def _predict(config: DictConfig) -> None:
     refuse_stranger(model.card, reader, force=config.force)
     device = chosen_device(config.device)
     scene = scene_of(model, reader)
-    plan = plan_tiles(model, reader, tile=config.tile, overlap=config.overlap, scene=scene)
+    plan = plan_tiles(
+        model, reader, tile=config.tile, overlap=config.overlap, edges=config.edges, scene=scene
+    )
     writer = create_writer(
         config.output,
         output_description(model, reader.description),

@@ -10,7 +10,7 @@ import torch
 from networks import GENERATORS, that_take
 from torch import nn
 
-from srlab.generators import receptive_field
+from srlab.generators import margin, receptive_field
 from srlab.nn.resample import enlarge
 
 # at LR resolution, by the number of blocks: the sum of half the kernels before the upsampler
@@ -216,3 +216,26 @@ def test_probing_leaves_the_network_alone():
     receptive_field(network)
     assert network.training
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+
+
+def test_margin_is_the_radius_up_to_a_limit_in_whole_cells():
+    assert margin(Local(5, 11)) == (2, 5)
+    assert margin(Local(2 * 72 + 1, 2 * 73 + 1)) == (72, 16)
+    assert margin(Local(3, 2 * 16 + 1, 2 * 17 + 1)) == (1, 16, 8)
+    assert margin(Pooled(5, 5)) == (2, 16)
+    assert margin(Cells(0)) == (6, 0)
+
+
+def test_a_network_is_measured_once():
+    class Counting(Cubic):
+        calls = 0
+
+        def forward(self, lr):
+            Counting.calls += 1
+            return super().forward(lr)
+
+    network = Counting()
+    first = receptive_field(network)
+    calls = Counting.calls
+    assert receptive_field(network) == first
+    assert Counting.calls == calls

@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+import torch.nn.functional as F
 from model_examples import GENERATORS, NORMALISERS, card, checkpoint, image, model
 
 import srlab
@@ -107,6 +108,53 @@ def test_outputs_may_be_other_channels_than_inputs(tmp_path):
     assert (len(loaded.card.input_names), loaded.card.output_names) == (4, ("red",))
 
 
+CONTINUED = [("RRDB", (3, 3)), ("SRResNet", (2, 2)), ("SRResNet", (1, 2, 2))]
+
+
+@pytest.mark.parametrize(("generator", "scale"), CONTINUED, ids=str)
+@pytest.mark.parametrize("edges", ["replicate", "reflect"])
+def test_a_constant_image_stays_constant_up_to_its_rim(generator, scale, edges):
+    resolver = model(generator, "MinMax", scale=scale)
+    size = (4, 9, 7)[-len(scale) :]
+    flat = torch.full((1, 3, *size), 200.0)
+    sr = resolver(flat, edges=edges)
+    assert (resolver(flat, edges="zeros") - sr).abs().max() > 1  # the rim of the network itself
+    phases = sr[(..., *(slice(0, factor) for factor in scale))]
+    expected = phases.repeat(1, 1, *size)
+    torch.testing.assert_close(sr, expected, atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize(("edges", "mode"), [("replicate", "replicate"), ("reflect", "reflect")])
+def test_an_image_is_continued_as_far_as_the_network_sees(edges, mode):
+    resolver, lr = model(), image(13, 11)
+    radius = generators.receptive_field(resolver.generator)[0]
+    assert radius == 10
+    padded = F.pad(lr, (10, 10, 10, 10), mode=mode)
+    expected = resolver.tile(padded)[..., 20:-20, 20:-20]
+    torch.testing.assert_close(resolver(lr, edges=edges), expected, atol=1e-3, rtol=0)
+    assert torch.equal(resolver(lr, edges="zeros"), resolver.tile(lr))
+
+
+def test_pixels_without_data_are_missing_in_sr_alone():
+    resolver, lr = model(), image(12, 12)
+    flat = torch.full_like(lr, 100)
+    for values in (lr, flat):
+        values[0, 1, 3:7, 4:9] = torch.tensor([float("nan"), float("inf"), -float("inf"), 1, 0])
+        values[0, 1, 3:7, 7:9] = float("nan")
+        sr = resolver(values)
+        hidden = torch.zeros_like(sr, dtype=torch.bool)
+        hidden[0, :, 6:14, 8:18] = True
+        assert torch.equal(sr.isnan(), hidden)
+    # the network sees the values around a hole in it
+    whole = resolver(torch.full_like(lr, 100))
+    torch.testing.assert_close(sr[~hidden], whole[~hidden], atol=1e-3, rtol=0)
+
+
+def test_unknown_edges_are_refused():
+    with pytest.raises(ValueError, match="edges is 'black'; it must be one of replicate, reflect"):
+        model()(image(4, 4), edges="black")
+
+
 def stochastic(noise_channels=3):
     torch.manual_seed(0)
     network = generators.Stochastic(
@@ -118,7 +166,7 @@ def stochastic(noise_channels=3):
 def test_noise_reaches_the_generator():
     resolver = stochastic()
     lr, noise = image(4, 5), torch.randn(2, 3)
-    assert torch.equal(resolver(lr, noise), resolver.generator(lr, noise).detach())
+    assert torch.equal(resolver.tile(lr, noise), resolver.generator(lr, noise).detach())
     assert not torch.equal(resolver(lr, noise), resolver(lr))
 
 

@@ -10,6 +10,7 @@ from prediction_examples import (
     Repeat,
     SeesEverything,
     resolver,
+    rrdb,
     scene,
     srresnet,
     stochastic,
@@ -22,7 +23,15 @@ from srlab.io import Provenance, create_writer
 from srlab.io.array import ArrayReader, ArrayWriter
 from srlab.normalisers import ZScore
 from srlab.normalisers.statistics import Statistics
-from srlab.prediction import Predictor, TileGrid, block, block_windows, run, super_resolve
+from srlab.prediction import (
+    Predictor,
+    TileGrid,
+    block,
+    block_windows,
+    plan_tiles,
+    run,
+    super_resolve,
+)
 from srlab.prediction.output import output_description
 
 GRID = TileGrid((40, 40), (10, 10), (1, 1), (2, 2))
@@ -59,7 +68,7 @@ def test_tiled_equals_whole_under_the_statistics_of_the_scene():
     statistics = Statistics.of(image).as_tensor()[None]
     result, tiles = tiled(model, image, (37, 37), (10, 10), scene=statistics)
     expected = whole(model, image, scene=statistics)
-    assert tiles == 6
+    assert tiles == 4 * 3
     np.testing.assert_allclose(result, expected, atol=1e-5 * np.ptp(expected), rtol=0)
 
 
@@ -83,6 +92,52 @@ def test_missing_pixels_stay_missing_and_touch_only_their_surroundings(scale, sh
     change = np.abs(result - complete)[:, ~hidden]
     assert np.isfinite(change).all()
     assert change.max() > 1e-3 * TOP
+
+
+@pytest.mark.parametrize(("scale", "shape", "tile"), SCENES)
+@pytest.mark.parametrize("edges", ["replicate", "reflect", "zeros"])
+def test_tiled_equals_whole_around_holes_larger_than_a_tile(scale, shape, tile, edges):
+    model, image = resolver(srresnet(scale)), scene(2, *shape)
+    image[0, ..., 3:-3, 2:-8] = np.nan
+    image[1, ..., 9:, -9:-5] = np.inf  # each channel has holes of its own, up to the border
+    image[:, ..., 14, 9] = 200  # and valid pixels in the middle of them
+    grid = TileGrid(shape, tile, receptive_field(model.generator), scale, edges=edges)
+    writer = ArrayWriter(2, grid.target_shape)
+    super_resolve(model, ArrayReader(image), writer, plan=grid)
+    expected = model(torch.from_numpy(image)[None], edges=edges)[0].numpy()
+    hidden = np.kron(~np.isfinite(image).all(axis=0), np.ones(scale)) > 0
+    assert np.array_equal(np.isnan(expected[0]), hidden)
+    assert 0 < hidden.mean() < 1
+    tolerance = 1e-5 * np.nanmax(np.abs(expected))
+    np.testing.assert_allclose(writer.array, expected, atol=tolerance, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("network", "shape", "tile"),
+    [(srresnet, (70, 50), "auto"), (rrdb, (90, 41), 84), (srresnet, (60, 45), 40)],
+    ids=["one tile", "one along an axis", "many"],
+)
+@pytest.mark.parametrize("edges", ["replicate", "reflect"])
+def test_a_constant_scene_stays_constant_up_to_its_rim(network, shape, tile, edges):
+    model = resolver(network((3, 3)))
+    reader = ArrayReader(np.full((2, *shape), 60, np.uint8))
+    plan = plan_tiles(model, reader, tile=tile, edges=edges)
+    writer = ArrayWriter(2, plan.target_shape)
+    super_resolve(model, reader, writer, plan=plan)
+    expected = np.tile(writer.array[:, 60:63, 60:63], (1, *shape))
+    np.testing.assert_allclose(writer.array, expected, atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_one_pixel_without_data_hides_its_own_place_alone(value):
+    model, image = resolver(rrdb((3, 3))), scene(2, 50, 44)
+    image[1, 20, 31] = value
+    result, tiles = tiled(model, image, (45, 43), (19, 19))
+    assert tiles > 1
+    hidden = np.zeros_like(result, dtype=bool)
+    hidden[:, 60:63, 93:96] = True
+    np.testing.assert_array_equal(np.isnan(result), hidden)
+    assert np.isfinite(result[~hidden]).all()
 
 
 def test_a_scene_without_any_data_comes_out_empty():

@@ -18,7 +18,7 @@ from srlab.prediction import TileGrid, plan_tiles, super_resolve
 from srlab.prediction.output import output_description, provenance, scene_of
 
 CPU = torch.device("cpu")
-GRID = TileGrid((40, 30), (16, 20), (2, 0), (2, 2))
+GRID = TileGrid((40, 30), (16, 20), (2, 0), (2, 2), edges="reflect")
 
 
 def narrowing(*names):
@@ -104,6 +104,7 @@ def test_the_provenance_names_model_and_settings(tmp_path):
     assert made.settings == {
         "tile": [16, 20],
         "overlap": [2, 0],
+        "edges": "reflect",
         "device": "cpu",
         "allocation": "kept",
         "memory_format": "channels_last",

@@ -66,7 +66,7 @@ def seams(generator, grid):
 def test_tiles_with_the_receptive_field_around_them_are_exact(network, scale, shape, tile):
     generator = network(scale)
     overlap = receptive_field(generator)
-    grid = TileGrid(shape, tile, overlap, scale)
+    grid = TileGrid(shape, tile, overlap, scale, edges="zeros")
     assert seams(generator, grid) < 1e-12
     assert seams(generator, replace(grid, overlap=(1,) * len(shape))) > 1e-3
     if network is srresnet:  # every pixel of the receptive field matters
@@ -85,7 +85,8 @@ def test_planned_tiles_are_exact_since_they_start_on_cells(scale, unshuffle, sha
     generator = rrdb(scale, channels=1, unshuffle=unshuffle)
     reader = ArrayReader(np.zeros((1, *shape), np.float32))
     overlap = receptive_field(generator)
-    grid = plan_tiles(resolver(generator), reader, tile=tile, overlap=overlap)
+    settings = {"tile": tile, "overlap": overlap, "edges": "zeros"}
+    grid = plan_tiles(resolver(generator), reader, **settings)
     assert grid.multiple_of == unshuffle
     assert seams(generator, grid) < 1e-12
     assert seams(generator, replace(grid, multiple_of=())) > 1e-6
@@ -167,7 +168,8 @@ def test_automatic_overlap_minds_only_the_axes_that_tiles_cut(caplog):
 
 def test_automatic_overlap_is_not_measured_along_axes_that_no_tile_cuts():
     model = resolver(Echo({30: 5e-4}, upwards={9: 0.5}), top=1)
-    assert plan_tiles(model, ArrayReader(scene(1, 20, 90, top=1.0)), tile=64).overlap == (4, 4)
+    # an axis that lies in a tile whole is continued by the receptive field's radius
+    assert plan_tiles(model, ArrayReader(scene(1, 20, 90, top=1.0)), tile=64).overlap == (9, 4)
     assert plan_tiles(model, ArrayReader(scene(1, 90, 90, top=1.0)), tile=64).overlap == (8, 8)
 
 
@@ -180,14 +182,26 @@ def test_automatic_overlap_is_measured_under_the_statistics_of_the_scene():
         plan_tiles(model, ArrayReader(image), tile=64)
 
 
-def test_scene_in_a_single_tile_needs_no_overlap():
+def test_a_scene_in_a_single_tile_is_continued_by_the_receptive_field():
+    reader = ArrayReader(scene(2, 64, 50))
+    grid = plan_tiles(resolver(srresnet((2, 2))), reader, tile=64)
+    assert grid.overlap == receptive_field(srresnet((2, 2)))
+    assert len(grid) == 1
+    assert plan_tiles(resolver(SeesEverything((2, 2))), scan(64, 64), tile=64).overlap == (16, 16)
+
+
+def test_nothing_is_measured_where_a_single_tile_is_not_continued():
     class Unmeasured(Repeat):
         def forward(self, lr):
             raise AssertionError("measured, although no tile has a seam")
 
-    grid = plan_tiles(resolver(Unmeasured((2, 2))), ArrayReader(scene(1, 64, 64)), tile=64)
-    assert grid.overlap == (0, 0)
+    grid = plan_tiles(resolver(Unmeasured((2, 2))), scan(64, 64), tile=64, edges="zeros")
+    assert (grid.overlap, grid.edges) == ((0, 0), "zeros")
     assert len(grid) == 1
+
+
+def scan(*shape):
+    return ArrayReader(scene(1, *shape))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 import re
+from math import prod
 
 import numpy as np
 import pytest
@@ -7,20 +8,38 @@ from hypothesis import strategies as st
 
 from srlab.prediction.tiles import Tile, TileGrid
 
+EDGES = st.sampled_from(["zeros", "replicate", "reflect"])
+
 
 @st.composite
-def axes(draw):
+def axes(draw, edges):
     """Scene, tile, overlap, scale and cell along one axis; a tile has a core or sees all of it."""
     overlap, cell = draw(st.integers(0, 4)), draw(st.integers(1, 4))
     size = draw(st.integers(1, 24))
-    least = 2 * overlap + 2 * cell - 1
+    least = 2 * around(overlap, cell, edges) + 2 * cell - 1
     tile = draw(st.one_of(st.integers(least, least + 8), st.integers(size, size + 5)))
     return size, tile, overlap, draw(st.integers(1, 3)), cell
 
 
-grids = st.lists(axes(), min_size=1, max_size=3).map(
-    lambda axes: TileGrid(*(tuple(values) for values in zip(*axes, strict=True)))
-)
+def around(overlap, cell, edges):
+    """The overlap; where the scene is continued, in whole cells."""
+    return overlap if edges == "zeros" else -(-overlap // cell) * cell
+
+
+def grid_of(axes, edges):
+    return TileGrid(*(tuple(values) for values in zip(*axes, strict=True)), edges)
+
+
+@st.composite
+def single_axes(draw):
+    edges = draw(EDGES)
+    return draw(axes(edges)), edges
+
+
+@st.composite
+def grids(draw):
+    edges = draw(EDGES)
+    return grid_of(draw(st.lists(axes(edges), min_size=1, max_size=3)), edges)
 
 
 def intersect(first, second):
@@ -28,7 +47,7 @@ def intersect(first, second):
 
 
 @settings(deadline=None, max_examples=60)
-@given(grid=grids)
+@given(grid=grids())
 def test_cores_partition_the_scene_in_scan_order(grid):
     covered = np.zeros(grid.shape, dtype=int)
     tiles = list(grid)
@@ -42,18 +61,22 @@ def test_cores_partition_the_scene_in_scan_order(grid):
 
 
 @settings(deadline=None)
-@given(axis=axes())
-def test_each_core_is_read_with_its_overlap_or_up_to_the_border(axis):
+@given(single=single_axes())
+def test_each_core_is_read_with_its_overlap(single):
+    axis, edges = single
     size, _, overlap, _, _ = axis
-    for tile in TileGrid(*((value,) for value in axis)):
+    beyond = 0 if edges == "zeros" else overlap
+    for tile in grid_of([axis], edges):
         (core,), (read,) = tile.core, tile.read
-        assert 0 <= read.start <= core.start < core.stop <= read.stop <= size
-        assert core.start - read.start >= overlap or read.start == 0
-        assert read.stop - core.stop >= overlap or read.stop == size
+        assert read.start <= core.start < core.stop <= read.stop
+        assert core.start - read.start >= min(overlap, core.start + beyond)
+        assert read.stop - core.stop >= min(overlap, size - core.stop + beyond)
+        if edges == "zeros":
+            assert 0 <= read.start < read.stop <= size
 
 
 @settings(deadline=None)
-@given(grid=grids)
+@given(grid=grids())
 def test_reads_have_one_shape_within_the_tile_and_start_on_multiples(grid):
     lengths = set()
     for tile in grid:
@@ -63,29 +86,33 @@ def test_reads_have_one_shape_within_the_tile_and_start_on_multiples(grid):
             for read, cell in zip(tile.read, grid.multiple_of, strict=True)
         )  # fmt: skip
     (length,) = lengths
-    assert all(longest >= read for longest, read in zip(grid.tile, length, strict=True))
+    for longest, read, size, rim in zip(grid.tile, length, grid.shape, grid.rim, strict=True):
+        assert read == size + 2 * rim if size <= longest else read <= longest
 
 
 @settings(deadline=None)
-@given(axis=axes())
-def test_an_axis_is_divided_evenly_into_the_fewest_tiles(axis):
+@given(single=single_axes())
+def test_an_axis_is_divided_evenly_into_the_fewest_tiles(single):
+    axis, edges = single
     size, longest, overlap, _, cell = axis
-    grid = TileGrid(*((value,) for value in axis))
+    grid = grid_of([axis], edges)
     if longest >= size:
         assert len(grid) == 1
         return
+    overlap = around(overlap, cell, edges)
+    (rim,) = grid.rim
     if cell == 1:
-        # The two outermost cores need an overlap on one side alone.
-        inner = longest - 2 * overlap
-        assert len(grid) == 2 + max(0, -(-(size - 2 * (longest - overlap)) // inner))
+        # The two outermost cores need an overlap on one side alone, unless there is a rim.
+        inner, outer = longest - 2 * overlap, longest - overlap - rim
+        assert len(grid) == 1 + -(-max(0, size - 2 * outer) // inner) + (size > outer)
     # A tile shorter by one multiple would leave pixels over.
     (read,) = next(iter(grid)).read
     shorter = read.stop - read.start - cell - 2 * overlap
-    assert len(grid) * (shorter // cell * cell) + 2 * overlap < size
+    assert len(grid) * (shorter // cell * cell) + 2 * overlap < size + 2 * rim
 
 
 @settings(deadline=None)
-@given(grid=grids, data=st.data())
+@given(grid=grids(), data=st.data())
 def test_a_window_is_touched_by_the_tiles_whose_cores_it_meets(grid, data):
     window = []
     for size in grid.target_shape:
@@ -96,24 +123,26 @@ def test_a_window_is_touched_by_the_tiles_whose_cores_it_meets(grid, data):
 
 
 @settings(deadline=None, max_examples=30)
-@given(grid=grids)
+@given(grid=grids())
 def test_tiles_reassemble_an_enlarged_scene(grid):
     scene = np.random.default_rng(0).random(grid.shape)
     enlarged, pasted = np.kron(scene, np.ones(grid.scale)), np.zeros(grid.target_shape)
+    mode = "reflect" if grid.edges == "reflect" else "edge"
+    rim = grid.rim
+    continued = np.pad(scene, [(pixels, pixels) for pixels in rim], mode)
     for tile in grid:
         target = tile.target(grid.scale)
-        sr = np.kron(scene[tile.read], np.ones(grid.scale))
+        read = [slice(s.start + r, s.stop + r) for s, r in zip(tile.read, rim, strict=True)]
+        sr = np.kron(continued[tuple(read)], np.ones(grid.scale))
         pasted[target] = sr[tile.source(target, grid.scale)]
     np.testing.assert_array_equal(pasted, enlarged)
 
 
 @settings(deadline=None, max_examples=30)
-@given(grid=grids)
+@given(grid=grids())
 def test_coverage_is_what_is_read_in_scenes(grid):
-    seen = np.zeros(grid.shape, dtype=int)
-    for tile in grid:
-        seen[tile.read] += 1
-    assert grid.coverage == pytest.approx(seen.mean())
+    pixels = [prod(span.stop - span.start for span in tile.read) for tile in grid]
+    assert grid.coverage == pytest.approx(sum(pixels) / prod(grid.shape))
 
 
 def test_source_and_target_by_hand():
@@ -124,11 +153,26 @@ def test_source_and_target_by_hand():
 
 
 def test_aligned_tiles_by_hand():
-    grid = TileGrid((21,), (10,), (2,), (1,), (2,))
+    grid = TileGrid((21,), (10,), (2,), (1,), (2,), "zeros")
     reads = [(tile.read[0].start, tile.read[0].stop) for tile in grid]
     assert reads == [(0, 9), (4, 13), (8, 17), (12, 21)]
     cores = [(tile.core[0].start, tile.core[0].stop) for tile in grid]
     assert cores == [(0, 6), (6, 10), (10, 14), (14, 21)]
+
+
+def test_tiles_beyond_the_scene_by_hand():
+    grid = TileGrid((21,), (12,), (2,), (1,))
+    reads = [(tile.read[0].start, tile.read[0].stop) for tile in grid]
+    assert reads == [(-2, 9), (5, 16), (12, 23)]
+    cores = [(tile.core[0].start, tile.core[0].stop) for tile in grid]
+    assert cores == [(0, 7), (7, 14), (14, 21)]
+
+
+def test_what_continues_a_scene_is_whole_cells():
+    grid = TileGrid((23,), (23,), (5,), (1,), (4,))
+    assert grid.rim == (8,)
+    ((read,),) = (tile.read for tile in grid)
+    assert read == slice(-8, 31)
 
 
 def test_a_grid_depends_on_shape_and_settings_alone():
@@ -140,8 +184,9 @@ def test_a_grid_depends_on_shape_and_settings_alone():
 
 
 def test_overlap_may_exceed_a_tile_that_sees_the_whole_axis():
-    (tile,) = TileGrid((5, 5), (5, 8), (19, 19), (1, 1))
-    assert tile.core == tile.read == (slice(0, 5), slice(0, 5))
+    (tile,) = TileGrid((5, 5), (5, 8), (19, 2), (1, 1))
+    assert tile.core == (slice(0, 5), slice(0, 5))
+    assert tile.read == (slice(-19, 24), slice(-2, 7))
 
 
 @pytest.mark.parametrize(
@@ -162,5 +207,11 @@ def test_tiles_without_a_core_on_multiples_are_refused():
         "multiples of (4,), leaves no core; use larger tiles (tile=) or less overlap (overlap=)."
     )
     with pytest.raises(ValueError, match=re.escape(message)):
-        TileGrid((21,), (8,), (2,), (1,), (4,))
-    assert len(TileGrid((24,), (8,), (2,), (1,), (4,))) == 5
+        TileGrid((21,), (8,), (2,), (1,), (4,), "zeros")
+    assert len(TileGrid((24,), (8,), (2,), (1,), (4,), "zeros")) == 5
+
+
+def test_unknown_edges_are_refused():
+    message = "edges is 'mirror'; it must be one of replicate, reflect, zeros."
+    with pytest.raises(ValueError, match=re.escape(message)):
+        TileGrid((9, 9), (9, 9), (1, 1), (1, 1), edges="mirror")

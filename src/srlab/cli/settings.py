@@ -44,6 +44,7 @@ class PredictSettings:
     scale: int | Sequence[int] | None
     tile: int | Sequence[int] | Literal["auto"]
     overlap: int | Sequence[int] | Literal["auto"]
+    edges: Literal["replicate", "reflect", "zeros"]
     batch_size: int
     noise_seed: int | None
     device: str
@@ -59,6 +60,7 @@ class EvaluateSettings:
     output: str | None
     tile: int | Sequence[int] | Literal["auto"]
     overlap: int | Sequence[int] | Literal["auto"]
+    edges: Literal["replicate", "reflect", "zeros"]
     device: str
     force: Sequence[Check]
     trust: bool

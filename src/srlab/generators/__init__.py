@@ -6,7 +6,7 @@ from srlab.generators.lka import LKA
 from srlab.generators.msrresnet import MSRResNet
 from srlab.generators.protocol import Generator, multiple_of, noise_channels, out_channels
 from srlab.generators.rcab import RCAB
-from srlab.generators.reach import receptive_field
+from srlab.generators.reach import margin, receptive_field
 from srlab.generators.residual import Residual
 from srlab.generators.rrdb import RRDB
 from srlab.generators.spandrel import Spandrel
@@ -25,6 +25,7 @@ __all__ = [
     "SRResNet",
     "Spandrel",
     "Stochastic",
+    "margin",
     "multiple_of",
     "noise_channels",
     "out_channels",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -12,6 +13,31 @@ from srlab.generators.protocol import multiple_of
 
 _LONGEST_STRIP = 1024
 """In cells of `multiple_of` LR pixels."""
+
+WIDEST_MARGIN = {2: 72, 3: 16}
+"""The most LR pixels that `margin` takes for the sake of exactness, by the number of axes."""
+
+USUAL_MARGIN = {2: 16, 3: 8}
+"""The margin in LR pixels around a network that sees further, by the number of axes."""
+
+_known: WeakKeyDictionary[Any, tuple[int | None, ...]] = WeakKeyDictionary()
+"""The receptive fields that were measured: they follow from the layers, whatever their weights."""
+
+
+def margin(generator: Any) -> tuple[int, ...]:
+    """LR pixels along each spatial axis by which an image is continued beyond its borders.
+
+    It is the radius of the receptive field, so that no pixel of the image sees the padding of the
+    network's own layers. Where that exceeds `WIDEST_MARGIN` or is unknown, it is `USUAL_MARGIN`.
+    It is a multiple of `multiple_of`, rounded up, so that the cells of a network stay in place.
+    """
+    dims = len(generator.scale)
+    pixels = []
+    for radius, cell in zip(receptive_field(generator), multiple_of(generator), strict=True):
+        if radius is None or radius > WIDEST_MARGIN[dims]:
+            radius = USUAL_MARGIN[dims]
+        pixels.append(-(-radius // cell) * cell)
+    return tuple(pixels)
 
 
 def receptive_field(generator: Any) -> tuple[int | None, ...]:
@@ -26,8 +52,13 @@ def receptive_field(generator: Any) -> tuple[int | None, ...]:
     gradient would see nothing. In a network of cells of `multiple_of` pixels the reach depends on
     where in a cell the NaN lies, and the longest reach counts.
     """
-    probe = copy.deepcopy(generator).eval().to(device="cpu", dtype=torch.float64)
-    return tuple(_radius(probe, axis, cell) for axis, cell in enumerate(multiple_of(probe)))
+    found = _known.get(generator)
+    if found is None:
+        probe = copy.deepcopy(generator).eval().to(device="cpu", dtype=torch.float64)
+        cells = enumerate(multiple_of(probe))
+        found = tuple(_radius(probe, axis, cell) for axis, cell in cells)
+        _known[generator] = found
+    return found
 
 
 def _radius(probe: Any, axis: int, cell: int) -> int | None:

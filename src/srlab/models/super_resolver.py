@@ -10,20 +10,23 @@ from torch import Tensor, nn
 
 from srlab.axes import is_count
 from srlab.files import PathLike
-from srlab.generators import Generator, noise_channels, out_channels
+from srlab.generators import Generator, margin, noise_channels, out_channels
 from srlab.mistakes import Mistake
 from srlab.models.bundle import below, read_bundle, write_bundle
 from srlab.models.card import ModelCard
 from srlab.models.messages import shortened
 from srlab.models.rebuilding import build, check_fit
+from srlab.nn.edges import Edges, check_edges, continued
+from srlab.nn.holes import filled
+from srlab.nn.masks import repeated
 from srlab.normalisers import Normaliser
 
 
 class SuperResolver(nn.Module):
     """``inverse ∘ generator ∘ forward``: LR in physical units to SR in physical units.
 
-    Called on ``(B, C, *S)`` it returns ``(B, C', *S·scale)``, without gradients. `load` gives it in
-    evaluation mode.
+    Called on whole images ``(B, C, *S)`` it returns ``(B, C', *S·scale)``, without gradients.
+    `load` gives it in evaluation mode.
     """
 
     generator: Generator
@@ -42,13 +45,42 @@ class SuperResolver(nn.Module):
 
     @torch.no_grad()
     def forward(
-        self, lr: Tensor, noise: Tensor | None = None, scene: Tensor | None = None
+        self,
+        lr: Tensor,
+        noise: Tensor | None = None,
+        scene: Tensor | None = None,
+        *,
+        edges: Edges = "replicate",
     ) -> Tensor:
-        """Super-resolve a batch in physical units.
+        """Super-resolve a batch of whole images in physical units.
 
-        `noise` ``(B, noise_channels)`` is for generators that take it, see `draw_noise`. `scene`
+        Beyond their borders the network sees what `edges` says. A pixel without a finite value in
+        every channel is NaN in SR, and the network sees the nearest value in its place. `noise`
+        ``(B, noise_channels)`` is for generators that take it, see `draw_noise`. `scene`
         ``(B, rows, C)`` holds the statistics of each image's whole file. Normalisers of the scope
         ``scene`` need it. A `Mistake` says if `lr` has another shape or `scene` is missing.
+        """
+        self._check(lr, scene)
+        missing = ~lr.isfinite().all(dim=1, keepdim=True)
+        some_missing = bool(missing.any())
+        if some_missing:
+            images = [torch.from_numpy(filled(image)) for image in lr.float().cpu().numpy()]
+            lr = torch.stack(images).to(lr)
+        around = (0,) * self.card.spatial_dims
+        if check_edges(edges) != "zeros":
+            around = margin(self.generator)
+        sr = self.tile(continued(lr, around, edges), noise, scene)
+        for axis, (pixels, factor) in enumerate(zip(around, self.card.scale, strict=True), start=2):
+            sr = sr.narrow(axis, pixels * factor, lr.shape[axis] * factor)
+        if some_missing:
+            sr = sr.masked_fill(repeated(missing, self.card.scale), torch.nan)
+        return sr
+
+    @torch.no_grad()
+    def tile(self, lr: Tensor, noise: Tensor | None = None, scene: Tensor | None = None) -> Tensor:
+        """Super-resolve what the network is to see at once, with nothing added around it.
+
+        All values of `lr` must be finite. The arguments are those of a call.
         """
         self._check(lr, scene)
         inputs = [self.normaliser.lr(lr, scene)]

@@ -8,14 +8,15 @@ from itertools import pairwise, product
 import numpy as np
 from numpy.typing import NDArray
 
-from srlab.axes import Window
+from srlab.axes import Window, common, relative
 from srlab.io import Reader
+from srlab.prediction.reading import see
 from srlab.prediction.tiles import TileGrid
 
 Pixels = NDArray[np.float32]
 
 Predict = Callable[[Pixels], Pixels]
-"""LR ``(N, C, *S)`` to SR ``(N, C', *S·scale)``, in physical units, NaN without data."""
+"""LR ``(N, C, *S)`` to SR ``(N, C', *S·scale)``, in physical units; all of LR is finite."""
 
 
 def block(
@@ -24,21 +25,27 @@ def block(
     """Compute an SR `window` ``(C', *window)`` of a scene from every tile whose core touches it.
 
     The result is a part of the SR scene, whatever the window: it depends on the grid of tiles
-    alone. Up to `batch_size` tiles are given to `predict` at a time.
+    alone. Up to `batch_size` tiles are given to `predict` at a time. In the place of an LR pixel
+    without a finite value in every channel it is NaN.
     """
     result: Pixels | None = None
     touching = list(tiles.touching(window))
     for first in range(0, len(touching), batch_size):
         group = touching[first : first + batch_size]
-        lr = np.stack([reader.read(tile.read) for tile in group])
-        for tile, sr in zip(group, predict(lr), strict=True):
-            owned = _common(tile.target(tiles.scale), window)
-            pixels: Pixels = sr[(slice(None), *tile.source(owned, tiles.scale))]
+        seen = [see(reader, tile, tiles) for tile in group]
+        lr = np.stack([values for values, _ in seen])
+        for tile, sr, (_, missing) in zip(group, predict(lr), seen, strict=True):
+            owned = common(tile.target(tiles.scale), window)
+            source = (slice(None), *tile.source(owned, tiles.scale))
+            pixels: Pixels = sr[source]
+            if missing is not None:
+                hidden = _enlarged(missing, tiles.scale)[source]
+                pixels = np.where(hidden, np.float32(np.nan), pixels)
             if owned == window:
                 return pixels  # one tile has all of the block, and nothing need be copied
             if result is None:
                 result = np.empty((len(sr), *_shape(window)), np.float32)
-            result[(slice(None), *_relative(owned, window))] = pixels
+            result[(slice(None), *relative(owned, window))] = pixels
     assert result is not None, "a window that no tile touches"
     return result
 
@@ -71,11 +78,7 @@ def _shape(window: Window) -> tuple[int, ...]:
     return tuple(span.stop - span.start for span in window)
 
 
-def _common(first: Window, second: Window) -> Window:
-    pairs = zip(first, second, strict=True)
-    return tuple(slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in pairs)
-
-
-def _relative(window: Window, within: Window) -> Window:
-    pairs = zip(window, within, strict=True)
-    return tuple(slice(a.start - b.start, a.stop - b.start) for a, b in pairs)
+def _enlarged(mask: NDArray[np.bool_], scale: Sequence[int]) -> NDArray[np.bool_]:
+    for axis, factor in enumerate(scale, start=1):
+        mask = mask.repeat(factor, axis=axis)
+    return mask

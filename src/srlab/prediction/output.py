@@ -58,6 +58,7 @@ def provenance(
     settings: dict[str, object] = {
         "tile": list(plan.tile),
         "overlap": list(plan.overlap),
+        "edges": plan.edges,
         "device": str(device),
         "allocation": allocation,
         "memory_format": "channels_last" if device.type == "cpu" else "contiguous",

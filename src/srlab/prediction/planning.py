@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 from srlab.axes import is_count
-from srlab.generators import multiple_of, receptive_field
+from srlab.generators import margin, multiple_of, receptive_field
 from srlab.io import Reader
 from srlab.mistakes import Mistake
 from srlab.models.super_resolver import SuperResolver
-from srlab.prediction.predictor import fill
+from srlab.nn.edges import Edges, check_edges
+from srlab.nn.holes import filled
 from srlab.prediction.tiles import TileGrid
 
 log = logging.getLogger(__name__)
@@ -35,26 +36,27 @@ def plan_tiles(
     *,
     tile: int | Sequence[int] | str = "auto",
     overlap: int | Sequence[int] | str = "auto",
+    edges: Edges = "replicate",
     scene: Tensor | None = None,
 ) -> TileGrid:
     """Settle the tiles of a scene; `tile` and `overlap` are in LR pixels.
 
     ``overlap="auto"`` is the radius of the receptive field if that is at most a quarter of the
     tile. Tiling then changes nothing. Otherwise it is the smallest overlap that changes a sample of
-    the scene by no more than `TOLERANCE`. `scene` is as for `Predictor`.
+    the scene by no more than `TOLERANCE`. A scene in a single tile is continued beyond its borders
+    as in a call of the model. `scene` is as for `Predictor`.
     """
     check_input(model, reader)
-    shape, scale = reader.description.shape, model.card.scale
-    longest = _pixels("tile", tile, len(scale), least=1) or (TILE[len(scale)],) * len(scale)
-    margins = _pixels("overlap", overlap, len(scale), least=0)
-    cut = [
-        axis for axis, (size, side) in enumerate(zip(shape, longest, strict=True)) if size > side
-    ]
-    if not cut:
-        margins = (0,) * len(scale)
-    elif margins is None:
-        margins = _automatic_overlap(model, reader, longest, cut, scene)
-    return TileGrid(shape, longest, margins, scale, multiple_of(model.generator))
+    scale, cells = model.card.scale, multiple_of(model.generator)
+    shape, dims = reader.description.shape, len(scale)
+    longest = _pixels("tile", tile, dims, least=1) or (TILE[dims],) * dims
+    overlaps = _pixels("overlap", overlap, dims, least=0)
+    if overlaps is None:
+        around = (0,) * dims
+        if check_edges(edges) != "zeros":
+            around = margin(model.generator)
+        overlaps = _automatic_overlap(model, reader, longest, around, scene)
+    return TileGrid(shape, longest, overlaps, scale, cells, edges)
 
 
 def check_input(model: SuperResolver, reader: Reader) -> None:
@@ -88,28 +90,40 @@ def _automatic_overlap(
     model: SuperResolver,
     reader: Reader,
     tile: tuple[int, ...],
-    cut: Sequence[int],
+    around: tuple[int, ...],
     scene: Tensor | None,
 ) -> tuple[int, ...]:
-    """Settle the overlap where tiles cut the axes `cut`; the others lie in one tile whole."""
+    """Settle the overlap of tiles; `around` serves the axes that lie in one tile whole."""
+    sizes = zip(reader.description.shape, tile, strict=True)
+    cut = [axis for axis, (size, side) in enumerate(sizes) if size > side]
+    if not cut:
+        return around
     radius = receptive_field(model.generator)
     exact = tuple(reach or 0 for reach in radius)
     if all(radius[axis] is not None and exact[axis] <= tile[axis] // 4 for axis in cut):
         log.info("overlap %s LR pixels: the receptive field's radius, so no seam can show", exact)
-        return exact
+        return _along(cut, exact, otherwise=around)
     # Half a tile is quick to measure. Around small tiles the sample must show what they do not see.
-    sample = _middle(model, reader, tuple(max(side // 2, 32) for side in tile))
-    margin, error = _smallest_overlap(model, sample, tile, cut, scene)
+    sample = _middle(reader, tuple(max(side // 2, 32) for side in tile))
+    overlap, error = _smallest_overlap(model, sample, tile, cut, scene)
     log.info(
         "overlap %d LR pixels: the receptive field %s is too large for these tiles; on a sample of "
         "the scene tiling changes %.3g, where the tolerance is %.3g",
-        margin, radius, error, _tolerance(model),
+        overlap, radius, error, _tolerance(model),
     )  # fmt: skip
     if error > _tolerance(model):
         log.warning(
             "every overlap that fits changes more than the tolerance: use larger tiles (tile=)"
         )
-    return (margin,) * len(tile)
+    return _along(cut, (overlap,) * len(tile), otherwise=around)
+
+
+def _along(
+    axes: Sequence[int], pixels: Sequence[int], *, otherwise: Sequence[int]
+) -> tuple[int, ...]:
+    """Take the number of pixels of each of the `axes`, and that of `otherwise` for the others."""
+    pairs = enumerate(zip(pixels, otherwise, strict=True))
+    return tuple(own if axis in axes else other for axis, (own, other) in pairs)
 
 
 def _smallest_overlap(
@@ -121,26 +135,25 @@ def _smallest_overlap(
 ) -> tuple[int, float]:
     """Return the smallest overlap within the tolerance, or the widest that fits, and its error."""
     widest = min(min(tile[axis] // 3, sample.shape[2 + axis] // 2) for axis in cut)
-    candidates = [margin for margin in CANDIDATES if margin < widest] or [max(widest, 1)]
-    for margin in candidates:
-        error = tiling_error(model, margin, sample, axes=cut, scene=scene)
+    candidates = [pixels for pixels in CANDIDATES if pixels < widest] or [max(widest, 1)]
+    for overlap in candidates:
+        error = tiling_error(model, overlap, sample, axes=cut, scene=scene)
         if error <= _tolerance(model):
             break
-    return margin, error
+    return overlap, error
 
 
 def _tolerance(model: SuperResolver) -> float:
     return TOLERANCE * max(high - low for low, high in model.card.training_range)
 
 
-def _middle(model: SuperResolver, reader: Reader, size: tuple[int, ...]) -> Tensor:
+def _middle(reader: Reader, size: tuple[int, ...]) -> Tensor:
     """Return a sample ``(1, C, ...)`` from the middle of the scene, of at most `size`."""
     window = []
     for length, side in zip(reader.description.shape, size, strict=True):
         start = max((length - side) // 2, 0)
         window.append(slice(start, min(start + side, length)))
-    image = torch.from_numpy(reader.read(tuple(window)))[None]
-    return torch.where(image.isnan(), fill(model, image.ndim), image)
+    return torch.from_numpy(filled(reader.read(tuple(window))))[None]
 
 
 def tiling_error(
@@ -156,14 +169,15 @@ def tiling_error(
     The sample is cut in the middle of each of the spatial `axes` in turn (None: of all). The half
     that keeps `overlap` LR pixels beyond the cut is compared with the whole.
     """
-    whole = model(sample, scene=scene)
+    whole = model.tile(sample, scene=scene)
     worst = 0.0
     for number in axes if axes is not None else range(len(model.card.scale)):
         axis, factor = number + 2, model.card.scale[number]
         middle = sample.shape[axis] // 2
         if middle == 0:
             continue
-        half = model(sample.narrow(axis, 0, min(middle + overlap, sample.shape[axis])), scene=scene)
+        kept = min(middle + overlap, sample.shape[axis])
+        half = model.tile(sample.narrow(axis, 0, kept), scene=scene)
         core = middle * factor
         difference = half.narrow(axis, 0, core) - whole.narrow(axis, 0, core)
         worst = max(worst, float(difference.abs().max()))

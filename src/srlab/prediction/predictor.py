@@ -1,4 +1,4 @@
-"""A model as blocks use it: holes in LR are filled for the network, and are holes in SR again."""
+"""A model as blocks use it: tiles in, tiles out, with the same bits on every way."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from srlab.generators import noise_channels
 from srlab.mistakes import Mistake
 from srlab.models.super_resolver import SuperResolver
 from srlab.nn.acceleration import accelerate
-from srlab.nn.masks import repeated
 
 
 class Predictor:
-    """Runs a model on LR tiles ``(N, C, *S)`` in physical units, NaN where there is no data.
+    """Runs a model on LR tiles ``(N, C, *S)`` in physical units, all of them finite.
 
     No bit of a tile's result depends on the tiles beside it. A CPU computes tiles one by one: it
     shares a batch out among threads, within an image too, and rounds differently where shares meet.
@@ -50,33 +49,22 @@ class Predictor:
         self.scene = None if scene is None else scene.to(self.device)
 
     def __call__(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return SR ``(N, C', *S·scale)``, NaN in the place of every LR pixel without data."""
+        """Return SR ``(N, C', *S·scale)`` in physical units."""
         size = self.batch_size
         if len(images) > size:
             starts = range(0, len(images), size)
             return np.concatenate([self(images[start : start + size]) for start in starts])
         lr = torch.from_numpy(images)
-        hidden = lr.isnan().any(dim=1, keepdim=True)
-        lr = torch.where(hidden, fill(self.model, lr.ndim), lr)
         filler = lr[-1:].expand(size - len(lr), *lr.shape[1:])
         batch = torch.cat([lr, filler]).to(self.device)
-        sr = self.model(batch, _for_each(self.noise, batch), _for_each(self.scene, batch))
-        sr = sr[: len(lr)].float().cpu()
-        if hidden.any():
-            sr = sr.masked_fill(repeated(hidden, self.model.card.scale), torch.nan)
-        result: NDArray[np.float32] = sr.numpy()
+        sr = self.model.tile(batch, _for_each(self.noise, batch), _for_each(self.scene, batch))
+        result: NDArray[np.float32] = sr[: len(lr)].float().cpu().numpy()
         return result
 
 
 def _for_each(values: Tensor | None, batch: Tensor) -> Tensor | None:
     """Give the same values to each image of a batch."""
     return None if values is None else values.expand(len(batch), *values.shape[1:])
-
-
-def fill(model: SuperResolver, ndim: int) -> Tensor:
-    """Return what stands in for missing pixels: the middle of each channel's training range."""
-    centres = torch.tensor([(low + high) / 2 for low, high in model.card.training_range])
-    return centres.view(1, -1, *[1] * (ndim - 2))
 
 
 def _check_noise(model: SuperResolver, noise: Tensor | None) -> None:

@@ -1,8 +1,9 @@
 """Grids of tiles in N dimensions: pure arithmetic.
 
 A *tile* is one pass through the network: a core and the overlap around it. The cores partition the
-scene. A tile reads its core and `overlap` pixels more on every side, as far as the scene reaches.
-All tiles read rectangles of one shape, so that any of them can share a batch.
+scene. A tile reads its core and `overlap` pixels more on every side. Where these lie beyond the
+scene, it is continued there, unless the network is to see its own zeros. All tiles read rectangles
+of one shape, so that any of them can share a batch.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from math import prod
 
 from srlab.axes import Window
 from srlab.mistakes import Mistake
+from srlab.nn.edges import Edges, check_edges
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Tile:
     """The pixels that the tile contributes; the cores of a grid cover each pixel once."""
 
     read: Window
-    """The pixels that the network sees; they contain the core."""
+    """The pixels that the network sees; they contain the core, and may lie beyond the scene."""
 
     def target(self, scale: Sequence[int]) -> Window:
         """Return the place of the core in the SR scene, in SR pixels."""
@@ -51,21 +53,29 @@ class TileGrid:
     """LR pixels of the scene along each axis."""
 
     tile: tuple[int, ...]
-    """The most LR pixels that a tile reads along each axis."""
+    """The most LR pixels that a tile reads along each axis.
+
+    A scene that is no longer than that is one tile, and what continues it comes on top.
+    """
 
     overlap: tuple[int, ...]
-    """LR pixels on each side of a core."""
+    """LR pixels on each side of a core, beyond the borders of the scene, too."""
 
     scale: tuple[int, ...]
 
     multiple_of: tuple[int, ...] = ()
     """Reads start on multiples of it, for networks to which that matters; empty: anywhere."""
 
+    edges: Edges = "replicate"
+    """What the network sees beyond the scene; with ``zeros`` no tile reads there."""
+
     def __post_init__(self) -> None:
+        check_edges(self.edges)
         if not self.multiple_of:
             object.__setattr__(self, "multiple_of", (1,) * len(self.shape))
-        for size, longest, overlap, cell in zip(*self._settings(), strict=True):
-            if overlap < 0 or (longest < size and _longest_step(size, longest, overlap, cell) < 1):
+        for size, rim, longest, overlap, cell in self._settings():
+            step = _longest_step(size + 2 * rim, longest, overlap, cell)
+            if overlap < 0 or (longest < size and step < 1):
                 raise Mistake(
                     f"a tile of {self.tile} pixels with an overlap of {self.overlap} on each side"
                     f"{self._alignment()} leaves no core; use larger tiles (tile=) or less overlap "
@@ -106,10 +116,25 @@ class TileGrid:
 
     def axes(self) -> list[list[tuple[slice, slice]]]:
         """Return core and read of each tile along each axis."""
-        return [_spans(*axis) for axis in zip(*self._settings(), strict=True)]
+        return [_spans(*axis) for axis in self._settings()]
 
-    def _settings(self) -> tuple[tuple[int, ...], ...]:
-        return self.shape, self.tile, self.overlap, self.multiple_of
+    @property
+    def rim(self) -> tuple[int, ...]:
+        """LR pixels that are added to the scene on each side: the overlap, or a few more.
+
+        With these few a read that starts with the rim starts on a multiple of `multiple_of`.
+        """
+        if self.edges == "zeros":
+            return (0,) * len(self.shape)
+        pairs = zip(self.overlap, self.multiple_of, strict=True)
+        return tuple(-(-overlap // cell) * cell for overlap, cell in pairs)
+
+    def _settings(self) -> Iterator[tuple[int, int, int, int, int]]:
+        """Yield size, rim, tile, overlap and cell of each axis."""
+        overlap = self.overlap
+        if self.edges != "zeros":
+            overlap = self.rim
+        return zip(self.shape, self.rim, self.tile, overlap, self.multiple_of, strict=True)
 
 
 def _touch(core: slice, pixels: range) -> bool:
@@ -136,19 +161,20 @@ def _shared(size: int, overlap: int, cell: int) -> int:
     return 2 * overlap + (size - 2 * overlap) % cell
 
 
-def _spans(size: int, longest: int, overlap: int, cell: int) -> list[tuple[slice, slice]]:
+def _spans(size: int, rim: int, longest: int, overlap: int, cell: int) -> list[tuple[slice, slice]]:
     """Divide one axis evenly: core and read of each tile."""
     if longest >= size:
-        return [(slice(0, size), slice(0, size))]
-    shared = _shared(size, overlap, cell)
-    count = -(-(size - shared) // _longest_step(size, longest, overlap, cell))
-    step = -(-(size - shared) // (count * cell)) * cell
+        return [(slice(0, size), slice(-rim, size + rim))]
+    whole = size + 2 * rim
+    shared = _shared(whole, overlap, cell)
+    count = -(-(whole - shared) // _longest_step(whole, longest, overlap, cell))
+    step = -(-(whole - shared) // (count * cell)) * cell
     length = step + shared
-    begins = range(0, size - shared, step)
+    begins = [begin - rim for begin in range(0, whole - shared, step)]
     # The outermost tiles have no neighbour on one side, so their cores reach up to the border.
     cuts = [0, *(begin + overlap for begin in begins[1:]), size]
     spans = []
     for begin, (start, stop) in zip(begins, pairwise(cuts), strict=True):
-        first = min(begin, size - length)
+        first = min(begin, size + rim - length)
         spans.append((slice(start, stop), slice(first, first + length)))
     return spans

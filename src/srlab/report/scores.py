@@ -18,6 +18,7 @@ from srlab.degradations import Degradation
 from srlab.io.array import ArrayReader, ArrayWriter
 from srlab.metrics import Metric, ScoringContext, means, remarks, scores
 from srlab.models.super_resolver import SuperResolver
+from srlab.nn.edges import Edges
 from srlab.nn.resample import enlarge
 from srlab.prediction import plan_tiles, super_resolve
 from srlab.progress import tracked
@@ -77,6 +78,7 @@ def compare(
     degradation: Degradation,
     tile: int | str | Sequence[int],
     overlap: int | str | Sequence[int],
+    edges: Edges = "replicate",
     device: str | torch.device,
     progress: bool = False,
 ) -> Comparison:
@@ -88,7 +90,9 @@ def compare(
         lr, hr, valid = sample["lr"][None], sample["hr"][None], sample.get("valid")
         images = {
             "bicubic": enlarge(lr, model.card.scale),
-            "model": _predicted(model, sample, tile=tile, overlap=overlap, device=device),
+            "model": _predicted(
+                model, sample, tile=tile, overlap=overlap, edges=edges, device=device
+            ),
         }
         context = ScoringContext(
             lr=lr,
@@ -116,13 +120,14 @@ def _predicted(
     *,
     tile: int | str | Sequence[int],
     overlap: int | str | Sequence[int],
+    edges: Edges = "replicate",
     device: str | torch.device,
 ) -> Tensor:
     """Super-resolve the LR image of a sample as a scene: ``(1, C, *S·scale)``."""
     scene = sample["scene"][None] if "scene" in sample else None
     reader = ArrayReader(sample["lr"].numpy())
     writer = ArrayWriter(len(sample["hr"]), sample["hr"].shape[1:])
-    plan = plan_tiles(model, reader, tile=tile, overlap=overlap, scene=scene)
+    plan = plan_tiles(model, reader, tile=tile, overlap=overlap, edges=edges, scene=scene)
     super_resolve(model, reader, writer, plan=plan, scene=scene, device=device)
     return torch.from_numpy(writer.array)[None]
 
