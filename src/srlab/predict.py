@@ -31,7 +31,7 @@ def _predict(config: DictConfig) -> None:
     from srlab.axes import per_axis
     from srlab.io import create_writer, open_reader
     from srlab.models.compatibility import refuse_stranger
-    from srlab.prediction import plan_tiles, super_resolve
+    from srlab.prediction import alpha_of, plan_tiles, super_resolve
     from srlab.prediction.device import chosen_device
     from srlab.prediction.output import output_description, provenance, scene_of
 
@@ -44,6 +44,7 @@ def _predict(config: DictConfig) -> None:
     noise = None if config.noise_seed is None else model.draw_noise(config.noise_seed)
     reader = open_reader(config.input, bands=config.bands or model.card.bands)
     refuse_stranger(model.card, reader, force=config.force)
+    alpha = alpha_of(config.input, reader)
     device = chosen_device(config.device)
     scene = scene_of(model, reader)
     plan = plan_tiles(
@@ -51,7 +52,7 @@ def _predict(config: DictConfig) -> None:
     )
     writer = create_writer(
         config.output,
-        output_description(model, reader.description),
+        output_description(model, reader.description, alpha=alpha),
         provenance=provenance(
             config.model,
             plan,
@@ -70,6 +71,7 @@ def _predict(config: DictConfig) -> None:
         reader,
         writer,
         plan=plan,
+        alpha=alpha,
         noise=noise,
         scene=scene,
         batch_size=config.batch_size,

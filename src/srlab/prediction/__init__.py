@@ -16,12 +16,14 @@ from srlab.prediction.engines import run
 from srlab.prediction.planning import check_input, plan_tiles, tiling_error
 from srlab.prediction.predictor import Predictor
 from srlab.prediction.tiles import Tile, TileGrid
+from srlab.prediction.transparency import BesideAlpha, Transparent, alpha_of
 
 __all__ = [
     "Predict",
     "Predictor",
     "Tile",
     "TileGrid",
+    "alpha_of",
     "block",
     "block_windows",
     "plan_tiles",
@@ -37,6 +39,7 @@ def super_resolve(
     writer: Writer,
     *,
     plan: TileGrid,
+    alpha: Reader | None = None,
     noise: Tensor | None = None,
     scene: Tensor | None = None,
     batch_size: int = 1,
@@ -44,13 +47,20 @@ def super_resolve(
     tiles_per_block: int | None = None,
     progress: bool = False,
 ) -> None:
-    """Super-resolve a scene in this process; the arguments are those of `Predictor` and `run`."""
+    """Super-resolve a scene in this process; the arguments are those of `Predictor` and `run`.
+
+    `alpha` reads the transparency of the scene. It comes back, enlarged, as the last channel.
+    """
     try:
         check_input(model, reader)
-        predict = Predictor(model, device=device, batch_size=batch_size, noise=noise, scene=scene)
+        predict: Predict = Predictor(
+            model, device=device, batch_size=batch_size, noise=noise, scene=scene
+        )
     except BaseException:
         writer.discard()
         raise
+    if alpha is not None:
+        reader, predict = Transparent(reader, alpha), BesideAlpha(predict, model.card.scale)
     run(
         predict,
         reader,

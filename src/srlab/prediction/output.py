@@ -18,8 +18,12 @@ from srlab.models.super_resolver import SuperResolver
 from srlab.prediction.tiles import TileGrid
 
 
-def output_description(model: SuperResolver, source: Description) -> Description:
+def output_description(
+    model: SuperResolver, source: Description, *, alpha: Reader | None = None
+) -> Description:
     """Describe the SR of an image: finer pixels, and the model's output channels.
+
+    The transparency that `alpha` reads, if the image has any, comes last.
 
     An output channel with the name of an input channel is stored as that one is. Any other is
     stored as the first input channel, under the card's name.
@@ -33,6 +37,8 @@ def output_description(model: SuperResolver, source: Description) -> Description
         if channel is None:
             channel = replace(first, name=name, description=name, colour="", tags={})
         channels.append(channel)
+    if alpha is not None:
+        channels += alpha.description.channels
     return source.scaled(card.scale).with_channels(channels)
 
 

@@ -157,6 +157,24 @@ def masked(path):
     return RasterReader(path).description
 
 
+@pytest.mark.parametrize(("dtype", "opaque"), [("uint8", 255), ("uint16", 65535)])
+def test_a_mask_is_the_alpha_band_of_a_png(tmp_path, dtype, opaque):
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True):
+        like = raster(
+            tmp_path / "a.tif", count=3, dtype=dtype, photometric="RGB",
+            describe=lambda file: file.write_mask(np.eye(6, 8, dtype=bool)),
+        )  # fmt: skip
+    array = RNG.integers(0, 200, (3, 6, 8)).astype(np.float32)
+    array[1, 2, 3] = array[:, 5, 7] = np.nan
+    write(tmp_path / "out.png", like, array)
+    with rasterio.open(tmp_path / "out.png") as file:
+        assert file.colorinterp[3] == ColorInterp.alpha
+        *colours, alpha = file.read()
+    hidden = np.isnan(array).any(axis=0)
+    np.testing.assert_array_equal(alpha, np.where(hidden, 0, opaque))
+    np.testing.assert_array_equal(colours, np.where(hidden, 0, array))
+
+
 def scaled(file):
     file.scales = (0.1,)
 
@@ -198,7 +216,7 @@ def with_nir(file):
             lambda path: raster(path, describe=scaled),
             "values have a scale and an offset, and PNG holds",
         ),
-        ("o.png", masked, "pixels are marked empty by a mask, and PNG holds none"),
+        ("o.jpg", masked, "pixels are marked empty by a mask, and JPEG holds none"),
         (
             "o.jpg",
             lambda path: raster(path, shape=(1, 16376), sparse_ok=True),

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import rasterio
 from PIL import Image, ImageOps
 from rasterio.enums import ColorInterp
 from rasters import save, whole
@@ -62,7 +63,74 @@ def test_palette_is_expanded_as_pil_does(tmp_path, name, mode, options):
     np.testing.assert_array_equal(reader.read(whole(reader)), expected)
     window = (slice(2, 5), slice(1, 7))
     only_blue = RasterReader(tmp_path / name, bands=["B"]).read(window)
-    np.testing.assert_array_equal(only_blue, expected[2:3, 2:5, 1:7])
+    blue, *alpha = expected[2:, 2:5, 1:7].astype(np.float32)
+    for opacity in alpha:  # which is not chosen here, and so a mask
+        blue[opacity == 0] = np.nan
+    np.testing.assert_array_equal(only_blue[0], blue)
+
+
+def rgba(seed=0, *, shape=(6, 7), top=255):
+    """Pixels ``(H, W, 4)`` of which some are opaque, some transparent and some between."""
+    random = np.random.default_rng(seed)
+    pixels = random.integers(1, top, (*shape, 4)).astype(np.uint8 if top < 256 else np.uint16)
+    pixels[..., 3] = random.choice([0, 1, top // 2, top], shape)
+    return pixels
+
+
+def geotiff(path, pixels, **profile):
+    save(path, np.moveaxis(pixels, -1, 0), **profile)
+    return path
+
+
+def picture(path, pixels, **options):
+    Image.fromarray(pixels).save(path, **options)
+    return path
+
+
+SEEN = [
+    ("a.png", lambda path: picture(path, rgba())),
+    ("a.webp", lambda path: picture(path, rgba(), lossless=True, exact=True)),
+    ("a.tif", lambda path: geotiff(path, rgba(), photometric="RGB", alpha="yes")),
+    ("b.tif", lambda path: geotiff(path, rgba(top=65535), photometric="RGB", alpha="yes")),
+    ("grey.png", lambda path: picture(path, np.ascontiguousarray(rgba()[..., 2:]))),
+]
+
+
+@pytest.mark.parametrize(("name", "make"), SEEN, ids=[name for name, _ in SEEN])
+def test_only_what_is_wholly_transparent_is_missing(tmp_path, name, make):
+    path = make(tmp_path / name)
+    with rasterio.open(path) as file:
+        *colours, alpha = file.read()
+        count = file.count - 1
+    reader = RasterReader(path, bands=list(range(1, count + 1)))
+    expected = np.where(alpha == 0, np.nan, np.float32(colours))
+    np.testing.assert_array_equal(reader.read(whole(reader)), expected)
+    assert 0 < (alpha == 0).mean() < 0.5
+    assert all(channel.masked for channel in reader.description.channels)
+    window = (slice(1, 4), slice(2, 6))
+    one = RasterReader(path, bands=[count]).read(window)
+    np.testing.assert_array_equal(one, expected[-1:, 1:4, 2:6])
+
+
+def test_transparent_entries_of_a_palette_are_missing(tmp_path):
+    image = Image.fromarray(rgba()[..., :3]).quantize(6)
+    image.save(tmp_path / "a.png", transparency=bytes([255, 0, 7, 255, 0, 255]))
+    expected = np.float32(Image.open(tmp_path / "a.png").convert("RGBA")).transpose(2, 0, 1)
+    reader = RasterReader(tmp_path / "a.png", bands=["G", "R"])
+    hidden = expected[3] == 0
+    assert hidden.any()
+    np.testing.assert_array_equal(
+        reader.read(whole(reader)), np.where(hidden, np.nan, expected[[1, 0]])
+    )
+
+
+def test_a_chosen_alpha_band_is_data(tmp_path):
+    path = geotiff(tmp_path / "nir.tif", rgba(), photometric="RGB", alpha="yes")
+    reader = RasterReader(path, bands=[1, 4])
+    np.testing.assert_array_equal(
+        reader.read(whole(reader)), rgba()[..., [0, 3]].transpose(2, 0, 1)
+    )
+    assert not any(channel.masked for channel in reader.description.channels)
 
 
 def test_nodata_of_a_palette_is_transparent(tmp_path):

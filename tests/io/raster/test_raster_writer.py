@@ -245,6 +245,20 @@ def test_mask_is_carried(tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["a.tif", "out.tif"]
 
 
+def test_transparency_is_a_mask_unless_the_alpha_band_is_written(tmp_path):
+    source(tmp_path / "a.tif", count=4, photometric="RGB", alpha="yes")
+    array = np.full((4, 6, 8), 9, np.float32)
+    array[:, 2:4] = np.nan
+    masked = RasterReader(tmp_path / "a.tif", bands=[1, 2, 3]).description
+    with write(tmp_path / "mask.tif", masked, array[:3]) as file:
+        assert file.mask_flag_enums[0] == [MaskFlags.per_dataset]
+        np.testing.assert_array_equal(file.dataset_mask() == 0, np.isnan(array[0]))
+    with write(tmp_path / "alpha.tif", RasterReader(tmp_path / "a.tif").description, array) as file:
+        assert file.colorinterp[3] == ColorInterp.alpha
+        assert MaskFlags.alpha in file.mask_flag_enums[0]
+        np.testing.assert_array_equal(file.read(), np.nan_to_num(array))
+
+
 def test_transparent_colour_becomes_a_mask(tmp_path):
     pixels = np.array([[[1, 2, 3], [1, 2, 4]]], np.uint8)
     Image.fromarray(pixels).save(tmp_path / "a.png", transparency=(1, 2, 3))

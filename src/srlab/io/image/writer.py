@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from srlab.axes import Window
 from srlab.files import replaced
-from srlab.io.description import Description
+from srlab.io.description import Channel, Description
 from srlab.io.formats import ending
 from srlab.io.protocols import Provenance
 from srlab.io.raster.writer import StagedBlocks, write_geotiff, writing
@@ -65,7 +65,8 @@ class ImageWriter:
 
     Until `finish` the blocks lie in a hidden file beside `path`. Both formats are written from top
     to bottom then, so memory stays bounded. The provenance stands in a PNG's text and a JPEG's EXIF
-    data. A PNG keeps the nodata value as its transparent colour, a JPEG does not.
+    data. A PNG keeps the nodata value as its transparent colour, a JPEG does not. A PNG has
+    an alpha band in the place of a mask.
 
     Raises a `Mistake` if the format cannot hold the type, the bands, a mask, or the scale and
     offset. `prepare`, `write` and `finish` raise a `FailedWrite` if the disk is full.
@@ -76,8 +77,13 @@ class ImageWriter:
     def __init__(self, path: Path, description: Description, *, provenance: Provenance) -> None:
         self.path = path
         self._provenance = provenance
-        self._blocks = StagedBlocks(path, replace(description, geometry=None))
         self._encoding = _ENCODINGS[ending(path.name, [*_ENCODINGS]) or ""]
+        description = replace(description, geometry=None)
+        self._adds_alpha = self._encoding == _PNG and StagedBlocks(path, description).masked
+        if self._adds_alpha:
+            alpha = Channel("A", dtype=description.dtype, colour="alpha")
+            description = description.with_channels([*description.channels, alpha])
+        self._blocks = StagedBlocks(path, description)
         problem = _problem(self._encoding, self._blocks)
         if problem:
             raise Mistake(f"{path} cannot be written: {problem}. Write a .tif.")
@@ -92,6 +98,10 @@ class ImageWriter:
         Raises a `Mistake` if the window does not fit the file, or the array the window. It does so,
         too, if there is a NaN and nothing can mark it.
         """
+        if self._adds_alpha:
+            opaque = np.float32(np.iinfo(self._blocks.dtype).max)
+            valid = ~np.isnan(array).any(axis=0, keepdims=True)
+            array = np.concatenate([array, np.where(valid, opaque, np.float32(0))])
         self._blocks.write(window, array)
 
     def finish(self) -> None:
@@ -133,7 +143,7 @@ def _problem(encoding: _Encoding, blocks: StagedBlocks) -> str | None:
         return problem + "; the last of 2 or 4 is alpha" * (4 in encoding.counts)
     if any((channel.scale, channel.offset) != (1.0, 0.0) for channel in channels):
         return f"values have a scale and an offset, and {name} holds neither"
-    if any(channel.masked for channel in channels):
+    if blocks.masked:
         return f"pixels are marked empty by a mask, and {name} holds none"
     if max(height, width) > encoding.largest:
         return f"{pixels} {name} holds {encoding.largest} along an axis"

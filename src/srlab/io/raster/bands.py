@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -134,6 +134,24 @@ def _find(bands: tuple[Band, ...], wanted: int | str, path: object) -> Band:
     raise Mistake(
         f"{path} has {problem} named {wanted!r}: choose from {names}, or by number from 1."
     )
+
+
+def unchosen_alpha(bands: tuple[Band, ...], chosen: tuple[Band, ...]) -> int | None:
+    """Return the number of the band that holds the transparency, or None.
+
+    An alpha band that was itself chosen is data: GDAL calls the fourth band of many files so, such
+    as near infrared beside red, green and blue.
+    """
+    found = [band.index for band in bands if band.channel.colour == "alpha"]
+    if not found or any(band.index in found for band in chosen):
+        return None
+    return found[0]
+
+
+def masked(band: Band) -> Band:
+    """Return a band whose empty pixels are marked by a mask, unless a value marks them."""
+    by_mask = band.channel.nodata is None
+    return replace(band, channel=replace(band.channel, masked=by_mask))
 
 
 def per_band(values: Sequence[float]) -> NDArray[np.float64]:

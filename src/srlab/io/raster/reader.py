@@ -15,7 +15,15 @@ from rasterio.windows import Window as RasterWindow
 from srlab.axes import Window
 from srlab.files import PathLike, existing_file
 from srlab.io.description import Axis, Description
-from srlab.io.raster.bands import colour_table, describe, lasting, per_band, select
+from srlab.io.raster.bands import (
+    colour_table,
+    describe,
+    lasting,
+    masked,
+    per_band,
+    select,
+    unchosen_alpha,
+)
 from srlab.io.raster.gdal import gdal
 from srlab.io.raster.geometry import RasterGeometry
 from srlab.io.raster.orientation import UPRIGHT, Orientation, stored_orientation
@@ -31,6 +39,8 @@ class RasterReader:
     upright by their EXIF orientation. `bands` chooses by number from 1 or by name. Names are the
     file's own; otherwise the colour's (R, G, B, A, or Y for a picture's grey), or the number.
 
+    What is wholly transparent holds no data, unless the alpha band is itself among the chosen ones.
+
     A reader may be pickled and forked: each process opens the file for itself at its first read.
     One thread at a time may use it. After `close` another `read` opens the file anew.
 
@@ -45,7 +55,11 @@ class RasterReader:
         with gdal(failure), rasterio.open(self.path) as dataset:
             _check_readable(dataset, path)
             self._table = colour_table(dataset)
-            self._bands = select(describe(dataset, self._table), bands, path)
+            every = describe(dataset, self._table)
+            self._bands = select(every, bands, path)
+            self._alpha = unchosen_alpha(every, self._bands)
+            if self._alpha is not None:
+                self._bands = tuple(map(masked, self._bands))
             self._orientation = stored_orientation(dataset)
             geometry = _geometry(dataset, self._orientation)
             self.description = Description(
@@ -69,7 +83,9 @@ class RasterReader:
         return partial(RasterReader, bands=self._chosen), (str(self.path),)
 
     def read(self, window: Window) -> NDArray[np.float32]:
-        """Read ``(C, *window)`` in physical units, NaN at nodata, infinities and under a mask.
+        """Read ``(C, *window)`` in physical units, NaN where there is no data.
+
+        That is at nodata, at infinite values, under a mask and where nothing is opaque at all.
 
         Raises a `Mistake` if the window is not inside the image, or its pixels are missing from a
         truncated or damaged file.
@@ -101,6 +117,8 @@ class RasterReader:
         indexes = [band.index for band in self._bands]
         if self._table is not None:
             colours = self._table[:, [index - 1 for index in indexes]].astype(np.float32)
+            if self._alpha is not None:
+                colours[self._table[:, self._alpha - 1] == 0] = np.nan
             return np.moveaxis(colours[dataset.read(1, window=place)], -1, 0)
         values: NDArray[Any]
         if self._scaled:
@@ -113,6 +131,8 @@ class RasterReader:
             masks = dataset.read_masks([indexes[at] for at in with_empty], window=place)
             for at, mask in zip(with_empty, masks, strict=True):
                 values[at][mask == 0] = np.nan
+        if self._alpha is not None:
+            values[:, dataset.read(self._alpha, window=place) == 0] = np.nan
         return without_infinities(values)
 
 

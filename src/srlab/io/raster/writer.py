@@ -98,7 +98,10 @@ class GeoTiffWriter:
 
 
 class StagedBlocks:
-    """The blocks of a raster as they are to be stored: its bands, then its mask if it has one."""
+    """The blocks of a raster as they are to be stored: its bands, then its mask if it has one.
+
+    Where an alpha band is the last of the channels, it takes the place of the mask.
+    """
 
     def __init__(self, path: Path, description: Description) -> None:
         channels = description.channels
@@ -116,7 +119,10 @@ class StagedBlocks:
                 f"the nodata value {self.nodata:g} of {path} cannot be stored as {self.dtype}: "
                 "write float32, or the input's own type."
             )
-        self.masked = self.nodata is None and any(channel.masked for channel in channels)
+        by_mask = self.nodata is None and any(channel.masked for channel in channels)
+        self.transparent = self.nodata is None and channels[-1].colour == "alpha"
+        """Whether empty pixels are marked by an alpha band, in which they are zero."""
+        self.masked = by_mask and not self.transparent
         self.staging = Staging(path, len(channels) + self.masked, description.shape, self.dtype)
         self._scale = per_band([channel.scale for channel in channels])
         self._offset = per_band([channel.offset for channel in channels])
@@ -125,10 +131,11 @@ class StagedBlocks:
         """Store ``(C, *window)`` in physical units, NaN where there is no data."""
         count = len(self.description.channels)
         check_block(window, array, count, self.description.shape)
-        if self.masked:
+        if self.masked or self.transparent:
             valid = ~np.isnan(array).any(axis=0, keepdims=True)
             array = np.where(valid, array, np.float32(0))
-            self.staging.write(window, valid.astype(self.dtype), first=count)
+            if self.masked:
+                self.staging.write(window, valid.astype(self.dtype), first=count)
         stored = to_stored(
             array, scale=self._scale, offset=self._offset, dtype=self.dtype, nodata=self.nodata
         )
