@@ -39,6 +39,14 @@ def existing_file(path: PathLike) -> Path:
     return file
 
 
+def existing_path(path: PathLike) -> Path:
+    """Return the absolute path of a file or folder; a `Mistake` if there is none."""
+    found = _absolute(path)
+    if not found.exists():
+        raise MissingFile(f"{path} does not exist: check the spelling and the folder.")
+    return found
+
+
 def new_file(
     path: PathLike, *, overwrite: bool, source: PathLike | None = None, folder: bool = False
 ) -> Path:

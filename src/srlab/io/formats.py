@@ -50,6 +50,7 @@ class Format:
 
 
 _RASTER = "srlab.io.raster.reader:RasterReader"
+_SENTINEL2 = "srlab.io.raster.sentinel2.reader:Sentinel2Reader"
 _IMAGE = "srlab.io.image.writer:ImageWriter"
 
 FORMATS = (
@@ -60,6 +61,8 @@ FORMATS = (
         "srlab.io.raster.writer:GeoTiffWriter",
         compressions=("deflate", "zstd", "none"),
     ),
+    Format("Sentinel-2 product", (".SAFE",), _SENTINEL2, folder=True),
+    Format("zipped Sentinel-2 product", (".zip",), _SENTINEL2),
     Format("PNG", (".png",), _RASTER, _IMAGE),
     Format("JPEG", (".jpg", ".jpeg"), _RASTER, _IMAGE),
     Format("picture", (".bmp", ".gif", ".webp", ".ppm", ".pgm"), _RASTER),

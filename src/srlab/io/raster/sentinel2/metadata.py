@@ -1,0 +1,101 @@
+"""The numbers of a Sentinel-2 product that turn stored values into reflectance."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from xml.etree import ElementTree
+
+from srlab.mistakes import Mistake
+
+BANDS = (
+    *("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08"),
+    *("B8A", "B09", "B10", "B11", "B12"),
+)
+"""The bands in the order of the metadata's ``bandId``."""
+
+UNIT = "reflectance × 10000"
+QUANTIFICATION = 10_000.0
+
+FIRST_OFFSET = 400
+"""The processing baseline from which stored values have an offset: 04.00, of January 2022."""
+
+_KEPT = ("PRODUCT_URI", "PROCESSING_BASELINE", "PRODUCT_START_TIME", "DATATAKE_SENSING_START")
+_BASELINE = re.compile(r"_N(\d{4})_")
+
+
+@dataclass(frozen=True)
+class Radiometry:
+    """``reflectance · 10 000 = stored · scale + offset``, of each band."""
+
+    scale: float = 1.0
+    offsets: Mapping[str, float] = field(default_factory=dict)
+
+    def offset(self, band: str) -> float:
+        """Return the offset of a band."""
+        return self.offsets.get(band, 0.0)
+
+
+def read_metadata(content: bytes, path: Path) -> tuple[Radiometry, dict[str, str]]:
+    """Read quantification, offsets and tags from ``MTD_MSIL1C.xml`` or ``MTD_MSIL2A.xml``.
+
+    ``reflectance = (stored + ADD_OFFSET) / QUANTIFICATION_VALUE``. Products of a baseline before
+    04.00 state no offset, and have none.
+
+    Raises a `Mistake` if the file is damaged or states no quantification.
+    """
+    try:
+        root = ElementTree.fromstring(content)
+        texts = {_local(element.tag): (element.text or "").strip() for element in root.iter()}
+        stated = texts.get("BOA_QUANTIFICATION_VALUE") or texts["QUANTIFICATION_VALUE"]
+        scale = QUANTIFICATION / float(stated)
+        offsets = {name: scale * value for name, value in _add_offsets(root)}
+    except (ElementTree.ParseError, KeyError, IndexError, ValueError, ZeroDivisionError) as error:
+        raise Mistake(
+            f"the metadata of {path} (MTD_MSIL*.xml) are damaged or state no quantification value "
+            f"({type(error).__name__}: {error}): fetch the product again."
+        ) from error
+    tags = {name: texts[name] for name in _KEPT if texts.get(name)}
+    return Radiometry(scale, offsets), tags
+
+
+def radiometry_of_name(names: Sequence[str], path: Path) -> Radiometry:
+    """Take the radiometry from the processing baseline in a product's name, such as ``_N0400_``.
+
+    Raises a `Mistake` if none of the names has one.
+    """
+    found = [match[1] for name in names if (match := _BASELINE.search(name))]
+    if not found or int(found[0]) >= 9000:  # 9999 is a processing of the user's own
+        raise Mistake(
+            f"{path} has no MTD_MSIL*.xml and no processing baseline in its name (such as _N0400_),"
+            " so the offset of its values is unknown: restore the metadata, or the name."
+        )
+    if int(found[0]) < FIRST_OFFSET:
+        return Radiometry()
+    return Radiometry(offsets=dict.fromkeys(BANDS, -1000.0))
+
+
+def _add_offsets(root: ElementTree.Element) -> list[tuple[str, float]]:
+    """Return the stated offsets, in stored units, by the names of their bands."""
+    names = dict(enumerate(BANDS))
+    for element in root.iter():
+        if _local(element.tag) == "Spectral_Information":
+            names[int(element.attrib["bandId"])] = _padded(element.attrib["physicalBand"])
+    offsets = []
+    for element in root.iter():
+        if _local(element.tag) in ("BOA_ADD_OFFSET", "RADIO_ADD_OFFSET"):
+            name = names[int(element.attrib["band_id"])]
+            offsets.append((name, float(element.text or "")))
+    return offsets
+
+
+def _padded(band: str) -> str:
+    """Return ``B02`` for the ``B2`` of the metadata."""
+    return re.sub(r"^B(\d)$", r"B0\1", band)
+
+
+def _local(tag: str) -> str:
+    """Return a tag without its namespace."""
+    return tag.rpartition("}")[2]

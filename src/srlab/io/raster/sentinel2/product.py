@@ -1,0 +1,175 @@
+"""The files of a Sentinel-2 product, and the radiometry that its metadata state.
+
+The layout is that of ESA's Sentinel-2 Products Specification Document, for level 1C and 2A.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from zipfile import BadZipFile, ZipFile
+
+from srlab.io.raster.sentinel2.metadata import Radiometry, radiometry_of_name, read_metadata
+from srlab.mistakes import Mistake
+
+log = logging.getLogger(__name__)
+
+CLASSES = "SCL"
+"""The scene classification of level 2A, with a class for clouds, their shadows, snow and so on."""
+
+NATIVE = {
+    **dict.fromkeys(("B02", "B03", "B04", "B08"), 10),
+    **dict.fromkeys(("B05", "B06", "B07", "B8A", "B11", "B12"), 20),
+    **dict.fromkeys(("B01", "B09", "B10"), 60),
+    CLASSES: 20,
+}
+"""Metres a pixel of each band's detector, and of the classification."""
+
+_IMAGE = re.compile(r"IMG_DATA/(?:R\d\dm/)?[^/]*_(B\d[\dA]|SCL)(?:_(\d\d)m)?\.jp2$")
+_METADATA = re.compile(r"(?:^|/)(?:MTD_MSIL..|S2[^/]*_MTD_[^/]*)\.xml$")
+
+
+@dataclass(frozen=True)
+class BandFile:
+    """A band on one grid, in a file of its own."""
+
+    name: str
+    """Such as ``B02`` or ``SCL``."""
+
+    metres: int
+    path: str
+    """As GDAL opens it; inside a zip it begins with ``/vsizip/``."""
+
+
+@dataclass(frozen=True)
+class Product:
+    """A Sentinel-2 product: its bands on each grid, and what their stored numbers mean."""
+
+    path: Path
+    files: tuple[BandFile, ...]
+    radiometry: Radiometry
+    tags: Mapping[str, str]
+
+    def choose(self, bands: Sequence[int | str] | None) -> tuple[BandFile, ...]:
+        """Return bands by name, all on one grid; None for those of 10 m.
+
+        It is the finest grid that is not finer than any of the bands is measured. A name may say
+        another, as ``B02_20m`` does. A number from 1 counts the bands of 10 m.
+
+        Raises a `Mistake` that lists the bands of every grid if there is no such one.
+        """
+        standard = [file.name for file in self.files if file.metres == NATIVE[file.name] == 10]
+        if bands is None:
+            bands = standard
+        if isinstance(bands, str) or not bands:
+            raise Mistake(f"bands is {bands!r}; give a list of names, such as [B04, B03, B02].")
+        wanted = [self._parted(band, standard) for band in bands]
+        named = {metres for _, metres in wanted if metres is not None}
+        coarsest = max(NATIVE.get(name, 0) for name, _ in wanted)
+        for grid in sorted({file.metres for file in self.files}):
+            fits = named == {grid} if named else grid >= coarsest
+            on_grid = {file.name: file for file in self.files if file.metres == grid}
+            if fits and all(name in on_grid for name, _ in wanted):
+                return tuple(on_grid[name] for name, _ in wanted)
+        raise Mistake(
+            f"{self.path} has not all of the bands {', '.join(map(str, bands))} on one grid; it "
+            f"has {self._listed()}."
+        )
+
+    def _parted(self, band: int | str, standard: Sequence[str]) -> tuple[str, int | None]:
+        """Part a band's name from its grid."""
+        if isinstance(band, int):
+            if not 1 <= band <= len(standard):
+                raise Mistake(
+                    f"{self.path} has no band {band}; name the bands, as in [B04, B03, B02]. It "
+                    f"has {self._listed()}."
+                )
+            return standard[band - 1], None
+        name, _, grid = band.upper().partition("_")
+        number = re.fullmatch(r"B(\d)", name)
+        if number:
+            name = f"B0{number[1]}"  # as the metadata write B2
+        metres = re.fullmatch(r"(\d\d)M", grid)
+        if grid and not metres:
+            raise Mistake(f"the band {band!r} names no grid; write it as in B05_20m.")
+        return name, int(metres[1]) if metres else None
+
+    def _listed(self) -> str:
+        grids: dict[int, list[str]] = {}
+        for file in self.files:
+            grids.setdefault(file.metres, []).append(file.name)
+        parts = (f"{', '.join(names)} at {metres} m" for metres, names in sorted(grids.items()))
+        return "; ".join(parts)
+
+
+def open_product(path: Path) -> Product:
+    """List a SAFE folder, or a zip of one, and read its metadata.
+
+    Raises a `Mistake` if it holds no band, several tiles, or nothing that says what its numbers
+    mean.
+    """
+    members = dict(sorted(_members(path)))
+    files = tuple(_band_files(path, members))
+    metadata = [name for name in members if _METADATA.search(name)]
+    if metadata:
+        # The product's own stands at the top; a granule's lies deeper.
+        content = _content(path, min(metadata, key=lambda name: name.count("/")))
+        radiometry, tags = read_metadata(content, path)
+        return Product(path, files, radiometry, tags)
+    names = [path.name, *members]
+    radiometry = radiometry_of_name(names, path)
+    log.warning(
+        "%s has no MTD_MSIL*.xml; by the processing baseline in its name the offset is %g",
+        path,
+        radiometry.offset("B02"),
+    )
+    return Product(path, files, radiometry, {})
+
+
+def _band_files(path: Path, members: Mapping[str, str]) -> Iterator[BandFile]:
+    seen: dict[tuple[str, int], str] = {}
+    for member, target in members.items():
+        found = _IMAGE.search(member)
+        if not found:
+            continue
+        name, grid = found.groups()
+        metres = int(grid) if grid else NATIVE[name]
+        if (name, metres) in seen:
+            raise Mistake(
+                f"{path} holds several tiles ({seen[name, metres]} and {member}): give a product "
+                "of one tile, or a band's own file."
+            )
+        seen[name, metres] = member
+        yield BandFile(name, metres, target)
+    if not seen:
+        raise Mistake(
+            f"{path} holds no band of Sentinel-2 (GRANULE/*/IMG_DATA/*_B02*.jp2): is it unpacked "
+            "whole, and is it a SAFE product?"
+        )
+
+
+def _members(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield each file's name within the product, and the name by which GDAL opens it."""
+    if path.is_dir():
+        for folder, _, names in os.walk(path):
+            for name in names:
+                file = Path(folder, name)
+                yield file.relative_to(path).as_posix(), str(file)
+        return
+    try:
+        with ZipFile(path) as archive:
+            for name in archive.namelist():
+                yield name, f"/vsizip/{{{path}}}/{name}"
+    except (BadZipFile, OSError) as error:
+        raise Mistake(f"{path} is no zip of a SAFE product ({error}).") from error
+
+
+def _content(path: Path, member: str) -> bytes:
+    if path.is_dir():
+        return (path / member).read_bytes()
+    with ZipFile(path) as archive:
+        return archive.read(member)
