@@ -140,7 +140,7 @@ def end_to_end(model, scene, output, plan, tiles_per_block, compression):
     made = Provenance("benchmark", "0" * 64)
     description = output_description(model, reader.description)
     writer = create_writer(
-        output, description, provenance=made, overwrite=True, compression=compression
+        output, description, provenance=made, overwrite=True, options={"compression": compression}
     )
     run(rival, reader, writer, plan, tiles_per_block=tiles_per_block)
     reader.close()

@@ -64,7 +64,7 @@ def _predict(config: DictConfig) -> None:
         ),
         source=config.input,
         overwrite=config.overwrite,
-        compression=config.compression,
+        options={"compression": config.compression, "layout": config.layout},
     )
     super_resolve(
         model,

@@ -40,6 +40,7 @@ class PredictSettings:
     output: str
     overwrite: bool
     compression: str | None
+    layout: str | None
     bands: Sequence[int | str] | None
     scale: int | Sequence[int] | None
     tile: int | Sequence[int] | Literal["auto"]

@@ -5,7 +5,7 @@ A format is a folder of this package and a line in `srlab.io.formats`, which imp
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from srlab.files import PathLike, existing_file, new_file, sole_writer
@@ -51,22 +51,23 @@ def create_writer(
     provenance: Provenance,
     source: PathLike | None = None,
     overwrite: bool = False,
-    compression: str | None = None,
+    options: Mapping[str, str | None] | None = None,
 ) -> Writer:
     """Return the writer of an image as described, in the format that its name ends in.
 
-    `source` is the input, which is never overwritten. `compression` is one of those that the format
-    offers, None its own choice. Nothing is on the disk before `prepare`.
+    `source` is the input, which is never overwritten. `options` are those that the format offers,
+    such as a ``compression``; a value of None is the format's own choice. Nothing is on the disk
+    before `prepare`.
 
     Raises a `Mistake` if the file exists without `overwrite`, is `source` or cannot be written
-    there. It does so, too, if the format is unknown, lacks the compression or cannot hold what is
+    there. It does so, too, if the format is unknown, offers no such option or cannot hold what is
     described.
     """
     form = _written_format(path)
     file = new_file(path, overwrite=overwrite, source=source, folder=form.folder)
-    chosen = {}
-    if compression is not None:
-        chosen["compression"] = _offered(form, compression, path)
+    chosen = {name: value for name, value in (options or {}).items() if value is not None}
+    for name, value in chosen.items():
+        _check_option(form, name, value, path)
     writer: Writer = form.load("writer")(file, description, provenance=provenance, **chosen)
     return writer
 
@@ -94,13 +95,14 @@ def _written_format(path: PathLike) -> Format:
     return form
 
 
-def _offered(form: Format, compression: str, path: PathLike) -> str:
-    if compression in form.compressions:
-        return compression
-    choice = "nothing to choose from, so leave compression out"
-    if form.compressions:
-        choice = ", ".join(form.compressions)
-    raise Mistake(f"compression is {compression!r} for {path}; {form.name} offers {choice}.")
+def _check_option(form: Format, name: str, value: str, path: PathLike) -> None:
+    offered = form.options.get(name, ())
+    if value in offered:
+        return
+    choice = f"nothing to choose from, so leave {name} out"
+    if offered:
+        choice = ", ".join(offered)
+    raise Mistake(f"{name} is {value!r} for {path}; {form.name} offers {choice}.")
 
 
 def _listed(role: Role) -> str:

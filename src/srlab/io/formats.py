@@ -6,8 +6,8 @@ A format of ours is a line in `FORMATS`. Another package adds one as an entry po
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -23,8 +23,8 @@ class Format:
     """A kind of file: the ends of its names, and the classes that read and write it.
 
     A reader is made as ``reader(path, bands=bands)``, a writer as
-    ``writer(path, description, provenance=provenance)``. A chosen compression is given to the
-    writer as ``compression=``. Both are named ``module:Class`` and are imported when they are first
+    ``writer(path, description, provenance=provenance)``. Chosen `options` are further arguments of
+    the writer. Both are named ``module:Class`` and are imported when they are first
     used; None where the format cannot be read or written.
     """
 
@@ -36,8 +36,8 @@ class Format:
     folder: bool = False
     """Whether it is a folder of files, such as ``x.zarr``."""
 
-    compressions: tuple[str, ...] = ()
-    """The compressions among which a user may choose; the first is the writer's own choice."""
+    options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What a user may choose of its writer; of each the writer's own choice comes first."""
 
     def target(self, role: Role) -> str | None:
         """Return the name of the class that reads or writes the format, or None."""
@@ -59,7 +59,7 @@ FORMATS = (
         (".tif", ".tiff"),
         _RASTER,
         "srlab.io.raster.writer:GeoTiffWriter",
-        compressions=("deflate", "zstd", "none"),
+        options={"compression": ("deflate", "zstd", "none"), "layout": ("plain", "cog")},
     ),
     Format("Sentinel-2 product", (".SAFE",), _SENTINEL2, folder=True),
     Format("zipped Sentinel-2 product", (".zip",), _SENTINEL2),

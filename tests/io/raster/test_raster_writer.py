@@ -1,6 +1,7 @@
 """GeoTIFFs that `GeoTiffWriter` leaves on the disk, read back with rasterio."""
 
 import os
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -183,7 +184,7 @@ def test_file_is_tiled_compressed_and_predicted(tmp_path):
 def test_file_is_compressed_as_was_asked(tmp_path, compression):
     like = source(tmp_path / "a.tif", dtype="uint16", shape=(600, 700))
     path = tmp_path / "out.tif"
-    writer = create_writer(path, like, provenance=MADE, compression=compression)
+    writer = create_writer(path, like, provenance=MADE, options={"compression": compression})
     writer.prepare()
     writer.write((slice(0, 600), slice(0, 700)), values(like))
     writer.finish()
@@ -193,6 +194,40 @@ def test_file_is_compressed_as_was_asked(tmp_path, compression):
         np.testing.assert_array_equal(file.read(), np.rint(values(like)))
 
 
+@pytest.mark.parametrize("marked", ["by nodata", "by a mask", "by nothing"])
+def test_cog_equals_the_plain_file_and_has_overviews(tmp_path, marked):
+    like = source(tmp_path / "a.tif", dtype="uint16", shape=(1100, 1300), count=2, crs="EPSG:32633")
+    channels = [
+        replace(channel, name=name, description=name, scale=0.5, offset=-3.0, unit="m")
+        for channel, name in zip(like.channels, ("B4", "B8"), strict=True)
+    ]
+    hidden = {"by nodata": {"nodata": 0}, "by a mask": {"masked": True}}.get(marked, {})
+    like = like.with_channels([replace(channel, **hidden) for channel in channels])
+    array = np.random.default_rng(0).integers(10, 900, (2, 1100, 1300)).astype(np.float32)
+    if hidden:
+        array[:, 600:800, 500:700] = np.nan
+    paths = tmp_path / "plain.tif", tmp_path / "cog.tif"
+    for path, layout in zip(paths, ("plain", "cog"), strict=True):
+        writer = create_writer(path, like, provenance=MADE, options={"layout": layout})
+        writer.prepare()
+        writer.write((slice(0, 1100), slice(0, 1300)), array)
+        writer.finish()
+    with rasterio.open(paths[0]) as plain, rasterio.open(paths[1]) as cog:
+        assert cog.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
+        assert cog.overviews(1) == [2, 4]
+        assert cog.block_shapes == [(512, 512)] * 2
+        np.testing.assert_array_equal(cog.read(), plain.read())
+        np.testing.assert_array_equal(cog.read_masks(), plain.read_masks())
+        for name in ("crs", "transform", "descriptions", "scales", "offsets", "units", "nodata"):
+            assert getattr(cog, name) == getattr(plain, name)
+        assert cog.tags()["MODEL_SHA256"] == plain.tags()["MODEL_SHA256"]
+        means = plain.read(1).astype(float).reshape(550, 2, 650, 2).mean(axis=(1, 3))
+    with rasterio.open(paths[1], overview_level=0) as half:
+        full = half.read_masks(1) == 255
+        assert np.abs(half.read(1) - means)[full].max() <= 1
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["a.tif", "cog.tif", "plain.tif"]
+
+
 def test_unknown_compression_is_refused_before_anything_is_written(tmp_path):
     like = source(tmp_path / "a.tif", count=3)
     for name, message in (
@@ -200,7 +235,7 @@ def test_unknown_compression_is_refused_before_anything_is_written(tmp_path):
         ("out.png", "compression is 'zip' for .*; PNG offers nothing to choose from"),
     ):
         with pytest.raises(Mistake, match=message):
-            create_writer(tmp_path / name, like, provenance=MADE, compression="zip")
+            create_writer(tmp_path / name, like, provenance=MADE, options={"compression": "zip"})
 
 
 @pytest.mark.parametrize("nodata", [0, 7, 255])

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import rasterio
+import rasterio.shutil
 from numpy.typing import NDArray
 from rasterio.windows import Window as RasterWindow
 
@@ -42,8 +43,9 @@ class GeoTiffWriter:
 
     These are type, CRS, affine, control points, RPCs, nodata, mask, band names, scales and offsets,
     units, colours and tags. The provenance is added. Integers are rounded to the nearest, halves
-    to even, and clipped. `compression` is one of `COMPRESSIONS`. Until `finish` the blocks lie in a
-    hidden file beside `path`.
+    to even, and clipped. `compression` is one of `COMPRESSIONS`. The `layout` ``cog`` makes it a
+    cloud-optimised GeoTIFF, with overviews that are means of its pixels. Until `finish` the blocks
+    lie in a hidden file beside `path`.
 
     Raises a `Mistake` if a GeoTIFF cannot hold what is described. `prepare`, `write` and `finish`
     raise a `FailedWrite` if the disk is full.
@@ -58,10 +60,12 @@ class GeoTiffWriter:
         *,
         provenance: Provenance,
         compression: str = "deflate",
+        layout: str = "plain",
     ) -> None:
         self.path = path
         self._provenance = provenance
         self._compression = compression
+        self._layout = layout
         self._blocks = StagedBlocks(path, description)
         if not isinstance(description.geometry, RasterGeometry | None):
             raise Mistake(
@@ -84,13 +88,28 @@ class GeoTiffWriter:
     def finish(self) -> None:
         """Encode the file, check that all of it is on the disk, and give it its name."""
         with replaced(self.path, suffix=".tif") as unfinished:
-            options = dict(COMPRESSIONS[self._compression])
-            if options:
-                options["predictor"] = {"f": 3}.get(self._blocks.dtype.kind, 2)
-            write_geotiff(unfinished, self._blocks, self._provenance, **options)
+            if self._layout == "cog":
+                self._encode_cog(unfinished)
+            else:
+                self._encode(unfinished)
             with writing(self.path):
                 _check_complete(unfinished, self.path)
         self.discard()
+
+    def _encode_cog(self, target: Path) -> None:
+        plain = target.with_name(f"{target.name}.plain.tif")
+        try:
+            self._encode(plain)
+            with writing(self.path):
+                _copy_as_cog(plain, target, self._compression)
+        finally:
+            plain.unlink(missing_ok=True)
+
+    def _encode(self, target: Path) -> None:
+        options = dict(COMPRESSIONS[self._compression])
+        if options:
+            options["predictor"] = {"f": 3}.get(self._blocks.dtype.kind, 2)
+        write_geotiff(target, self._blocks, self._provenance, **options)
 
     def discard(self) -> None:
         """Remove the hidden file."""
@@ -184,6 +203,24 @@ def write_geotiff(
     with writing(blocks.staging.output), rasterio.open(target, "w", **profile) as dataset:
         _describe(dataset, description, provenance)
         blocks.copy(dataset)
+
+
+def _copy_as_cog(plain: Path, target: Path, compression: str) -> None:
+    """Copy a GeoTIFF with overviews, in the order that ranged requests like (OGC 21-026)."""
+    rasterio.shutil.copy(
+        plain,
+        target,
+        driver="COG",
+        compress=compression,
+        level=1,
+        predictor="YES",
+        blocksize=SIDE,
+        bigtiff="IF_SAFER",
+        num_threads="ALL_CPUS",
+        # Means keep the radiometry; the default, cubic, overshoots.
+        overview_resampling="AVERAGE",
+        statistics="NO",
+    )
 
 
 def writing(path: Path) -> AbstractContextManager[None]:
