@@ -37,6 +37,8 @@ NEEDED = {
     "loss/opensr_rgbn": ["loss.perceptual_vgg.term.weights=random", "data.bands=[1,2,3]"],
     "loss/lpips": ["loss.lpips.term.weights=random"],
     "loss/perceptual": ["loss.perceptual.term.extractor={{_target_:torch.nn.Identity}}"],
+    "normaliser/arcsinh": ["normaliser.softening=10.0"],
+    "normaliser/log": ["normaliser.softening=10.0"],
     "experiment/srgan": ["data.root={photographs}/*.png"],
     "experiment/esrgan": ["data.root={photographs}/*.png"],
     "experiment/opensr_rgbn_x4": ["data.root={photographs}/scenes", "data.bands=[1,2]"],

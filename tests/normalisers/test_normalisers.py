@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from srlab.normalisers import Identity, MinMax, Reflectance
+from srlab.mistakes import Mistake
+from srlab.normalisers import Arcsinh, Identity, Log, MinMax, Reflectance
 
 SIZES = {2: (4, 5), 3: (2, 3, 4)}
 per_channel = pytest.mark.parametrize("channels", [1, 3, 7])
@@ -165,3 +166,35 @@ def test_reflectance_needs_a_positive_quantification(quantification):
     )
     with pytest.raises(ValueError, match=re.escape(message)):
         Reflectance(quantification=quantification)
+
+
+COMPRESSING = {
+    Arcsinh: lambda x, soft, top: np.arcsinh(x / soft) / np.arcsinh(top / soft),
+    Log: lambda x, soft, top: np.sign(x) * np.log1p(np.abs(x) / soft) / np.log1p(top / soft),
+}
+
+
+@pytest.mark.parametrize("kind", COMPRESSING)
+@dimensions
+def test_compressing_normalisers_follow_their_formula_and_come_back(kind, dims):
+    rng = np.random.default_rng(2)
+    image = rng.standard_normal((2, 3, *SIZES[dims])) * 10.0 ** rng.uniform(-3, 5, SIZES[dims])
+    image[0, 0] = 0
+    soft, top = [0.1, 5.0, 300.0], [1000.0, 2000.0, 10_000.0]
+    normaliser = kind(softening=soft, maximum=top)
+    expected = COMPRESSING[kind](image, along(soft, image), along(top, image))
+    values = torch.from_numpy(image).float()
+    for forward in (normaliser.lr, normaliser.hr):
+        np.testing.assert_allclose(forward(values).numpy(), expected, atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(
+        normaliser.inverse(normaliser.hr(values)), values, atol=1e-5, rtol=1e-5
+    )
+    ends = torch.tensor(top).view(1, 3, *[1] * dims)
+    torch.testing.assert_close(normaliser.hr(ends), torch.ones_like(ends))
+
+
+@pytest.mark.parametrize("kind", COMPRESSING)
+def test_compressing_normalisers_need_positive_numbers(kind):
+    for softening, maximum, name in ((0.0, 1.0, "softening"), (1.0, [1.0, -2.0], "maximum")):
+        with pytest.raises(Mistake, match=f"{name} is .*; give a positive number"):
+            kind(softening=softening, maximum=maximum)

@@ -1,6 +1,8 @@
 """Normalisers: physical units to the network's range and back, one a file."""
 
+from srlab.normalisers.arcsinh import Arcsinh
 from srlab.normalisers.identity import Identity
+from srlab.normalisers.log import Log
 from srlab.normalisers.minmax import MinMax
 from srlab.normalisers.percentile import Percentile
 from srlab.normalisers.protocol import Normaliser, Scope
@@ -9,7 +11,9 @@ from srlab.normalisers.statistics import Statistics, StreamingStatistics
 from srlab.normalisers.zscore import ZScore
 
 __all__ = [
+    "Arcsinh",
     "Identity",
+    "Log",
     "MinMax",
     "Normaliser",
     "Percentile",

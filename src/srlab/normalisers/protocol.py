@@ -51,6 +51,14 @@ def statistic(value: float | Sequence[float]) -> Tensor:
     return torch.as_tensor(value, dtype=torch.float32).reshape(-1)
 
 
+def positive(name: str, value: float | Sequence[float]) -> Tensor:
+    """Return a buffer of positive numbers; a `Mistake` that names the argument otherwise."""
+    numbers = statistic(value)
+    if not bool((numbers > 0).all() and numbers.isfinite().all()):
+        raise Mistake(f"{name} is {value}; give a positive number, or one for each channel.")
+    return numbers
+
+
 def along_channels(numbers: Tensor, image: Tensor) -> Tensor:
     """Shape ``(1,)``, ``(C,)`` or ``(B, C)`` numbers to broadcast over ``(B, C, *S)``."""
     if numbers.shape[-1] not in (1, image.shape[1]):
