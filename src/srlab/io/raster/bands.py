@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,19 +11,9 @@ from numpy.typing import NDArray
 from rasterio.enums import ColorInterp, MaskFlags
 
 from srlab.io.description import Channel
+from srlab.io.raster.tags import lasting
 from srlab.io.stored import holds
 from srlab.mistakes import Mistake
-
-_STALE_TAGS = (
-    "STATISTICS_",
-    "EXIF_Orientation",
-    "EXIF_Pixel",
-    "NODATA_VALUES",
-    "TIFFTAG_XRES",
-    "TIFFTAG_YRES",
-    "TIFFTAG_RES",
-)
-"""Tags of the file's own pixels alone: their number, size and turn, and a mask."""
 
 _PICTURES = ("BMP", "GIF", "JPEG", "PNG", "WEBP")
 _LETTERS = {"red": "R", "green": "G", "blue": "B", "alpha": "A"}
@@ -157,11 +147,6 @@ def masked(band: Band) -> Band:
 def per_band(values: Sequence[float]) -> NDArray[np.float64]:
     """Return a number for each band in the shape ``(C, 1, 1)``."""
     return np.array(values, np.float64)[:, None, None]
-
-
-def lasting(tags: Mapping[str, str]) -> dict[str, str]:
-    """Return the tags that hold for other pixels of the same scene, too."""
-    return {key: value for key, value in tags.items() if not key.startswith(_STALE_TAGS)}
 
 
 def stored_name(channel: Channel) -> str | None:

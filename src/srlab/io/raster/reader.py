@@ -18,7 +18,6 @@ from srlab.io.description import Axis, Description
 from srlab.io.raster.bands import (
     colour_table,
     describe,
-    lasting,
     masked,
     per_band,
     select,
@@ -27,6 +26,7 @@ from srlab.io.raster.bands import (
 from srlab.io.raster.gdal import gdal
 from srlab.io.raster.geometry import RasterGeometry
 from srlab.io.raster.orientation import UPRIGHT, Orientation, stored_orientation
+from srlab.io.raster.tags import lasting
 from srlab.io.stored import without_infinities
 from srlab.io.windows import check_window
 from srlab.mistakes import Mistake

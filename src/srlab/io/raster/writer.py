@@ -16,9 +16,10 @@ from srlab.axes import Window
 from srlab.files import replaced
 from srlab.io.description import Description
 from srlab.io.protocols import Provenance
-from srlab.io.raster.bands import colour_interpretation, lasting, per_band, stored_name
+from srlab.io.raster.bands import colour_interpretation, per_band, stored_name
 from srlab.io.raster.gdal import gdal
 from srlab.io.raster.geometry import RasterGeometry
+from srlab.io.raster.tags import lasting
 from srlab.io.staging import Staging
 from srlab.io.stored import holds, to_stored
 from srlab.io.windows import check_block

@@ -1,0 +1,47 @@
+"""Tags of a raster: which of them are true of other pixels of the same scene, too."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+_ABOUT_PIXELS = re.compile(
+    r"""
+    resolution | [xy]res(unit)?$ | resunit | spacing | pixel | dimension | cell_?size
+    | (^|[^a-z])(gsd|n?rows|n?cols|n?columns|n?lines|n?samples|pitch|shape)([^a-z]|$)
+    | (^|[:.\#]|image[_ ]?)(width|height|length|size)$
+    | (^|[^a-z])actual_range$ | (min|max)samplevalue | ^statistics_ | ^nodata_values$
+    | ^(exif|tifftag)_orientation$ | subject(area|location) | thumbnail | makernote | imageuniqueid
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+"""Keys that speak of a file's own pixels: their number, size, turn, values or identity."""
+
+_WRITTEN_BY_PROGRAMS = re.compile(r"\s*[<{\[] | .*=", re.VERBOSE | re.DOTALL)
+"""The beginning of XML or JSON, or a line ``key=value``."""
+
+_MICROSCOPY = re.compile(r"\s*ImageJ= | .*<(\w+:)?OME[\s>]", re.VERBOSE | re.DOTALL)
+
+_MADE_BY_US = ("MODEL_SHA256", "SETTINGS")
+
+
+def lasting(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return the tags that hold for other pixels of the same scene, too.
+
+    A description is left out where a program wrote it. OME-XML, ImageJ and slide scanners state the
+    number and the size of the pixels there. So is the note of a model that made the file.
+    """
+    made_by_us: tuple[str, ...] = ()
+    if "MODEL_SHA256" in tags:
+        made_by_us = _MADE_BY_US
+    return {
+        key: value
+        for key, value in tags.items()
+        if key not in made_by_us and not _is_stale(key, value)
+    }
+
+
+def _is_stale(key: str, value: str) -> bool:
+    if _ABOUT_PIXELS.search(key) or _MICROSCOPY.match(value):
+        return True
+    return key == "TIFFTAG_IMAGEDESCRIPTION" and bool(_WRITTEN_BY_PROGRAMS.match(value))
