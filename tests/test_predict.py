@@ -1,3 +1,5 @@
+import zipfile
+
 import numpy as np
 import pytest
 import rasterio
@@ -188,6 +190,20 @@ def test_awkward_names_work_and_nothing_stray_is_left(command, tmp_path, model, 
         0, ""
     )
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([name, f"out {name}"])
+
+
+def test_input_in_an_archive_gives_the_same_and_is_never_the_output(
+    command, tmp_path, model, scene
+):
+    with zipfile.ZipFile(tmp_path / "scenes.zip", "w") as archive:
+        archive.write(scene, "in/scene.tif")
+    given = [f"model={model}", "tile=32", "overwrite=true"]
+    for name in (scene, "/vsizip/scenes.zip/in/scene.tif"):
+        for _ in range(2):  # the second time the output exists
+            outcome = command("predict", *given, f"input={name}", f"output={len(str(name))}.tif")
+            assert outcome == Outcome(0, "")
+    first, second = (path.read_bytes() for path in sorted(tmp_path.glob("*.tif")))
+    assert first == second
 
 
 class TestMistakes:

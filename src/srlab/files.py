@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,18 @@ from srlab.mistakes import (
 log = logging.getLogger(__name__)
 
 PathLike = str | os.PathLike[str]
+
+REMOTE = re.compile(r"/vsi\w+/|[A-Za-z][\w+.-]+://|[A-Z][A-Z0-9_]+:")
+"""The beginnings of GDAL's names: virtual file systems, URLs, and drivers such as ``NETCDF:``."""
+
+
+def is_remote(path: PathLike) -> bool:
+    """Whether a name is for GDAL to resolve, and no file of that name is there.
+
+    It may be a file in an archive (``/vsizip/a.zip/b.tif``), a URL (``https://…``, ``s3://…``), or
+    a part of a file (``NETCDF:"a.nc":temperature``).
+    """
+    return REMOTE.match(os.fspath(path)) is not None and not _absolute(path).exists()
 
 
 def existing_file(path: PathLike) -> Path:
@@ -76,7 +89,7 @@ def new_file(
         raise ForbiddenFile(f"the folder {file.parent} may not be written to: write elsewhere.")
     if not file.exists():
         return file
-    if source is not None and file.samefile(_absolute(source)):
+    if source is not None and not is_remote(source) and file.samefile(_absolute(source)):
         raise Mistake(f"{path} is the input itself: give the output another name.")
     if not overwrite:
         raise ExistingFile(f"{path} exists: give another name, or overwrite=true to replace it.")

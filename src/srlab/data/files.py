@@ -1,4 +1,4 @@
-"""Finding files: ``data.root`` is a file, a folder or a glob."""
+"""Finding files: ``data.root`` is a file, a folder, a glob or a name that GDAL resolves."""
 
 from __future__ import annotations
 
@@ -7,19 +7,23 @@ from collections.abc import Iterator, Sequence
 from glob import escape, glob, has_magic
 from pathlib import Path
 
+from srlab.files import PathLike, is_remote
 from srlab.io.formats import ending, may_be_folder
 from srlab.mistakes import MissingFile
 
 
-def find_files(root: str, suffixes: Sequence[str]) -> list[Path]:
+def find_files(root: str, suffixes: Sequence[str]) -> Sequence[PathLike]:
     """Return the images under `root` whose names end in one of `suffixes`, sorted.
 
     A folder is searched through and through, and so are folders that are linked there. A folder
     that is itself an image, such as ``x.zarr``, is one result. Of several links to a file the first
-    counts. Hidden files and folders are passed over.
+    counts. Hidden files and folders are passed over. A name that GDAL resolves, such as a URL, is
+    one image.
 
     Raises a `Mistake` that says what was looked for if there is nothing of it.
     """
+    if is_remote(root):
+        return [root]
     path = Path(os.path.expanduser(root))
     if path.is_file() or _is_image(path, suffixes):
         return [path]  # a file is named by the user, so whatever its suffix

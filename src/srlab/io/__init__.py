@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from srlab.files import PathLike, existing_file, new_file, sole_writer
+from srlab.files import PathLike, existing_file, is_remote, new_file, sole_writer
 from srlab.io.description import Axis, Channel, Description, Geometry
-from srlab.io.formats import Format, Role, find_format, suffixes_of
+from srlab.io.formats import REMOTE, Format, Role, find_format, suffixes_of
 from srlab.io.protocols import Provenance, Reader, Writer
 from srlab.mistakes import Mistake
 
@@ -31,10 +31,12 @@ __all__ = [
 def open_reader(path: PathLike, *, bands: Sequence[int | str] | None = None) -> Reader:
     """Open a file of any supported format; `bands` chooses channels by number from 1 or by name.
 
+    A name that is GDAL's own, such as ``/vsizip/a.zip/b.tif`` or a URL, is opened by GDAL.
+
     Raises a `Mistake` if there is no such file, its format is unknown, it is damaged or it lacks
     the bands.
     """
-    form = find_format(str(path), "reader")
+    form = REMOTE if is_remote(path) else find_format(str(path), "reader")
     if form is None:
         existing_file(path)
         raise Mistake(

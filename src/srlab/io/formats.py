@@ -72,6 +72,10 @@ FORMATS = (
 )
 
 
+REMOTE = Format("GDAL's names", (), _RASTER)
+"""What `srlab.files.is_remote` finds, whatever it ends in."""
+
+
 @cache
 def known_formats() -> tuple[Format, ...]:
     """Return the formats of installed packages, then ours: of two for one name, the first counts.

@@ -169,7 +169,7 @@ def test_several_pages_are_refused(tmp_path):
     page.save(tmp_path / "a.tif", save_all=True, append_images=[page, page])
     with pytest.raises(
         ValueError,
-        match=r"a.tif holds 3 images, and one is wanted: extract it, for example by gdal_translate",
+        match=r"a.tif holds 3 images, and one is wanted: name it as GDAL does, such as GTIFF_DIR:",
     ):
         RasterReader(tmp_path / "a.tif")
 

@@ -17,6 +17,10 @@ _SETTINGS = {  # the environment may say otherwise
     "GDAL_CACHEMAX": 256 * 2**20,  # bytes; GDAL takes 5 % of the machine, in every process
     "GDAL_ERROR_ON_LIBJPEG_WARNING": "YES",  # damage inside a JPEG is a mere warning
     "GDAL_PNG_WHOLE_IMAGE_OPTIM": "NO",  # this fast path fills a truncated PNG with zeros, silently
+    "GDAL_HTTP_CONNECTTIMEOUT": 30,  # seconds; a host that does not answer is an error
+    "GDAL_HTTP_LOW_SPEED_LIMIT": 1,  # bytes a second
+    "GDAL_HTTP_LOW_SPEED_TIME": 60,  # seconds
+    "GDAL_HTTP_MAX_RETRY": 3,  # of what servers say to be busy with
     "GDAL_TIFF_INTERNAL_MASK": "YES",  # no .msk file beside the output
 }
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rasterio.windows import Window as RasterWindow
 
 from srlab.axes import Window
-from srlab.files import PathLike, existing_file
+from srlab.files import PathLike, existing_file, is_remote
 from srlab.io.description import Axis, Description
 from srlab.io.raster.bands import (
     colour_table,
@@ -35,6 +35,8 @@ from srlab.mistakes import Mistake
 class RasterReader:
     """Any raster that GDAL reads, in physical units: stored values · scale + offset per band.
 
+    It is a file, or a name that GDAL resolves (`srlab.files.is_remote`): in an archive, at a URL.
+
     Colour tables are expanded to RGB, or RGBA where an entry is transparent. JPEGs are turned
     upright by their EXIF orientation. `bands` chooses by number from 1 or by name. Names are the
     file's own; otherwise the colour's (R, G, B, A, or Y for a picture's grey), or the number.
@@ -49,7 +51,9 @@ class RasterReader:
     """
 
     def __init__(self, path: PathLike, *, bands: Sequence[int | str] | None = None) -> None:
-        self.path = existing_file(path)
+        self.path: PathLike = path
+        if not is_remote(path):
+            self.path = existing_file(path)
         self._handle: tuple[int, Any] | None = None
         failure = f"{path} is not a raster that GDAL can read"
         with gdal(failure), rasterio.open(self.path) as dataset:
@@ -137,12 +141,15 @@ class RasterReader:
 
 
 def _check_readable(dataset: Any, path: PathLike) -> None:
-    parts = len(dataset.subdatasets)
+    parts = dataset.subdatasets
     # A picture's further parts are thumbnails; a TIFF's are pages, of which GDAL opens the first.
-    if not dataset.count or (dataset.driver == "GTiff" and parts > 1):
+    if not dataset.count or (dataset.driver == "GTiff" and len(parts) > 1):
+        named = ""
+        if parts:
+            driver, _, rest = parts[0].partition(":")
+            named = f", such as {driver.upper()}:{rest}"
         raise Mistake(
-            f"{path} holds {parts} images, and one is wanted: extract it, for example by "
-            "gdal_translate."
+            f"{path} holds {len(parts)} images, and one is wanted: name it as GDAL does{named}."
         )
     if "complex" in " ".join(dataset.dtypes):
         raise Mistake(
