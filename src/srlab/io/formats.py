@@ -62,6 +62,7 @@ FORMATS = (
         options={"compression": ("deflate", "zstd", "none"), "layout": ("plain", "cog")},
     ),
     Format("Sentinel-2 product", (".SAFE",), _SENTINEL2, folder=True),
+    Format("zipped Sentinel-2 product", (".zip",), _SENTINEL2),
     Format("PNG", (".png",), _RASTER, _IMAGE),
     Format("JPEG", (".jpg", ".jpeg"), _RASTER, _IMAGE),
     Format("picture", (".bmp", ".gif", ".webp", ".ppm", ".pgm"), _RASTER),

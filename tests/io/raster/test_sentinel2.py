@@ -100,9 +100,13 @@ def reflectance(name, metres, offset):
     return np.where(values == 0, np.nan, values + offset)
 
 
-def test_bands_are_read_by_name_in_reflectance(made):
-    assert find_files(str(made.parent), [".SAFE"]) == [made]
-    reader = open_reader(made, bands=["B8A", "B05", "SCL"])
+@pytest.mark.parametrize("kind", ["folder", "zip"])
+def test_bands_are_read_by_name_in_reflectance(made, tmp_path, kind):
+    path = made
+    if kind == "zip":
+        path = Path(shutil.make_archive(tmp_path / PRODUCT, "zip", made.parent, PRODUCT))
+    assert find_files(str(path.parent), [".SAFE", ".zip"]) == [path]
+    reader = open_reader(path, bands=["B8A", "B05", "SCL"])
     description = reader.description
     assert (description.names, description.shape) == (("B8A", "B05", "SCL"), (6, 6))
     assert description.pixel_size == (20, 20)
@@ -216,3 +220,9 @@ def test_a_product_that_is_not_whole_is_refused(product, spoil, message):
 def test_bands_that_are_not_there_are_refused(made, bands, message):
     with pytest.raises(Mistake, match=message):
         open_reader(made, bands=bands)
+
+
+def test_what_is_no_zip_is_refused(tmp_path):
+    (tmp_path / "a.zip").write_bytes(b"no zip")
+    with pytest.raises(Mistake, match=r"a\.zip is no zip of a SAFE product"):
+        open_reader(tmp_path / "a.zip")
