@@ -184,14 +184,15 @@ def write_geotiff(
     """Encode blocks as a GeoTIFF; a `FailedWrite` if the disk is full."""
     target.unlink(missing_ok=True)  # of a run that was killed; GDAL would try to open it
     description = blocks.description
+    height, width = description.shape
     profile = {
         "driver": "GTiff",
         "count": len(description.channels),
         "dtype": blocks.dtype.name,
         "nodata": blocks.nodata,
         "tiled": True,
-        "blockxsize": SIDE,
-        "blockysize": SIDE,
+        "blockxsize": _block_side(width),
+        "blockysize": _block_side(height),
         # Pictures open fastest by pixel; of hundreds of bands a block must not hold all.
         "interleave": "pixel" if len(description.channels) <= 4 else "band",
         "photometric": "MINISBLACK",
@@ -204,6 +205,11 @@ def write_geotiff(
     with writing(blocks.staging.output), rasterio.open(target, "w", **profile) as dataset:
         _describe(dataset, description, provenance)
         blocks.copy(dataset)
+
+
+def _block_side(pixels: int) -> int:
+    """Return the side of a block along an axis; one beyond the image would be filled up for it."""
+    return min(SIDE, -(-pixels // 16) * 16)  # TIFF's tiles have multiples of 16
 
 
 def _copy_as_cog(plain: Path, target: Path, compression: str) -> None:
