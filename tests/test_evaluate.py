@@ -89,3 +89,24 @@ def test_pictures_smaller_than_a_training_crop_are_scored(command, tmp_path, tra
     Image.fromarray(astronaut()[:40, :44]).save(tmp_path / "small.png")
     given = [f"model={trained}/model.safetensors", "data=rgb_folder", "data.root=small.png"]
     assert command("evaluate", *given, "data.crop_size=97") == Outcome(0, "")
+
+
+def test_images_that_cannot_be_scored_are_named_and_counted(command, tmp_path, trained, capsys):
+    """A grey picture, one without pixels and one that is too small for SSIM's window."""
+    (tmp_path / "all").mkdir()
+    for number in range(60):
+        Image.fromarray(astronaut()[number : number + 24, :24]).save(f"all/{number:02}.png")
+    Image.fromarray(astronaut()[:24, :24, 0]).save("all/grey.png")
+    Image.fromarray(astronaut()[:8, :24]).save("all/low.png")
+    whole = (tmp_path / "all" / "00.png").read_bytes()
+    (tmp_path / "all" / "half.png").write_bytes(whole[: len(whole) // 2])
+    given = [f"model={trained}/model.safetensors", "data=rgb_folder", "data.root=all"]
+    assert command("evaluate", *given, "output=scores") == Outcome(0, "")
+    told = capsys.readouterr().out
+    assert "1 of 63 files are grey, such as" in told
+    assert "means over 61 image(s)" in told
+    assert "all/low.png) is left out, 2 of 63 test images: SSIM looks through windows" in told
+    assert "all/half.png cannot be read" in told
+    with (tmp_path / "scores" / "scores.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["image"]) for row in rows] == [*range(61)]

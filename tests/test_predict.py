@@ -206,6 +206,19 @@ def test_input_in_an_archive_gives_the_same_and_is_never_the_output(
     assert first == second
 
 
+def test_grey_picture_is_taken_for_an_rgb_model_and_that_is_recorded(command, tmp_path, model):
+    grey = np.random.default_rng(0).integers(0, 255, (24, 20), np.uint8)
+    Image.fromarray(grey).save(tmp_path / "grey.png")
+    Image.fromarray(grey).convert("RGB").save(tmp_path / "same.png")
+    for name in ("grey", "same"):
+        given = [f"model={model}", f"input={name}.png", f"output={name}.tif"]
+        assert command("predict", *given) == Outcome(0, "")
+    with rasterio.open(tmp_path / "grey.tif") as ours, rasterio.open(tmp_path / "same.tif") as same:
+        assert ours.tags()["SRLAB_GREY"] == "repeated as R, G, B"
+        assert "SRLAB_GREY" not in same.tags()
+        np.testing.assert_array_equal(ours.read(), same.read())
+
+
 class TestMistakes:
     @pytest.fixture
     def refused(self, command, tmp_path):
@@ -265,10 +278,6 @@ class TestMistakes:
 
     def test_number_of_bands_is_not_the_models(self, refused, model, scene):
         assert "3" in refused(f"model={model}", f"input={scene}", "output=a.tif", "bands=[1,2]")
-
-    def test_grey_picture_for_an_rgb_model(self, refused, tmp_path, model):
-        Image.new("L", (32, 32), 7).save(tmp_path / "grey.png")
-        assert "grey.png" in refused(f"model={model}", "input=grey.png", "output=a.png")
 
     def test_output_folder_is_missing(self, refused, model, scene):
         assert "nowhere" in refused(f"model={model}", f"input={scene}", "output=nowhere/a.tif")

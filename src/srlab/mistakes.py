@@ -23,6 +23,14 @@ class MistakenFolder(Mistake, IsADirectoryError):
     """Says that a folder was named where a file is wanted."""
 
 
+class MissingBand(Mistake):
+    """Says that a file lacks a band."""
+
+
+class UnfitFile(Mistake):
+    """Says that one file of many has not the size that is needed."""
+
+
 class ForbiddenFile(Mistake, PermissionError):
     """Says that a file or folder may not be written to."""
 

@@ -29,8 +29,8 @@ def predict(config: DictConfig) -> None:
 def _predict(config: DictConfig) -> None:
     import srlab
     from srlab.axes import per_axis
-    from srlab.io import create_writer, open_reader
-    from srlab.models.compatibility import refuse_stranger
+    from srlab.io import create_writer
+    from srlab.models.compatibility import open_input, refuse_stranger
     from srlab.prediction import alpha_of, plan_tiles, super_resolve
     from srlab.prediction.device import chosen_device
     from srlab.prediction.output import output_description, provenance, scene_of
@@ -42,7 +42,7 @@ def _predict(config: DictConfig) -> None:
             f"scale={config.scale} was asked for and {config.model} is a model for scale {scale}."
         )
     noise = None if config.noise_seed is None else model.draw_noise(config.noise_seed)
-    reader = open_reader(config.input, bands=config.bands or model.card.bands)
+    reader = open_input(model.card, config.input, bands=config.bands)
     refuse_stranger(model.card, reader, force=config.force)
     alpha = alpha_of(config.input, reader)
     device = chosen_device(config.device)

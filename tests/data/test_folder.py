@@ -151,15 +151,76 @@ def test_images_may_differ_in_size(tmp_path):
         assert tuple(2 * side for side in sample["lr"].shape[1:]) == tuple(sample["hr"].shape[1:])
 
 
-def test_an_image_smaller_than_the_crop_is_named(tmp_path):
-    for name, side in (("a", 40), ("b", 40), ("tiny", 7)):
-        picture(tmp_path / f"{name}.png", side, side)
-    message = (
-        f"a training crop of (8, 8) pixels (data.crop_size) does not fit into {tmp_path}/tiny.png,"
-        " of which (7, 7) pixels are for training; lower data.crop_size or remove the file."
-    )
-    with pytest.raises(ValueError, match=re.escape(message)):
+TINY = (
+    "a training crop of (8, 8) pixels (data.crop_size) does not fit into {}/tiny.png, of which (7, "
+    "7) pixels are for training; lower data.crop_size or remove the file."
+)
+
+
+def pictures(root, number, *odd, side=40):
+    """Pictures of a grey each, and files of another kind."""
+    for place in range(number):
+        picture(root / f"{place}.png", side, side, value=place)
+    for name in odd:
+        if name == "tiny.png":
+            picture(root / name, 7, 7)
+        elif name == "text.png":
+            (root / name).write_text("no picture")
+        else:  # the header of a picture whose pixels are missing
+            whole = root / f"{name}.whole"
+            Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 40), np.uint8)).save(
+                whole, "PNG"
+            )
+            (root / name).write_bytes(whole.read_bytes()[:500])
+
+
+@pytest.mark.parametrize(
+    ("odd", "reason"),
+    [
+        ("tiny.png", TINY),
+        ("text.png", "{}/text.png is not a raster that GDAL can read"),
+        ("half.png", "{}/half.png cannot be read at rows"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_left_out_named_and_counted(tmp_path, caplog, odd, reason):
+    pictures(tmp_path, 4, odd)
+    data = folder(tmp_path, validation_fraction=0.2)
+    seen = values(data.training[position] for position in range(60))
+    assert len({*range(4)} & seen) == 3  # and one is held out
+    (told,) = [record.getMessage() for record in caplog.records]
+    assert told.startswith(f"{tmp_path}/{odd} is left out, 1 of 5 files: ")
+    assert reason.format(tmp_path) in told
+
+
+def test_too_many_files_that_cannot_be_used_are_an_error(tmp_path):
+    pictures(tmp_path, 3, "tiny.png", "text.png")
+    with pytest.raises(ValueError, match="2 of 5 files cannot be used, and at most 1 may be"):
         _ = folder(tmp_path).training
+    for name in "012":
+        (tmp_path / f"{name}.png").unlink()
+    with pytest.raises(ValueError, match="1 of 2 files cannot be used, and at most 0 may be"):
+        _ = folder(tmp_path).training
+    with pytest.raises(
+        ValueError, match=r"^a training crop of \(8, 8\) pixels .* remove the file.$"
+    ):
+        _ = folder(tmp_path / "tiny.png").training
+
+
+def test_grey_pictures_are_repeated_where_colours_are_wanted(tmp_path, caplog):
+    rgb = np.arange(3 * 24 * 24, dtype=np.uint8).reshape(24, 24, 3)
+    Image.fromarray(rgb).save(tmp_path / "rgb.png")
+    Image.fromarray(rgb[..., 0]).save(tmp_path / "grey.png")
+    Image.fromarray(rgb[..., :2], "LA").save(tmp_path / "transparent.png")
+    caplog.set_level("INFO")
+    data = folder(tmp_path, bands=[3, 1, 2], grey_as_colour=True)
+    assert data.channel_names == ("B", "R", "G")
+    assert "2 of 3 files are grey, such as" in caplog.text
+    grey, _, _ = (sample["hr"] for sample in data.test)
+    np.testing.assert_array_equal(grey, rgb[..., 0][None].repeat(3, 0))
+    with pytest.raises(
+        ValueError, match=r"2 of 3 files cannot be used, .* has no band 3: its bands are"
+    ):
+        folder(tmp_path, bands=[3, 1, 2])
 
 
 def test_a_held_out_part_smaller_than_an_lr_pixel_is_named(tmp_path):

@@ -9,9 +9,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from srlab.cli.building import built
 from srlab.data.files import find_files
+from srlab.data.folder import opened
+from srlab.data.usable import LeftOut
 from srlab.data.values import values_of
 from srlab.degradations import Degradation
-from srlab.io import open_reader
 from srlab.mistakes import Mistake
 from srlab.models.card import ModelCard
 from srlab.models.rebuilding import build
@@ -30,8 +31,10 @@ def follow_files(config: DictConfig) -> None:
     data = config.data
     if not set(data) >= OF_FILES or data.data_range is not None:
         return
-    first = find_files(data.root, data.suffixes)[0]
-    data.data_range, unit = values_of(open_reader(first, bands=data.bands))
+    paths = find_files(data.root, data.suffixes)
+    grey = data.get("grey_as_colour", False)
+    files = opened(paths, list(data.bands), LeftOut(len(paths)), grey_as_colour=grey)
+    data.data_range, unit = values_of(next(files))
     data.unit = data.unit or unit
     log.info("data.data_range is %g and data.unit is %s, by the files", data.data_range, data.unit)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -14,12 +15,17 @@ from srlab.data.pairs import FixedViews, Pairing, RandomCrops
 from srlab.data.regions import Region, hold_out, views
 from srlab.data.scenes import Scenes
 from srlab.data.statistics import measure
+from srlab.data.usable import Forgiving, LeftOut
 from srlab.data.values import configured, values_of
 from srlab.degradations import Degradation
-from srlab.io import open_reader
+from srlab.files import PathLike
+from srlab.io import Reader, open_reader
 from srlab.io.agreement import Check, check_force
-from srlab.mistakes import Mistake
+from srlab.io.grey import open_as_colour
+from srlab.mistakes import Mistake, UnfitFile
 from srlab.normalisers.statistics import Statistics
+
+log = logging.getLogger(__name__)
 
 
 class Folder:
@@ -29,6 +35,10 @@ class Folder:
     ever loaded whole. Of several files, `validation_fraction` are held out for validation; of one,
     the end of its longest axis. Validation takes at most `validation_views` views of at most
     `validation_size` pixels a side (null: whole files).
+
+    Files that cannot be opened, are damaged or too small are left out with a warning, unless they
+    are too many (`srlab.data.usable.SHARE`). With `grey_as_colour` the band of a grey picture is
+    repeated where red, green and blue are wanted.
 
     All files must agree in the order of their bands, in pixel size and in type, and the type must
     suit `data_range`; `force` leaves checks out (`srlab.io.agreement.Check`). Where `data_range` is
@@ -53,14 +63,18 @@ class Folder:
         unit: str | None,
         data_range: float | None,
         seed: int,
+        grey_as_colour: bool = False,
         force: Sequence[Check] = (),
     ) -> None:
         check_force(force)
         few = FewOpen()
         paths = find_files(root, suffixes)
-        self.readers = [OneOfMany(open_reader(path, bands=bands), few) for path in paths]
-        self._regions = [Region.whole(reader) for reader in self.readers]
-        _check(self._regions, spatial_dims)
+        self._left_out = LeftOut(len(paths))
+        self.readers: list[Reader] = []
+        for reader in opened(paths, bands, self._left_out, grey_as_colour=grey_as_colour):
+            _check(reader, spatial_dims)
+            self.readers.append(OneOfMany(reader, few))
+        _tell_of_grey(self.readers)
         usual = check_agreement(self.readers, force=force)
         own_range, own_unit = data_range, unit
         if own_range is None:
@@ -84,26 +98,51 @@ class Folder:
 
     @cached_property
     def training(self) -> RandomCrops:
-        """Random crops of the files that are not held out."""
+        """Random crops of the files that are not held out; those that are too small are left out.
+
+        The place of a crop that cannot be read counts as one without data.
+        """
         regions, _ = self._split
-        return RandomCrops(regions, self._pairing, crop_size=self._crop_size, augment=self._augment)
+        return self._crops(self._fit(regions, self._crops))
 
     @cached_property
     def validation(self) -> FixedViews:
         """Views of what is held out."""
         _, held_out = self._split
         chosen = views(held_out, size=self._validation_size, count=self._validation_views)
-        return FixedViews(chosen, self._pairing)
+        return self._views(self._fit(chosen, self._views))
 
     @cached_property
     def test(self) -> FixedViews:
         """Views that cover all files."""
-        every = views(self._regions, size=self._test_size, count=None)
-        return FixedViews(every, self._pairing)
+        regions = [Region.whole(reader) for reader in self.readers]
+        every = views(regions, size=self._test_size, count=None)
+        return self._views(self._fit(every, self._views))
 
     @cached_property
     def _split(self) -> tuple[list[Region], list[Region]]:
-        return hold_out(self._regions, self._validation_fraction)
+        forgiving = [Forgiving(reader, self._left_out) for reader in self.readers]
+        return hold_out([*map(Region.whole, forgiving)], self._validation_fraction)
+
+    def _crops(self, regions: Sequence[Region]) -> RandomCrops:
+        return RandomCrops(regions, self._pairing, crop_size=self._crop_size, augment=self._augment)
+
+    def _views(self, regions: Sequence[Region]) -> FixedViews:
+        return FixedViews(regions, self._pairing)
+
+    def _fit(
+        self, regions: Sequence[Region], use: Callable[[Sequence[Region]], object]
+    ) -> list[Region]:
+        """Return the regions of a size that can be used, and leave the files of others out."""
+        fit = []
+        for region in regions:
+            try:
+                use([region])
+            except UnfitFile as error:
+                self._left_out.add(str(region.reader), error)
+            else:
+                fit.append(region)
+        return fit
 
     def statistics(self) -> Statistics:
         """Measure HR of the training split, in physical units, in one pass."""
@@ -120,10 +159,37 @@ def _sides(size: int | Sequence[int] | None, spatial_dims: int) -> tuple[int, ..
     return per_axis(size, spatial_dims)
 
 
-def _check(regions: Sequence[Region], spatial_dims: int) -> None:
-    for region in regions:
-        if len(region.shape) != spatial_dims:
-            raise Mistake(
-                f"{region.reader} has {len(region.shape)} spatial axes and spatial_dims is "
-                f"{spatial_dims}; choose spatial_dims to fit the files."
-            )
+def opened(
+    paths: Sequence[PathLike],
+    bands: Sequence[int | str],
+    left_out: LeftOut,
+    *,
+    grey_as_colour: bool,
+) -> Iterator[Reader]:
+    """Open the files one after the other, and leave those out that cannot be opened."""
+    for path in paths:
+        try:
+            if grey_as_colour:
+                yield open_as_colour(path, bands=bands)
+            else:
+                yield open_reader(path, bands=bands)
+        except Mistake as error:
+            left_out.add(str(path), error)
+
+
+def _tell_of_grey(readers: Sequence[Reader]) -> None:
+    grey = [reader for reader in readers if "SRLAB_GREY" in reader.description.tags]
+    if grey:
+        log.info(
+            "%d of %d files are grey, such as %s: their band is repeated as colours",
+            len(grey), len(readers), grey[0],
+        )  # fmt: skip
+
+
+def _check(reader: Reader, spatial_dims: int) -> None:
+    axes = len(reader.description.shape)
+    if axes != spatial_dims:
+        raise Mistake(
+            f"{reader} has {axes} spatial axes and spatial_dims is {spatial_dims}; choose "
+            "spatial_dims to fit the files."
+        )

@@ -17,7 +17,7 @@ from srlab.data.source import Sample
 from srlab.data.valid_pixels import ValidPixels, valid_pixels
 from srlab.degradations import Degradation
 from srlab.io import Reader
-from srlab.mistakes import Mistake
+from srlab.mistakes import Mistake, UnfitFile
 from srlab.nn.holes import filled, throughout
 
 ATTEMPTS = 16
@@ -167,7 +167,7 @@ class RandomCrops:
         """Return how many crops lie side by side along each axis; at least one must."""
         places = [own - side + 1 for own, side in zip(region.shape, self.crop, strict=True)]
         if min(places) < 1:
-            raise Mistake(
+            raise UnfitFile(
                 f"a training crop of {self.crop} pixels (data.crop_size) does not fit into "
                 f"{region.reader}, of which {region.shape} pixels are for training; lower "
                 "data.crop_size or remove the file."
@@ -184,7 +184,7 @@ class FixedViews:
             sizes = zip(region.shape, pairing.scale, strict=True)
             sides = [own - own % factor for own, factor in sizes]
             if not all(sides):
-                raise Mistake(
+                raise UnfitFile(
                     f"{region.reader} is too small: a view of {region.shape} pixels is smaller "
                     f"than one LR pixel at scale {pairing.scale}; remove the file, or hold out "
                     "more of it."
@@ -200,3 +200,7 @@ class FixedViews:
         if not 0 <= position < len(self):
             raise IndexError(position)
         return self.pairing(self.regions[position], self.pairing.random(position))
+
+    def file(self, position: int) -> str:
+        """The file of the view at `position`."""
+        return str(self.regions[position].reader)

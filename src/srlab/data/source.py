@@ -29,9 +29,6 @@ class Sample(TypedDict):
     scene: NotRequired[Tensor]
     """``(rows, C')``, the statistics of the whole file as `Statistics.as_tensor` gives them."""
 
-    file: NotRequired[str]
-    """The file that HR is of, for messages."""
-
 
 class PairDataset(Protocol):
     """Pairs by position; a pair is a pure function of the dataset's arguments and its position.
@@ -48,6 +45,14 @@ class SizedPairDataset(PairDataset, Protocol):
 
     def __len__(self) -> int:
         """The number of pairs."""
+
+
+@runtime_checkable
+class PairsOfFiles(Protocol):
+    """Pairs of which each can be named in messages."""
+
+    def file(self, position: int) -> str:
+        """Return the file of the pair at `position`."""
 
 
 class ScannedPairDataset(PairDataset, Protocol):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from srlab.data import Source
 from srlab.data.regions import evenly
 from srlab.data.values import configured, files_of
-from srlab.io import Reader
+from srlab.files import PathLike
+from srlab.io import Reader, open_reader
 from srlab.io.agreement import Check, Norm, reached
+from srlab.io.grey import COLOURS, open_as_colour
 from srlab.mistakes import Mistake
 from srlab.models.card import ModelCard
 
@@ -18,6 +20,22 @@ log = logging.getLogger(__name__)
 
 PROBED = 16
 """The most files of a source whose values are looked at."""
+
+
+def open_input(
+    card: ModelCard, path: PathLike, *, bands: Sequence[int | str] | None = None
+) -> Reader:
+    """Open a file for a model; `bands` are those of the model unless others are given.
+
+    A model of colour pictures takes a grey one as well, whose band is repeated.
+    """
+    bands = bands or card.bands
+    if set(card.input_names) != set(COLOURS):
+        return open_reader(path, bands=bands)
+    reader = open_as_colour(path, bands=bands)
+    if "SRLAB_GREY" in reader.description.tags:
+        log.info("%s is grey: its band is repeated as %s", path, ", ".join(card.input_names))
+    return reader
 
 
 def refuse_stranger(card: ModelCard, reader: Reader, *, force: Collection[Check] = ()) -> None:
@@ -49,7 +67,10 @@ def refuse_strange_source(
         return
     for place in evenly(len(readers), min(len(readers), PROBED)):
         reader = readers[place]
-        values = reached(reader)
+        try:
+            values = reached(reader)
+        except Mistake:  # whoever scores it leaves a damaged file out
+            continue
         for each in (norm, configured(source, force)):
             each.check_values(str(reader), reader.description.names, values)
 

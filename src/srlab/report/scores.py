@@ -13,10 +13,12 @@ import torch
 from torch import Tensor
 
 from srlab.data import Source
-from srlab.data.source import Sample
+from srlab.data.source import PairsOfFiles, Sample
+from srlab.data.usable import LeftOut
 from srlab.degradations import Degradation
 from srlab.io.array import ArrayReader, ArrayWriter
 from srlab.metrics import Metric, ScoringContext, means, remarks, scores
+from srlab.mistakes import Mistake
 from srlab.models.super_resolver import SuperResolver
 from srlab.nn.edges import Edges
 from srlab.nn.resample import enlarge
@@ -40,6 +42,18 @@ class Comparison:
 
     pictures: dict[str, Tensor] = field(default_factory=dict)
     """``(3, H, W)`` in 0–1, by caption."""
+
+    places: list[int] = field(default_factory=list)
+    """The positions of these images among all test images."""
+
+    left_out: list[str] = field(default_factory=list)
+    """The images that could not be scored."""
+
+    def add(self, place: int, found: Mapping[str, Mapping[str, Tensor]]) -> None:
+        """Keep the scores of an image by each method."""
+        self.places.append(place)
+        for name, values in found.items():
+            self.scores[name].append({key: float(value) for key, value in values.items()})
 
     def means(self, method: str) -> Scores:
         """Return each score of all images together (`srlab.metrics.means`)."""
@@ -65,6 +79,8 @@ class Comparison:
         for name in model:
             lines.append(f"{name:{width}}  {bicubic[name]:10.4f}  {model[name]:10.4f}")
         lines.append(f"means over {len(self.scores['model'])} image(s)")
+        if self.left_out:
+            lines.append(f"left out: {', '.join(self.left_out)}")
         for method, values in self._tables().items():
             lines += [f"{method}, {line}" for line in remarks(self.metrics, values)]
         return "\n".join(lines)
@@ -82,36 +98,59 @@ def compare(
     device: str | torch.device,
     progress: bool = False,
 ) -> Comparison:
-    """Score all test pairs of `data`, in physical units."""
+    """Score all test pairs of `data`, in physical units.
+
+    Images that cannot be scored are left out with a warning, unless they are too many
+    (`srlab.data.usable.SHARE`).
+    """
     result = Comparison(metrics)
     positions = range(len(data.test))
+    left_out = LeftOut(len(positions), what="test images")
     for position in tracked(positions, unit="image", title="evaluating", shown=progress):
-        sample = data.test[position]
-        lr, hr, valid = sample["lr"][None], sample["hr"][None], sample.get("valid")
-        images = {
-            "bicubic": enlarge(lr, model.card.scale),
-            "model": _predicted(
-                model, sample, tile=tile, overlap=overlap, edges=edges, device=device
-            ),
-        }
-        context = ScoringContext(
-            lr=lr,
-            valid=None if valid is None else valid[None],
-            scale=model.card.scale,
-            data_range=data.data_range,
-            channel_names=data.channel_names,
-            pixel_size=data.pixel_size,
-            degrade=partial(degradation, generator=torch.Generator().manual_seed(position)),
-        )
-        for name in METHODS:
-            values = scores(metrics, images[name], hr, context)
-            result.scores[name].append({key: float(value) for key, value in values.items()})
-            if position == 0:
-                caption = _caption(name, result.scores[name][0])
-                result.pictures[caption] = displayable(images[name][0], like=hr[0])
-        if position == 0:
+        try:
+            sample = data.test[position]
+            images = {
+                "bicubic": enlarge(sample["lr"][None], model.card.scale),
+                "model": _predicted(
+                    model, sample, tile=tile, overlap=overlap, edges=edges, device=device
+                ),
+            }
+            hr, context = sample["hr"][None], _context(model, data, sample, degradation, position)
+            found = {each: scores(metrics, images[each], hr, context) for each in METHODS}
+        except Mistake as error:
+            left_out.add(_named(data, position), error)
+            continue
+        result.add(position, found)
+        if len(result.places) == 1:
+            for each in METHODS:
+                caption = _caption(each, result.scores[each][0])
+                result.pictures[caption] = displayable(images[each][0], like=hr[0])
             result.pictures["HR"] = displayable(hr[0], like=hr[0])
+    result.left_out.extend(left_out.names)
     return result
+
+
+def _named(data: Source, position: int) -> str:
+    name = f"test image {position}"
+    if isinstance(data.test, PairsOfFiles):
+        return f"{name} ({data.test.file(position)})"
+    return name
+
+
+def _context(
+    model: SuperResolver, data: Source, sample: Sample, degradation: Degradation, position: int
+) -> ScoringContext:
+    """Return the circumstances in which a sample is scored."""
+    valid = sample.get("valid")
+    return ScoringContext(
+        lr=sample["lr"][None],
+        valid=None if valid is None else valid[None],
+        scale=model.card.scale,
+        data_range=data.data_range,
+        channel_names=data.channel_names,
+        pixel_size=data.pixel_size,
+        degrade=partial(degradation, generator=torch.Generator().manual_seed(position)),
+    )
 
 
 def _predicted(
@@ -150,11 +189,11 @@ def write_report(result: Comparison, folder: str | Path) -> list[Path]:
         for method in METHODS:
             header += [f"{name}_{method}" for name in names]
         writer.writerow(header)
-        for number in range(len(result.scores["model"])):
+        for number, place in enumerate(result.places):
             row: list[float] = []
             for method in METHODS:
                 values = result.scores[method][number]
                 row += [values.get(name, math.nan) for name in names]
-            writer.writerow([number, *row])
+            writer.writerow([place, *row])
     comparison(result.pictures, picture)
     return [table, picture]

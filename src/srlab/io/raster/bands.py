@@ -13,7 +13,7 @@ from rasterio.enums import ColorInterp, MaskFlags
 from srlab.io.description import Channel
 from srlab.io.raster.tags import lasting
 from srlab.io.stored import holds
-from srlab.mistakes import Mistake
+from srlab.mistakes import MissingBand, Mistake
 
 _PICTURES = ("BMP", "GIF", "JPEG", "PNG", "WEBP")
 _LETTERS = {"red": "R", "green": "G", "blue": "B", "alpha": "A"}
@@ -111,7 +111,7 @@ def _find(bands: tuple[Band, ...], wanted: int | str, path: object) -> Band:
     names = ", ".join(band.channel.name for band in bands)
     if isinstance(wanted, int):
         if not 1 <= wanted <= len(bands):
-            raise Mistake(
+            raise MissingBand(
                 f"{path} has no band {wanted}: its bands are 1 to {len(bands)}, named {names}."
             )
         return bands[wanted - 1]
@@ -121,7 +121,7 @@ def _find(bands: tuple[Band, ...], wanted: int | str, path: object) -> Band:
     if len(found) == 1:
         return found[0]
     problem = "several bands" if found else "no band"
-    raise Mistake(
+    raise MissingBand(
         f"{path} has {problem} named {wanted!r}: choose from {names}, or by number from 1."
     )
 

@@ -1,0 +1,70 @@
+"""Files that cannot be used: they are named and counted, and too many of them end a run."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+from numpy.typing import NDArray
+
+from srlab.axes import Window
+from srlab.io import Reader
+from srlab.mistakes import Mistake
+
+log = logging.getLogger(__name__)
+
+SHARE = 0.05
+"""The share of files that may be left out. One may always be, but never half of them."""
+
+
+class LeftOut:
+    """Counts what is left out of a `number` of files."""
+
+    def __init__(self, number: int, *, what: str = "files") -> None:
+        self.number = number
+        self.most = min(max(1, int(SHARE * number)), (number - 1) // 2)
+        self.names: dict[str, None] = {}
+        self._what = what
+
+    def add(self, name: str, reason: Mistake) -> None:
+        """Leave one out with a warning, or raise a `Mistake` if they become too many."""
+        if name in self.names:
+            return
+        self.names[name] = None
+        count = len(self.names)
+        if self.number == 1:
+            raise reason
+        if count > self.most:
+            raise Mistake(
+                f"{count} of {self.number} {self._what} cannot be used, and at most {self.most} "
+                f"may be left out; {name}: {reason}"
+            ) from reason
+        log.warning("%s is left out, %d of %d %s: %s", name, count, self.number, self._what, reason)
+
+
+class Forgiving:
+    """A reader that finds no data where its file cannot be read.
+
+    What it finds is a function of the file alone, so that samples are the same in every process.
+    """
+
+    def __init__(self, reader: Reader, left_out: LeftOut) -> None:
+        self._reader = reader
+        self._left_out = left_out
+        self.description = reader.description
+
+    def __str__(self) -> str:
+        return str(self._reader)
+
+    def read(self, window: Window) -> NDArray[np.float32]:
+        """Read ``(C, *window)`` in physical units, NaN where there is no data."""
+        try:
+            return self._reader.read(window)
+        except Mistake as error:
+            self._left_out.add(str(self), error)
+            shape = [span.stop - span.start for span in window]
+            return np.full((len(self.description.channels), *shape), np.nan, np.float32)
+
+    def close(self) -> None:
+        """Release the file."""
+        self._reader.close()
