@@ -209,6 +209,16 @@ def test_missing_pixels_are_hidden_behind_the_nearest_of_their_channel():
     assert sample["lr"].shape == (2, 4, 5)
 
 
+def test_infinities_of_any_reader_are_hidden():
+    class Careless(ArrayReader):
+        def read(self, window):
+            return np.full((1, *(span.stop - span.start for span in window)), np.inf, np.float32)
+
+    sample = pairing()(Region.whole(Careless(noise(1, 4, 4))), np.random.default_rng(0))
+    assert not sample["valid"].any()
+    assert sample["hr"].isfinite().all()
+
+
 def test_holes_of_lr_are_filled_as_prediction_fills_them():
     image = noise(2, 40, 48)
     image[0, 8:28, 10:30] = np.nan  # at ×4 the block of LR pixels 2:7, 3:7 has no HR pixel

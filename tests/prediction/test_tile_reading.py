@@ -78,6 +78,19 @@ def test_only_tiles_with_holes_read_more_than_they_see():
         assert max(reader.reads) <= (14 + 2 * 3) ** 2
 
 
+def test_infinities_of_any_reader_are_missing():
+    class Careless(ArrayReader):
+        def read(self, window):
+            return np.where(super().read(window) == 3, np.float32(-np.inf), np.float32(8))
+
+    image = np.zeros((1, 6, 6), np.float32)
+    image[0, 2, 2] = 3
+    tile = Tile((slice(0, 6), slice(0, 6)), (slice(-1, 7), slice(-1, 7)))
+    values, missing = see(Careless(image), tile, TileGrid((6, 6), (6, 6), (1, 1), (1, 1)))
+    assert (values == 8).all()
+    assert np.argwhere(missing).tolist() == [[0, 3, 3]]
+
+
 def test_a_hole_is_filled_before_the_scene_is_continued():
     image = np.full((1, 6, 6), np.nan, np.float32)
     image[0, :, 2:4] = [5, 9]

@@ -11,17 +11,22 @@ from torch import Tensor
 
 from srlab.generators.protocol import multiple_of
 
-_LONGEST_STRIP = 1024
-"""In cells of `multiple_of` LR pixels."""
+_STRIPS = (64, 256, 1024)
+"""The strips in which the reach is looked for, in cells of `multiple_of` LR pixels."""
 
 WIDEST_MARGIN = {2: 72, 3: 16}
 """The most LR pixels that `margin` takes for the sake of exactness, by the number of axes."""
 
+_SHORT_STRIPS = {2: (64, 160), 3: (64,)}
+"""Those that tell whether it is within `WIDEST_MARGIN`: long ones take large networks long."""
+
 USUAL_MARGIN = {2: 16, 3: 8}
 """The margin in LR pixels around a network that sees further, by the number of axes."""
 
-_known: WeakKeyDictionary[Any, tuple[int | None, ...]] = WeakKeyDictionary()
-"""The receptive fields that were measured: they follow from the layers, whatever their weights."""
+Radii = tuple[int | None, ...]
+
+_known: WeakKeyDictionary[Any, dict[tuple[int, ...], Radii]] = WeakKeyDictionary()
+"""What was measured of a network, by strips: it follows from the layers, whatever their weights."""
 
 
 def margin(generator: Any) -> tuple[int, ...]:
@@ -33,14 +38,15 @@ def margin(generator: Any) -> tuple[int, ...]:
     """
     dims = len(generator.scale)
     pixels = []
-    for radius, cell in zip(receptive_field(generator), multiple_of(generator), strict=True):
+    radii = _radii(generator, _SHORT_STRIPS[dims])
+    for radius, cell in zip(radii, multiple_of(generator), strict=True):
         if radius is None or radius > WIDEST_MARGIN[dims]:
             radius = USUAL_MARGIN[dims]
         pixels.append(-(-radius // cell) * cell)
     return tuple(pixels)
 
 
-def receptive_field(generator: Any) -> tuple[int | None, ...]:
+def receptive_field(generator: Any) -> Radii:
     """Radius of the receptive field along each spatial axis, in LR pixels, rounded up.
 
     A tile with this much overlap gives what the whole image gives. None along an axis means that a
@@ -52,26 +58,27 @@ def receptive_field(generator: Any) -> tuple[int | None, ...]:
     gradient would see nothing. In a network of cells of `multiple_of` pixels the reach depends on
     where in a cell the NaN lies, and the longest reach counts.
     """
-    found = _known.get(generator)
-    if found is None:
+    return _radii(generator, _STRIPS)
+
+
+def _radii(generator: Any, strips: tuple[int, ...]) -> Radii:
+    """Measure the radius along each axis, once; None where no strip is long enough."""
+    known = _known.setdefault(generator, {})
+    if strips not in known:
         probe = copy.deepcopy(generator).eval().to(device="cpu", dtype=torch.float64)
         cells = enumerate(multiple_of(probe))
-        found = tuple(_radius(probe, axis, cell) for axis, cell in cells)
-        _known[generator] = found
-    return found
+        known[strips] = tuple(_radius(probe, axis, cell, strips) for axis, cell in cells)
+    return known[strips]
 
 
-def _radius(probe: Any, axis: int, cell: int) -> int | None:
-    length = 64 * cell
-    while length <= _LONGEST_STRIP * cell:
-        middle = length // 2
-        reaches = [
-            _reach(probe, axis, length, position) for position in range(middle, middle + cell)
-        ]
+def _radius(probe: Any, axis: int, cell: int, strips: tuple[int, ...]) -> int | None:
+    for length in strips:
+        middle = length * cell // 2
+        places = range(middle, middle + cell)
+        reaches = [_reach(probe, axis, length * cell, place) for place in places]
         known = [reach for reach in reaches if reach is not None]
         if len(known) == cell:
             return max(known)
-        length *= 4
     return None
 
 
