@@ -51,7 +51,7 @@ def test_psnr_with_an_exact_image_is_that_of_all_images_as_one():
     assert found["psnr_y"].isfinite()
     assert found["mae"].item() == pytest.approx(table["mae"].mean().item())
     assert remarks(METRICS, table)[0] == (
-        "psnr: 1 of 3 exact, so the score is that of the mean squared error of all"
+        "psnr: 1 of 3 exact, so scores are of the mean squared error of all"
     )
 
 

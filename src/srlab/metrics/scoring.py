@@ -70,8 +70,8 @@ def remarks(metrics: Mapping[str, Metric], table: Table) -> list[str]:
         number, missing = exact(values), int((~values.isfinite()).sum())
         if number and isinstance(_metric_of(label, metrics), Pooled):
             lines.append(
-                f"{label}: {number} of {len(values)} exact, so the score is that of the mean "
-                "squared error of all"
+                f"{label}: {number} of {len(values)} exact, so scores are of the mean squared "
+                "error of all"
             )
         elif missing:
             lines.append(f"{label}: {missing} of {len(values)} have no value and are left out")

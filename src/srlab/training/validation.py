@@ -114,7 +114,10 @@ class Validation:
         result: dict[str, Tensor] = {}
         for suffix, table in means(self.metrics, tables).items():
             result |= {f"val/{name}{suffix}": value for name, value in table.items()}
-        before, self.remarks = self.remarks, remarks(self.metrics, tables.get("", {}))
+        before, self.remarks = self.remarks, []
+        for suffix, table in tables.items():
+            named = {f"{name}{suffix}": values for name, values in table.items()}
+            self.remarks += remarks(self.metrics, named)
         for line in self.remarks:
             if line not in before and is_first():
                 log.info("val/%s", line)
