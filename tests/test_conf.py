@@ -26,6 +26,11 @@ RECIPES = ("experiment", "sweep")
 # What a YAML leaves to the user, by name.
 NEEDED = {
     "degradation/blur_kernel": ["degradation.kernel=[[1,1],[1,1]]"],
+    "data/paired_folder": [
+        "data.lr_root={photographs}/*.png",
+        "data.root={photographs}/*.png",
+        "scale=1",
+    ],
     "data/rgb_folder": ["data.root={photographs}/*.png"],
     "data/sentinel2": ["data.root={photographs}/scenes", "data.bands=[1,2]"],
     "data/sentinel2_10m": ["data.root={photographs}/scenes", "data.bands=[1,2]"],

@@ -110,3 +110,25 @@ def test_images_that_cannot_be_scored_are_named_and_counted(command, tmp_path, t
     with (tmp_path / "scores" / "scores.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [int(row["image"]) for row in rows] == [*range(61)]
+
+
+def test_lr_files_score_as_lr_that_is_made_on_the_way(command, tmp_path, trained):
+    import torch
+
+    hr = astronaut()[:96, :104]
+    image = torch.from_numpy(np.moveaxis(hr, -1, 0).astype(np.float32))[None]
+    lr = Bicubic(scale=4, integers=[0, 255])(image)[0].numpy().astype(np.uint8)
+    for folder, pixels in (("hr", hr), ("lr", np.moveaxis(lr, 0, -1))):
+        (tmp_path / folder).mkdir()
+        Image.fromarray(pixels).save(tmp_path / folder / "a.png")
+    model = f"model={trained}/model.safetensors"
+    given = {
+        "made": ["data=rgb_folder", "degradation=bicubic_uint8"],
+        "read": ["data=paired_folder", "data.lr_root=lr"],
+    }
+    rows = []
+    for name, settings in given.items():
+        outcome = command("evaluate", model, *settings, "data.root=hr", f"output={name}")
+        assert outcome == Outcome(0, "")
+        rows.append((tmp_path / name / "scores.csv").read_text())
+    assert rows[0].replace("hr/", "") == rows[1].replace("hr/", "")

@@ -31,7 +31,10 @@ def evaluate(config: DictConfig) -> None:
     config.scale, config.spatial_dims = list(model.card.scale), model.card.spatial_dims
     follow_files(config)
     degradation = degradation_of(model.card, config)
-    data = built(config.data, degradation=degradation)
+    arguments = {}
+    if "degradation" in config.data:  # a source of real pairs takes none
+        arguments["degradation"] = degradation
+    data = built(config.data, **arguments)
     if len(data.bands) != model.generator.in_channels:
         raise Mistake(
             f"data.bands names {len(data.bands)} bands and the model takes "

@@ -188,13 +188,19 @@ def test_lr_is_pillows_bicubic_of_the_hr_crop(scale):
             np.testing.assert_allclose(lr[2:-2, 2:-2], expected[2:-2, 2:-2], atol=1e-3)
 
 
+def only_pair(made, image):
+    """The pair of a whole image."""
+    part = region(image)
+    return made.of(part.read(), part, np.random.default_rng(0))
+
+
 def test_missing_pixels_are_hidden_behind_the_nearest_of_their_channel():
     image = noise(2, 8, 10)
     image[0, 2:5, 3] = np.nan
     image[1, 7, 7:] = -np.inf
     image[:, 0, 0] = np.inf
     made = pairing((2, 2), degradation=Bicubic(scale=2))
-    sample = made(region(image), np.random.default_rng(0))
+    sample = only_pair(made, image)
     hidden = ~np.isfinite(image).all(axis=0)
     assert sample["valid"].dtype == torch.bool
     np.testing.assert_array_equal(sample["valid"].numpy(), ~hidden[None])
@@ -214,7 +220,8 @@ def test_infinities_of_any_reader_are_hidden():
         def read(self, window):
             return np.full((1, *(span.stop - span.start for span in window)), np.inf, np.float32)
 
-    sample = pairing()(Region.whole(Careless(noise(1, 4, 4))), np.random.default_rng(0))
+    part = Region.whole(Careless(noise(1, 4, 4)))
+    sample = pairing().of(part.read(), part, np.random.default_rng(0))
     assert not sample["valid"].any()
     assert sample["hr"].isfinite().all()
 
@@ -224,12 +231,12 @@ def test_holes_of_lr_are_filled_as_prediction_fills_them():
     image[0, 8:28, 10:30] = np.nan  # at ×4 the block of LR pixels 2:7, 3:7 has no HR pixel
     image[1, :, 44:] = np.nan
     degradation = Bicubic(scale=4)
-    sample = pairing((4, 4), degradation=degradation)(region(image), np.random.default_rng(0))
+    sample = only_pair(pairing((4, 4), degradation=degradation), image)
     lr = degradation(sample["hr"][None])[0].numpy()
     lr[0, 2:7, 3:7] = lr[1, :, 11:] = np.nan
     np.testing.assert_array_equal(sample["lr"].numpy(), filled(lr))
     flat = np.where(np.isfinite(image), np.float32(7), np.float32(np.nan))
-    constant = pairing((4, 4), degradation=degradation)(region(flat), np.random.default_rng(0))
+    constant = only_pair(pairing((4, 4), degradation=degradation), flat)
     np.testing.assert_allclose(constant["lr"].numpy(), 7, rtol=1e-6)
 
 
@@ -335,7 +342,7 @@ class CountingReader(ArrayReader):
 
 def test_a_crop_without_any_data_is_finite():
     made = pairing((2, 2), degradation=Bicubic(scale=2))
-    sample = made(region(np.full((3, 4, 4), np.nan)), np.random.default_rng(0))
+    sample = only_pair(made, np.full((3, 4, 4), np.nan))
     assert not sample["valid"].any()
     assert sample["hr"].isfinite().all()
     assert sample["lr"].isfinite().all()

@@ -76,7 +76,12 @@ def validate(adversary, *views, crop=(CROP, CROP), by=0.1, metrics=None, normali
     described = card(input_names=("grey",), output_names=("grey",), bands=(1,))
     normaliser = normaliser or MinMax(minimum=0.0, maximum=255.0)
     model = SuperResolver(generator=Brighter(by), normaliser=normaliser, card=described)
-    settings = {"degradation": Bicubic(scale=2), "data_range": 255.0, "crop": crop}
+    settings = {
+        "degradation": Bicubic(scale=2),
+        "data_range": 255.0,
+        "pixel_size": None,
+        "crop": crop,
+    }
     validation = Validation(metrics=metrics or {}, **settings)
     validation.start(model, adversary)
     with torch.inference_mode():

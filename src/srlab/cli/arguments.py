@@ -15,6 +15,7 @@ PATH_KEYS = frozenset(
         "input",
         "output",
         "data.root",
+        "data.lr_root",
         "resume",
         "weights",
         "hydra.run.dir",

@@ -19,7 +19,7 @@ from srlab.cli.building import built, named, refused_by_library
 from srlab.cli.consistency import monitors
 from srlab.cli.resume import CONFIG
 from srlab.data import Source
-from srlab.data.source import MeasuredSource
+from srlab.data.source import MeasuredSource, hr_pixel_size
 from srlab.data.statistics import value_range
 from srlab.data.values import check_values
 from srlab.degradations import Degradation
@@ -197,6 +197,7 @@ def validation(config: DictConfig, data: Source, degradation: Any) -> Validation
         metrics=named(config.metric),
         degradation=degradation,
         data_range=data.data_range,
+        pixel_size=hr_pixel_size(data),
         crop=data.training[0]["hr"].shape[1:],
     )
 

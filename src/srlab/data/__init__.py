@@ -2,6 +2,15 @@
 
 from srlab.data.demo import DemoPhotographs
 from srlab.data.folder import Folder
+from srlab.data.paired_folder import PairedFolder
 from srlab.data.source import MeasuredSource, PairDataset, Sample, Source
 
-__all__ = ["DemoPhotographs", "Folder", "MeasuredSource", "PairDataset", "Sample", "Source"]
+__all__ = [
+    "DemoPhotographs",
+    "Folder",
+    "MeasuredSource",
+    "PairDataset",
+    "PairedFolder",
+    "Sample",
+    "Source",
+]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from srlab.axes import per_axis
@@ -12,17 +11,17 @@ from srlab.data.agreement import check_agreement
 from srlab.data.files import find_files
 from srlab.data.handles import FewOpen, OneOfMany
 from srlab.data.pairs import FixedViews, Pairing, RandomCrops
-from srlab.data.regions import Region, hold_out, views
+from srlab.data.parts import Parts, Size
 from srlab.data.scenes import Scenes
 from srlab.data.statistics import measure
-from srlab.data.usable import Forgiving, LeftOut
+from srlab.data.usable import LeftOut
 from srlab.data.values import configured, values_of
 from srlab.degradations import Degradation
 from srlab.files import PathLike
 from srlab.io import Reader, open_reader
 from srlab.io.agreement import Check, check_force
 from srlab.io.grey import open_as_colour
-from srlab.mistakes import Mistake, UnfitFile
+from srlab.mistakes import Mistake
 from srlab.normalisers.statistics import Statistics
 
 log = logging.getLogger(__name__)
@@ -57,9 +56,9 @@ class Folder:
         crop_size: int | Sequence[int],
         augment: bool,
         validation_fraction: float,
-        validation_size: int | Sequence[int] | None,
+        validation_size: Size,
         validation_views: int | None,
-        test_size: int | Sequence[int] | None,
+        test_size: Size,
         unit: str | None,
         data_range: float | None,
         seed: int,
@@ -69,10 +68,9 @@ class Folder:
         check_force(force)
         few = FewOpen()
         paths = find_files(root, suffixes)
-        self._left_out = LeftOut(len(paths))
+        left_out = LeftOut(len(paths))
         self.readers: list[Reader] = []
-        for reader in opened(paths, bands, self._left_out, grey_as_colour=grey_as_colour):
-            _check(reader, spatial_dims)
+        for reader in opened(paths, bands, left_out, grey_as_colour=grey_as_colour):
             self.readers.append(OneOfMany(reader, few))
         _tell_of_grey(self.readers)
         usual = check_agreement(self.readers, force=force)
@@ -87,62 +85,35 @@ class Folder:
         configured(self, force).check_types(str(self.readers[0]), usual.channels)
 
         self._scenes = Scenes()
-        self._pairing = Pairing(degradation, per_axis(scale, spatial_dims), seed, self._scenes)
-        self._crop_size, self._augment = crop_size, augment
-        self._validation_fraction = validation_fraction
-        self._validation_size = _sides(validation_size, spatial_dims)
-        self._validation_views = validation_views
-        self._test_size = _sides(test_size, spatial_dims)
+        self._parts = Parts(
+            self.readers,
+            Pairing(degradation, per_axis(scale, spatial_dims), seed, self._scenes),
+            left_out,
+            crop_size=crop_size,
+            augment=augment,
+            validation_fraction=validation_fraction,
+            validation_size=validation_size,
+            validation_views=validation_views,
+            test_size=test_size,
+        )
 
-    # Each part is made when it is first used: evaluation needs none of training's crops.
-
-    @cached_property
+    @property
     def training(self) -> RandomCrops:
         """Random crops of the files that are not held out; those that are too small are left out.
 
         The place of a crop that cannot be read counts as one without data.
         """
-        regions, _ = self._split
-        return self._crops(self._fit(regions, self._crops))
+        return self._parts.training
 
-    @cached_property
+    @property
     def validation(self) -> FixedViews:
         """Views of what is held out."""
-        _, held_out = self._split
-        chosen = views(held_out, size=self._validation_size, count=self._validation_views)
-        return self._views(self._fit(chosen, self._views))
+        return self._parts.validation
 
-    @cached_property
+    @property
     def test(self) -> FixedViews:
         """Views that cover all files."""
-        regions = [Region.whole(reader) for reader in self.readers]
-        every = views(regions, size=self._test_size, count=None)
-        return self._views(self._fit(every, self._views))
-
-    @cached_property
-    def _split(self) -> tuple[list[Region], list[Region]]:
-        forgiving = [Forgiving(reader, self._left_out) for reader in self.readers]
-        return hold_out([*map(Region.whole, forgiving)], self._validation_fraction)
-
-    def _crops(self, regions: Sequence[Region]) -> RandomCrops:
-        return RandomCrops(regions, self._pairing, crop_size=self._crop_size, augment=self._augment)
-
-    def _views(self, regions: Sequence[Region]) -> FixedViews:
-        return FixedViews(regions, self._pairing)
-
-    def _fit(
-        self, regions: Sequence[Region], use: Callable[[Sequence[Region]], object]
-    ) -> list[Region]:
-        """Return the regions of a size that can be used, and leave the files of others out."""
-        fit = []
-        for region in regions:
-            try:
-                use([region])
-            except UnfitFile as error:
-                self._left_out.add(str(region.reader), error)
-            else:
-                fit.append(region)
-        return fit
+        return self._parts.test
 
     def statistics(self) -> Statistics:
         """Measure HR of the training split, in physical units, in one pass."""
@@ -151,12 +122,6 @@ class Folder:
     def gather_scenes(self, cache: Path) -> None:
         """Measure each file as a whole; from then on, samples carry its ``scene``."""
         self._scenes.gather(self.readers, cache)
-
-
-def _sides(size: int | Sequence[int] | None, spatial_dims: int) -> tuple[int, ...] | None:
-    if size is None:
-        return None
-    return per_axis(size, spatial_dims)
 
 
 def opened(
@@ -184,12 +149,3 @@ def _tell_of_grey(readers: Sequence[Reader]) -> None:
             "%d of %d files are grey, such as %s: their band is repeated as colours",
             len(grey), len(readers), grey[0],
         )  # fmt: skip
-
-
-def _check(reader: Reader, spatial_dims: int) -> None:
-    axes = len(reader.description.shape)
-    if axes != spatial_dims:
-        raise Mistake(
-            f"{reader} has {axes} spatial axes and spatial_dims is {spatial_dims}; choose "
-            "spatial_dims to fit the files."
-        )

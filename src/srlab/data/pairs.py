@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -11,12 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from srlab.axes import per_axis
-from srlab.data.regions import Region
+from srlab.data.regions import Region, aligned
 from srlab.data.scenes import Scenes
 from srlab.data.source import Sample
 from srlab.data.valid_pixels import ValidPixels, valid_pixels
 from srlab.degradations import Degradation
-from srlab.io import Reader
 from srlab.mistakes import Mistake, UnfitFile
 from srlab.nn.holes import filled, throughout
 
@@ -24,41 +24,68 @@ ATTEMPTS = 16
 """The crops that are drawn at random until one holds a valid pixel."""
 
 
+class PairMaker(Protocol):
+    """Makes pairs of parts of HR files; what is random in a pair follows from its position."""
+
+    @property
+    def scale(self) -> tuple[int, ...]:
+        """The factor from LR to HR along each spatial axis."""
+
+    @property
+    def step(self) -> tuple[int, ...]:
+        """The HR pixels along each axis on whose multiples a part must begin."""
+
+    def random(self, position: int) -> np.random.Generator:
+        """Return the one source of randomness of the sample at `position`."""
+
+    def of(
+        self,
+        hr: NDArray[np.float32],
+        region: Region,
+        random: np.random.Generator,
+        *,
+        symmetries: bool = False,
+    ) -> Sample:
+        """Make a pair of HR ``(C, *S)``, the pixels of a region.
+
+        With `symmetries` both are mirrored and turned at random, alike.
+        """
+
+
 @dataclass(frozen=True)
 class Pairing:
-    """Makes a sample of a region; what is random follows from `seed` and the sample's position."""
+    """Makes LR by a degradation; what is random follows from `seed` and the position."""
 
     degradation: Degradation
     scale: tuple[int, ...]
     seed: int
     scenes: Scenes = field(default_factory=Scenes)
 
+    @property
+    def step(self) -> tuple[int, ...]:
+        """A part may begin at any HR pixel."""
+        return (1,) * len(self.scale)
+
     def random(self, position: int) -> np.random.Generator:
         """The one source of randomness of the sample at `position`."""
         return np.random.default_rng([self.seed, position])
 
-    def __call__(
-        self, region: Region, random: np.random.Generator, *, symmetries: bool = False
-    ) -> Sample:
-        """Read a region and make its pair; see `of`."""
-        return self.of(region.read(), region.reader, random, symmetries=symmetries)
-
     def of(
         self,
         hr: NDArray[np.float32],
-        reader: Reader,
+        region: Region,
         random: np.random.Generator,
         *,
         symmetries: bool = False,
     ) -> Sample:
-        """Degrade HR ``(C, *S)`` of a file; a pixel that is missing in a channel is hidden.
+        """Degrade HR ``(C, *S)`` of a region; a pixel that is missing in a channel is hidden.
 
         Missing values are filled from the nearest pixels, in HR before it is degraded. LR has none
         where no HR pixel under it has one, and is filled like an input of the model. With
         `symmetries` HR is mirrored and turned at random first.
         """
         if symmetries:
-            hr = self._turned(hr, random)
+            hr = drawn_symmetry(hr.shape[1:], self.scale, random)(hr)
         missing = ~np.isfinite(hr)
         some_missing = bool(missing.any())
         image = torch.from_numpy(np.ascontiguousarray(filled(hr)))
@@ -68,21 +95,28 @@ class Pairing:
         if some_missing:
             sample["lr"] = _filled_alike(lr, throughout(missing, self.scale))
             sample["valid"] = torch.from_numpy(~missing.any(axis=0, keepdims=True))
-        scene = self.scenes.get(reader)
+        scene = self.scenes.get(region.reader)
         if scene is not None:
             sample["scene"] = scene
         return sample
 
-    def _turned(self, hr: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.float32]:
-        """Mirror axes at random, and swap the last two where they are alike.
 
-        In 2D these are the eight symmetries of a square.
-        """
-        hr = np.flip(hr, tuple(axis for axis in range(1, hr.ndim) if random.random() < 0.5))
-        alike = hr.shape[-1] == hr.shape[-2] and self.scale[-1] == self.scale[-2]
-        if alike and random.random() < 0.5:
-            return hr.swapaxes(-1, -2)
-        return hr
+def drawn_symmetry(
+    shape: Sequence[int], scale: Sequence[int], random: np.random.Generator
+) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    """Draw what mirrors ``(C, *S)`` along axes, and swaps the last two where they are alike.
+
+    In 2D these are the eight symmetries of a square.
+    """
+    mirrored = tuple(axis for axis in range(1, len(shape) + 1) if random.random() < 0.5)
+    alike = shape[-1] == shape[-2] and scale[-1] == scale[-2]
+    swapped = alike and random.random() < 0.5
+
+    def turn(image: NDArray[Any]) -> NDArray[Any]:
+        image = np.flip(image, mirrored)
+        return image.swapaxes(-1, -2) if swapped else image
+
+    return turn
 
 
 def _filled_alike(lr: Tensor, missing: NDArray[np.bool_]) -> Tensor:
@@ -102,7 +136,7 @@ class RandomCrops:
     def __init__(
         self,
         regions: Sequence[Region],
-        pairing: Pairing,
+        pairing: PairMaker,
         *,
         crop_size: int | Sequence[int],
         augment: bool,
@@ -113,7 +147,7 @@ class RandomCrops:
                 f"data.crop_size {self.crop} is not a multiple of the scale {pairing.scale} on "
                 "every axis."
             )
-        self.regions = list(regions)
+        self.regions = [aligned(region, pairing.step) for region in regions]
         self.pairing = pairing
         self.augment = augment
         places = [np.prod(self._places(region), dtype=float) for region in self.regions]
@@ -127,20 +161,22 @@ class RandomCrops:
         for _ in range(ATTEMPTS):
             number = int(np.searchsorted(self.up_to, random.random(), side="right"))
             region = self.regions[number]
-            start = [int(random.integers(count)) for count in self._places(region)]
+            start = [
+                step * int(random.integers(count))
+                for step, count in zip(self.pairing.step, self._places(region), strict=True)
+            ]
             if self._valid.known_empty(number):
                 continue
-            hr = region.part(start, self.crop).read()
+            crop = region.part(start, self.crop)
+            hr = crop.read()
             if valid_pixels(hr).any():
                 break
         else:
-            region, start = self._around_a_valid_pixel(number, random)
-            hr = region.part(start, self.crop).read()
-        return self.pairing.of(hr, region.reader, random, symmetries=self.augment)
+            crop = self._around_a_valid_pixel(number, random)
+            hr = crop.read()
+        return self.pairing.of(hr, crop, random, symmetries=self.augment)
 
-    def _around_a_valid_pixel(
-        self, number: int, random: np.random.Generator
-    ) -> tuple[Region, list[int]]:
+    def _around_a_valid_pixel(self, number: int, random: np.random.Generator) -> Region:
         """Draw a crop around a valid pixel of a region, or of the next one that has any."""
         for step in range(len(self.regions)):
             place = (number + step) % len(self.regions)
@@ -152,11 +188,15 @@ class RandomCrops:
                 "no training file holds a pixel with a value in every band: check data.root, "
                 "data.bands and the nodata values of the files."
             )
+        region, steps = self.regions[place], self.pairing.step
         start = []
-        counts = self._places(self.regions[place])
-        for at, side, count in zip(random.choice(pixels), self.crop, counts, strict=True):
-            start.append(int(random.integers(max(at - side + 1, 0), min(at + 1, count))))
-        return self.regions[place], start
+        counts = self._places(region)
+        for at, side, count, step in zip(
+            random.choice(pixels), self.crop, counts, steps, strict=True
+        ):
+            first, last = -(-max(at - side + 1, 0) // step), min(at // step, count - 1)
+            start.append(step * int(random.integers(first, last + 1)))
+        return region.part(start, self.crop)
 
     def scan(self) -> Iterator[NDArray[np.float32]]:
         """Give all pixels of the regions in windows ``(C, *S)``, NaN where there is no data."""
@@ -164,8 +204,9 @@ class RandomCrops:
             yield from region.blocks()
 
     def _places(self, region: Region) -> list[int]:
-        """Return how many crops lie side by side along each axis; at least one must."""
-        places = [own - side + 1 for own, side in zip(region.shape, self.crop, strict=True)]
+        """Return in how many places a crop may begin along each axis; at least in one."""
+        sizes = zip(region.shape, self.crop, self.pairing.step, strict=True)
+        places = [(own - side) // step + 1 for own, side, step in sizes]
         if min(places) < 1:
             raise UnfitFile(
                 f"a training crop of {self.crop} pixels (data.crop_size) does not fit into "
@@ -178,9 +219,10 @@ class RandomCrops:
 class FixedViews:
     """Given parts of scenes, cropped to multiples of the scale."""
 
-    def __init__(self, regions: Sequence[Region], pairing: Pairing) -> None:
+    def __init__(self, regions: Sequence[Region], pairing: PairMaker) -> None:
         self.regions = []
-        for region in regions:
+        for whole in regions:
+            region = aligned(whole, pairing.step)
             sizes = zip(region.shape, pairing.scale, strict=True)
             sides = [own - own % factor for own, factor in sizes]
             if not all(sides):
@@ -199,7 +241,8 @@ class FixedViews:
         """The view at `position`."""
         if not 0 <= position < len(self):
             raise IndexError(position)
-        return self.pairing(self.regions[position], self.pairing.random(position))
+        region = self.regions[position]
+        return self.pairing.of(region.read(), region, self.pairing.random(position))
 
     def file(self, position: int) -> str:
         """The file of the view at `position`."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from srlab.axes import Window
 from srlab.io import Reader
-from srlab.mistakes import Mistake
+from srlab.mistakes import Mistake, UnfitFile
 
 BLOCK = {2: 1024, 3: 128}
 """Pixels a side of the windows in which a region is gone through, by its number of axes."""
@@ -58,6 +58,20 @@ class Region:
         dims = len(self.shape)
         for part in self.tiled((BLOCK[dims],) * dims):
             yield part.read()
+
+
+def aligned(region: Region, step: Sequence[int]) -> Region:
+    """The largest part of a region that begins and ends on multiples of `step` in its file."""
+    spans = []
+    for span, pixels in zip(region.window, step, strict=True):
+        start, stop = -(-span.start // pixels) * pixels, span.stop // pixels * pixels
+        if stop <= start:
+            raise UnfitFile(
+                f"{region.reader} is too small: a part of {region.shape} pixels holds no whole LR "
+                f"pixel at scale {tuple(step)}; remove the file, or hold out more of it."
+            )
+        spans.append(slice(start, stop))
+    return Region(region.reader, tuple(spans))
 
 
 def hold_out(regions: Sequence[Region], fraction: float) -> tuple[list[Region], list[Region]]:

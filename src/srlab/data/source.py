@@ -90,7 +90,10 @@ class Source(Protocol):
     """The span of physical values that counts as the full scale for PSNR and SSIM."""
 
     pixel_size: tuple[float, ...] | None
-    """Metres per pixel of the files along each spatial axis, if they say."""
+    """Metres per pixel along each spatial axis of the files that a model is for, if they say.
+
+    Where LR is made by a degradation these are the files that serve as HR.
+    """
 
 
 @runtime_checkable
@@ -114,3 +117,18 @@ class OfFiles(Protocol):
 
     readers: Sequence[Reader]
     """All that `srlab.evaluate` scores."""
+
+
+@runtime_checkable
+class OfRealPairs(Protocol):
+    """A source whose LR was measured, so that `Source.pixel_size` is LR's."""
+
+    hr_pixel_size: tuple[float, ...] | None
+    """Metres per HR pixel along each spatial axis, if the files say."""
+
+
+def hr_pixel_size(source: Source) -> tuple[float, ...] | None:
+    """Return the metres per HR pixel: where LR is made of the files, they are HR."""
+    if isinstance(source, OfRealPairs):
+        return source.hr_pixel_size
+    return source.pixel_size

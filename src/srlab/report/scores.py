@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from srlab.data import Source
-from srlab.data.source import PairsOfFiles, Sample
+from srlab.data.source import PairsOfFiles, Sample, hr_pixel_size
 from srlab.data.usable import LeftOut
 from srlab.degradations import Degradation
 from srlab.io.array import ArrayReader, ArrayWriter
@@ -148,7 +148,7 @@ def _context(
         scale=model.card.scale,
         data_range=data.data_range,
         channel_names=data.channel_names,
-        pixel_size=data.pixel_size,
+        pixel_size=hr_pixel_size(data),
         degrade=partial(degradation, generator=torch.Generator().manual_seed(position)),
     )
 

@@ -28,7 +28,8 @@ class Validation:
     """Scores a model view by view, in physical units, beside bicubic interpolation.
 
     A discriminator that has learnt is scored, too. As in training it sees crops of the size `crop`
-    and normalises by the statistics of its batch, which holds the crops of one view.
+    and normalises by the statistics of its batch, which holds the crops of one view. `pixel_size`
+    is that of HR, in metres.
     ``accuracy_real`` and ``accuracy_fake`` are the shares of its logits that are right, of HR and
     of SR. They are near a half in an even game, and near 1 when the discriminator wins.
     """
@@ -39,11 +40,13 @@ class Validation:
         metrics: Mapping[str, Metric],
         degradation: Degradation,
         data_range: float,
+        pixel_size: tuple[float, ...] | None,
         crop: Sequence[int],
     ) -> None:
         self.metrics = dict(metrics)
         self.degradation = degradation
         self.data_range = data_range
+        self.pixel_size = pixel_size
         self.crop = tuple(crop)
         self.remarks: list[str] = []
         """What one must know to read the last means, such as the number of exact views."""
@@ -65,7 +68,7 @@ class Validation:
             scale=card.scale,
             data_range=self.data_range,
             channel_names=card.output_names,
-            pixel_size=card.pixel_size,
+            pixel_size=self.pixel_size,
             degrade=one_draw(self.degradation, lr.device, seed=number),
         )
         sr: Tensor = self._model(lr, scene=batch.get("scene"))

@@ -1,0 +1,155 @@
+"""Folders of LR and HR files that were both measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from srlab.axes import per_axis
+from srlab.data.agreement import check_agreement
+from srlab.data.files import find_files
+from srlab.data.handles import FewOpen, OneOfMany
+from srlab.data.pairs import FixedViews, RandomCrops
+from srlab.data.partners import partners
+from srlab.data.parts import Parts, Size
+from srlab.data.real_pairs import RealPairs
+from srlab.data.scenes import Scenes
+from srlab.data.statistics import measure
+from srlab.data.usable import Forgiving, LeftOut
+from srlab.data.values import configured, values_of
+from srlab.io import Description, Reader, open_reader
+from srlab.io.agreement import Check, check_force
+from srlab.mistakes import Mistake
+from srlab.normalisers.statistics import Statistics
+
+
+class PairedFolder:
+    """Pairs of LR and HR from two folders, matched by the files' names.
+
+    `lr_root` and `root` (HR) are each a file, a folder or a glob. A file's name without its ending
+    must fit `lr_name` or `hr_name`, such as ``{name}x4``. Files of one ``{name}`` are a pair; the
+    others are left out, and a warning lists them. HR has exactly `scale` times the pixels of LR.
+    Both have the same bands. Pairs of which a file cannot be opened are left out with a warning,
+    unless they are too many (`srlab.data.usable.SHARE`). Otherwise this is as `srlab.data.Folder`;
+    sizes are HR pixels.
+
+    Raises a `Mistake` if nothing fits together, or the sizes or bands of a pair do not.
+    """
+
+    def __init__(
+        self,
+        *,
+        lr_root: str,
+        root: str,
+        lr_name: str,
+        hr_name: str,
+        suffixes: Sequence[str],
+        bands: Sequence[int | str],
+        scale: int | Sequence[int],
+        spatial_dims: int,
+        crop_size: int | Sequence[int],
+        augment: bool,
+        validation_fraction: float,
+        validation_size: Size,
+        validation_views: int | None,
+        test_size: Size,
+        unit: str | None,
+        data_range: float | None,
+        seed: int,
+        force: Sequence[Check] = (),
+    ) -> None:
+        check_force(force)
+        factors = per_axis(scale, spatial_dims)
+        paths = partners(
+            find_files(lr_root, suffixes),
+            find_files(root, suffixes),
+            lr_name=lr_name,
+            hr_name=hr_name,
+            suffixes=suffixes,
+        )
+        few = FewOpen()
+        left_out = LeftOut(len(paths))
+        self.readers: list[Reader] = []
+        hr_readers: list[Reader] = []
+        for lr_path, hr_path in paths:
+            try:
+                lr, hr = open_reader(lr_path, bands=bands), open_reader(hr_path, bands=bands)
+            except Mistake as error:
+                left_out.add(str(hr_path), error)
+                continue
+            _check_pair(lr, hr, factors)
+            self.readers.append(OneOfMany(lr, few))
+            hr_readers.append(OneOfMany(hr, few))
+        usual = check_agreement(self.readers, force=force)
+        usual_hr = check_agreement(hr_readers, force=force)
+        own_range, own_unit = data_range, unit
+        if own_range is None:
+            own_range, own_unit = values_of(hr_readers[0])
+        self.bands = tuple(bands)
+        self.channel_names = usual.names
+        self.unit = unit or own_unit or ""
+        self.data_range = own_range
+        self.pixel_size = usual.pixel_size
+        self.hr_pixel_size = usual_hr.pixel_size
+        configured(self, force).check_types(str(self.readers[0]), usual.channels)
+        configured(self, force).check_types(str(hr_readers[0]), usual_hr.channels)
+
+        self._scenes = Scenes()
+        belonging = {
+            str(hr): Forgiving(lr, left_out)
+            for lr, hr in zip(self.readers, hr_readers, strict=True)
+        }
+        self._parts = Parts(
+            hr_readers,
+            RealPairs(belonging, factors, seed, self._scenes),
+            left_out,
+            crop_size=crop_size,
+            augment=augment,
+            validation_fraction=validation_fraction,
+            validation_size=validation_size,
+            validation_views=validation_views,
+            test_size=test_size,
+        )
+
+    @property
+    def training(self) -> RandomCrops:
+        """Random crops of the pairs that are not held out."""
+        return self._parts.training
+
+    @property
+    def validation(self) -> FixedViews:
+        """Views of what is held out."""
+        return self._parts.validation
+
+    @property
+    def test(self) -> FixedViews:
+        """Views that cover all pairs."""
+        return self._parts.test
+
+    def statistics(self) -> Statistics:
+        """Measure HR of the training split, in physical units, in one pass."""
+        return measure(self.training.scan(), channels=len(self.channel_names))
+
+    def gather_scenes(self, cache: Path) -> None:
+        """Measure each LR file as a whole; from then on, samples carry its ``scene``."""
+        self._scenes.gather(self.readers, cache)
+
+
+def _check_pair(lr: Reader, hr: Reader, scale: Sequence[int]) -> None:
+    """Refuse a pair of other sizes or bands."""
+    wanted = _wanted(lr.description, scale)
+    if hr.description.shape != wanted:
+        raise Mistake(
+            f"{hr} has {hr.description.shape} pixels and {lr} has {lr.description.shape}; at scale "
+            f"{tuple(scale)} HR must have {wanted}: set scale, or crop or remove the pair."
+        )
+    names = hr.description.names, lr.description.names
+    if sorted(names[0]) == sorted(names[1]) and names[0] != names[1]:
+        raise Mistake(
+            f"{hr} has the bands {', '.join(names[0])} and {lr} {', '.join(names[1])}, in another "
+            "order: choose data.bands by name."
+        )
+
+
+def _wanted(lr: Description, scale: Sequence[int]) -> tuple[int, ...]:
+    return tuple(size * factor for size, factor in zip(lr.shape, scale, strict=False))
