@@ -231,6 +231,12 @@ def test_names_in_another_order_are_refused(names):
     refuse_stranger(card(), named(*names), force=["band_names"])
 
 
+def test_numbers_in_another_order_are_refused_and_other_numbers_taken():
+    numbered = replace(card(), input_names=("3", "1"))
+    refused(numbered, named("1", "3"), "array has the bands 1, 3 and the model was trained on 3, 1")
+    refuse_stranger(numbered, named("1", "2"))
+
+
 @pytest.mark.parametrize(
     ("names", "warned"), [(("b02", "B03"), False), (("1", "2"), False), (("B02", "nir"), True)]
 )

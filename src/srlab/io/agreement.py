@@ -86,7 +86,8 @@ class Norm:
         if "band_names" in self.force:
             return
         known = set(map(str.casefold, self.names))
-        if any(name in known for name in self._different(names)):
+        turned = names != self.names and sorted(names) == sorted(self.names)
+        if turned or any(name in known for name in self._different(names)):
             raise Mistake(
                 f"{file} has the bands {', '.join(names)} and {self.whose} "
                 f"{', '.join(self.names)}, which is another order; {self._advice('band_names')}"
