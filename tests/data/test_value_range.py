@@ -41,3 +41,26 @@ def test_the_result_is_plain_numbers_for_the_model_card():
     assert isinstance(result, tuple)
     assert {type(pair) for pair in result} == {tuple}
     assert {type(value) for value in np.array(result, object).flatten()} == {float}
+
+
+class Collar:
+    """Samples in which HR holds nothing in the first columns, and LR something else there."""
+
+    def __init__(self, columns):
+        self.columns = columns
+
+    def __getitem__(self, position):
+        hr, lr = torch.full((1, 8, 12), 5.0), torch.full((1, 4, 4), 5.0)
+        valid = torch.ones((1, 8, 12), dtype=torch.bool)
+        valid[..., : self.columns], lr[..., : self.columns // 3] = False, 900.0
+        return {"lr": lr, "hr": hr, "valid": valid}
+
+
+@pytest.mark.parametrize("columns", [3, 7])
+def test_pixels_without_data_have_no_part_in_the_range(columns):
+    assert value_range(Collar(columns), samples=2) == pytest.approx([(5.0, 5.0)])
+
+
+def test_data_without_any_value_are_refused():
+    with pytest.raises(ValueError, match="the first 2 training crops hold no value at all; choose"):
+        value_range(Collar(12), samples=2)
