@@ -22,8 +22,7 @@ def alpha_of(path: PathLike, image: Reader) -> Reader | None:
 
     Where a nodata value marks the empty pixels of `image`, none is needed.
     """
-    chosen = image.description.channels
-    if any(channel.nodata is not None or channel.colour == "alpha" for channel in chosen):
+    if not all(channel.masked for channel in image.description.channels):
         return None
     colours = [channel.colour for channel in open_reader(path).description.channels]
     if "alpha" not in colours:
@@ -34,7 +33,7 @@ def alpha_of(path: PathLike, image: Reader) -> Reader | None:
 class Transparent:
     """A reader of an image, and of its alpha band as the last channel.
 
-    A pixel without any opacity, or without data in the image, is missing in all channels.
+    A pixel without data in the image, such as one without any opacity, is missing in all channels.
     """
 
     def __init__(self, image: Reader, alpha: Reader) -> None:
@@ -48,7 +47,7 @@ class Transparent:
     def read(self, window: Window) -> Pixels:
         """Read ``(C + 1, *window)`` in physical units, NaN where there is no data."""
         values = np.concatenate([self._image.read(window), self._alpha.read(window)])
-        empty = np.isnan(values).any(axis=0) | (values[-1] == 0)
+        empty = np.isnan(values).any(axis=0)
         return np.where(empty, np.float32(np.nan), values)
 
     def close(self) -> None:
