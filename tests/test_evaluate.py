@@ -74,6 +74,21 @@ def test_lr_is_made_as_the_card_says_unless_another_way_is_chosen(command, tmp_p
     assert chosen == pytest.approx(bicubic_psnr(astronaut()), abs=0.05)
 
 
+def test_the_edges_that_are_asked_for_are_scored(command, tmp_path, trained):
+    """Bicubic interpolation has no part in it, and a network that sees no rim scores otherwise."""
+    Image.fromarray(astronaut()[:40, :44]).save(tmp_path / "small.png")
+    found = []
+    for edges in ("replicate", "zeros"):
+        given = [f"model={trained}/model.safetensors", "data=rgb_folder", "data.root=small.png"]
+        given += ["metric=[psnr]", "output=scores", f"edges={edges}"]
+        assert command("evaluate", *given) == Outcome(0, "")
+        with (tmp_path / "scores" / "scores.csv").open() as file:
+            (row,) = csv.DictReader(file)
+        found.append(row)
+    assert found[0]["psnr_bicubic"] == found[1]["psnr_bicubic"]
+    assert found[0]["psnr_model"] != found[1]["psnr_model"]
+
+
 def test_files_of_another_kind_than_the_models_are_refused(command, tmp_path, trained):
     pixels = np.random.default_rng(0).integers(0, 65_000, (3, 40, 40)).astype(np.uint16)
     with rasterio.open("deep.tif", "w", "GTiff", 40, 40, 3, dtype="uint16") as file:

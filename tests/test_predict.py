@@ -1,3 +1,4 @@
+import json
 import zipfile
 
 import numpy as np
@@ -99,6 +100,38 @@ def test_png_equals_the_python_callable(command, tmp_path, model):
     np.testing.assert_array_equal(
         np.asarray(Image.open(tmp_path / "x4.png")), expected.movedim(0, -1).numpy()
     )
+
+
+@pytest.mark.parametrize("edges", ["reflect", "zeros"])
+def test_the_edges_that_are_asked_for_are_used_and_noted(command, tmp_path, stochastic, edges):
+    pixels = chelsea()[100:124, 100:130]
+    Image.fromarray(pixels).save(tmp_path / "small.png")
+    given = (f"model={stochastic}", "input=small.png", "output=x4.tif", f"edges={edges}")
+    assert command("predict", *given) == Outcome(0, "")
+    lr = torch.from_numpy(np.moveaxis(pixels, -1, 0).astype(np.float32))[None]
+    model = srlab.load(stochastic)
+    expected, usual = model(lr, edges=edges)[0], model(lr)[0]
+    with rasterio.open(tmp_path / "x4.tif") as file:
+        assert json.loads(file.tags()["SETTINGS"])["edges"] == edges
+        values = expected.clamp(0, 255).numpy()
+        np.testing.assert_allclose(file.read().astype(float), values, atol=0.6, rtol=0)
+    assert (expected - usual).abs().max() > 5
+
+
+def test_a_transparent_frame_comes_back(command, tmp_path, model):
+    pixels = np.dstack([chelsea()[100:140, 100:150], np.zeros((40, 50), np.uint8)])
+    pixels[12:34, 9:45, 3] = 255
+    Image.fromarray(pixels).save(tmp_path / "frame.webp", lossless=True, exact=True)
+    for output in ("x4.png", "x4.tif"):
+        given = (f"model={model}", "input=frame.webp", f"output={output}", "tile=30")
+        assert command("predict", *given) == Outcome(0, "")
+        with rasterio.open(tmp_path / output) as file:
+            alpha = file.read(4)
+            hidden = file.dataset_mask() == 0
+        np.testing.assert_array_equal(alpha, pixels[..., 3].repeat(4, axis=0).repeat(4, axis=1))
+        np.testing.assert_array_equal(hidden, alpha == 0)
+    outcome = command("predict", f"model={model}", "input=frame.webp", "output=x4.jpg")
+    assert "there are 4 bands (R, G, B, A), and JPEG holds 1, 3" in outcome.error
 
 
 def test_seams_do_not_show(command, tmp_path, model, scene):
