@@ -19,8 +19,9 @@ def load(path: str | Path, *, trust: bool = False) -> SuperResolver:
     Published weights for pictures (``.pth``, ``.pt``, ``.safetensors``) are a model, too, if their
     tensors tell of a known network. Its units are 8-bit values.
 
-    The result is called on LR batches ``(B, C, *S)`` in physical units and returns SR in physical
-    units. `trust` allows networks defined outside srlab, whose code is then imported and run.
+    The result is called on batches of whole LR images ``(B, C, *S)`` in physical units and returns
+    SR in physical units. It continues the images beyond their borders. `trust` allows networks
+    defined outside srlab, whose code is then imported and run.
     """
     # torch is imported only by those who need it
     from srlab.models.pretrained.applying import is_published, published

@@ -218,6 +218,14 @@ def test_probing_leaves_the_network_alone():
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
 
 
+def test_radius_of_a_network_that_cannot_see_a_strip_is_unknown():
+    network = Local(7, 7)
+    network.layer = nn.Conv2d(1, 1, 7, padding=3, padding_mode="reflect")
+    assert network(torch.zeros(1, 1, 4, 4)).shape == (1, 1, 4, 4)
+    assert receptive_field(network) == (None, None)
+    assert margin(network) == (16, 16)
+
+
 def test_margin_is_the_radius_up_to_a_limit_in_whole_cells():
     assert margin(Local(5, 11)) == (2, 5)
     assert margin(Local(2 * 72 + 1, 2 * 73 + 1)) == (72, 16)

@@ -51,7 +51,7 @@ def receptive_field(generator: Any) -> Radii:
 
     A tile with this much overlap gives what the whole image gives. None along an axis means that a
     layer sees everything, for example by global pooling. It also means that the radius exceeds 500
-    pixels, or 500 times `multiple_of`.
+    pixels, or 500 times `multiple_of`, or that a layer cannot see a strip one pixel wide.
 
     One NaN goes into an LR strip along the axis, in float64 and evaluation mode. The output shows
     how far it travels. That is exact, also through layers that are initialised to zero, where a
@@ -89,7 +89,10 @@ def _reach(probe: Any, axis: int, length: int, position: int) -> int | None:
     size[axis] = length
     strip = torch.zeros(1, probe.in_channels, *size, dtype=torch.float64)
     strip.select(2 + axis, position).fill_(torch.nan)
-    output = probe(strip)
+    try:
+        output = probe(strip)
+    except RuntimeError:  # some layers cannot see so thin a strip, for example reflection padding
+        return None
     touched: Tensor = output.isnan().movedim(2 + axis, 0).flatten(1).any(dim=1)
     reached = touched.view(length, probe.scale[axis]).any(dim=1)
     if reached[0] or reached[-1]:
