@@ -50,6 +50,13 @@ def test_values_in_the_unit_of_the_configuration_are_taken(top):
     check(Source(top))
 
 
+@pytest.mark.parametrize(("top", "told"), [(4095.0, 1), (20_000.0, 0)])
+def test_files_of_fewer_bits_than_their_type_are_told(top, told, caplog):
+    check(Source(top, 65_535.0))
+    assert caplog.text.count("reach 4095 of the 65535 of data.data_range") == told
+    assert len(caplog.records) == told
+
+
 @pytest.mark.parametrize("top", [0.3, 3e6])
 def test_training_values_of_another_unit_are_refused(top):
     message = (

@@ -279,7 +279,9 @@ class Images:
 
 
 def test_every_image_that_is_scored_is_compared():
-    refuse_strange_source(card(), Images(3000.0, 900.0))
+    refuse_strange_source(card(), Images(3000.0, 12.0))
+    with pytest.raises(ValueError, match=r"B02 of test image 1 reach 12 and the model was"):
+        refuse_strange_source(card(), Images(5.0, 12.0))
     with pytest.raises(ValueError, match=r"B02 of test image 1 reach 0\.3 and the model was"):
         refuse_strange_source(card(), Images(3000.0, 0.3))
     unitless = card(limits=((0.0, 1.0),) * 2)

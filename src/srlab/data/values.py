@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Collection, Sequence
 
@@ -11,9 +12,11 @@ from srlab.data.regions import evenly
 from srlab.data.source import OfFiles, Source
 from srlab.degradations import Degradation
 from srlab.io import Channel, Reader
-from srlab.io.agreement import Check, Norm, reached
+from srlab.io.agreement import LARGEST_RATIO, Check, Norm, reached
 from srlab.io.array.memory import ArrayReader
 from srlab.mistakes import Mistake
+
+log = logging.getLogger(__name__)
 
 ADVICE = (
     "set data.data_range and data.unit, and normaliser and degradation as well, to the files' unit"
@@ -99,6 +102,11 @@ def check_values(
         _check_degradation(source, degradation)
     highest = tuple(max(map(abs, limits)) for limits in ranges)
     configured(source, force).check_values("the training files", source.channel_names, highest)
+    if max(highest) * LARGEST_RATIO < source.data_range:
+        log.warning(
+            "the training files reach %.5g of the %.5g of data.data_range, by which PSNR and SSIM "
+            "are measured: set it if they have fewer bits", max(highest), source.data_range,
+        )  # fmt: skip
 
 
 def _check_degradation(source: Source, degradation: Degradation) -> None:

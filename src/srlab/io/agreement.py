@@ -127,13 +127,23 @@ class Norm:
                     f"{self.whose} values up to {highest:.5g}{self._unit}; {self._advice('dtype')}"
                 )
 
-    def check_values(self, file: str, names: tuple[str, ...], reached: tuple[float, ...]) -> None:
-        """Refuse values of another unit; `reached` is a large value of each band, or NaN."""
+    def check_values(
+        self,
+        file: str,
+        names: tuple[str, ...],
+        reached: tuple[float, ...],
+        *,
+        smallest: float = SMALLEST_RATIO,
+    ) -> None:
+        """Refuse values of another unit; `reached` is a large value of each band, or NaN.
+
+        `smallest` is the least share of what they may reach.
+        """
         if "value_range" in self.force:
             return
         for name, got, wanted in zip(names, reached, self.highest, strict=False):
             comparable = got > 0 and wanted > 0
-            if comparable and not SMALLEST_RATIO <= got / wanted <= LARGEST_RATIO:
+            if comparable and not smallest <= got / wanted <= LARGEST_RATIO:
                 raise Mistake(
                     f"the values of band {name} of {file} reach {got:.4g} and {self.whose} values "
                     f"up to {wanted:.4g}{self._unit}; {self._advice('value_range')}"

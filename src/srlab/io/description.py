@@ -60,10 +60,13 @@ class Channel:
 
     @property
     def highest(self) -> float | None:
-        """The largest physical value that the stored type can hold; None of floats."""
+        """The size of the largest value that the stored type can hold; None of floats.
+
+        It is in physical units.
+        """
         if self.dtype.kind not in "iu":
             return None
-        return float(np.iinfo(self.dtype).max) * self.scale + self.offset
+        return abs(float(np.iinfo(self.dtype).max) * self.scale + self.offset)
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterable, Sequence
 
+import numpy as np
+
 from srlab.data import Source
 from srlab.data.regions import evenly
 from srlab.data.values import configured, files_of
 from srlab.files import PathLike
 from srlab.io import Reader, open_reader
-from srlab.io.agreement import Check, Norm, reached
+from srlab.io.agreement import SMALLEST_RATIO, Check, Norm, reached
 from srlab.io.grey import COLOURS, open_as_colour
 from srlab.mistakes import Mistake
 from srlab.models.card import ModelCard
@@ -20,6 +22,9 @@ log = logging.getLogger(__name__)
 
 PROBED = 16
 """The most files of a source whose values are looked at."""
+
+SMALLEST_OF_MANY = SMALLEST_RATIO / 10
+"""The least share of known values that one file of many may reach: a few are nearly black."""
 
 
 def open_input(
@@ -65,14 +70,19 @@ def refuse_strange_source(
     _warn_of_names(norm, readers[0])
     if card.scope == "scene":
         return
+    names = source.channel_names
+    probed: dict[str, tuple[float, ...]] = {}
     for place in evenly(len(readers), min(len(readers), PROBED)):
-        reader = readers[place]
         try:
-            values = reached(reader)
+            probed[str(readers[place])] = reached(readers[place])
         except Mistake:  # whoever scores it leaves a damaged file out
             continue
-        for each in (norm, configured(source, force)):
-            each.check_values(str(reader), reader.description.names, values)
+    for wanted in (norm, configured(source, force)):
+        for file, values in probed.items():
+            wanted.check_values(file, names, values, smallest=SMALLEST_OF_MANY)
+        if probed:
+            brightest = max(probed, key=lambda file: np.nan_to_num(probed[file]).max())
+            wanted.check_values(brightest, names, probed[brightest])
 
 
 def norm_of(card: ModelCard, force: Collection[Check] = ()) -> Norm:
