@@ -150,8 +150,8 @@ def test_nodata_is_transparent_in_a_png(tmp_path, count):
     np.testing.assert_array_equal(np.isnan(back), np.isnan(array))
 
 
-def masked(path):
-    raster(path)
+def masked(path, count=1):
+    raster(path, count=count)
     with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(path, "r+") as file:
         file.write_mask(np.eye(6, 8, dtype=bool))
     return RasterReader(path).description
@@ -215,6 +215,11 @@ def with_nir(file):
             "o.png",
             lambda path: raster(path, describe=scaled),
             "values have a scale and an offset, and PNG holds",
+        ),
+        (
+            "o.png",
+            lambda path: masked(path, count=2),
+            "there are 3 bands (1, 2, A), and PNG holds 1, 2, 3, 4; the last of 2 or 4 is alpha",
         ),
         ("o.jpg", masked, "pixels are marked empty by a mask, and JPEG holds none"),
         (

@@ -136,7 +136,7 @@ def _problem(encoding: _Encoding, blocks: StagedBlocks) -> str | None:
     if blocks.dtype.name not in encoding.dtypes:
         return f"values are {blocks.dtype}, and {name} holds {' or '.join(encoding.dtypes)}"
     alpha = channels[-1].colour == "alpha"
-    if len(channels) not in encoding.counts or (len(channels) in (2, 4) and not alpha):
+    if len(channels) not in encoding.counts or (len(channels) in (2, 4)) != alpha:
         names = ", ".join(blocks.description.names)
         counts = ", ".join(map(str, encoding.counts))
         problem = f"there are {len(channels)} bands ({names}), and {name} holds {counts}"
