@@ -33,9 +33,6 @@ OF_COMPOSITION = {
     "generator.chanels=3": (
         "generator.chanels is no key of the configuration; did you mean generator.channels"
     ),
-    "trainer.accumulate_grad_batches=4": (
-        "trainer.accumulate_grad_batches is no key of the configuration: loader.accumulate gives"
-    ),
     "optimiser=sgd": (
         "Did you mean to override one of optimiser@optimiser.discriminator, optimiser@"
     ),

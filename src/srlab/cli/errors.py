@@ -25,7 +25,6 @@ from omegaconf.errors import (
 )
 
 from srlab.cli.configuration import choices, composed, keys
-from srlab.cli.trainer_keys import REFUSED
 from srlab.mistakes import Mistake
 
 log = logging.getLogger(__name__)
@@ -151,9 +150,6 @@ def _of_composition(error: HydraException | OmegaConfBaseException, command: str
 
 
 def _similar(key: str, command: str) -> str:
-    """Suggest what to set instead, or the keys of the configuration that are spelt alike."""
-    group, _, name = key.partition(".")
-    if group == "trainer" and name in REFUSED:
-        return f": {REFUSED[name]};"
+    """Suggest the keys of a command's whole configuration that are spelt alike."""
     close = difflib.get_close_matches(key, keys(composed(command)), n=3)
     return f"; did you mean {' or '.join(close)}?" if close else ";"

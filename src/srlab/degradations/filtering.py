@@ -10,7 +10,7 @@ from torch import Tensor
 from srlab.axes import per_axis
 from srlab.mistakes import Mistake
 from srlab.nn.dims import filter_channels
-from srlab.nn.resample import continued
+from srlab.nn.resample import border_repeated
 
 
 def filtered(hr: Tensor, kernel: Tensor, scale: int | Sequence[int]) -> Tensor:
@@ -40,7 +40,7 @@ def filtered(hr: Tensor, kernel: Tensor, scale: int | Sequence[int]) -> Tensor:
         if margin < 0:
             # The kernel is smaller than the LR pixel, whose outer HR pixels weigh nothing.
             kernel = _widened(kernel, axis - 1, -margin)
-        hr = continued(hr, axis, max(margin, 0), max(margin, 0))
+        hr = border_repeated(hr, axis, max(margin, 0), max(margin, 0))
     if len(kernel) not in (1, hr.shape[1]):
         raise Mistake(
             f"there are kernels for {len(kernel)} channels and the image has {hr.shape[1]}; give "

@@ -81,7 +81,7 @@ def shrink(
     return image
 
 
-def continued(image: Tensor, axis: int, before: int, after: int) -> Tensor:
+def border_repeated(image: Tensor, axis: int, before: int, after: int) -> Tensor:
     """Repeat the border pixels of one axis outwards."""
     size = image.shape[axis]
     positions = torch.arange(-before, size + after, device=image.device).clamp(0, size - 1)
@@ -129,7 +129,7 @@ def _apply(image: Tensor, axis: int, factor: int, offsets: Array, weights: Array
     stride = factor if len(offsets) == 1 else 1
     # Views of one continued image: to gather every tap anew took a third of a network's time.
     before, after = int(-offsets.min()), int(offsets.max()) + 1 - stride
-    wider = continued(image, axis, before, after)
+    wider = border_repeated(image, axis, before, after)
     reach = image.shape[axis] - stride + 1
     phases = []
     for starts, taps in zip(offsets + before, weights, strict=True):

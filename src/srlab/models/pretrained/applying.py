@@ -48,19 +48,25 @@ def published(path: PathLike) -> SuperResolver:
     path = Path(path)
     file = read_weights(path, own_names=())
     generator, arguments = _rebuilt(file)
-    made: Any = generator
-    _check_channels(file, made.in_channels, made.out_channels)
     values = file.layout.takes if file.layout else UNIT
-    limits: dict[str, Any] = {"minimum": [*values.minimum], "maximum": [*values.maximum]}
+    made: Any = generator
+    channels = (made.in_channels, made.out_channels)
+    if channels not in ((1, 1), (3, 3)) or len(values.minimum) not in (1, channels[0]):
+        raise Mistake(
+            f"{path} holds {file.origin} from {channels[0]} channels to {channels[1]}; only "
+            "networks of pictures, in grey (1) or colour (3), can be applied as they are. Start a "
+            "run from it by weights=."
+        )
+    limits: Any = {"minimum": [*values.minimum], "maximum": [*values.maximum]}
     card = ModelCard(
         generator={"_target_": f"srlab.generators.{type(generator).__name__}", **arguments},
         normaliser={"_target_": "srlab.normalisers.MinMax", **limits},
         scale=made.scale,
-        bands=tuple(range(1, made.in_channels + 1)),
-        input_names=NAMES[made.in_channels],
-        output_names=NAMES[made.out_channels],
+        bands=tuple(range(1, channels[0] + 1)),
+        input_names=NAMES[channels[0]],
+        output_names=NAMES[channels[1]],
         unit="8-bit value",
-        training_range=((0.0, 255.0),) * made.in_channels,
+        training_range=((0.0, 255.0),) * channels[0],
         axes=(Axis("y"), Axis("x")),
         versions={"srlab": srlab.__version__, "torch": str(torch.__version__)},
         training_data=f"published weights {path.name}",
@@ -68,18 +74,6 @@ def published(path: PathLike) -> SuperResolver:
     log.info("%s holds %s for scale %d", path, file.origin, made.scale[0])
     model = SuperResolver(generator=generator, normaliser=MinMax(**limits), card=card)
     return model.eval().requires_grad_(False)
-
-
-def _check_channels(file: WeightsFile, inputs: int, outputs: int) -> None:
-    """Refuse a network of anything but pictures in grey or colour."""
-    centred = file.layout is not None and len(file.layout.takes.minimum) > 1
-    if (inputs, outputs) == (3, 3) or ((inputs, outputs) == (1, 1) and not centred):
-        return
-    raise Mistake(
-        f"{file.path} holds {file.origin} from {inputs} channels to {outputs}; only networks of "
-        "pictures, in grey (1) or colour (3), can be applied as they are. Start a run from it by "
-        "weights=."
-    )
 
 
 def _rebuilt(file: WeightsFile) -> tuple[nn.Module, dict[str, JSON]]:
