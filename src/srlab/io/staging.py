@@ -48,8 +48,8 @@ class Staging:
         free = disk_usage(self.output.parent).free
         if free < self.size:
             raise FailedWrite(
-                f"{self.output} cannot be written: it needs {_gigabytes(self.size)} while it is "
-                f"made, and {_gigabytes(free)} are free. Make room, or write to another disk."
+                f"{self.output} cannot be written: it needs {_readable(self.size)} while it is "
+                f"made, and {_readable(free)} are free. Make room, or write to another disk."
             )
         try:
             with self.path.open("wb") as file:
@@ -102,5 +102,8 @@ def _runs(place: Window, shape: tuple[int, ...]) -> tuple[list[int], int]:
     return starts.tolist(), last.stop - last.start
 
 
-def _gigabytes(size: int) -> str:
+def _readable(size: int) -> str:
+    """Return a number of bytes in words."""
+    if size < 1e9:
+        return f"{size / 1e6:.1f} MB"
     return f"{size / 1e9:.1f} GB"
