@@ -20,7 +20,7 @@ FLOORS = [
 ]
 FLOOR = {part: number for number, floor in enumerate(FLOORS) for part in floor}
 
-LIGHTNING_MAY = ("training", "data.module", "cli.assembly")
+LIGHTNING_MAY = ("training", "data.module", "cli.running")
 HYDRA_MAY = ("cli", *FLOORS[-1])
 
 

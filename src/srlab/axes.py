@@ -10,18 +10,20 @@ Window = tuple[slice, ...]
 """One ``slice(start, stop)`` of pixels for each spatial axis."""
 
 
-def per_axis(value: int | Sequence[int], spatial_dims: int) -> tuple[int, ...]:
+def per_axis(value: int | Sequence[int], spatial_dims: int, *, name: str = "") -> tuple[int, ...]:
     """Give one integer for each spatial axis: ``4 -> (4, 4)`` and ``[1, 4, 4] -> (1, 4, 4)``.
 
-    Raises a `Mistake` where an entry is below 1, or where their number is not `spatial_dims`.
+    Raises a `Mistake` where an entry is below 1, or where their number is not `spatial_dims`. It
+    begins with the `name` of the value, if there is one.
     """
     axes = (
         tuple(value) if isinstance(value, Sequence) else (value,) * check_spatial_dims(spatial_dims)
     )
     if len(axes) != spatial_dims or not all(is_count(entry, least=1) for entry in axes):
+        got = f"{name} is" if name else "got"
         raise Mistake(
-            f"got {value!r} for {spatial_dims} spatial axes; give one integer >= 1, or one for "
-            "each axis."
+            f"{got} {value!r} for {spatial_dims} spatial axes; give "
+            "one integer >= 1, or one for each axis."
         )
     return axes
 
@@ -45,6 +47,13 @@ def check_spatial_dims(spatial_dims: int) -> int:
             f"spatial_dims is {spatial_dims!r}; it must be 2 (images) or 3 (volumes, video)."
         )
     return spatial_dims
+
+
+def check_counts(*, least: int = 1, **values: object) -> None:
+    """Raise a `Mistake` that names the first of `values` which is no whole number >= `least`."""
+    for name, value in values.items():
+        if not is_count(value, least=least):
+            raise Mistake(f"{name} is {value!r}; give a whole number >= {least}.")
 
 
 def is_count(value: object, *, least: int = 0) -> bool:

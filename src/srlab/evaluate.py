@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 
 from srlab.cli.arguments import quoted
 from srlab.cli.command import prepare, require, run
+from srlab.cli.settings import check_bands, check_seed
 from srlab.cli.termination import cleaned_up_if_stopped
 from srlab.mistakes import Mistake
 
@@ -21,13 +22,16 @@ def evaluate(config: DictConfig) -> None:
     """Score every test image of a source, and compare pictures of the first."""
     import srlab
     from srlab.cli.building import built, named
-    from srlab.cli.following import degradation_of, follow_files
+    from srlab.cli.following import check_asked, degradation_of, follow_files
     from srlab.models.compatibility import refuse_strange_source
     from srlab.prediction.device import chosen_device
     from srlab.report.scores import compare, write_report
 
     require(config, "model")
+    check_bands(config)
+    check_seed(config.seed)
     model = srlab.load(config.model, trust=config.trust)
+    check_asked(config, model.card)
     config.scale, config.spatial_dims = list(model.card.scale), model.card.spatial_dims
     follow_files(config)
     degradation = degradation_of(model.card, config)

@@ -11,7 +11,6 @@ from srlab.cli.allocation import keep_freed_memory
 from srlab.cli.arguments import quoted
 from srlab.cli.command import prepare, require, run
 from srlab.cli.termination import cleaned_up_if_stopped
-from srlab.mistakes import Mistake
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +27,7 @@ def predict(config: DictConfig) -> None:
 
 def _predict(config: DictConfig) -> None:
     import srlab
-    from srlab.axes import per_axis
+    from srlab.cli.following import check_asked
     from srlab.io import create_writer
     from srlab.models.compatibility import open_input, refuse_stranger
     from srlab.prediction import alpha_of, plan_tiles, super_resolve
@@ -36,11 +35,7 @@ def _predict(config: DictConfig) -> None:
     from srlab.prediction.output import output_description, provenance, scene_of
 
     model = srlab.load(config.model, trust=config.trust)
-    scale = model.card.scale
-    if config.scale is not None and per_axis(config.scale, len(scale)) != scale:
-        raise Mistake(
-            f"scale={config.scale} was asked for and {config.model} is a model for scale {scale}."
-        )
+    check_asked(config, model.card)
     noise = None if config.noise_seed is None else model.draw_noise(config.noise_seed)
     reader = open_input(model.card, config.input, bands=config.bands)
     refuse_stranger(model.card, reader, force=config.force)

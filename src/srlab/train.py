@@ -6,6 +6,7 @@ import logging
 import sys
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
@@ -27,51 +28,63 @@ def train(config: DictConfig) -> float | None:
     In a sweep, a run that diverges or never has a finite value returns a finite one, worse than
     any.
     """
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    config, state = begin(config, folder)
+    check(config)  # before the seconds that Lightning takes to import
+    return _trained(config, state, folder)
+
+
+def _trained(config: DictConfig, state: dict[str, Any] | None, folder: Path) -> float | None:
     from srlab.cli import assembly
-    from srlab.cli.building import built
+    from srlab.cli.building import built, named
     from srlab.cli.following import follow_files
-    from srlab.training.fitting import best_value, compared_value, fit
-    from srlab.training.module import GAN
     from srlab.training.processes.folder import held
     from srlab.training.processes.isolation import isolated, quieten
 
-    folder = Path(HydraConfig.get().runtime.output_dir)
-    config, state = begin(config, folder)
-    follow_files(config)
-    check(config)
     with isolated():
-        quieten()
-        trainer = assembly.trainer(config)
         assembly.seed(config)
+        # What needs no images comes first, and what needs no Lightning: mistakes are told at once.
+        generator, adversary = assembly.generator(config), assembly.adversary(config)
+        schedule, guard = built(config.schedule), built(config.guard)
+        follow_files(config)
         data = built(config.data)
-        generator = assembly.generator(config, data, state)
-        adversary = assembly.adversary(config)
-        normaliser = assembly.normaliser(config, data, state, folder)
-        losses = assembly.losses(config, data, generator, normaliser)
+        normaliser, content = built(config.normaliser), assembly.content(config)
+        metrics = named(config.metric)
+        assembly.try_crop(config, adversary, data)
+
+        from srlab.cli import running
+        from srlab.training.fitting import best_value, compared_value, fit
+        from srlab.training.module import GAN
+
+        quieten()
+        trainer = running.trainer(config)
+        assembly.fill(generator, config, data, state)
+        assembly.measure(normaliser, data, state, folder)
+        losses = assembly.losses(config, data, generator, normaliser, content)
         module = GAN(
             losses=losses,
             training=assembly.training(config, "generator", generator),
             adversary=adversary,
-            schedule=built(config.schedule),
+            schedule=schedule,
             ema=assembly.average(config, generator),
-            guard=built(config.guard),
-            validation=assembly.validation(config, data, losses.degradation),
+            guard=guard,
+            validation=assembly.validation(metrics, data, losses.degradation),
             card=assembly.card(config, data, normaliser, losses.degradation, state),
             seed=config.seed,
         )
-        loader = assembly.loader(config, data)
+        loader = running.loader(config, data)
         with held(folder) if trainer.is_global_zero else nullcontext():
             if not state and trainer.is_global_zero:
                 assembly.save(config, folder)
             try:
                 fit(trainer, module, loader, folder=folder, checkpoint=config.resume)
             except Diverged as error:
-                if not assembly.sweeping():
+                if not running.sweeping():
                     raise
                 log.warning("%s", error)
                 return compared_value(trainer, None)
         best = best_value(trainer)
-        return compared_value(trainer, best) if assembly.sweeping() else best
+        return compared_value(trainer, best) if running.sweeping() else best
 
 
 def main() -> None:

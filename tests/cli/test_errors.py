@@ -65,10 +65,10 @@ OF_VALUES = {
 OF_PARTS = {
     "~ema": "ema is no key of the configuration",
     "penalty=null": "penalty=null chooses nothing; choose one of none, r1, wgan_gp.",
-    "data=": "data= chooses nothing; choose one of demo, rgb_folder, sentinel2.",
+    "data=": "data= chooses nothing; choose one of demo, rgb_folder, sentinel2,",
     "data=rgb_folder": "data.root must be given: data.root=….",
     "ema.device=foo": "Expected one of cpu, cuda,",
-    "generator.channels=0": "a convolution from 3 to 0 channels; there must be 1 at least.",
+    "generator.channels=0": "generator.channels is 0; give a whole number >= 1.",
     "loss=[]": "the loss has no terms; choose at least one, such as loss=[l1].",
     "metric=[]": (
         "callbacks.checkpoints.monitor is 'val/psnr', which is not logged: metric= chooses nothing."

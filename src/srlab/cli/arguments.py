@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from importlib.metadata import distributions
 
-from srlab.mistakes import MissingPackage
+from srlab.mistakes import MissingPackage, Mistake
 
 PATH_KEYS = frozenset(
     {
@@ -30,6 +30,9 @@ _FLAGS_WITH_VALUES = frozenset(
         *("--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd"),
     }
 )
+
+NOTHING = ("", "''", '""', "{}")
+"""Values that change nothing."""
 
 
 def quoted(arguments: Sequence[str]) -> list[str]:
@@ -56,6 +59,20 @@ def require_sweeper(arguments: Sequence[str]) -> None:
         raise MissingPackage(
             'a search with Optuna needs Hydra\'s plugin for it: pip install "srlab[sweep]".'
         )
+
+
+def check_values_given(arguments: Sequence[str]) -> None:
+    """Raise a `Mistake` for a key with nothing behind it, as an unset variable leaves it.
+
+    Groups, from which nothing can be chosen, have a message of their own.
+    """
+    for argument in overrides(arguments):
+        key, equals, value = argument.partition("=")
+        if equals and value.strip() in NOTHING:
+            raise Mistake(
+                f"{argument} gives no value; is a variable of the shell not set? Write "
+                f"{key}=null for none."
+            )
 
 
 def flags_first(arguments: Sequence[str]) -> list[str]:

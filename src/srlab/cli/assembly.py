@@ -1,22 +1,23 @@
-"""From a training configuration to objects; `srlab.train` lists them in order."""
+"""From a training configuration to objects; `srlab.train` lists them in order.
+
+What needs Lightning, which takes seconds to import, is built by `srlab.cli.running`.
+"""
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
-from lightning import LightningDataModule, Trainer, seed_everything
-from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 import srlab
 from srlab.axes import per_axis
 from srlab.cli.building import built, named, refused_by_library
-from srlab.cli.consistency import monitors
 from srlab.cli.resume import CONFIG
 from srlab.data import Source
 from srlab.data.source import MeasuredSource, hr_pixel_size
@@ -32,11 +33,9 @@ from srlab.models.pretrained.weights import load_weights
 from srlab.nn.acceleration import accelerate
 from srlab.normalisers import Normaliser
 from srlab.training.adversary import Adversary
-from srlab.training.callbacks import Checkpoints
 from srlab.training.ema import EMA
 from srlab.training.losses import Losses
 from srlab.training.optimisers.optimisation import Optimisation, parameter_groups
-from srlab.training.rehearsal import Rehearsal
 from srlab.training.validation import Validation
 
 SCENES = "scenes.json"
@@ -45,51 +44,28 @@ SCENES = "scenes.json"
 
 def seed(config: DictConfig) -> None:
     """Seed every random generator of the process."""
-    seed_everything(config.seed, verbose=False)
+    random.seed(config.seed)
+    np.random.seed(config.seed)
+    torch.manual_seed(config.seed)
 
 
-def trainer(config: DictConfig) -> Trainer:
-    """Build Lightning's trainer with its callbacks and loggers."""
-    callbacks, loggers = [*named(config.callbacks).values()], [*named(config.logger).values()]
-    if not any(isinstance(callback, Checkpoints) for callback in callbacks):
-        raise Mistake(
-            "callbacks has no checkpoints, so that the run would keep nothing; list default, too: "
-            "callbacks=[default,early_stopping]."
-        )
-    callbacks = [Rehearsal(monitors(config)), *callbacks]
-    trainer: Trainer = built(config.trainer, callbacks=callbacks, logger=loggers)
-    # A debugging aid of deterministic mode, which costs a quarter of a step.
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    if config.trainer.sync_batchnorm and trainer.strategy.root_device.type == "cpu":
-        raise Mistake("trainer.sync_batchnorm=true works on GPUs alone; leave it out on a CPU.")
-    if sweeping() and _starts_processes(trainer):
-        raise Mistake(
-            f"a sweep cannot run on {trainer.world_size} devices in this way, since each further "
-            "process would run the sweep again: start it by torchrun or in SLURM, or give "
-            "trainer.devices=1."
-        )
-    return trainer
+def generator(config: DictConfig) -> Generator:
+    """Build the generator, without the weights it is to start from."""
+    made: Generator = built(config.generator)
+    return made
 
 
-def _starts_processes(trainer: Trainer) -> bool:
-    """Whether Lightning starts further processes, with this one's command line."""
-    launcher = trainer.strategy.launcher
-    if trainer.world_size == 1 or not isinstance(launcher, _SubprocessScriptLauncher):
-        return False
-    return not launcher.cluster_environment.creates_processes_externally
-
-
-def generator(config: DictConfig, data: Source, state: dict[str, Any] | None) -> Generator:
-    """Build the generator with the weights it is to start from, or those of a checkpoint."""
-    network: Any = built(config.generator)
+def fill(
+    generator: Generator, config: DictConfig, data: Source, state: dict[str, Any] | None
+) -> None:
+    """Give a generator the weights it is to start from, or those of a checkpoint."""
+    network: Any = generator
     if state:
         _restore(network, state["state_dict"])
     elif config.weights:
         match = config.weights_match
         load_weights(network, config.weights, match=match, names=data.channel_names)
     accelerate(network, channels_last=config.channels_last, compiled=config.compile)
-    made: Generator = network
-    return made
 
 
 def _restore(network: nn.Module, tensors: dict[str, Any]) -> None:
@@ -120,16 +96,25 @@ def adversary(config: DictConfig) -> Adversary | None:
     return game
 
 
-def normaliser(
-    config: DictConfig, data: Source, state: dict[str, Any] | None, folder: Path
-) -> Normaliser:
-    """Build the normaliser, and measure what it needs; a checkpoint's own numbers come with it."""
-    made: Normaliser = built(config.normaliser)
-    if made.scope == "scene":
-        _measured(data, made).gather_scenes(folder / SCENES)
-    elif made.scope == "training" and not state:
-        made.fit(_measured(data, made).statistics())
-    return made
+def try_crop(config: DictConfig, adversary: Adversary | None, data: Source) -> None:
+    """Have the discriminator judge a crop, which may be too small for it, before any update."""
+    if adversary is None:
+        return
+    hr = data.training[0]["hr"]
+    channels = config.discriminator.get("in_channels", len(hr))
+    with torch.no_grad():
+        adversary.discriminator.eval()(torch.zeros(1, channels, *hr.shape[1:]))
+    adversary.discriminator.train()
+
+
+def measure(
+    normaliser: Normaliser, data: Source, state: dict[str, Any] | None, folder: Path
+) -> None:
+    """Measure what a normaliser needs of the images; a checkpoint's own numbers come with it."""
+    if normaliser.scope == "scene":
+        _measured(data, normaliser).gather_scenes(folder / SCENES)
+    elif normaliser.scope == "training" and not state:
+        normaliser.fit(_measured(data, normaliser).statistics())
 
 
 def _measured(data: Source, normaliser: Normaliser) -> MeasuredSource:
@@ -143,14 +128,23 @@ def _measured(data: Source, normaliser: Normaliser) -> MeasuredSource:
     return data
 
 
+def content(config: DictConfig) -> WeightedLoss:
+    """Build the content terms."""
+    return WeightedLoss(_terms(config.loss))
+
+
 def losses(
-    config: DictConfig, data: Source, generator: Generator, normaliser: Normaliser
+    config: DictConfig,
+    data: Source,
+    generator: Generator,
+    normaliser: Normaliser,
+    content: WeightedLoss,
 ) -> Losses:
     """Build what both networks minimise."""
     return Losses(
         generator=generator,
         normaliser=normaliser,
-        content=WeightedLoss(_terms(config.loss)),
+        content=content,
         degradation=built(config.degradation),
         data_range=data.data_range,
     )
@@ -191,10 +185,10 @@ def average(config: DictConfig, generator: Generator) -> EMA | None:
     return ema
 
 
-def validation(config: DictConfig, data: Source, degradation: Any) -> Validation:
+def validation(metrics: dict[str, Any], data: Source, degradation: Any) -> Validation:
     """Build the scores of a validation."""
     return Validation(
-        metrics=named(config.metric),
+        metrics=metrics,
         degradation=degradation,
         data_range=data.data_range,
         pixel_size=hr_pixel_size(data),
@@ -261,17 +255,6 @@ def _axes(pixel_size: tuple[float, ...] | None, dims: int) -> tuple[Axis, ...]:
     return tuple(Axis(name, size, "m") for name, size in zip(names, pixel_size, strict=True))
 
 
-def loader(config: DictConfig, data: Source) -> LightningDataModule:
-    """Build the DataModule of a source."""
-    module: LightningDataModule = built(config.loader)(data)
-    return module
-
-
 def save(config: DictConfig, folder: Path) -> None:
     """Write the configuration that a resumed run goes on with."""
     OmegaConf.save(config, folder / CONFIG)
-
-
-def sweeping() -> bool:
-    """Whether this run is one of a sweep."""
-    return HydraConfig.get().mode == RunMode.MULTIRUN

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,8 +19,8 @@ LIBRARIES = ("torch", "lightning", "torchmetrics")
 def built(node: Any, **more: Any) -> Any:
     """Instantiate a node; lists and dictionaries become Python's own, and null stays None.
 
-    A `Mistake` of the class is raised as it is. What a library's constructor refuses becomes one
-    that names the key. Any other error is a bug in the class, and is raised with its traceback.
+    A `Mistake` of the class names the key from here on, and so does what a library's constructor
+    refuses. Any other error is a bug in the class, and is raised with its traceback.
     """
     if node is None:
         return None
@@ -28,9 +28,11 @@ def built(node: Any, **more: Any) -> Any:
         return instantiate(node, _convert_="all", **more)
     except InstantiationException as error:
         cause = _first_cause(error)
-        if isinstance(cause, Mistake):
-            raise cause from None
         key = str(error).partition("\nfull_key: ")[2] or str(node._get_full_key(""))
+        if isinstance(cause, Mistake):
+            made = OmegaConf.select(node._get_root(), key)
+            arguments = made if isinstance(made, DictConfig) else ()
+            raise of_key(cause, key, [str(name) for name in arguments]) from None
         if _is_missing(cause):
             raise Mistake(
                 f"{key}._target_ names what is not there: {_one_line(error)} Check its spelling, "
@@ -39,6 +41,15 @@ def built(node: Any, **more: Any) -> Any:
         if _is_of_library(node, key):
             raise Mistake(f"{key}: {_one_line(cause)}") from error
         raise
+
+
+def of_key(mistake: Mistake, key: str, arguments: Sequence[str] = ()) -> Mistake:
+    """Put a key before what is said of its value, or of one of the `arguments` below it."""
+    text = str(mistake)
+    if not key or key in text:
+        return mistake
+    is_argument = text.partition(" ")[0] in arguments
+    return type(mistake)(f"{key}.{text}" if is_argument else f"{key}: {text}")
 
 
 def _is_missing(cause: BaseException) -> bool:
@@ -72,9 +83,9 @@ def refused_by_library(key: str) -> Iterator[None]:
     """Name the key whose value torch refuses when a partial class is called at last."""
     try:
         yield
-    except Mistake:
-        raise
-    except (ValueError, TypeError, RuntimeError) as error:
+    except Mistake as error:
+        raise of_key(error, key) from None
+    except (ValueError, TypeError, LookupError, RuntimeError) as error:
         raise Mistake(f"{key}: {_one_line(error)}") from error
 
 

@@ -81,10 +81,20 @@ def _check(node: DictConfig, name: str, allowed: Values, *, key: str) -> None:
     if OmegaConf.is_interpolation(node, name) or OmegaConf.is_missing(node, name):
         return
     value = node[name]
+    if _has_nan(value):
+        raise Mistake(f"{key} is {_shown(value)}; give {_wanted(allowed)}, and not nan.")
     if isinstance(value, float) and _wants_integer(value, allowed):
         node[name] = int(value)
     elif not _fits(value, allowed):
         raise Mistake(f"{key} is {_shown(value)}; give {_wanted(allowed)}.")
+
+
+def _has_nan(value: object) -> bool:
+    """Whether a value is no number after all, or a list holds one that is none."""
+    if isinstance(value, ListConfig):
+        entries = OmegaConf.to_container(value, resolve=False)
+        return isinstance(entries, list) and any(entry != entry for entry in entries)
+    return value != value
 
 
 def _wants_integer(value: float, allowed: Values) -> bool:

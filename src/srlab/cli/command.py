@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -15,10 +16,10 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from srlab.cli.allocation import keep_freed_memory
-from srlab.cli.arguments import flags_first, overrides
+from srlab.cli.arguments import check_values_given, flags_first, overrides
 from srlab.cli.checking import check_values
 from srlab.cli.completion import completion
-from srlab.cli.configuration import check_choices, config_dir
+from srlab.cli.configuration import check_choices, check_lists, config_dir
 from srlab.cli.errors import full_errors, logged_errors, one_line_errors
 from srlab.cli.help import help_text
 from srlab.cli.plugins import ThirdPartyConfigs
@@ -37,6 +38,8 @@ def prepare() -> None:
     OmegaConf.register_new_resolver("len", len, replace=True)
     OmegaConf.register_new_resolver("integers_up_to", integers_up_to, replace=True)
     Plugins.instance().register(ThirdPartyConfigs)
+    # What GDAL tells the log of a damaged file is raised as an error, too.
+    logging.getLogger("rasterio").setLevel(logging.CRITICAL)
 
 
 def integers_up_to(highest: float | None) -> ListConfig | None:
@@ -63,7 +66,7 @@ def run(
     """
     with patient_output():
         if {"-h", "--help"} & {*arguments}:
-            with one_line_errors(config_name):
+            with one_line_errors(config_name, arguments):
                 sys.stdout.write(help_text(config_name, overrides(arguments)) + "\n")
         elif script := completion(arguments):
             sys.stdout.write(script)
@@ -87,13 +90,15 @@ def _run(
     def guarded(config: DictConfig) -> float | None:
         # Hydra goes on with a sweep's other jobs after an error; it does not catch SystemExit.
         swept = HydraConfig.get().mode == RunMode.MULTIRUN
-        ending = nullcontext() if swept else one_line_errors(config_name)
-        with full_errors(wanted), ending, logged_errors(config_name, failures):
+        ending = nullcontext() if swept else one_line_errors(config_name, arguments)
+        with full_errors(wanted), ending, logged_errors(config_name, failures, arguments):
             check_values(config, settings=settings)
             return task(config)
 
-    with one_line_errors(config_name), full_errors("1"):
+    with one_line_errors(config_name, arguments), full_errors("1"):
         check_choices(arguments)
+        check_lists(arguments)
+        check_values_given(arguments)
         started = hydra.main(version_base="1.3", config_path=config_dir(), config_name=config_name)
         try:
             started(guarded)()

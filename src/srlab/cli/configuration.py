@@ -15,6 +15,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from srlab.cli.arguments import NOTHING
 from srlab.mistakes import Mistake
 
 
@@ -98,10 +99,20 @@ def check_choices(arguments: Sequence[str]) -> None:
     for argument in arguments:
         key, equals, value = argument.partition("=")
         group = key.lstrip("+").partition("@")[0]
-        if not equals or value not in ("", "null") or group in ("experiment", "sweep"):
+        if not equals or value not in (*NOTHING, "null") or group in ("experiment", "sweep"):
             continue
         if choices(group):
             raise Mistake(f"{argument} chooses nothing; choose one of {', '.join(choices(group))}.")
+
+
+def check_lists(arguments: Sequence[str]) -> None:
+    """Raise a `Mistake` for a list of choices that names one twice, of which one would count."""
+    for argument in arguments:
+        key, _, value = argument.partition("=")
+        names = [name.strip() for name in value.strip("[] ").split(",")]
+        twice = [name for name in names if names.count(name) > 1]
+        if value.startswith("[") and twice and choices(key.lstrip("+").partition("@")[0]):
+            raise Mistake(f"{argument} names {twice[0]} twice; name it once.")
 
 
 def _hydra() -> AbstractContextManager[object]:

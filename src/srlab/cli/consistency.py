@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from srlab.cli.settings import check_seed
+from srlab.cli.settings import check_axes, check_bands, check_seed
 from srlab.cli.trainer_keys import check_callbacks, check_trainer
 from srlab.mistakes import Mistake
 from srlab.training.status import OF_GAME
+
+NEEDED = ("schedule", "guard", "loader")
+"""Nodes that belong to no group, and that cannot be left out."""
 
 
 def check(config: DictConfig) -> None:
     """Refuse values that would be errors, or quite another run, only much later."""
     check_seed(config.seed)
+    check_axes(config, "scale", "crop_size")
+    check_bands(config)
+    for name in NEEDED:
+        if config[name] is None:
+            raise Mistake(f"{name} is null, and every run needs one; leave {name}=null out.")
     check_trainer(config.trainer)
     check_callbacks(config.callbacks)
     if str(config.trainer.precision).endswith("16-true"):
@@ -27,6 +36,17 @@ def check(config: DictConfig) -> None:
     if config.weights is None and config.weights_match != "exact":
         raise Mistake(f"weights_match={config.weights_match} needs weights=PATH.")
     _check_monitors(config)
+    _check_game(config)
+
+
+def _check_game(config: DictConfig) -> None:
+    """Refuse a bound on a discriminator that there is not."""
+    chosen = HydraConfig.get().runtime.choices
+    if chosen["discriminator"] == "none" and chosen["penalty"] != "none":
+        raise Mistake(
+            f"penalty={chosen['penalty']} bounds the gradient of a discriminator, and "
+            "discriminator=none has none: choose a discriminator, or penalty=none."
+        )
 
 
 def _check_scheduler(name: str, node: DictConfig | None, max_steps: int) -> None:

@@ -7,13 +7,12 @@ where it comes.
 
 from __future__ import annotations
 
-import difflib
 import errno
 import logging
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from hydra.errors import HydraException, InstantiationException, MissingConfigException
@@ -24,7 +23,8 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
-from srlab.cli.configuration import choices, composed, keys
+from srlab.cli.configuration import choices
+from srlab.cli.unknown import unknown_key
 from srlab.mistakes import Mistake
 
 log = logging.getLogger(__name__)
@@ -39,15 +39,15 @@ _NOISE = ("full_key", "object_type", "See http", "To append")
 
 
 @contextmanager
-def one_line_errors(command: str = "train") -> Iterator[None]:
-    """Turn what is meant for the user of a `command` into one line and exit code 1.
+def one_line_errors(command: str = "train", arguments: Sequence[str] = ()) -> Iterator[None]:
+    """Turn what is meant for the user of a `command` line into one line and exit code 1.
 
     Ctrl-C ends in a line and exit code 130. ``HYDRA_FULL_ERROR=1`` shows every traceback.
     """
     try:
         yield
     except Exception as error:
-        message = user_message(error, command)
+        message = user_message(error, command, arguments)
         if message is None or _wants_tracebacks():
             raise
         sys.exit(f"error: {message}")
@@ -59,12 +59,14 @@ def one_line_errors(command: str = "train") -> Iterator[None]:
 
 
 @contextmanager
-def logged_errors(command: str, failures: list[str]) -> Iterator[None]:
+def logged_errors(
+    command: str, failures: list[str], arguments: Sequence[str] = ()
+) -> Iterator[None]:
     """Write an error into a run's log file, and add its line to `failures`; then let it pass."""
     try:
         yield
     except Exception as error:
-        message = user_message(error, command)
+        message = user_message(error, command, arguments)
         failures.append(message or f"{type(error).__name__}: {_one_line(str(error))}")
         traceback = None if message else sys.exc_info()
         record = log.makeRecord(log.name, logging.ERROR, __file__, 0, failures[-1], (), traceback)
@@ -97,14 +99,19 @@ def _wants_tracebacks() -> bool:
     return os.environ.get(_FULL_ERROR) == "1"
 
 
-def user_message(error: BaseException, command: str = "train") -> str | None:
-    """Return the line for an error that is the user's to mend, and None for a bug."""
+def user_message(
+    error: BaseException, command: str = "train", arguments: Sequence[str] = ()
+) -> str | None:
+    """Return the line for an error that is the user's to mend, and None for a bug.
+
+    `arguments` are those of the `command`.
+    """
     if isinstance(error, Mistake):
         return _without_worker(str(error))
     if isinstance(error, InstantiationException):
         return None
     if isinstance(error, HydraException | OmegaConfBaseException):
-        return _of_composition(error, command)
+        return _of_composition(error, command, arguments)
     if isinstance(error, OSError):
         return _of_file(error)
     return None
@@ -132,7 +139,9 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _of_composition(error: HydraException | OmegaConfBaseException, command: str) -> str:
+def _of_composition(
+    error: HydraException | OmegaConfBaseException, command: str, arguments: Sequence[str]
+) -> str:
     """Say in one line what Hydra and OmegaConf say of a command line in several."""
     cause = error.__cause__ if isinstance(error, HydraException) else error
     if isinstance(cause, MissingMandatoryValue):
@@ -142,14 +151,7 @@ def _of_composition(error: HydraException | OmegaConfBaseException, command: str
         offered = ", ".join(choices(missing[1]))
         return f"{missing[1]}={missing[2]} does not exist; choose one of {offered}."
     if isinstance(cause, ConfigKeyError | ConfigAttributeError) and cause.full_key:
-        similar = _similar(cause.full_key, command)
-        return f"{cause.full_key} is no key of the configuration{similar} --help lists them all."
+        return unknown_key(str(cause.full_key), command, arguments)
     lines = [line.strip() for line in str(error).splitlines()]
     kept = [line for line in lines if line and not line.startswith(_NOISE)]
     return "; ".join(kept).replace(".;", ".")
-
-
-def _similar(key: str, command: str) -> str:
-    """Suggest the keys of a command's whole configuration that are spelt alike."""
-    close = difflib.get_close_matches(key, keys(composed(command)), n=3)
-    return f"; did you mean {' or '.join(close)}?" if close else ";"

@@ -7,7 +7,9 @@ import logging
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from srlab.cli.building import built
+from srlab.axes import per_axis
+from srlab.cli.building import built, of_key
+from srlab.cli.settings import check_axes
 from srlab.data.files import find_files
 from srlab.data.folder import opened
 from srlab.data.usable import LeftOut
@@ -34,7 +36,10 @@ def follow_files(config: DictConfig) -> None:
     paths = find_files(data.root, data.suffixes)
     grey = data.get("grey_as_colour", False)
     files = opened(paths, list(data.bands), LeftOut(len(paths)), grey_as_colour=grey)
-    data.data_range, unit = values_of(next(files))
+    try:
+        data.data_range, unit = values_of(next(files))
+    except Mistake as error:
+        raise of_key(error, "data.root") from error
     data.unit = data.unit or unit
     log.info("data.data_range is %g and data.unit is %s, by the files", data.data_range, data.unit)
 
@@ -42,7 +47,7 @@ def follow_files(config: DictConfig) -> None:
 def degradation_of(card: ModelCard, config: DictConfig) -> Degradation:
     """Build what makes LR of HR: what the user chooses, otherwise what the model was trained on."""
     made: Degradation
-    if card.degradation and not _is_chosen("degradation"):
+    if card.degradation and not is_chosen("degradation"):
         try:
             made = build(
                 card.degradation, package="srlab.degradations", kind=object, trust=config.trust
@@ -58,7 +63,26 @@ def degradation_of(card: ModelCard, config: DictConfig) -> Degradation:
     return made
 
 
-def _is_chosen(key: str) -> bool:
+def is_chosen(key: str) -> bool:
     """Whether the command line chooses from a group or sets a key of it."""
     given = [str(line).lstrip("+~") for line in HydraConfig.get().overrides.task]
     return any(line.startswith((f"{key}=", f"{key}.", f"{key}@")) for line in given)
+
+
+def check_asked(config: DictConfig, card: ModelCard) -> None:
+    """Raise a `Mistake` where a command line asks for what the model does not have."""
+    if is_chosen("normaliser"):
+        raise Mistake("normaliser= cannot be chosen: the model brings its own; leave it out.")
+    dims = len(card.scale)
+    if is_chosen("spatial_dims") and config.spatial_dims != dims:
+        raise Mistake(
+            f"spatial_dims={config.spatial_dims} was asked for and {config.model} is a model for "
+            f"{dims}; leave it out, or name another model."
+        )
+    if is_chosen("scale") and config.scale is not None:
+        check_axes(OmegaConf.create({"scale": config.scale, "spatial_dims": dims}), "scale")
+        if per_axis(config.scale, dims) != card.scale:
+            raise Mistake(
+                f"scale={config.scale} was asked for and {config.model} is a model for scale "
+                f"{card.scale}."
+            )

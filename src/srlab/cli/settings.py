@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from omegaconf import DictConfig, ListConfig
+
+from srlab.axes import check_spatial_dims, per_axis
 from srlab.mistakes import Mistake
 
 if TYPE_CHECKING:
@@ -66,6 +69,23 @@ class EvaluateSettings:
     force: Sequence[Check]
     trust: bool
     seed: int
+    scale: int | Sequence[int]
+    spatial_dims: int
+
+
+def check_axes(config: DictConfig, *names: str) -> None:
+    """Raise a `Mistake` for a key at the top level that does not have one number for each axis."""
+    check_spatial_dims(config.spatial_dims)
+    for name in names:
+        value = config[name]
+        entries = list(value) if isinstance(value, ListConfig) else value
+        per_axis(entries, config.spatial_dims, name=name)
+
+
+def check_bands(config: DictConfig) -> None:
+    """Raise a `Mistake` for images without a band, where the data have a choice of them."""
+    if "bands" in config.data and not config.data.bands:
+        raise Mistake("data.bands is []; name one band at least, such as data.bands=[1].")
 
 
 def check_seed(seed: int) -> None:

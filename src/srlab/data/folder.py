@@ -67,6 +67,8 @@ class Folder:
     ) -> None:
         check_force(force)
         few = FewOpen()
+        if data_range is not None and not data_range > 0:
+            raise Mistake(f"data_range is {data_range}; give the span of values, above 0, or null.")
         paths = find_files(root, suffixes)
         left_out = LeftOut(len(paths))
         self.readers: list[Reader] = []

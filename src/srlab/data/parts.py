@@ -46,9 +46,9 @@ class Parts:
         self._readers, self._pairing, self._left_out = readers, pairing, left_out
         self._crop_size, self._augment = crop_size, augment
         self._validation_fraction = validation_fraction
-        self._validation_size = _sides(validation_size, dims)
+        self._validation_size = _sides("validation_size", validation_size, dims)
         self._validation_views = validation_views
-        self._test_size = _sides(test_size, dims)
+        self._test_size = _sides("test_size", test_size, dims)
 
     @cached_property
     def training(self) -> RandomCrops:
@@ -107,10 +107,10 @@ class Parts:
         return fit
 
 
-def _sides(size: Size, spatial_dims: int) -> tuple[int, ...] | None:
+def _sides(name: str, size: Size, spatial_dims: int) -> tuple[int, ...] | None:
     if size is None:
         return None
-    return per_axis(size, spatial_dims)
+    return per_axis(size, spatial_dims, name=name)
 
 
 def _check_axes(reader: Reader, spatial_dims: int) -> None:

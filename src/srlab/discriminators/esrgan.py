@@ -38,6 +38,9 @@ class ESRGANDiscriminator(nn.Module):
         dense_channels: int = 100,
     ) -> None:
         super().__init__()
+        check_count("channels", channels)
+        check_count("pooled_size", pooled_size)
+        check_count("dense_channels", dense_channels)
         kinds = get_args(ESRGANNormalisation)
         if normalisation not in kinds:
             raise Mistake(

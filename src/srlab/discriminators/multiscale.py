@@ -33,6 +33,7 @@ class MultiscaleDiscriminator(nn.Module):
         scales: int = 3,
     ) -> None:
         super().__init__()
+        check_count("channels", channels)
         self.in_channels = in_channels
         self.heads = nn.ModuleList(
             PatchGANDiscriminator(

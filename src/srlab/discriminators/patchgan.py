@@ -31,6 +31,7 @@ class PatchGANDiscriminator(nn.Module):
         normalisation: Normalisation = "batch",
     ) -> None:
         super().__init__()
+        check_count("channels", channels)
         self.in_channels = in_channels
         self.minimum_size = 3 * 2 ** check_count("layers", layers)
         ends = at_the_ends(normalisation)

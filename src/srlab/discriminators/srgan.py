@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from srlab.discriminators.checks import check_crop
+from srlab.discriminators.checks import check_count, check_crop
 from srlab.discriminators.protocol import Judgement
 from srlab.nn.dims import adaptive_pool, conv
 from srlab.nn.normalisation import Normalisation, normalised
@@ -31,6 +31,9 @@ class SRGANDiscriminator(nn.Module):
         dense_channels: int = 1024,
     ) -> None:
         super().__init__()
+        check_count("channels", channels)
+        check_count("pooled_size", pooled_size)
+        check_count("dense_channels", dense_channels)
         self.in_channels = in_channels
         self.stages = nn.ModuleList()
         kind: Normalisation = "none"

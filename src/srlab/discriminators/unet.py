@@ -26,6 +26,7 @@ class UNetDiscriminator(nn.Module):
         self, *, in_channels: int, spatial_dims: int = 2, channels: int = 64, layers: int = 3
     ) -> None:
         super().__init__()
+        check_count("channels", channels)
         self.in_channels = in_channels
         self.minimum_size = 2 ** check_count("layers", layers)
         widths = [channels * min(2**index, 8) for index in range(layers + 1)]

@@ -7,7 +7,7 @@ from math import prod
 
 from torch import Tensor, nn
 
-from srlab.axes import per_axis
+from srlab.axes import check_counts, per_axis
 from srlab.nn.activation import PReLU
 from srlab.nn.dims import conv
 from srlab.nn.resample import Interpolation, enlarge
@@ -41,6 +41,8 @@ class Compact(nn.Module):
         checkpointing: bool = False,
     ) -> None:
         super().__init__()
+        check_counts(channels=channels)
+        check_counts(least=0, blocks=blocks)
         self.kind = check_whole_skip(
             skip, generator="compact", in_channels=in_channels, out_channels=out_channels
         )

@@ -7,7 +7,7 @@ from functools import partial
 
 from torch import Tensor, nn
 
-from srlab.axes import per_axis
+from srlab.axes import check_counts, per_axis
 from srlab.nn.blocks import plain_block
 from srlab.nn.dims import conv
 from srlab.nn.resample import Interpolation, enlarge
@@ -41,6 +41,7 @@ class MSRResNet(nn.Module):
         checkpointing: bool = False,
     ) -> None:
         super().__init__()
+        check_counts(channels=channels, blocks=blocks)
         self.kind = check_whole_skip(
             skip, generator="msrresnet", in_channels=in_channels, out_channels=out_channels
         )

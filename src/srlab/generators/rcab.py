@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from srlab.axes import per_axis
+from srlab.axes import check_counts, per_axis
 from srlab.nn.blocks import channel_attention_group
 from srlab.nn.post_upsampling import PostUpsampling
 from srlab.nn.skip import Skip
@@ -41,6 +41,7 @@ class RCAB(nn.Module):
         checkpointing: bool = False,
     ) -> None:
         super().__init__()
+        check_counts(channels=channels, blocks=blocks, groups=groups, reduction=reduction)
         self.in_channels, self.out_channels = in_channels, out_channels
         self.scale, self.multiple_of = per_axis(scale, spatial_dims), (1,) * spatial_dims
         self.network = PostUpsampling(

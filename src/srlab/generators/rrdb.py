@@ -9,7 +9,7 @@ from math import prod
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from srlab.axes import per_axis
+from srlab.axes import check_counts, per_axis
 from srlab.nn.blocks import ResidualInResidualDenseBlock
 from srlab.nn.dims import conv
 from srlab.nn.skip import InputSkip, Skip
@@ -52,6 +52,7 @@ class RRDB(nn.Module):
         checkpointing: bool = False,
     ) -> None:
         super().__init__()
+        check_counts(channels=channels, blocks=blocks, growth_channels=growth_channels)
         self.in_channels, self.out_channels = in_channels, out_channels
         self.scale = per_axis(scale, spatial_dims)
         self.multiple_of = per_axis(unshuffle, spatial_dims)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from srlab.axes import per_axis
+from srlab.axes import check_counts, per_axis
 from srlab.nn.activation import PReLU
 from srlab.nn.blocks import batch_norm_block
 from srlab.nn.dims import batch_norm, conv
@@ -41,6 +41,7 @@ class SRResNet(nn.Module):
         checkpointing: bool = False,
     ) -> None:
         super().__init__()
+        check_counts(channels=channels, blocks=blocks)
         self.in_channels, self.out_channels = in_channels, out_channels
         self.scale, self.multiple_of = per_axis(scale, spatial_dims), (1,) * spatial_dims
         self.head = nn.Sequential(conv(spatial_dims, in_channels, channels, 9), PReLU())

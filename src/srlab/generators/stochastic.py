@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from srlab.axes import per_axis
+from srlab.axes import check_counts, per_axis
 from srlab.mistakes import Mistake
 from srlab.nn.dims import conv
 from srlab.nn.skip import InputSkip, Skip
@@ -69,6 +69,7 @@ class Stochastic(nn.Module):
         checkpointing: bool = False,
     ) -> None:
         super().__init__()
+        check_counts(channels=channels, blocks=blocks, noise_channels=noise_channels)
         self.in_channels, self.out_channels = in_channels, out_channels
         self.scale, self.multiple_of = per_axis(scale, spatial_dims), (1,) * spatial_dims
         self.noise_channels = noise_channels

@@ -7,7 +7,13 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from srlab.losses.context import Context
-from srlab.nn.similarity import ms_ssim_levels, ms_ssim_product, ssim_map
+from srlab.nn.similarity import (
+    check_levels,
+    check_window,
+    ms_ssim_levels,
+    ms_ssim_product,
+    ssim_map,
+)
 
 _LEAST_LEVEL = 1 / 16
 """A power of two, so that the addition to a level above it is exactly zero."""
@@ -31,6 +37,7 @@ class SSIM(nn.Module):
 
     def __init__(self, *, window: int | Sequence[int] = 11) -> None:
         super().__init__()
+        check_window(window)
         self.window = window
 
     def forward(self, sr: Tensor, hr: Tensor, context: Context) -> Tensor:
@@ -60,6 +67,8 @@ class MSSSIM(nn.Module):
 
     def __init__(self, *, levels: int = 4, window: int | Sequence[int] = 11) -> None:
         super().__init__()
+        check_levels(levels)
+        check_window(window)
         self.levels, self.window = levels, window
 
     def forward(self, sr: Tensor, hr: Tensor, context: Context) -> Tensor:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from srlab.axes import check_counts
 from srlab.losses.context import Context
 from srlab.losses.ramp import Ramp, RampShape
 from srlab.losses.term import space_of
@@ -34,6 +35,7 @@ class WeightedTerm:
     def __post_init__(self) -> None:
         if not 0 <= self.weight < math.inf:
             raise Mistake(f"a loss term has weight {self.weight}; give a finite number >= 0.")
+        check_counts(least=0, start_step=self.start_step, warmup_steps=self.warmup_steps)
         if self.stop_step is not None and self.stop_step <= self.start_step:
             raise Mistake(
                 f"a loss term starts after {self.start_step} updates and stops after "

@@ -46,8 +46,7 @@ def apodised(image: Tensor, *, visible: Tensor | None = None, taper: float = 1.0
     ``(B, C, *S)`` to the same. Hidden pixels get the mean, which is zero afterwards. `taper` is the
     faded share of an axis (Tukey 1967): 1 is Hann's window, 0 none.
     """
-    if not 0 <= taper <= 1:
-        raise Mistake(f"taper is {taper}; give a share from 0 (no window) to 1 (Hann's).")
+    check_taper(taper)
     if image.dtype != torch.float64:
         image = image.float()
     axes = tuple(range(2, image.ndim))
@@ -62,6 +61,12 @@ def apodised(image: Tensor, *, visible: Tensor | None = None, taper: float = 1.0
         shape[axis] = image.shape[axis]
         image = image * _tukey(image.shape[axis], taper).to(image).view(shape)
     return image
+
+
+def check_taper(taper: float) -> None:
+    """Raise a `Mistake` unless `taper` is a share."""
+    if not 0 <= taper <= 1:
+        raise Mistake(f"taper is {taper}; give a share from 0 (no window) to 1 (Hann's).")
 
 
 def _tukey(size: int, taper: float) -> Tensor:
@@ -224,6 +229,7 @@ class FourierRingCorrelation:
             raise Mistake(
                 f"threshold is {threshold!r}; give a correlation between 0 and 1, or half_bit."
             )
+        check_taper(taper)
         self.threshold = threshold
         self.taper = taper
 

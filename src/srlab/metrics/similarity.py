@@ -13,7 +13,7 @@ from srlab.metrics.precision import in_double
 from srlab.metrics.protocol import ScoringContext
 from srlab.mistakes import Mistake
 from srlab.nn.masks import without_hidden
-from srlab.nn.similarity import check_levels, ms_ssim_maps, ms_ssim_product, ssim_map
+from srlab.nn.similarity import check_levels, check_window, ms_ssim_maps, ms_ssim_product, ssim_map
 
 
 class SSIM:
@@ -30,6 +30,7 @@ class SSIM:
     higher_is_better = True
 
     def __init__(self, *, window: int | Sequence[int] = 11) -> None:
+        check_window(window)
         self.window = window
 
     def __call__(self, sr: Tensor, hr: Tensor, context: ScoringContext) -> Tensor:
@@ -54,11 +55,12 @@ class MSSSIM:
 
     def __init__(self, *, levels: int = 5, window: int | Sequence[int] = 11) -> None:
         check_levels(levels)
+        check_window(window)
         self.levels, self.window = levels, window
 
     def __call__(self, sr: Tensor, hr: Tensor, context: ScoringContext) -> Tensor:
         """Compare each image of a batch over its whole windows."""
-        sides = per_axis(self.window, hr.ndim - 2)
+        sides = per_axis(self.window, hr.ndim - 2, name="window")
         valid = context.valid
         sr, hr = without_hidden(sr, valid), without_hidden(hr, valid)
         maps = ms_ssim_maps(sr, hr, data_range=context.data_range, levels=self.levels, window=sides)
@@ -83,12 +85,13 @@ class UQI:
     higher_is_better = True
 
     def __init__(self, *, window: int | Sequence[int] = 8) -> None:
+        check_window(window, odd=False)
         self.window = window
 
     def __call__(self, sr: Tensor, hr: Tensor, context: ScoringContext) -> Tensor:
         """Compare each image of a batch over its whole windows."""
         size = tuple(hr.shape[2:])
-        sides = per_axis(self.window, len(size))
+        sides = per_axis(self.window, len(size), name="window")
         if any(pixels < side for pixels, side in zip(size, sides, strict=True)):
             raise Mistake(
                 f"UQI needs images of at least {sides} pixels; got {size}: set a smaller window."

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from srlab.axes import per_axis
+from srlab.axes import is_count, per_axis
 from srlab.mistakes import Mistake
 
 SIGMA = 1.5
@@ -112,13 +112,20 @@ def check_levels(levels: int) -> None:
         raise Mistake(f"levels is {levels}; MS-SSIM has 1 to {len(LEVEL_WEIGHTS)}.")
 
 
-def _sides(window: int | Sequence[int], image: Tensor) -> tuple[int, ...]:
-    sides = per_axis(window, image.ndim - 2)
-    if not all(side % 2 for side in sides):
+def check_window(window: int | Sequence[int], *, odd: bool = True) -> None:
+    """Raise a `Mistake` unless a window has whole sides of at least 1 pixel, and odd ones."""
+    sides = window if isinstance(window, Sequence) else [window]
+    if not all(is_count(side, least=1) for side in sides):
+        raise Mistake(f"window is {window}; give a number of pixels >= 1, or one for each axis.")
+    if odd and not all(side % 2 for side in sides):
         raise Mistake(
             f"window is {window}; sides must be odd, so that a window has a pixel in its middle."
         )
-    return sides
+
+
+def _sides(window: int | Sequence[int], image: Tensor) -> tuple[int, ...]:
+    check_window(window)
+    return per_axis(window, image.ndim - 2, name="window")
 
 
 def _check_coarsest(size: Sequence[int], sides: Sequence[int], levels: int) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from functools import cache
 from typing import Any
 
 import torch
@@ -22,27 +23,27 @@ class Trunk(nn.Sequential):
     def __init__(self, *blocks: nn.Module, checkpointing: bool) -> None:
         super().__init__(*blocks)
         self.checkpointing = checkpointing
+        self._recomputed = _untraced() if checkpointing else None
 
     def forward(self, features: Tensor, *conditions: Tensor) -> Tensor:
         """``(B, C, *S)`` to the same shape; each block also gets the conditions (a style)."""
         for block in self:
             if self.checkpointing and torch.is_grad_enabled():
-                features = _recomputed(block, features, *conditions)
+                features = self._recompute(block, features, *conditions)
             else:
                 features = block(features, *conditions)
         return features
 
-
-def _recomputed(block: nn.Module, *inputs: Tensor) -> Tensor:
-    norms = [
-        module
-        for module in block.modules()
-        if isinstance(module, _BatchNorm) and module.track_running_stats
-    ]
-    if norms:
-        result: Tensor = _recomputed_with_statistics(block, norms, *inputs)
-        return result
-    return _checkpoint(block, *inputs)
+    def _recompute(self, block: nn.Module, *inputs: Tensor) -> Tensor:
+        norms = [
+            module
+            for module in block.modules()
+            if isinstance(module, _BatchNorm) and module.track_running_stats
+        ]
+        if norms and self._recomputed is not None:
+            result: Tensor = self._recomputed(block, norms, *inputs)
+            return result
+        return _checkpoint(block, *inputs)
 
 
 def _checkpoint(block: nn.Module, *inputs: Tensor, **options: Any) -> Tensor:
@@ -50,7 +51,15 @@ def _checkpoint(block: nn.Module, *inputs: Tensor, **options: Any) -> Tensor:
     return result
 
 
-@torch.compiler.disable  # type: ignore[untyped-decorator]  # torch.compile cannot trace context_fn
+@cache
+def _untraced() -> Callable[..., Tensor]:
+    """Keep the pass from torch.compile, which cannot trace ``context_fn``.
+
+    What torch imports for that takes two seconds, and so it waits until it is wanted.
+    """
+    return torch.compiler.disable(_recomputed_with_statistics)  # type: ignore[no-any-return, no-untyped-call]
+
+
 def _recomputed_with_statistics(
     block: nn.Module, norms: list[_BatchNorm], *inputs: Tensor
 ) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from srlab.axes import check_counts
 from srlab.mistakes import Mistake
 from srlab.normalisers.protocol import (
     MeasuredScope,
@@ -36,6 +37,7 @@ class Percentile(nn.Module):
         scope: MeasuredScope = "training",
     ) -> None:
         super().__init__()
+        check_counts(channels=channels)
         if low >= high:
             raise Mistake(f"percentile got low {low} and high {high}; high must be larger.")
         # The minimum to the deviation come first in the table.

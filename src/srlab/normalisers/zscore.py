@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from srlab.axes import check_counts
 from srlab.normalisers.protocol import (
     MeasuredScope,
     along_channels,
@@ -28,6 +29,7 @@ class ZScore(nn.Module):
 
     def __init__(self, *, channels: int, scope: MeasuredScope = "training") -> None:
         super().__init__()
+        check_counts(channels=channels)
         self.scope = check_measured_scope(scope)
         self.register_buffer("statistics", unmeasured(channels))
 

@@ -13,7 +13,7 @@ from torch import nn
 from srlab.mistakes import Diverged, Mistake
 from srlab.training.callbacks.checkpoints import checkpoints_of
 from srlab.training.module import GAN
-from srlab.training.processes.ranks import is_child
+from srlab.training.processes.strategy import is_child
 from srlab.training.status import STATUS, Outcome, Status
 
 log = logging.getLogger(__name__)

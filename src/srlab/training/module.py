@@ -27,11 +27,11 @@ from srlab.training.optimisers.schedulers import Scheduler, Validated
 from srlab.training.processes.conditions import conditions, warn_of_changes
 from srlab.training.processes.ranks import (
     average,
-    check_strategy,
     keep_to_each,
     no_exchange,
     reseed,
 )
+from srlab.training.processes.strategy import check_strategy
 from srlab.training.schedule import Schedule
 from srlab.training.validation import Validation
 

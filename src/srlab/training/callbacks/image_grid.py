@@ -9,6 +9,7 @@ import torch
 from lightning import Callback, Trainer
 from torch import Tensor
 
+from srlab.axes import check_counts
 from srlab.nn.masks import repeated
 from srlab.nn.resample import enlarge
 from srlab.report.pictures import VolumeView, beside, displayable
@@ -39,6 +40,7 @@ class ImageGrid(Callback):
         stretch: Sequence[float] = (1, 99),
         view: VolumeView = "slices",
     ) -> None:
+        check_counts(count=count)
         self.count = count
         self.channels = channels
         self.stretch = stretch

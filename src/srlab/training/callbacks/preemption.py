@@ -14,7 +14,7 @@ from torch import distributed
 
 from srlab.training.callbacks.checkpoints import checkpoints_of
 from srlab.training.callbacks.order import act_last, validation_follows
-from srlab.training.processes.ranks import is_child
+from srlab.training.processes.strategy import is_child
 
 log = logging.getLogger(__name__)
 

@@ -65,15 +65,23 @@ def _generators_kept() -> Iterator[None]:
 @contextmanager
 def _flags_kept() -> Iterator[None]:
     memory: Any = torch.utils.deterministic  # torch declares none of its flags
-    deterministic = torch.are_deterministic_algorithms_enabled()
-    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    deterministic = _deterministic()
     fill = memory.fill_uninitialized_memory
     benchmark, threads = torch.backends.cudnn.benchmark, torch.get_num_threads()
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+        if _deterministic() != deterministic:  # to set it, torch imports its compiler for seconds
+            torch.use_deterministic_algorithms(deterministic[0], warn_only=deterministic[1])
         memory.fill_uninitialized_memory = fill
         torch.backends.cudnn.benchmark = benchmark
         if torch.get_num_threads() != threads:
             torch.set_num_threads(threads)
+
+
+def _deterministic() -> tuple[bool, bool]:
+    """Whether algorithms must be deterministic, and whether torch only warns where they are not."""
+    return (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )

@@ -9,17 +9,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from lightning import Trainer, seed_everything
-from lightning.pytorch.strategies import (
-    DDPStrategy,
-    DeepSpeedStrategy,
-    SingleDeviceStrategy,
-    Strategy,
-)
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
-
-from srlab.mistakes import Mistake
 
 T = TypeVar("T")
 
@@ -87,27 +78,6 @@ def no_exchange(wrapper: object) -> AbstractContextManager[None]:
     return nullcontext()
 
 
-def check_strategy(strategy: Strategy) -> None:
-    """Raise a `Mistake` if processes do not train two networks in turns by it."""
-    known = isinstance(strategy, DDPStrategy | SingleDeviceStrategy)
-    if not known or isinstance(strategy, DeepSpeedStrategy):
-        raise Mistake(
-            f"trainer.strategy is {type(strategy).__name__}, which does not train two networks in "
-            "turns; choose trainer=ddp for several devices."
-        )
-
-
-def is_child(trainer: Trainer) -> bool:
-    """Whether Lightning's first process started this one.
-
-    The first one is killed if a child fails before it ends.
-    """
-    environment = getattr(trainer.strategy, "cluster_environment", None)
-    if environment is None or trainer.is_global_zero:
-        return False
-    return not environment.creates_processes_externally
-
-
 def keep_to_each(module: nn.Module, part: str) -> None:
     """Keep data parallelism from a part of `module` that every rank computes for itself.
 
@@ -123,5 +93,7 @@ def reseed(seed: int, step: int, rank: int) -> None:
 
     No generator's state need be stored then.
     """
+    from lightning import seed_everything  # two seconds, which not every use of this module needs
+
     entropy = np.random.SeedSequence([seed, step, rank]).generate_state(1)
     seed_everything(int(entropy[0]), verbose=False)

@@ -1,0 +1,113 @@
+"""Kinds of wrong settings: each has a line that names its key, before files are opened."""
+
+import pytest
+from conftest import TINY
+
+from srlab.cli.arguments import check_values_given
+from srlab.cli.checking import check_values
+from srlab.cli.command import prepare
+from srlab.cli.configuration import check_choices, check_lists, choices, composed
+from srlab.cli.unknown import unknown_key
+from srlab.mistakes import Mistake
+
+TRAIN = "srlab.cli.settings.TrainSettings"
+
+OF_LINES = {
+    "data.root=": "data.root= gives no value; is a variable of the shell not set?",
+    "weights=''": "weights='' gives no value;",
+    "ema={}": "ema={} gives no value;",
+    "loss={}": "loss={} chooses nothing; choose one of charbonnier,",
+    "loss=[l1,ssim,l1]": "loss=[l1,ssim,l1] names l1 twice; name it once.",
+}
+
+OF_PARTS = {
+    "generator.blocks=-1": "generator.blocks is -1; give a whole number >= 1.",
+    "scale=0": "scale is 0 for 2 spatial axes; give one integer >= 1,",
+    "crop_size=[32]": "crop_size is [32] for 2 spatial axes; give one integer >= 1,",
+    "spatial_dims=4": "spatial_dims is 4; it must be 2 (images) or 3 (volumes, video).",
+    "data.bands=3": "data.bands is 3; give a list of whole numbers.",
+    "data.bands=[]": "data.bands is []; name one band at least,",
+    "schedule=null": "schedule is null, and every run needs one; leave schedule=null out.",
+    "optimiser.generator.lr=nan": "optimiser.generator.lr is nan; give a number, and not nan.",
+    "optimiser.generator.betas=[0.9,nan]": "optimiser.generator.betas is [0.9, nan]; give",
+    "discriminator.dense_channels=0": "discriminator.dense_channels is 0;",
+    "optimiser.generator.betas=[0.9]": "optimiser.generator: ",
+    "loss.l1.start_step=-1": "loss.l1.start_step is -1; give a whole number >= 0.",
+    "metric.ssim.window=4": "metric.ssim.window is 4; sides must be odd,",
+    "metric.ssim.window=[11,11,11]": "window is [11, 11, 11] for 2 spatial axes;",
+    "callbacks.image_grid.count=0": "callbacks.image_grid.count is 0; give a whole number >= 1.",
+}
+
+LINES = {
+    "penalty": (
+        ["discriminator=none", "penalty=r1"],
+        "penalty=r1 bounds the gradient of a discriminator, and discriminator=none has none:",
+    ),
+    "discriminator": (
+        ["discriminator=patchgan", "discriminator.layers=5"],
+        "got crops of (32, 32) pixels; every side must be at least 96:",
+    ),
+}
+
+
+def checked(arguments):
+    """What a command does with its line before Hydra reads it."""
+    for check in (check_choices, check_lists, check_values_given):
+        check(arguments)
+
+
+@pytest.mark.parametrize("argument", OF_LINES)
+def test_argument_that_gives_nothing_is_refused(argument):
+    prepare()
+    with pytest.raises(Mistake) as error:
+        checked([argument])
+    assert OF_LINES[argument] in str(error.value)
+
+
+@pytest.mark.parametrize("argument", OF_PARTS)
+def test_value_out_of_range_is_named_by_its_key(command, tmp_path, argument):
+    outcome = command("train", *TINY, "trainer.max_steps=1", "hydra.run.dir=run", argument)
+    assert outcome.code == 1
+    assert OF_PARTS[argument] in outcome.error
+    assert "\n" not in outcome.error
+    assert not list(tmp_path.rglob("*.ckpt"))
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_settings_that_contradict_each_other_are_told_before_training(command, name):
+    given, message = LINES[name]
+    tiny = [line for line in TINY if not line.startswith("discriminator")]
+    outcome = command("train", *tiny, "trainer.max_steps=1", "hydra.run.dir=run", *given)
+    assert outcome.code == 1
+    assert message in outcome.error
+
+
+def test_key_of_a_part_that_is_not_chosen_is_told_with_the_choice():
+    prepare()
+    line = unknown_key("discriminator.channels", "train", ["discriminator=none"])
+    assert line == (
+        "discriminator.channels is no key of the configuration with discriminator=none, which "
+        "takes none; leave it out or choose another discriminator."
+    )
+    assert "did you mean generator or" in unknown_key("genrator", "train", [])
+
+
+def test_evaluation_refuses_what_the_model_does_not_have(command, trained):
+    model = f"model={trained / 'model.safetensors'}"
+    assert "scale=2 was asked for and" in command("evaluate", model, "scale=2").error
+    assert "spatial_dims=3 was asked for" in command("evaluate", model, "spatial_dims=3").error
+    refused = command("evaluate", model, "normaliser=zscore").error
+    assert refused == "error: normaliser= cannot be chosen: the model brings its own; leave it out."
+
+
+@pytest.mark.parametrize("generator", ["compact", "lka", "rcab", "rrdb", "stochastic"])
+def test_every_size_of_a_network_is_checked_where_it_is_used(generator):
+    from srlab.cli.building import built
+
+    prepare()
+    assert generator in choices("generator")
+    for key in ("channels", "blocks"):
+        config = composed("train", [f"generator={generator}", f"generator.{key}=-1"])
+        check_values(config, settings=TRAIN)
+        with pytest.raises(Mistake, match=rf"^generator\.{key} is -1; give a whole number"):
+            built(config.generator)
