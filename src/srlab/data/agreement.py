@@ -66,9 +66,13 @@ def _rounded(description: Description) -> tuple[Axis, ...]:
     return tuple(axes)
 
 
+def _highest(description: Description) -> tuple[float | None, ...]:
+    return tuple(channel.highest for channel in description.channels)
+
+
 def _check_types(readers: Sequence[Reader]) -> None:
     """Compare the largest values that the types of the files can store."""
-    types = [tuple(each.highest for each in reader.description.channels) for reader in readers]
+    types = [_highest(reader.description) for reader in readers]
     usual = _usual(types)
     floats = []
     for reader, highest in zip(readers, types, strict=True):

@@ -39,8 +39,8 @@ class Folder:
     are too many (`srlab.data.usable.SHARE`). With `grey_as_colour` the band of a grey picture is
     repeated where red, green and blue are wanted.
 
-    All files must agree in the order of their bands, in pixel size and in type, and the type must
-    suit `data_range`; `force` leaves checks out (`srlab.io.agreement.Check`). Where `data_range` is
+    All files must agree in the order of their bands, in pixel size and in type. The type must suit
+    `data_range`. `force` leaves checks out (`srlab.io.agreement.Check`). Where `data_range` is
     null, it and `unit` are those of the files' type (`srlab.data.values.values_of`).
     """
 

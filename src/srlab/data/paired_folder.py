@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from srlab.axes import per_axis
@@ -17,6 +17,7 @@ from srlab.data.scenes import Scenes
 from srlab.data.statistics import measure
 from srlab.data.usable import Forgiving, LeftOut
 from srlab.data.values import configured, values_of
+from srlab.files import PathLike
 from srlab.io import Description, Reader, open_reader
 from srlab.io.agreement import Check, check_force
 from srlab.mistakes import Mistake
@@ -67,19 +68,10 @@ class PairedFolder:
             hr_name=hr_name,
             suffixes=suffixes,
         )
-        few = FewOpen()
         left_out = LeftOut(len(paths))
-        self.readers: list[Reader] = []
-        hr_readers: list[Reader] = []
-        for lr_path, hr_path in paths:
-            try:
-                lr, hr = open_reader(lr_path, bands=bands), open_reader(hr_path, bands=bands)
-            except Mistake as error:
-                left_out.add(str(hr_path), error)
-                continue
-            _check_pair(lr, hr, factors)
-            self.readers.append(OneOfMany(lr, few))
-            hr_readers.append(OneOfMany(hr, few))
+        pairs = list(_opened(paths, bands, factors, left_out))
+        self.readers = [lr for lr, _ in pairs]
+        hr_readers = [hr for _, hr in pairs]
         usual = check_agreement(self.readers, force=force)
         usual_hr = check_agreement(hr_readers, force=force)
         own_range, own_unit = data_range, unit
@@ -95,10 +87,7 @@ class PairedFolder:
         configured(self, force).check_types(str(hr_readers[0]), usual_hr.channels)
 
         self._scenes = Scenes()
-        belonging = {
-            str(hr): Forgiving(lr, left_out)
-            for lr, hr in zip(self.readers, hr_readers, strict=True)
-        }
+        belonging = {str(hr): Forgiving(lr, left_out) for lr, hr in pairs}
         self._parts = Parts(
             hr_readers,
             RealPairs(belonging, factors, seed, self._scenes),
@@ -133,6 +122,24 @@ class PairedFolder:
     def gather_scenes(self, cache: Path) -> None:
         """Measure each LR file as a whole; from then on, samples carry its ``scene``."""
         self._scenes.gather(self.readers, cache)
+
+
+def _opened(
+    paths: Sequence[tuple[PathLike, PathLike]],
+    bands: Sequence[int | str],
+    scale: Sequence[int],
+    left_out: LeftOut,
+) -> Iterator[tuple[Reader, Reader]]:
+    """Open pair after pair, and leave those out of which a file cannot be opened."""
+    few = FewOpen()
+    for lr_path, hr_path in paths:
+        try:
+            lr, hr = open_reader(lr_path, bands=bands), open_reader(hr_path, bands=bands)
+        except Mistake as error:
+            left_out.add(str(hr_path), error)
+            continue
+        _check_pair(lr, hr, scale)
+        yield OneOfMany(lr, few), OneOfMany(hr, few)
 
 
 def _check_pair(lr: Reader, hr: Reader, scale: Sequence[int]) -> None:

@@ -17,7 +17,7 @@ def filtered(hr: Tensor, kernel: Tensor, scale: int | Sequence[int]) -> Tensor:
     """Weigh the HR pixels around the centre of each LR pixel.
 
     HR is ``(B, C, *S·scale)`` and LR ``(B, C, *S)``. The kernel is ``(1, *K)``, or ``(C, *K)`` with
-    one for each channel. It is centred on the area of an LR pixel, so each of its sizes is odd
+    one for each channel. It is centred on the area of an LR pixel. So each of its sizes is odd
     where the factor is odd, and even where that is even. Border pixels are repeated outwards.
 
     Raises a `Mistake` if the sizes do not fit, or the number of kernels does not.

@@ -19,8 +19,8 @@ REACH = 4.0
 class GaussianMtf:
     r"""Blurs with a Gaussian of a given MTF at the LR Nyquist frequency, and samples LR pixels.
 
-    The MTF of a Gaussian is :math:`\exp(-2 \pi^2 \sigma^2 f^2)`. At the Nyquist frequency
-    :math:`f = 1 / (2 s)` of a scale :math:`s` it is `mtf` for
+    The MTF of a Gaussian is :math:`\exp(-2 \pi^2 \sigma^2 f^2)`. The Nyquist frequency of a scale
+    :math:`s` is :math:`1 / (2 s)`. There the MTF is `mtf`, which follows from
     :math:`\sigma = s \sqrt{-2 \ln m} / \pi` HR pixels (Aiazzi et al. 2006, sec. III).
 
     `mtf` is one number in (0, 1), or one for each channel. Sensors have about 0.2 to 0.4. An axis

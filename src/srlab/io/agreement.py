@@ -99,7 +99,7 @@ class Norm:
 
     def _different(self, names: tuple[str, ...]) -> list[str]:
         pairs = zip(map(str.casefold, self.names), map(str.casefold, names), strict=False)
-        telling = [pair for pair in pairs if not any(name.isdigit() for name in pair)]
+        telling = [pair for pair in pairs if not (pair[0].isdigit() or pair[1].isdigit())]
         return [got for wanted, got in telling if got != wanted]
 
     def check_pixels(self, file: str, axes: tuple[Axis, ...]) -> None:
