@@ -28,6 +28,7 @@ OF_PARTS = {
     "data.bands=3": "data.bands is 3; give a list of whole numbers.",
     "data.bands=[]": "data.bands is []; name one band at least,",
     "schedule=null": "schedule is null, and every run needs one; leave schedule=null out.",
+    "+foo=1": "+foo adds a key that nothing reads; --help lists all keys.",
     "optimiser.generator.lr=nan": "optimiser.generator.lr is nan; give a number, and not nan.",
     "optimiser.generator.betas=[0.9,nan]": "optimiser.generator.betas is [0.9, nan]; give",
     "discriminator.dense_channels=0": "discriminator.dense_channels is 0;",
@@ -111,3 +112,9 @@ def test_every_size_of_a_network_is_checked_where_it_is_used(generator):
         check_values(config, settings=TRAIN)
         with pytest.raises(Mistake, match=rf"^generator\.{key} is -1; give a whole number"):
             built(config.generator)
+
+
+def test_value_that_another_refers_to_may_be_added():
+    prepare()
+    config = composed("train", ["+width=8", "generator.channels=${width}"])
+    check_values(config, settings=TRAIN)

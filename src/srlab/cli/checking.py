@@ -33,9 +33,22 @@ def check_values(config: DictConfig, *, settings: str) -> None:
     for name in signature.arguments:
         if name in config:
             _check(config, name, signature.arguments[name], key=name)
+    _refuse_unused(config, signature)
     for key, node in _nodes(config):
         if "_target_" in node:
             _check_node(node, key)
+
+
+def _refuse_unused(config: DictConfig, signature: Signature) -> None:
+    """Refuse a value at the top level that was added, and that no other value refers to."""
+    for each in config:
+        name = str(each)
+        if name in signature.arguments or OmegaConf.is_missing(config, name):
+            continue
+        if isinstance(config._get_node(name), DictConfig) or config[name] is None:
+            continue
+        if f"${{{name}" not in OmegaConf.to_yaml(config):
+            raise Mistake(f"+{name} adds a key that nothing reads; --help lists all keys.")
 
 
 def _nodes(config: DictConfig) -> Iterator[tuple[str, DictConfig]]:
