@@ -46,6 +46,9 @@ def fit(
         raise KeyboardInterrupt from None
     except MisconfigurationException as error:
         raise Mistake(" ".join(str(error).split())) from error
+    except RuntimeError as error:
+        _refuse_lost_worker(error, folder)
+        raise
     except Diverged as error:
         _write(trainer, folder, _status(trainer, "diverged"))
         if is_child(trainer):
@@ -54,6 +57,18 @@ def fit(
     status = _ended(trainer)
     _write(trainer, folder, status)
     return status
+
+
+def _refuse_lost_worker(error: RuntimeError, folder: Path) -> None:
+    """Raise a `Mistake` if the error is PyTorch's about a loader worker that was killed."""
+    if not str(error).startswith("DataLoader worker (pid"):
+        return
+    _tell_how_to_go_on(folder)
+    raise Mistake(
+        f"a process that loads data died ({' '.join(str(error).split())[:80]}). The system kills "
+        "processes where memory runs out: lower loader.num_workers, loader.batch_size or the crop "
+        "size."
+    ) from error
 
 
 def best_value(trainer: Trainer) -> float | None:
