@@ -30,6 +30,7 @@ def evaluate(config: DictConfig) -> None:
     require(config, "model")
     check_bands(config)
     check_seed(config.seed)
+    _check_report(config)
     model = srlab.load(config.model, trust=config.trust)
     check_asked(config, model.card)
     config.scale, config.spatial_dims = list(model.card.scale), model.card.spatial_dims
@@ -63,6 +64,14 @@ def evaluate(config: DictConfig) -> None:
     if config.output is not None:
         for path in write_report(result, config.output):
             log.info("wrote %s", path)
+
+
+def _check_report(config: DictConfig) -> None:
+    """Refuse, before anything is scored, what nothing can be reported of or to."""
+    if not config.metric:
+        raise Mistake("metric=[] reports nothing; choose one at least, such as metric=[psnr].")
+    if config.output is not None and Path(config.output).is_file():
+        raise Mistake(f"output={config.output} is a file, and a folder is wanted; name another.")
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 def summary(config: DictConfig) -> None:
     """Print a table of generator and discriminator, for batches and crops as the run trains on."""
-    from srlab.axes import per_axis
+    from srlab.axes import check_counts, per_axis
     from srlab.cli.building import built
     from srlab.cli.settings import check_axes, check_bands
     from srlab.report.summary import summarise, table
@@ -25,6 +25,7 @@ def summary(config: DictConfig) -> None:
     scale = per_axis(config.scale, config.spatial_dims)
     crop = per_axis(config.data.get("crop_size", config.crop_size), config.spatial_dims)
     batch_size = config.loader.batch_size
+    check_counts(**{"loader.batch_size": batch_size})
     rows = [summarise(built(config.generator), crop=crop, scale=scale, batch_size=batch_size)]
     discriminator = built(config.discriminator)
     if discriminator is not None:

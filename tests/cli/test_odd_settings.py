@@ -93,10 +93,15 @@ def test_key_of_a_part_that_is_not_chosen_is_told_with_the_choice():
     assert "did you mean generator or" in unknown_key("genrator", "train", [])
 
 
-def test_evaluation_refuses_what_the_model_does_not_have(command, trained):
+def test_evaluation_refuses_what_the_model_does_not_have(command, tmp_path, trained):
+    (tmp_path / "a.txt").touch()
     model = f"model={trained / 'model.safetensors'}"
     assert "scale=2 was asked for and" in command("evaluate", model, "scale=2").error
     assert "spatial_dims=3 was asked for" in command("evaluate", model, "spatial_dims=3").error
+    assert "metric=[] reports nothing;" in command("evaluate", model, "metric=[]").error
+    assert "seed is -4;" in command("evaluate", model, "seed=-4").error
+    assert "output=a.txt is a file" in command("evaluate", model, "output=a.txt").error
+    assert "loader.batch_size is -1;" in command("summary", "loader.batch_size=-1").error
     refused = command("evaluate", model, "normaliser=zscore").error
     assert refused == "error: normaliser= cannot be chosen: the model brings its own; leave it out."
 
