@@ -13,7 +13,7 @@ from srlab.generators import RRDB, SRResNet
 from srlab.io import Axis
 from srlab.models.card import ModelCard
 from srlab.models.super_resolver import SuperResolver
-from srlab.normalisers import Identity, MinMax, Percentile, Reflectance, ZScore
+from srlab.normalisers import Arcsinh, Identity, Log, MinMax, Percentile, Reflectance, ZScore
 
 ARGUMENTS = {"in_channels": 3, "out_channels": 3, "scale": [2, 2], "channels": 4, "blocks": 1}
 SRRESNET = {"_target_": "srlab.generators.SRResNet", **ARGUMENTS}
@@ -25,6 +25,8 @@ GENERATORS = {
 NORMALISERS = {
     "Identity": (Identity, {}),
     "MinMax": (MinMax, {"minimum": [0.0, -1.0, 2.0], "maximum": [255.0, 1.0, 10.0]}),
+    "Arcsinh": (Arcsinh, {"softening": 10.0, "maximum": [255.0, 1.0, 10.0]}),
+    "Log": (Log, {"softening": [1.0, 2.0, 3.0], "maximum": 255.0}),
     "Reflectance": (Reflectance, {"quantification": 10_000.0, "offset": -1000.0}),
     "ZScore": (ZScore, {"channels": 3}),
     "Percentile": (Percentile, {"channels": 3, "low": 2.0, "high": 98.0}),
