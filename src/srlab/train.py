@@ -48,6 +48,8 @@ def _trained(config: DictConfig, state: dict[str, Any] | None, folder: Path) -> 
         schedule, guard = built(config.schedule), built(config.guard)
         follow_files(config)
         data = built(config.data)
+        assembly.fill(generator, config, data, state)
+        training = assembly.training(config, "generator", generator)
         normaliser, content = built(config.normaliser), assembly.content(config)
         metrics = named(config.metric)
         assembly.try_crop(config, adversary, data)
@@ -58,12 +60,11 @@ def _trained(config: DictConfig, state: dict[str, Any] | None, folder: Path) -> 
 
         quieten()
         trainer = running.trainer(config)
-        assembly.fill(generator, config, data, state)
         assembly.measure(normaliser, data, state, folder)
         losses = assembly.losses(config, data, generator, normaliser, content)
         module = GAN(
             losses=losses,
-            training=assembly.training(config, "generator", generator),
+            training=training,
             adversary=adversary,
             schedule=schedule,
             ema=assembly.average(config, generator),
