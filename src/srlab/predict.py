@@ -56,6 +56,7 @@ def _predict(config: DictConfig) -> None:
             training_data=model.card.training_data,
             noise_seed=config.noise_seed,
             scene=scene,
+            forced=list(config.force),
         ),
         source=config.input,
         overwrite=config.overwrite,

@@ -95,9 +95,8 @@ def test_the_provenance_names_model_and_settings(tmp_path):
     bundle = tmp_path / "model.safetensors"
     bundle.write_bytes(b"weights")
     statistics = torch.arange(12.0).reshape(1, 6, 2)
-    made = provenance(
-        bundle, GRID, device=CPU, allocation="kept", noise_seed=7, scene=statistics
-    )  # fmt: skip
+    given = {"noise_seed": 7, "scene": statistics, "forced": ["pixel_size"]}
+    made = provenance(bundle, GRID, device=CPU, allocation="kept", **given)
     assert made.software == f"srlab {srlab.__version__}"
     assert made.model == hashlib.sha256(b"weights").hexdigest()
     assert made.description == "super-resolved, noise seed 7"
@@ -109,6 +108,7 @@ def test_the_provenance_names_model_and_settings(tmp_path):
         "allocation": "kept",
         "memory_format": "channels_last",
         "torch": str(torch.__version__),
+        "forced": ["pixel_size"],
         "scene": {
             "minimum": [0, 1],
             "maximum": [2, 3],
@@ -124,4 +124,4 @@ def test_the_provenance_is_silent_about_what_was_not_used(tmp_path):
     made = provenance(bundle, GRID, device=torch.device("cuda:0"), allocation="default")
     assert made.description == "super-resolved"
     assert made.settings["memory_format"] == "contiguous"
-    assert "scene" not in made.settings
+    assert not {"scene", "forced"} & set(made.settings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from srlab.cli.settings import check_axes, check_bands, check_seed
@@ -40,13 +41,25 @@ def check(config: DictConfig) -> None:
 
 
 def _check_game(config: DictConfig) -> None:
-    """Refuse a bound on a discriminator that there is not."""
-    chosen = HydraConfig.get().runtime.choices
-    if chosen["discriminator"] == "none" and chosen["penalty"] != "none":
+    """Refuse settings of a discriminator that there is not."""
+    hydra = HydraConfig.get()
+    chosen = hydra.runtime.choices
+    if chosen["discriminator"] != "none":
+        return
+    if chosen["penalty"] != "none":
         raise Mistake(
             f"penalty={chosen['penalty']} bounds the gradient of a discriminator, and "
             "discriminator=none has none: choose a discriminator, or penalty=none."
         )
+    if hydra.mode == RunMode.MULTIRUN:
+        return  # a sweep may compare none with others, whose settings stand there, too
+    for line in hydra.overrides.task:
+        key = line.lstrip("+~").partition("=")[0]
+        if key.partition(".")[0] == "adversarial" or ".discriminator" in key:
+            raise Mistake(
+                f"{line} is a setting of a discriminator, and discriminator=none has none: leave "
+                "it out, or choose a discriminator."
+            )
 
 
 def _check_scheduler(name: str, node: DictConfig | None, max_steps: int) -> None:

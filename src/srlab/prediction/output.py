@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -59,8 +59,12 @@ def provenance(
     training_data: str = "",
     noise_seed: int | None = None,
     scene: Tensor | None = None,
+    forced: Sequence[str] = (),
 ) -> Provenance:
-    """Write down which model made an output, and with which settings."""
+    """Write down which model made an output, and with which settings.
+
+    `forced` are the checks of the input that were left out.
+    """
     settings: dict[str, object] = {
         "tile": list(plan.tile),
         "overlap": list(plan.overlap),
@@ -72,6 +76,8 @@ def provenance(
     }
     if training_data:
         settings["training_data"] = training_data
+    if forced:
+        settings["forced"] = list(forced)
     if scene is not None:
         settings["scene"] = _rows(scene)
     description = "super-resolved"
