@@ -29,7 +29,9 @@ OF_COMPOSITION = {
     "scheduler@scheduler.generator=cosin": (
         "scheduler=cosin does not exist; choose one of chained, constant, cosine,"
     ),
-    "seeed=1": "seeed is no key of the configuration; did you mean seed? --help lists them all.",
+    "seeed=1": (
+        "seeed is no key of the configuration; did you mean seed or sweep? --help lists them all."
+    ),
     "generator.chanels=3": (
         "generator.chanels is no key of the configuration; did you mean generator.channels"
     ),
@@ -65,7 +67,7 @@ OF_VALUES = {
 OF_PARTS = {
     "~ema": "ema is no key of the configuration",
     "penalty=null": "penalty=null chooses nothing; choose one of none, r1, wgan_gp.",
-    "data=": "data= chooses nothing; choose one of demo, rgb_folder, sentinel2,",
+    "data=": "data= chooses nothing; choose one of demo, paired_folder, rgb_folder,",
     "data=rgb_folder": "data.root must be given: data.root=….",
     "ema.device=foo": "Expected one of cpu, cuda,",
     "generator.channels=0": "generator.channels is 0; give a whole number >= 1.",

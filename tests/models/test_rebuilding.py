@@ -100,7 +100,7 @@ MISFIT = "its tensors are not those of the model it names"
         ({"in_channels": 900_000, "channels": 900_000}, MISFIT),
         ({"blocks": 900_000}, "the network has more tensors than the file"),
         ({"scale": 65_536}, "the network has more tensors than the file"),
-        ({"channels": -3}, "a convolution from 3 to -3 channels; there must be 1 at least"),
+        ({"channels": -3}, "channels is -3; give a whole number >= 1"),
         ({"scale": -2}, "got -2 for 2 spatial axes"),
         ({"scale": [2] * 1000}, "got [2, 2, 2, 2, "),
         ({"scale": [[2], 2]}, "for 2 spatial axes"),

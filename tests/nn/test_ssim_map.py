@@ -209,7 +209,7 @@ def test_product_weighs_the_levels_by_shares_of_one(levels):
         ((5, 64, 64), {}, "one for all axes or one for each, for example window=[5,11,11]."),
         ((5, 64, 64), {"window": [7, 11, 11]}, "(7, 11, 11) pixels; got an image of (5, 64, 64)."),
         ((64, 64), {"window": 8}, "window is 8; sides must be odd, so that a window has a pixel"),
-        ((64, 64), {"window": [5, 11, 11]}, "got [5, 11, 11] for 2 spatial axes"),
+        ((64, 64), {"window": [5, 11, 11]}, "window is [5, 11, 11] for 2 spatial axes"),
         ((64, 64), {"data_range": 0.0}, "data_range is 0.0; it must be above 0"),
     ],
     ids=str,
