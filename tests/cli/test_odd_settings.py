@@ -13,14 +13,6 @@ from srlab.mistakes import Mistake
 TRAIN = "srlab.cli.settings.TrainSettings"
 
 OF_LINES = {
-    "objective": (
-        ["discriminator=none", "adversarial=hinge"],
-        "adversarial=hinge is a setting of a discriminator, and discriminator=none has none:",
-    ),
-    "optimiser": (
-        ["discriminator=none", "optimiser.discriminator.lr=0.1"],
-        "optimiser.discriminator.lr=0.1 is a setting of a discriminator,",
-    ),
     "data.root=": "data.root= gives no value; is a variable of the shell not set?",
     "weights=''": "weights='' gives no value;",
     "ema={}": "ema={} gives no value;",
@@ -48,6 +40,14 @@ OF_PARTS = {
 }
 
 LINES = {
+    "objective": (
+        ["discriminator=none", "adversarial=hinge"],
+        "adversarial=hinge is a setting of a discriminator, and discriminator=none has none:",
+    ),
+    "optimiser": (
+        ["discriminator=none", "optimiser.discriminator.lr=0.1"],
+        "optimiser.discriminator.lr=0.1 is a setting of a discriminator,",
+    ),
     "penalty": (
         ["discriminator=none", "penalty=r1"],
         "penalty=r1 bounds the gradient of a discriminator, and discriminator=none has none:",
