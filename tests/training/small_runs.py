@@ -25,6 +25,7 @@ DISCRIMINATOR = [
     "discriminator.channels=4",
     "discriminator.layers=1",
     "discriminator.normalisation=none",
+    "adversarial.weight=0.1",
 ]
 """Without batch norm, whose statistics are each process's own."""
 
@@ -37,7 +38,6 @@ SHORT = [
     "trainer.log_every_n_steps=1",
     "schedule.pretrain_steps=3",
     "schedule.ramp_steps=4",
-    "adversarial.weight=0.1",
     "optimiser.generator.lr=1e-3",
     "ema.decay=0.5",
 ]

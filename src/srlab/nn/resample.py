@@ -10,18 +10,19 @@ position, so a tile gives the same bits as the whole.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import floor
 from typing import Literal, get_args
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from srlab.axes import per_axis
 from srlab.mistakes import Mistake
 
-Array = NDArray[np.float64]
 Interpolation = Literal["nearest", "linear", "cubic"]
+
+Taps = tuple[list[int], list[float]]
+"""Offsets of pixels and their weights."""
 
 
 def check_interpolation(kind: Interpolation, *, argument: str) -> Interpolation:
@@ -33,26 +34,26 @@ def check_interpolation(kind: Interpolation, *, argument: str) -> Interpolation:
     return kind
 
 
-def keys_kernel(x: Array) -> Array:
+def keys_kernel(x: float) -> float:
     """Keys' cubic convolution kernel with a = -1/2, zero for ``|x| >= 2``."""
-    x = np.abs(x)
-    near = (1.5 * x - 2.5) * x * x + 1.0
-    far = ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0
-    values: Array = np.where(x <= 1, near, np.where(x < 2, far, 0.0))
-    return values
+    x = abs(x)
+    if x <= 1:
+        return (1.5 * x - 2.5) * x * x + 1.0
+    if x < 2:
+        return ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0
+    return 0.0
 
 
-def linear_kernel(x: Array) -> Array:
+def linear_kernel(x: float) -> float:
     """The triangle ``1 - |x|``, zero for ``|x| >= 1``."""
-    values: Array = np.maximum(1 - np.abs(x), 0)
-    return values
+    return max(1 - abs(x), 0.0)
 
 
 def enlarge(image: Tensor, scale: int | Sequence[int], kind: Interpolation = "cubic") -> Tensor:
     """Enlarge ``(B, C, *S)`` to ``(B, C, *S·scale)``; floating point, differentiable."""
     for axis, factor in _axes(image, scale):
         if factor > 1:
-            image = _apply(image, axis, factor, *_enlarging_taps(factor, kind))
+            image = _apply(image, axis, factor, _enlarging_taps(factor, kind))
     return image
 
 
@@ -75,7 +76,7 @@ def shrink(
         )
     for axis, factor in axes:
         if factor > 1:
-            image = _apply(image, axis, factor, *_shrinking_taps(factor))
+            image = _apply(image, axis, factor, _shrinking_taps(factor))
             if after_each_axis:
                 image = after_each_axis(image)
     return image
@@ -97,54 +98,63 @@ def _axes(image: Tensor, scale: int | Sequence[int]) -> list[tuple[int, int]]:
     return list(enumerate(per_axis(scale, image.ndim - 2), start=2))
 
 
-def _enlarging_taps(factor: int, kind: Interpolation) -> tuple[Array, Array]:
-    """Offsets from the LR pixel and weights, both ``(phases = factor, taps)``."""
-    centre = (np.arange(factor) + 0.5) / factor - 0.5
+# The taps are plain numbers, so that a compiler or an exporter sees constants.
+
+
+def _enlarging_taps(factor: int, kind: Interpolation) -> list[Taps]:
+    """Return for each of `factor` phases the offsets from the LR pixel, and their weights."""
+    return [_enlarging_phase((phase + 0.5) / factor - 0.5, kind) for phase in range(factor)]
+
+
+def _enlarging_phase(centre: float, kind: Interpolation) -> Taps:
     if kind == "nearest":
-        return np.zeros((factor, 1)), np.ones((factor, 1))
+        return [0], [1.0]
     kernel, reach = {"linear": (linear_kernel, 1), "cubic": (keys_kernel, 2)}[kind]
-    offsets = np.floor(centre)[:, None] + np.arange(1.0 - reach, 1.0 + reach)
-    return offsets, _normalised(kernel(centre[:, None] - offsets))
+    offsets = [floor(centre) + step for step in range(1 - reach, 1 + reach)]
+    return offsets, _normalised([kernel(centre - offset) for offset in offsets])
 
 
-def _shrinking_taps(factor: int) -> tuple[Array, Array]:
-    """Offsets from the first HR pixel under an LR pixel and weights, both ``(1, taps)``."""
+def _shrinking_taps(factor: int) -> list[Taps]:
+    """Return for the only phase the offsets from the first HR pixel under an LR pixel."""
     centre = (factor - 1) / 2
-    offsets = np.arange(-2.0 * factor, 3.0 * factor)[None]
-    weights = keys_kernel((offsets - centre) / factor)
-    used = weights[0] != 0
-    return offsets[:, used], _normalised(weights[:, used])
+    candidates = range(-2 * factor, 3 * factor)
+    offsets = [offset for offset in candidates if keys_kernel((offset - centre) / factor)]
+    return [(offsets, _normalised([keys_kernel((at - centre) / factor) for at in offsets]))]
 
 
-def _normalised(weights: Array) -> Array:
-    total: Array = weights.sum(axis=1, keepdims=True)
-    return weights / total
+def _normalised(weights: Sequence[float]) -> list[float]:
+    total = sum(weights)
+    return [weight / total for weight in weights]
 
 
-def _apply(image: Tensor, axis: int, factor: int, offsets: Array, weights: Array) -> Tensor:
+def _apply(image: Tensor, axis: int, factor: int, phases: Sequence[Taps]) -> Tensor:
     """Sum the taps along one axis.
 
     A single phase shrinks by `factor`; `factor` phases enlarge by it.
     """
-    stride = factor if len(offsets) == 1 else 1
-    # Views of one continued image: to gather every tap anew took a third of a network's time.
-    before, after = int(-offsets.min()), int(offsets.max()) + 1 - stride
+    stride = factor if len(phases) == 1 else 1
+    # Views of one wider image: to gather every tap anew took a third of a network's time.
+    before = -min(min(offsets) for offsets, _ in phases)
+    after = max(max(offsets) for offsets, _ in phases) + 1 - stride
     wider = border_repeated(image, axis, before, after)
     reach = image.shape[axis] - stride + 1
-    phases = []
-    for starts, taps in zip(offsets + before, weights, strict=True):
-        spans = [slice(int(start), int(start) + reach, stride) for start in starts]
-        phases.append(_weighted_sum(wider, axis, spans, taps))
-    if len(phases) == 1:
-        return phases[0]
-    return torch.stack(phases, dim=axis + 1).flatten(axis, axis + 1)
+    results = []
+    for offsets, weights in phases:
+        starts = [offset + before for offset in offsets]
+        spans = [slice(start, start + reach, stride) for start in starts]
+        results.append(_weighted_sum(wider, axis, spans, weights))
+    if len(results) == 1:
+        return results[0]
+    return torch.stack(results, dim=axis + 1).flatten(axis, axis + 1)
 
 
-def _weighted_sum(image: Tensor, axis: int, spans: Sequence[slice], weights: Array) -> Tensor:
+def _weighted_sum(
+    image: Tensor, axis: int, spans: Sequence[slice], weights: Sequence[float]
+) -> Tensor:
     """Add views of one axis, each times its weight."""
     total = image.new_zeros(())
-    factors = image.new_tensor(weights.tolist()).view(-1, *[1] * image.ndim)
-    for span, weight in zip(spans, factors, strict=True):
+    factors = torch.tensor(weights, dtype=image.dtype, device=image.device)
+    for span, weight in zip(spans, factors.view(-1, *[1] * image.ndim), strict=True):
         view = image[(*[slice(None)] * axis, span)]
         total = total + view * weight
     return total
