@@ -32,7 +32,9 @@ OF_PARTS = {
     "optimiser.generator.lr=nan": "optimiser.generator.lr is nan; give a number, and not nan.",
     "optimiser.generator.betas=[0.9,nan]": "optimiser.generator.betas is [0.9, nan]; give",
     "discriminator.dense_channels=0": "discriminator.dense_channels is 0;",
-    "optimiser.generator.betas=[0.9]": "optimiser.generator: ",
+    "optimiser.generator.betas=[0.9]": (
+        "optimiser.generator.betas is [0.9]; give a list of 2 values."
+    ),
     "loss.l1.start_step=-1": "loss.l1.start_step is -1; give a whole number >= 0.",
     "metric.ssim.window=4": "metric.ssim.window is 4; sides must be odd,",
     "metric.ssim.window=[11,11,11]": "window is [11, 11, 11] for 2 spatial axes;",

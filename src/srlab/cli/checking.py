@@ -118,7 +118,8 @@ def _fits(value: object, allowed: Values) -> bool:
     if not allowed or isinstance(value, DictConfig):  # a node becomes an object of its own
         return True
     if isinstance(value, ListConfig):
-        return "list" in allowed.kinds and _entries_fit(value, allowed.entries)
+        right_length = allowed.length in (None, len(value))
+        return "list" in allowed.kinds and right_length and _entries_fit(value, allowed.entries)
     if value is None:
         return "none" in allowed.kinds
     if isinstance(value, bool):
@@ -154,13 +155,15 @@ def _wanted(allowed: Values) -> str:
     words = [str(choice) for choice in allowed.choices if choice is not None]
     words += [word for kind, word in _WORDS.items() if kind in kinds and kind != "list"]
     if "list" in kinds:
-        words.append(_list_of(allowed.entries))
+        words.append(_list_of(allowed.entries, allowed.length))
     if None in allowed.choices and "null" not in words:
         words.append("null")
     return " or ".join(dict.fromkeys(words)) or "a node with a _target_"
 
 
-def _list_of(entries: Values | None) -> str:
+def _list_of(entries: Values | None, length: int | None) -> str:
+    if length is not None:
+        return f"a list of {length} values"
     if entries is None or not entries:
         return "a list"
     if entries.choices:

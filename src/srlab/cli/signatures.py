@@ -32,12 +32,21 @@ class Values:
     entries: Values | None = None
     """The values that a list may hold; None: any."""
 
+    length: int | None = None
+    """The number of a list's entries; None: any."""
+
     def __bool__(self) -> bool:
         return bool(self.kinds or self.choices)
 
     def __or__(self, other: Values) -> Values:
+        length = self.length or other.length
+        if "list" in self.kinds & other.kinds and self.length != other.length:
+            length = None
         return Values(
-            self.kinds | other.kinds, self.choices + other.choices, self.entries or other.entries
+            kinds=self.kinds | other.kinds,
+            choices=self.choices + other.choices,
+            entries=self.entries or other.entries,
+            length=length,
         )
 
 
@@ -169,10 +178,19 @@ def _of_subscript(module: _Module, annotation: ast.Subscript) -> Values:
     if name in _WRAPPERS:
         return _values(module, parts[0])
     if name in _SEQUENCES:
-        return Values(frozenset({"list"}), entries=_united(module, parts))
+        entries, length = _united(module, parts), _length(name, parts)
+        return Values(frozenset({"list"}), entries=entries, length=length)
     if name in _MAPPINGS:
         return Values(frozenset({"mapping"}))
     return Values()
+
+
+def _length(name: str, parts: list[ast.expr]) -> int | None:
+    """Return the number of entries of ``tuple[A, B]``, which of other sequences is free."""
+    free = any(isinstance(part, ast.Constant) and part.value is ... for part in parts)
+    if name not in ("tuple", "Tuple") or free:
+        return None
+    return len(parts)
 
 
 def _united(module: _Module, parts: list[ast.expr]) -> Values:
