@@ -57,7 +57,9 @@ def _untraced() -> Callable[..., Tensor]:
 
     What torch imports for that takes two seconds, and so it waits until it is wanted.
     """
-    return torch.compiler.disable(_recomputed_with_statistics)  # type: ignore[no-any-return, no-untyped-call]
+    disable: Any = torch.compiler.disable  # which has no annotations
+    eager: Callable[..., Tensor] = disable(_recomputed_with_statistics)
+    return eager
 
 
 def _recomputed_with_statistics(
