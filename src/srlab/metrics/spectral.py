@@ -61,7 +61,7 @@ class ERGAS:
     is their geometric mean.
 
     Images ``(B, C, *S)`` to ``(B,)``, in units with a true zero (reflectance, radiance, counts). An
-    image is NaN if the mean of a band of HR is within 1/10 000 of the data range from zero: an
+    image is NaN if the mean of a band of HR is within 1/10 000 of the data range from zero. An
     error relative to nothing is not defined, and would rule the mean over images.
     """
 

@@ -20,8 +20,8 @@ def see(reader: Reader, tile: Tile, tiles: TileGrid) -> tuple[Pixels, NDArray[np
     """Return LR ``(C, *tile.read)``, and where it is missing ``(1, *tile.read)``, or None.
 
     Missing values are filled from the nearest pixels of the scene, and only then is it continued
-    beyond its borders. What a valid pixel's surroundings hold, up to the overlap, is the same in
-    any tile: the nearest valid pixel to each of them is no further away than the valid one itself.
+    beyond its borders. The surroundings of a valid pixel, up to the overlap, are the same in any
+    tile. Each of them is filled from a pixel that is no further from it than the valid one.
     """
     spans = zip(tile.read, tiles.shape, strict=True)
     places = [sources(span, size, tiles.edges) for span, size in spans]

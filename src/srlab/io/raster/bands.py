@@ -129,8 +129,8 @@ def _find(bands: tuple[Band, ...], wanted: int | str, path: object) -> Band:
 def unchosen_alpha(bands: tuple[Band, ...], chosen: tuple[Band, ...]) -> int | None:
     """Return the number of the band that holds the transparency, or None.
 
-    An alpha band that was itself chosen is data: GDAL calls the fourth band of many files so, such
-    as near infrared beside red, green and blue.
+    An alpha band that was itself chosen is data. GDAL calls the fourth band of many files alpha,
+    which may be near infrared beside red, green and blue.
     """
     found = [band.index for band in bands if band.channel.colour == "alpha"]
     if not found or any(band.index in found for band in chosen):
