@@ -13,6 +13,8 @@ from rasterio.rpc import RPC
 from rasterio.transform import from_gcps
 from rasterio.warp import transform as reproject
 
+from srlab.io.description import Axis
+
 _SEMI_MAJOR_AXIS, _FLATTENING = 6_378_137.0, 1 / 298.257223563  # WGS 84, in metres
 
 
@@ -52,6 +54,14 @@ class RasterGeometry:
             hypot(transform.b * east, transform.e * north),
             hypot(transform.a * east, transform.d * north),
         )
+
+    @property
+    def axes(self) -> tuple[Axis, Axis]:
+        """Rows and columns, with the size of a pixel in metres where it is known."""
+        if self.pixel_size is None:
+            return Axis("y"), Axis("x")
+        rows, columns = self.pixel_size
+        return Axis("y", rows, "m"), Axis("x", columns, "m")
 
     def scaled(self, scale: Sequence[int]) -> RasterGeometry:
         """Return the same extent with `scale` times as many rows and columns."""

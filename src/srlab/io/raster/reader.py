@@ -14,7 +14,7 @@ from rasterio.windows import Window as RasterWindow
 
 from srlab.axes import Window
 from srlab.files import PathLike, existing_file, is_remote
-from srlab.io.description import Axis, Description
+from srlab.io.description import Description
 from srlab.io.raster.bands import (
     colour_table,
     describe,
@@ -68,7 +68,7 @@ class RasterReader:
             geometry = _geometry(dataset, self._orientation)
             self.description = Description(
                 shape=geometry.shape,
-                axes=_axes(geometry),
+                axes=geometry.axes,
                 channels=tuple(band.channel for band in self._bands),
                 geometry=geometry,
                 tags=lasting(dataset.tags()),
@@ -174,10 +174,3 @@ def _geometry(dataset: Any, orientation: Orientation) -> RasterGeometry:
         return stored
     shape = orientation.upright_shape(dataset.shape)
     return stored.turned(orientation.to_stored(shape), shape)
-
-
-def _axes(geometry: RasterGeometry) -> tuple[Axis, Axis]:
-    if geometry.pixel_size is None:
-        return Axis("y"), Axis("x")
-    rows, columns = geometry.pixel_size
-    return Axis("y", rows, "m"), Axis("x", columns, "m")

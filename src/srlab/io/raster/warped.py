@@ -1,0 +1,205 @@
+"""A raster as it looks on the grid of another one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from math import ceil, floor
+from typing import Any, Literal
+
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.enums import Resampling
+from rasterio.io import MemoryFile
+from rasterio.vrt import WarpedVRT
+
+from srlab.axes import Window, common, relative
+from srlab.io.protocols import Reader
+from srlab.io.raster.gdal import gdal
+from srlab.io.raster.geometry import RasterGeometry
+from srlab.io.raster.grids import GridPair, georeferenced
+from srlab.io.windows import check_window
+from srlab.mistakes import Mistake
+
+Method = Literal["nearest", "bilinear", "cubic", "lanczos", "average"]
+"""The kernels; ``nearest`` suits classes and masks."""
+
+RADIUS = {"nearest": 1, "bilinear": 1, "cubic": 2, "lanczos": 3, "average": 1}
+"""The reach of each kernel, in pixels of the coarser of the two grids."""
+
+LARGEST = 2**24
+"""Pixels of the source that one step reads; what needs more is read in parts."""
+
+PRECISION = 1e-6
+"""Pixels of the source to which GDAL finds places; rasterio 1.4 refuses 0."""
+
+PROBES = 21
+"""Places along each side of a window that are looked up to find its ground in the source."""
+
+
+class WarpedReader:
+    """Shows a raster on the grid `onto` of another one, window by window, in physical units.
+
+    The grids may differ in CRS, pixel size, rotation and direction. GDAL's kernels do the work;
+    they widen where the target is coarser, so that nothing aliases. The result does not depend on
+    how it is cut into windows. Where the grids coincide, values are copied.
+
+    A pixel holds no data where the source's pixel under its centre holds none, or where there is
+    none. Empty pixels nearby do not enter the others.
+
+    Raises a `Mistake` unless both lie somewhere by a CRS and an affine transform.
+    """
+
+    def __init__(
+        self, reader: Reader, onto: RasterGeometry, *, resampling: Method = "cubic"
+    ) -> None:
+        if resampling not in RADIUS:
+            raise Mistake(f"resampling is {resampling!r}; choose one of {', '.join(RADIUS)}.")
+        self._reader = reader
+        self._grids = GridPair(
+            georeferenced(reader.description.geometry, str(reader)),
+            georeferenced(onto, "the grid to be shown on"),
+        )
+        self._resampling = resampling
+        geometry = RasterGeometry(onto.shape, crs=onto.crs, transform=onto.transform)
+        channels = reader.description.channels
+        self.description = replace(
+            reader.description,
+            shape=geometry.shape,
+            axes=geometry.axes,
+            # Ground that the source does not reach holds no data, which a file must be able to say.
+            channels=tuple(replace(each, masked=each.nodata is None) for each in channels),
+            geometry=geometry,
+        )
+
+    def __str__(self) -> str:
+        return str(self._reader)
+
+    def read(self, window: Window) -> NDArray[np.float32]:
+        """Read ``(C, *window)`` of the target grid, NaN where the source holds no data.
+
+        Raises a `Mistake` if the window is not inside that grid.
+        """
+        check_window(window, self.description.shape)
+        if self._grids.offset is not None:
+            return self._copied(window, self._grids.offset)
+        return self._warped(window)
+
+    def close(self) -> None:
+        """Release the file."""
+        self._reader.close()
+
+    def _copied(self, window: Window, offset: tuple[int, int]) -> NDArray[np.float32]:
+        """Read a window of a grid that begins `offset` pixels from the source's first one."""
+        spans = zip(window, offset, strict=True)
+        needed = tuple(slice(span.start + move, span.stop + move) for span, move in spans)
+        values = self._empty(window)
+        inside = _clipped(needed, self._grids.source.shape)
+        if inside is not None:
+            values[:, *relative(inside, needed)] = self._reader.read(inside)
+        return values
+
+    def _warped(self, window: Window) -> NDArray[np.float32]:
+        needed = self._under(window)
+        if needed is None:
+            return self._empty(window)
+        if np.prod(_shape(needed)) <= LARGEST or max(_shape(window)) == 1:
+            return self._resampled(self._reader.read(needed), needed, window)
+        values = self._empty(window)
+        for half in _halves(window):
+            values[:, *relative(half, window)] = self._warped(half)
+        return values
+
+    def _under(self, window: Window) -> Window | None:
+        """Return the source's pixels that may enter a window, or None if there are none."""
+        sides = [np.linspace(span.start, span.stop, PROBES) for span in window]
+        places = np.stack(np.meshgrid(*sides, indexing="ij")).reshape(2, -1)
+        found = self._grids.to_source(places)
+        found = found[:, np.isfinite(found).all(axis=0)]
+        if not found.size:
+            return None
+        needed = []
+        for places_along, stretch in zip(found, self._grids.stretch, strict=True):
+            low, high = float(places_along.min()), float(places_along.max())
+            # Between probes a curved edge may bulge a little.
+            reach = RADIUS[self._resampling] * max(stretch, 1) + 2 + 0.01 * (high - low)
+            needed.append(slice(floor(low - reach), ceil(high + reach)))
+        return _clipped(tuple(needed), self._grids.source.shape)
+
+    def _resampled(
+        self, pixels: NDArray[np.float32], needed: Window, window: Window
+    ) -> NDArray[np.float32]:
+        """Warp the source's pixels of `needed` to a window of the target."""
+        source, target = self._grids.source, self._grids.target
+        count, height, width = pixels.shape
+        with gdal(f"{self} cannot be warped to {target.crs}"), MemoryFile() as memory:
+            with memory.open(
+                driver="GTiff", count=count, height=height, width=width, dtype="float32",
+                transform=_transform(source, needed), crs=source.crs, nodata=np.nan,
+            ) as file:  # fmt: skip
+                file.write(pixels)
+            with memory.open() as file:
+                values = self._on_target(file, window, self._resampling)
+                at_centre = self._on_target(file, window, "nearest")
+        values[np.isnan(at_centre)] = np.nan
+        return values
+
+    def _on_target(self, file: Any, window: Window, resampling: Method) -> NDArray[np.float32]:
+        source, target = self._grids.source, self._grids.target
+        down, across = self._grids.stretch
+        height, width = _shape(window)
+        with WarpedVRT(
+            file,
+            src_crs=source.crs,  # as it is: a GeoTIFF cannot hold every CRS
+            crs=target.crs,
+            transform=_transform(target, window),
+            height=height,
+            width=width,
+            nodata=np.nan,
+            resampling=Resampling[resampling],
+            tolerance=PRECISION,
+            # These are otherwise GDAL's guess, anew for each window.
+            XSCALE=min(1 / across, 1.0),
+            YSCALE=min(1 / down, 1.0),
+            UNIFIED_SRC_NODATA="NO",  # each band has its own empty pixels
+        ) as warped:
+            values: NDArray[np.float32] = warped.read()
+        return values
+
+    def _empty(self, window: Window) -> NDArray[np.float32]:
+        count = len(self.description.channels)
+        return np.full((count, *_shape(window)), np.nan, np.float32)
+
+
+def _shape(window: Window) -> tuple[int, ...]:
+    return tuple(span.stop - span.start for span in window)
+
+
+def _clipped(window: Window, shape: tuple[int, ...]) -> Window | None:
+    """Return the part of a window inside an image of `shape`, or None."""
+    whole = tuple(slice(0, size) for size in shape)
+    inside = common(window, whole)
+    if any(span.stop <= span.start for span in inside):
+        return None
+    return inside
+
+
+def _halves(window: Window) -> Iterator[Window]:
+    """Cut a window in two along its longer side."""
+    rows, columns = window
+    if rows.stop - rows.start >= columns.stop - columns.start:
+        middle = (rows.start + rows.stop) // 2
+        yield slice(rows.start, middle), columns
+        yield slice(middle, rows.stop), columns
+    else:
+        middle = (columns.start + columns.stop) // 2
+        yield rows, slice(columns.start, middle)
+        yield rows, slice(middle, columns.stop)
+
+
+def _transform(geometry: RasterGeometry, window: Window) -> Affine:
+    """Return the affine of a window of a raster."""
+    rows, columns = window
+    assert geometry.transform is not None
+    return geometry.transform @ Affine.translation(columns.start, rows.start)
