@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,7 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from srlab.axes import per_axis
-from srlab.data.regions import Region, aligned
+from srlab.data.rectangles import corners
+from srlab.data.regions import Region, aligned, by_file
 from srlab.data.scenes import Scenes
 from srlab.data.source import Sample
 from srlab.data.valid_pixels import ValidPixels, valid_pixels
@@ -127,6 +130,7 @@ def _filled_alike(lr: Tensor, missing: NDArray[np.bool_]) -> Tensor:
 class RandomCrops:
     """Endless random crops; every place in the regions is equally likely.
 
+    Regions of one file share no pixel. A crop may reach from one into another that it touches.
     A crop without any valid pixel is drawn anew. Where that happens `ATTEMPTS` times, the crop is
     laid around a valid pixel instead, which is searched for. The crop at a position, its flips and
     its degradation are a pure function of the seed and the position. They are the same with any
@@ -147,7 +151,9 @@ class RandomCrops:
                 f"data.crop_size {self.crop} is not a multiple of the scale {pairing.scale} on "
                 "every axis."
             )
-        self.regions = [aligned(region, pairing.step) for region in regions]
+        self.parts = regions
+        places_of = partial(_where_crops_fit, crop=self.crop, step=pairing.step)
+        self.regions = [*chain.from_iterable(map(places_of, by_file(regions)))]
         self.pairing = pairing
         self.augment = augment
         places = [np.prod(self._places(region), dtype=float) for region in self.regions]
@@ -200,20 +206,38 @@ class RandomCrops:
 
     def scan(self) -> Iterator[NDArray[np.float32]]:
         """Give all pixels of the regions in windows ``(C, *S)``, NaN where there is no data."""
-        for region in self.regions:
+        for region in self.parts:
             yield from region.blocks()
 
     def _places(self, region: Region) -> list[int]:
-        """Return in how many places a crop may begin along each axis; at least in one."""
+        """Return in how many places a crop may begin along each axis."""
         sizes = zip(region.shape, self.crop, self.pairing.step, strict=True)
-        places = [(own - side) // step + 1 for own, side, step in sizes]
-        if min(places) < 1:
-            raise UnfitFile(
-                f"a training crop of {self.crop} pixels (data.crop_size) does not fit into "
-                f"{region.reader}, of which {region.shape} pixels are for training; lower "
-                "data.crop_size or remove the file."
-            )
-        return places
+        return [(own - side) // step + 1 for own, side, step in sizes]
+
+
+def _where_crops_fit(
+    file: Sequence[Region], crop: Sequence[int], step: Sequence[int]
+) -> list[Region]:
+    """Return regions of a file in which every crop lies in one of its parts, or in several.
+
+    No two of them have a place in common where a crop may begin; they begin on multiples of `step`.
+    """
+    reader, found = file[0].reader, []
+    for places in corners([part.window for part in file], crop):
+        spans = []
+        for span, side, pixels in zip(places, crop, step, strict=True):
+            first, last = -(-span.start // pixels), (span.stop - 1) // pixels
+            spans.append(slice(first * pixels, last * pixels + side))
+        region = Region(reader, tuple(spans))
+        if all(own >= side for own, side in zip(region.shape, crop, strict=True)):
+            found.append(region)
+    if not found:
+        largest = max((part.shape for part in file), key=np.prod)
+        raise UnfitFile(
+            f"a training crop of {tuple(crop)} pixels (data.crop_size) does not fit into {reader}, "
+            f"of which {largest} pixels are for training; lower data.crop_size or remove the file."
+        )
+    return found
 
 
 class FixedViews:

@@ -122,3 +122,11 @@ def views(
 def evenly(length: int, count: int) -> list[int]:
     """Places of `count` entries that are spread over a list of `length`."""
     return [int((index + 0.5) * length / count) for index in range(count)]
+
+
+def by_file(regions: Sequence[Region]) -> list[list[Region]]:
+    """Return the regions of each file, in the order in which the files first come."""
+    files: dict[int, list[Region]] = {}
+    for region in regions:
+        files.setdefault(id(region.reader), []).append(region)
+    return list(files.values())
