@@ -19,6 +19,7 @@ import torch
 from rasterio.windows import Window
 
 from srlab.data import Folder
+from srlab.data.splits import WholeFiles
 from srlab.degradations import Area
 
 KINDS = {
@@ -64,7 +65,7 @@ def source(path):
         degradation=Area(scale=4),
         crop_size=96,
         augment=True,
-        validation_fraction=0.1,
+        split=WholeFiles(fraction=0.1),
         validation_size=256,
         validation_views=4,
         test_size=1024,

@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 
 import srlab.data.folder
 from srlab.data import Folder
+from srlab.data.splits import WholeFiles
 
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 
@@ -31,7 +32,7 @@ def folder(root, **overrides):
         "spatial_dims": 2,
         "crop_size": 8,
         "augment": True,
-        "validation_fraction": 0.25,
+        "split": WholeFiles(fraction=0.25),
         "validation_size": 8,
         "validation_views": None,
         "test_size": None,
@@ -80,7 +81,7 @@ def numbered(*shape, first=0):
 def test_training_and_validation_share_no_pixel_of_one_file(tmp_path, shape, fraction):
     image = numbered(*shape)
     write(tmp_path / "scene.tif", image)
-    data = folder(tmp_path / "scene.tif", validation_fraction=fraction, validation_size=None)
+    data = folder(tmp_path / "scene.tif", split=WholeFiles(fraction=fraction), validation_size=None)
     held = round(40 * fraction)
     training = values(data.training[position] for position in range(250))
     validation = values(data.validation)
@@ -108,7 +109,7 @@ def test_a_file_found_twice_is_not_both_trained_and_validated_on(tmp_path):
     (tmp_path / "deep" / "er").mkdir(parents=True)
     for number, place in enumerate(["a.tif", "deep/b.tif", "deep/er/c.tif"]):
         write(tmp_path / place, numbered(12, 12, first=1000 * number))
-    data = folder(f"{tmp_path}/**/**/*.tif", validation_fraction=0.4)
+    data = folder(f"{tmp_path}/**/**/*.tif", split=WholeFiles(fraction=0.4))
     training = values(data.training[position] for position in range(100))
     assert training.isdisjoint(values(data.validation))
 
@@ -117,7 +118,7 @@ def test_bands_are_chosen_by_number_or_by_name_in_the_order_asked(tmp_path):
     image = np.stack([np.full((16, 24), value, dtype=np.uint16) for value in (10, 20, 30)])
     write(tmp_path / "scene.tif", image, names=("B02", "B03", "B08"))
     for bands in ([3, 1], ["B08", "B02"], ["B08", 1]):
-        data = folder(tmp_path, bands=bands, validation_fraction=0.5)
+        data = folder(tmp_path, bands=bands, split=WholeFiles(fraction=0.5))
         assert data.channel_names == ("B08", "B02")
         assert data.bands == tuple(bands)
         for sample in (data.training[0], data.validation[0], data.test[0]):
@@ -184,7 +185,7 @@ def pictures(root, number, *odd, side=40):
 )
 def test_a_file_that_cannot_be_used_is_left_out_named_and_counted(tmp_path, caplog, odd, reason):
     pictures(tmp_path, 4, odd)
-    data = folder(tmp_path, validation_fraction=0.2)
+    data = folder(tmp_path, split=WholeFiles(fraction=0.2))
     seen = values(data.training[position] for position in range(60))
     assert len({*range(4)} & seen) == 3  # and one is held out
     (told,) = [record.getMessage() for record in caplog.records]
@@ -227,14 +228,14 @@ def test_a_held_out_part_smaller_than_an_lr_pixel_is_named(tmp_path):
     picture(tmp_path / "x.png", 12, 12)
     message = f"{tmp_path}/x.png is too small: a view of (1, 8) pixels is smaller than one LR"
     with pytest.raises(ValueError, match=re.escape(message)):
-        _ = folder(tmp_path, validation_fraction=0.01).validation
+        _ = folder(tmp_path, split=WholeFiles(fraction=0.01)).validation
 
 
 def test_evaluation_asks_for_nothing_that_only_training_needs(tmp_path):
     picture(tmp_path / "x.png", 12, 12)
-    data = folder(tmp_path, crop_size=27, validation_fraction=7, validation_views=0)
+    data = folder(tmp_path, crop_size=28, validation_views=0)
     assert len(data.test) == 1
-    with pytest.raises(ValueError, match="it must lie between 0 and 1"):
+    with pytest.raises(ValueError, match="does not fit into"):
         _ = data.training
 
 
@@ -349,7 +350,7 @@ def test_no_more_than_the_crop_is_read_from_disk(shared_data, monkeypatch):
     open_reader = srlab.data.folder.open_reader
     monkeypatch.setattr(srlab.data.folder, "open_reader", spying)
     data = folder(
-        path, bands=[3, 2, 1, 4], crop_size=(48, 32), augment=False, validation_fraction=0.2
+        path, bands=[3, 2, 1, 4], crop_size=(48, 32), augment=False, split=WholeFiles(fraction=0.2)
     )
     assert asked == []
     assert len(data.channel_names) == 4

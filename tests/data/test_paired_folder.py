@@ -7,6 +7,7 @@ import torch
 from affine import Affine
 
 from srlab.data import PairedFolder
+from srlab.data.splits import WholeFiles
 from srlab.mistakes import Mistake
 
 SETTINGS = {
@@ -18,7 +19,7 @@ SETTINGS = {
     "spatial_dims": 2,
     "crop_size": 8,
     "augment": True,
-    "validation_fraction": 0.25,
+    "split": WholeFiles(fraction=0.25),
     "validation_size": 9,
     "validation_views": 4,
     "test_size": None,
@@ -90,7 +91,7 @@ def test_views_of_held_out_pairs_and_of_all_lie_on_whole_lr_pixels(tmp_path):
 
 
 def test_a_single_pair_is_cut_between_lr_pixels(tmp_path):
-    settings = {**folders(tmp_path, count=1), "validation_fraction": 0.3}
+    settings = {**folders(tmp_path, count=1), "split": WholeFiles(fraction=0.3)}
     source = PairedFolder(**settings)
     training, validation = source.training.regions, source.validation.regions
     assert all(region.window[0].start % 2 == 0 for region in validation)

@@ -1,15 +1,13 @@
 from itertools import product
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from srlab.data.regions import Region, hold_out, views
+from srlab.data.regions import Region, views
 from srlab.io.array.memory import ArrayReader
 
 shapes = st.lists(st.integers(1, 15), min_size=2, max_size=3).map(tuple)
-fractions = st.floats(0.001, 0.999)
 
 
 def region(*shape, fill=0.0):
@@ -22,62 +20,6 @@ def covered(regions, shape):
     for part in regions:
         times[part.window] += 1
     return times
-
-
-@settings(deadline=None)
-@given(shape=shapes.filter(lambda shape: max(shape) > 1), fraction=fractions)
-def test_one_file_is_split_into_two_parts_that_share_no_pixel(shape, fraction):
-    (training,), (validation,) = hold_out([region(*shape)], fraction)
-    assert (covered([training, validation], shape) == 1).all()
-    longest = max(shape)
-    held = validation.shape[shape.index(longest)]
-    assert 1 <= held < longest
-    assert abs(held - fraction * longest) <= 0.5 or min(held, longest - held) == 1
-    assert [a for a, b in zip(validation.shape, shape, strict=True) if a != b] == [held]
-
-
-def test_one_file_is_held_out_at_the_end_of_its_longest_axis():
-    (training,), (validation,) = hold_out([region(20, 50)], 0.1)
-    assert training.window == (slice(0, 20), slice(0, 45))
-    assert validation.window == (slice(0, 20), slice(45, 50))
-
-
-@settings(deadline=None)
-@given(count=st.integers(2, 60), fraction=fractions)
-def test_of_several_files_whole_ones_are_held_out(count, fraction):
-    files = [region(4, 4) for _ in range(count)]
-    training, validation = hold_out(files, fraction)
-    held = [part.reader for part in validation]
-    assert {id(part.reader) for part in training}.isdisjoint(map(id, held))
-    assert len(training) + len(validation) == count
-    assert all(part.window == (slice(0, 4), slice(0, 4)) for part in [*training, *validation])
-    assert (
-        abs(len(validation) - fraction * count) <= 0.5 or min(len(training), len(validation)) == 1
-    )
-
-
-@settings(deadline=None)
-@given(count=st.integers(2, 60), fraction=fractions)
-def test_held_out_files_are_spread_evenly(count, fraction):
-    files = [region(1, 1) for _ in range(count)]
-    _, validation = hold_out(files, fraction)
-    order = [id(file) for file in files]
-    places = [order.index(id(part)) for part in validation]
-    gaps = np.diff(places)
-    assert (gaps > 0).all()
-    assert len(gaps) == 0 or gaps.max() - gaps.min() <= 1
-    # the first and the last stretch hold about half a gap
-    spacing = count / len(places)
-    assert places[0] <= spacing / 2 <= places[0] + 1
-    assert count - spacing / 2 - 1 <= places[-1] <= count - spacing / 2
-
-
-@pytest.mark.parametrize("fraction", [0, 1, -0.1, 1.5, 10])
-def test_a_fraction_outside_0_to_1_is_refused(fraction):
-    with pytest.raises(
-        ValueError, match=f"validation_fraction is {fraction}; it must lie between 0 and 1"
-    ):
-        hold_out([region(9, 9)], fraction)
 
 
 sizes = st.lists(st.integers(1, 12), min_size=3, max_size=3)

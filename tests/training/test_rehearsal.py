@@ -54,16 +54,16 @@ class TestBeforeTheFirstUpdate:
     @pytest.mark.parametrize("given", MISTAKES)
     def test_validation_is_tried(self, refused, tmp_path, given):
         scene(tmp_path / "a.tif")
-        assert MISTAKES[given] in refused(*given.split(), "data.validation_fraction=0.5")
+        assert MISTAKES[given] in refused(*given.split(), "split.fraction=0.5")
 
     def test_validation_without_any_data_is_refused(self, refused, tmp_path):
         scene(tmp_path / "a.tif", missing=range(80, 96))
-        error = refused("data.validation_fraction=0.167")
+        error = refused("split.fraction=0.167")
         assert "no pixel of the 1 validation views holds data" in error
 
     def test_training_without_any_data_is_refused(self, refused, tmp_path):
         scene(tmp_path / "a.tif", missing=range(80))
-        error = refused("data.validation_fraction=0.167")
+        error = refused("split.fraction=0.167")
         assert "no training file holds a pixel with a value in every band" in error
 
 

@@ -13,6 +13,7 @@ from srlab.data.handles import FewOpen, OneOfMany
 from srlab.data.pairs import FixedViews, Pairing, RandomCrops
 from srlab.data.parts import Parts, Size
 from srlab.data.scenes import Scenes
+from srlab.data.splits import Split
 from srlab.data.statistics import measure
 from srlab.data.usable import LeftOut
 from srlab.data.values import configured, values_of
@@ -31,9 +32,8 @@ class Folder:
     """HR images in files, from which LR is made by a degradation.
 
     `root` is a file, a folder or a glob. Windows are read from disk as they are needed; no scene is
-    ever loaded whole. Of several files, `validation_fraction` are held out for validation; of one,
-    the end of its longest axis. Validation takes at most `validation_views` views of at most
-    `validation_size` pixels a side (null: whole files).
+    ever loaded whole. `split` decides what is held out for validation. That takes at most
+    `validation_views` views of at most `validation_size` pixels a side (null: whole files).
 
     Files that cannot be opened, are damaged or too small are left out with a warning, unless they
     are too many (`srlab.data.usable.SHARE`). With `grey_as_colour` the band of a grey picture is
@@ -55,7 +55,7 @@ class Folder:
         degradation: Degradation,
         crop_size: int | Sequence[int],
         augment: bool,
-        validation_fraction: float,
+        split: Split,
         validation_size: Size,
         validation_views: int | None,
         test_size: Size,
@@ -93,7 +93,7 @@ class Folder:
             left_out,
             crop_size=crop_size,
             augment=augment,
-            validation_fraction=validation_fraction,
+            split=split,
             validation_size=validation_size,
             validation_views=validation_views,
             test_size=test_size,

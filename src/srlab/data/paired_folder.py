@@ -14,6 +14,7 @@ from srlab.data.partners import partners
 from srlab.data.parts import Parts, Size
 from srlab.data.real_pairs import RealPairs
 from srlab.data.scenes import Scenes
+from srlab.data.splits import Split
 from srlab.data.statistics import measure
 from srlab.data.usable import Forgiving, LeftOut
 from srlab.data.values import configured, values_of
@@ -50,7 +51,7 @@ class PairedFolder:
         spatial_dims: int,
         crop_size: int | Sequence[int],
         augment: bool,
-        validation_fraction: float,
+        split: Split,
         validation_size: Size,
         validation_views: int | None,
         test_size: Size,
@@ -94,7 +95,7 @@ class PairedFolder:
             left_out,
             crop_size=crop_size,
             augment=augment,
-            validation_fraction=validation_fraction,
+            split=split,
             validation_size=validation_size,
             validation_views=validation_views,
             test_size=test_size,

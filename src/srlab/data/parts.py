@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 
 from srlab.axes import per_axis
 from srlab.data.pairs import FixedViews, PairMaker, RandomCrops
-from srlab.data.regions import Region, aligned, hold_out, views
+from srlab.data.regions import Region, aligned, by_file, views
+from srlab.data.splits import Parted, Split
 from srlab.data.usable import Forgiving, LeftOut
 from srlab.io import Reader
 from srlab.mistakes import Mistake, UnfitFile
@@ -19,10 +20,9 @@ Size = int | Sequence[int] | None
 class Parts:
     """What of HR files trains, validates and tests.
 
-    Of several files, `validation_fraction` are held out; of one, the end of its longest axis.
-    Validation takes at most `validation_views` views of at most `validation_size` pixels a side.
-    Each part is made when it is first used: evaluation needs none of training's crops. Files that
-    are too small or damaged are added to `left_out`.
+    `split` decides what is held out. Validation takes at most `validation_views` views of at most
+    `validation_size` pixels a side. Each part is made when it is first used: evaluation needs none
+    of training's crops. Files that are too small or damaged are added to `left_out`.
 
     Raises a `Mistake` if a file has other axes than `pairing` has factors.
     """
@@ -35,7 +35,7 @@ class Parts:
         *,
         crop_size: int | Sequence[int],
         augment: bool,
-        validation_fraction: float,
+        split: Split,
         validation_size: Size,
         validation_views: int | None,
         test_size: Size,
@@ -44,23 +44,21 @@ class Parts:
         for reader in readers:
             _check_axes(reader, dims)
         self._readers, self._pairing, self._left_out = readers, pairing, left_out
+        self._split = split
         self._crop_size, self._augment = crop_size, augment
-        self._validation_fraction = validation_fraction
         self._validation_size = _sides("validation_size", validation_size, dims)
         self._validation_views = validation_views
         self._test_size = _sides("test_size", test_size, dims)
 
     @cached_property
     def training(self) -> RandomCrops:
-        """Random crops of the files that are not held out."""
-        regions, _ = self._split
-        return self._crops(self._fit(regions, self._crops))
+        """Random crops of what is not held out."""
+        return self._crops(self._fit(self.parted.training, self._with_room))
 
     @cached_property
     def validation(self) -> FixedViews:
         """Views of what is held out."""
-        _, held_out = self._split
-        return self._views(held_out, self._validation_size, self._validation_views)
+        return self._views(self.parted.held_out, self._validation_size, self._validation_views)
 
     @cached_property
     def test(self) -> FixedViews:
@@ -68,12 +66,18 @@ class Parts:
         return self._views([*map(Region.whole, self._readers)], self._test_size, None)
 
     @cached_property
-    def _split(self) -> tuple[list[Region], list[Region]]:
+    def parted(self) -> Parted:
+        """What trains, and what is held out."""
         forgiving = [Forgiving(reader, self._left_out) for reader in self._readers]
-        return hold_out([*map(Region.whole, forgiving)], self._validation_fraction)
+        return self._split([*map(Region.whole, forgiving)])
 
     def _crops(self, regions: Sequence[Region]) -> RandomCrops:
         return RandomCrops(regions, self._pairing, crop_size=self._crop_size, augment=self._augment)
+
+    def _with_room(self, file: Sequence[Region]) -> Sequence[Region]:
+        """Return the regions of a file if a crop fits into them."""
+        self._crops(file)
+        return file
 
     def _views(
         self, regions: Sequence[Region], size: Sequence[int] | None, count: int | None
@@ -82,29 +86,42 @@ class Parts:
         if size is not None:
             steps = zip(size, self._pairing.step, strict=True)
             size = [max(side // step, 1) * step for side, step in steps]
-        able = self._aligned(self._fit(regions, self._aligned))
+        able = self._fit(regions, partial(_each, use=self._aligned))
         chosen = views(able, size=size, count=count)
-        return self._fixed(self._fit(chosen, self._fixed))
+        return FixedViews(self._fit(chosen, partial(_each, use=self._fixed)), self._pairing)
 
-    def _aligned(self, regions: Sequence[Region]) -> list[Region]:
-        return [aligned(region, self._pairing.step) for region in regions]
+    def _aligned(self, region: Region) -> Region:
+        return aligned(region, self._pairing.step)
 
-    def _fixed(self, regions: Sequence[Region]) -> FixedViews:
-        return FixedViews(regions, self._pairing)
+    def _fixed(self, region: Region) -> Region:
+        """Return a region of which a view can be made."""
+        FixedViews([region], self._pairing)
+        return region
 
     def _fit(
-        self, regions: Sequence[Region], use: Callable[[Sequence[Region]], object]
+        self, regions: Sequence[Region], able: Callable[[Sequence[Region]], Sequence[Region]]
     ) -> list[Region]:
-        """Return the regions of a size that can be used, and leave the files of others out."""
-        fit = []
-        for region in regions:
+        """Return what of each file's regions can be used, and leave files out where nothing can."""
+        fit: list[Region] = []
+        for file in by_file(regions):
             try:
-                use([region])
+                fit += able(file)
             except UnfitFile as error:
-                self._left_out.add(str(region.reader), error)
-            else:
-                fit.append(region)
+                self._left_out.add(str(file[0].reader), error)
         return fit
+
+
+def _each(regions: Sequence[Region], use: Callable[[Region], Region]) -> list[Region]:
+    """Return what becomes of each region that can be used; `UnfitFile` if none can."""
+    fit, refused = [], []
+    for region in regions:
+        try:
+            fit.append(use(region))
+        except UnfitFile as error:
+            refused.append(error)
+    if not fit:
+        raise refused[0]
+    return fit
 
 
 def _sides(name: str, size: Size, spatial_dims: int) -> tuple[int, ...] | None:

@@ -1,4 +1,4 @@
-"""Parts of scenes, and which of them training never sees."""
+"""Parts of scenes."""
 
 from __future__ import annotations
 
@@ -72,36 +72,6 @@ def aligned(region: Region, step: Sequence[int]) -> Region:
             )
         spans.append(slice(start, stop))
     return Region(region.reader, tuple(spans))
-
-
-def hold_out(regions: Sequence[Region], fraction: float) -> tuple[list[Region], list[Region]]:
-    """Split into training and validation: whole files, or the end of the only one.
-
-    Of N files, every k-th is held out, so that both parts cover the whole list. Of one file, the
-    last `fraction` along its longest axis is.
-    """
-    if not 0 < fraction < 1:
-        raise Mistake(
-            f"validation_fraction is {fraction}; it must lie between 0 and 1, such as 0.1."
-        )
-    if len(regions) == 1:
-        first, second = _parted(regions[0], fraction)
-        return [first], [second]
-    count = min(max(round(len(regions) * fraction), 1), len(regions) - 1)
-    held = evenly(len(regions), count)
-    training = [region for place, region in enumerate(regions) if place not in held]
-    return training, [regions[place] for place in held]
-
-
-def _parted(only: Region, fraction: float) -> tuple[Region, Region]:
-    """Cut a region in two along its longest axis, the second part `fraction` of it."""
-    longest = max(only.shape)
-    axis = only.shape.index(longest)
-    # At least a pixel for either part, unless there is only one.
-    cut = max(min(round(longest * (1 - fraction)), longest - 1), 1)
-    start, first, second = [0] * len(only.shape), [*only.shape], [*only.shape]
-    start[axis], first[axis], second[axis] = cut, cut, longest - cut
-    return only.part([0] * len(start), first), only.part(start, second)
 
 
 def views(

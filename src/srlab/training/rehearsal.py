@@ -88,7 +88,7 @@ def _check_anything(views: PairDataset, positions: Sequence[int]) -> None:
             return
     raise Mistake(
         f"no pixel of the {len(positions)} validation views holds data; hold out other files or "
-        "more of them (data.validation_fraction)."
+        "more of them (split)."
     )
 
 
