@@ -59,8 +59,8 @@ class GridPair:
 
         They are measured at the centre of the source. Both are 1 if the target cannot show it.
         """
-        rows, columns = self.source.shape
-        places = np.array([[0.0, 1, 0], [0, 0, 1]]) + [[rows / 2], [columns / 2]]
+        centre = np.array(self.source.shape) / 2
+        places = np.stack([centre, centre + (1, 0), centre + (0, 1)], axis=1)
         centre, below, beside = self.to_target(places).T
         steps = np.stack([below - centre, beside - centre], axis=1)
         if not np.isfinite(steps).all() or not np.linalg.det(steps):
