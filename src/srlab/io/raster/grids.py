@@ -59,9 +59,9 @@ class GridPair:
 
         They are measured at the centre of the source. Both are 1 if the target cannot show it.
         """
-        centre = np.array(self.source.shape) / 2
-        places = np.stack([centre, centre + (1, 0), centre + (0, 1)], axis=1)
-        centre, below, beside = self.to_target(places).T
+        middle = np.array(self.source.shape)[:, None] / 2
+        steps_there = np.array([[0, 1, 0], [0, 0, 1]])
+        centre, below, beside = self.to_target(middle + steps_there).T
         steps = np.stack([below - centre, beside - centre], axis=1)
         if not np.isfinite(steps).all() or not np.linalg.det(steps):
             return 1.0, 1.0
