@@ -50,6 +50,7 @@ class Format:
 
 
 _RASTER = "srlab.io.raster.reader:RasterReader"
+_SUBDATASETS = "srlab.io.raster.subdatasets:SubdatasetReader"
 _SENTINEL2 = "srlab.io.raster.sentinel2.reader:Sentinel2Reader"
 _IMAGE = "srlab.io.image.writer:ImageWriter"
 
@@ -68,7 +69,10 @@ FORMATS = (
     Format("picture", (".bmp", ".gif", ".webp", ".ppm", ".pgm"), _RASTER),
     Format("JPEG 2000", (".jp2", ".j2k"), _RASTER),
     Format("virtual raster", (".vrt",), _RASTER),
-    Format("raster", (".img", ".ntf", ".nitf", ".nc", ".grb", ".grb2"), _RASTER),
+    Format("netCDF", (".nc", ".nc4"), _SUBDATASETS),
+    Format("HDF5", (".h5", ".hdf5", ".he5", ".mat"), _SUBDATASETS),
+    Format("ENVI", (".envi", ".dat", ".bsq", ".bip"), _RASTER),
+    Format("raster", (".img", ".ntf", ".nitf", ".grb", ".grb2"), _RASTER),
     Format("elevation", (".asc", ".bil", ".dem", ".hgt"), _RASTER),
 )
 

@@ -109,7 +109,7 @@ def test_a_file_at_a_url_is_read(folder, address, name):
 def test_a_part_of_a_file_is_read_and_a_file_of_parts_names_them(folder):
     upwards = PIXELS[1:2, ::-1]  # the rows of a netCDF file begin at the bottom
     np.testing.assert_array_equal(pixels('NETCDF:"c.nc":snow'), upwards)
-    with pytest.raises(Mistake, match=r"holds 2 images, and one is wanted: name it .* NETCDF:"):
+    with pytest.raises(Mistake, match=r"c.nc holds 2 variables: choose .* from rain, snow"):
         open_reader("c.nc")
 
 

@@ -52,7 +52,7 @@ def _describe(dataset: Any, index: int, name: str) -> Band:
     by_mask = MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags
     channel = Channel(
         name=name,
-        unit=dataset.units[at] or "",
+        unit=dataset.units[at] or dataset.tags(index).get("units", ""),  # the latter of HDF5
         dtype=dtype,
         scale=dataset.scales[at],
         offset=dataset.offsets[at],

@@ -79,7 +79,12 @@ _ORIENTATIONS = {
 
 
 def stored_orientation(dataset: Any) -> Orientation:
-    """Return the orientation that an open JPEG names; every other file is stored upright."""
+    """Return the orientation that an open JPEG names; every other file is stored upright.
+
+    MATLAB's arrays are an exception: it counts rows fastest, so its HDF5 holds columns first.
+    """
+    if dataset.driver == "HDF5Image" and "MATLAB_class" in dataset.tags(1):
+        return Orientation(transposed=True)
     if dataset.driver != "JPEG":
         return UPRIGHT
     return _ORIENTATIONS.get(dataset.tags().get("EXIF_Orientation", "1"), UPRIGHT)

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
+from rasterio.crs import CRS
+from rasterio.errors import CRSError
 from rasterio.windows import Window as RasterWindow
 
 from srlab.axes import Window
@@ -164,7 +166,7 @@ def _geometry(dataset: Any, orientation: Orientation) -> RasterGeometry:
         transform = None
     stored = RasterGeometry(
         shape=dataset.shape,
-        crs=dataset.crs,
+        crs=dataset.crs or _noted_crs(dataset),
         transform=transform,
         gcps=tuple(gcps),
         gcps_crs=gcps_crs,
@@ -174,3 +176,14 @@ def _geometry(dataset: Any, orientation: Orientation) -> RasterGeometry:
         return stored
     shape = orientation.upright_shape(dataset.shape)
     return stored.turned(orientation.to_stored(shape), shape)
+
+
+def _noted_crs(dataset: Any) -> CRS | None:
+    """Return the CRS that older releases of xarray note as a variable's attribute, or None."""
+    noted = dataset.tags(1).get("crs") if dataset.driver in ("netCDF", "HDF5Image") else None
+    if not noted:
+        return None
+    try:
+        return CRS.from_user_input(noted.removeprefix("+init="))
+    except CRSError:
+        return None

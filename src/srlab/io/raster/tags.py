@@ -17,6 +17,20 @@ _ABOUT_PIXELS = re.compile(
 )
 """Keys that speak of a file's own pixels: their number, size, turn, values or identity."""
 
+_ABOUT_STORAGE = re.compile(
+    r"""
+    (^|\#)(scale_factor|add_offset|scales|offsets|_?fillvalue|missing_value|nodatavals|is_tiled
+      |valid_(range|min|max)|_unsigned|grid_mapping|coordinates|crs|crs_wkt|spatial_ref|geotransform
+      |transform|res)$
+    | ^netcdf_(varname|dim_) | ^dim_ | ^matlab_ | ^units$ | ^(?!nc_global)[^\#]+\#
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+"""Keys of netCDF, HDF5 and Zarr that say how numbers and places are stored.
+
+netCDF's notes of a variable, such as ``rain#long_name``, are the band's own as well.
+"""
+
 _WRITTEN_BY_PROGRAMS = re.compile(r"\s*[<{\[] | .*=", re.VERBOSE | re.DOTALL)
 """The beginning of XML or JSON, or a line ``key=value``."""
 
@@ -42,6 +56,6 @@ def lasting(tags: Mapping[str, str]) -> dict[str, str]:
 
 
 def _is_stale(key: str, value: str) -> bool:
-    if _ABOUT_PIXELS.search(key) or _MICROSCOPY.match(value):
+    if _ABOUT_PIXELS.search(key) or _ABOUT_STORAGE.search(key) or _MICROSCOPY.match(value):
         return True
     return key == "TIFFTAG_IMAGEDESCRIPTION" and bool(_WRITTEN_BY_PROGRAMS.match(value))

@@ -1,0 +1,91 @@
+"""netCDF and HDF5: files of many arrays, which GDAL calls subdatasets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+
+from srlab.axes import Window
+from srlab.files import PathLike, existing_file
+from srlab.io.description import Channel
+from srlab.io.raster.gdal import gdal
+from srlab.io.raster.reader import RasterReader
+from srlab.io.raster.variables import Part, Variable, choose
+from srlab.mistakes import Mistake
+
+_UNNAMED = "__xarray_dataarray_variable__"
+
+
+class SubdatasetReader:
+    """Bands of a netCDF or HDF5 file, in physical units by CF's scale, offset and fill value.
+
+    `bands` are names of variables, such as ``[B04, B03]``, or of a band of one, such as ``im10:2``.
+    They must lie on one grid. None, or numbers from 1, are the bands of a file's only variable.
+    Arrays of MATLAB's, whose axes are stored in reverse, are turned back.
+
+    Raises a `Mistake` if there is no such file, variable or band, or several and no choice.
+    """
+
+    def __init__(self, path: PathLike, *, bands: Sequence[int | str] | None = None) -> None:
+        self.path = existing_file(path)
+        self._chosen = bands and list(bands)
+        with gdal(f"{path} cannot be read as netCDF or HDF5"):
+            variables = list(_variables(self.path))
+        parts = choose(variables, bands, path)
+        self._readers = [
+            RasterReader(part.variable.target, bands=list(part.numbers)) for part in parts
+        ]
+        first = self._readers[0].description
+        for part, reader in zip(parts, self._readers, strict=True):
+            own = reader.description
+            if (own.shape, own.geometry) != (first.shape, first.geometry):
+                raise Mistake(
+                    f"{path} has {parts[0].variable.name} and {part.variable.name} on different "
+                    "grids, and the bands of an image lie on one: choose others."
+                )
+        pairs = zip(parts, self._readers, strict=True)
+        channels = [channel for part, reader in pairs for channel in _channels(part, reader)]
+        self.description = first.with_channels(channels)
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(SubdatasetReader, bands=self._chosen), (str(self.path),)
+
+    def read(self, window: Window) -> NDArray[np.float32]:
+        """Read ``(C, *window)`` in physical units, NaN where there is no data."""
+        return np.concatenate([reader.read(window) for reader in self._readers])
+
+    def close(self) -> None:
+        """Release the file."""
+        for reader in self._readers:
+            reader.close()
+
+
+def _variables(path: Path) -> Iterator[Variable]:
+    with rasterio.open(path) as dataset:
+        if dataset.count:  # GDAL opens the only variable at once
+            name = dataset.tags(1).get("NETCDF_VARNAME", "")
+            yield Variable("" if name == _UNNAMED else name, dataset.count, str(path))
+            return
+        parts = dataset.tags(ns="SUBDATASETS")
+        targets = [value for key, value in parts.items() if key.endswith("_NAME")]
+    for target in targets:
+        with rasterio.open(target) as dataset:
+            yield Variable(target.rpartition('":')[2].lstrip("/"), dataset.count, target)
+
+
+def _channels(part: Part, reader: RasterReader) -> Iterator[Channel]:
+    for number, channel in zip(part.numbers, reader.description.channels, strict=True):
+        if channel.description or not part.variable.name:
+            yield channel
+        else:
+            yield replace(channel, name=part.variable.band_name(number))
