@@ -12,8 +12,8 @@ from rasterio.enums import ColorInterp, MaskFlags
 
 from srlab.io.description import Channel
 from srlab.io.raster.tags import lasting
+from srlab.io.selection import chosen
 from srlab.io.stored import holds
-from srlab.mistakes import MissingBand, Mistake
 
 _PICTURES = ("BMP", "GIF", "JPEG", "PNG", "WEBP")
 _LETTERS = {"red": "R", "green": "G", "blue": "B", "alpha": "A"}
@@ -98,32 +98,8 @@ def select(
     bands: tuple[Band, ...], wanted: Sequence[int | str] | None, path: object
 ) -> tuple[Band, ...]:
     """Return the `wanted` bands, by number from 1 or by name, in that order; None for all."""
-    if wanted is None:
-        return bands
-    if isinstance(wanted, str) or not wanted:
-        raise Mistake(
-            f"bands is {wanted!r}; give a list of numbers from 1 or of names, such as [1, 2, 3]."
-        )
-    return tuple(_find(bands, entry, path) for entry in wanted)
-
-
-def _find(bands: tuple[Band, ...], wanted: int | str, path: object) -> Band:
-    names = ", ".join(band.channel.name for band in bands)
-    if isinstance(wanted, int):
-        if not 1 <= wanted <= len(bands):
-            raise MissingBand(
-                f"{path} has no band {wanted}: its bands are 1 to {len(bands)}, named {names}."
-            )
-        return bands[wanted - 1]
-    found = [band for band in bands if band.channel.name == wanted]
-    if not found:
-        found = [band for band in bands if band.channel.name.casefold() == wanted.casefold()]
-    if len(found) == 1:
-        return found[0]
-    problem = "several bands" if found else "no band"
-    raise MissingBand(
-        f"{path} has {problem} named {wanted!r}: choose from {names}, or by number from 1."
-    )
+    names = [band.channel.name for band in bands]
+    return tuple(bands[place] for place in chosen(names, wanted, path))
 
 
 def unchosen_alpha(bands: tuple[Band, ...], chosen: tuple[Band, ...]) -> int | None:
