@@ -32,6 +32,9 @@ class Staging:
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
 
+    head: bytes = b""
+    """What the file begins with, before the array."""
+
     @property
     def path(self) -> Path:
         """The hidden file."""
@@ -40,7 +43,7 @@ class Staging:
     @property
     def size(self) -> int:
         """Bytes of the whole file."""
-        return self.planes * prod(self.shape) * self.dtype.itemsize
+        return len(self.head) + self.planes * prod(self.shape) * self.dtype.itemsize
 
     def prepare(self) -> None:
         """Begin anew with zeros; a `FailedWrite` if the disk has no room for the file."""
@@ -53,6 +56,7 @@ class Staging:
             )
         try:
             with self.path.open("wb") as file:
+                file.write(self.head)
                 file.truncate(self.size)
         except OSError as error:
             raise self._failure(error) from error
@@ -60,22 +64,24 @@ class Staging:
     def write(self, window: Window, block: Array, *, first: int = 0) -> None:
         """Write ``(planes, *window)`` of any number of planes from the plane `first` on."""
         # Not by memory-mapping: on a full disk that ends the process without a word.
-        place = (slice(first, first + len(block)), *window)
-        starts, length = _runs(place, (self.planes, *self.shape))
+        planes = slice(first, first + len(block))
+        starts, length = _runs((planes, *window), (self.planes, *self.shape))
         data = np.ascontiguousarray(block).reshape(-1).view(np.uint8).data
         length *= self.dtype.itemsize
         try:
             with self.path.open("r+b", buffering=0) as file:
                 for number, start in enumerate(starts):
                     run = data[number * length : (number + 1) * length]
-                    if os.pwrite(file.fileno(), run, start * self.dtype.itemsize) < length:
+                    place = len(self.head) + start * self.dtype.itemsize
+                    if os.pwrite(file.fileno(), run, place) < length:
                         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
             raise self._failure(error) from error
 
     def read(self, window: Window) -> Array:
         """Read ``(planes, *window)``."""
-        whole = np.memmap(self.path, self.dtype, "r", shape=(self.planes, *self.shape))
+        shape = (self.planes, *self.shape)
+        whole = np.memmap(self.path, self.dtype, "r", offset=len(self.head), shape=shape)
         return np.array(whole[(slice(None), *window)])
 
     def discard(self) -> None:
