@@ -60,7 +60,7 @@ def test_where_nothing_can_be_written_is_said_before_anything_is(photo, tmp_path
     def create(path, **options):
         return create_writer(path, like, provenance=MADE, source=photo, **options)
 
-    listed = r"of no format that can be written: .* \.tif, \.tiff, \.png, \.jpg or \.jpeg"
+    listed = r"of no format that can be written: .* \.tif, \.tiff, .*\.png, "
     with pytest.raises(ValueError, match=listed):
         create(tmp_path / "o.bmp")
     taken = r"old.tif exists: give another name, or overwrite=true"

@@ -53,6 +53,7 @@ _RASTER = "srlab.io.raster.reader:RasterReader"
 _SUBDATASETS = "srlab.io.raster.subdatasets:SubdatasetReader"
 _SENTINEL2 = "srlab.io.raster.sentinel2.reader:Sentinel2Reader"
 _IMAGE = "srlab.io.image.writer:ImageWriter"
+_VOLUME = "srlab.io.volume.reader:VolumeReader"
 
 FORMATS = (
     Format(
@@ -73,6 +74,8 @@ FORMATS = (
     Format("HDF5", (".h5", ".hdf5", ".he5", ".mat"), _SUBDATASETS),
     Format("ENVI", (".envi", ".dat", ".bsq", ".bip"), _RASTER),
     Format("raster", (".img", ".ntf", ".nitf", ".grb", ".grb2"), _RASTER),
+    Format("NIfTI", (".nii", ".nii.gz"), _VOLUME, "srlab.io.volume.writer:NiftiWriter"),
+    Format("volume", (".mgh", ".mgz", ".hdr"), _VOLUME),
     Format("elevation", (".asc", ".bil", ".dem", ".hgt"), _RASTER),
 )
 

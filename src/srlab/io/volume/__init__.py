@@ -1,0 +1,1 @@
+"""Volumes: NIfTI and what else nibabel reads, with their place in millimetres."""

@@ -1,0 +1,129 @@
+"""Volumes through nibabel: NIfTI, MGH and Analyze."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
+from nibabel.wrapstruct import WrapStructError
+from numpy.typing import NDArray
+
+from srlab.axes import Window
+from srlab.files import PathLike, existing_file
+from srlab.io.selection import chosen
+from srlab.io.stored import without_infinities
+from srlab.io.volume.header import described
+from srlab.io.windows import check_window
+from srlab.mistakes import Mistake
+
+DENSEST = 1032
+"""Bytes that a byte of a gzip file can stand for (RFC 1951: a match of 258 in two bits)."""
+
+
+class VolumeReader:
+    """A volume, or a series of them, in physical units: stored values · slope + intercept.
+
+    Axes are z, y and x, with t before them in a series; the file's own order is i, j, k, which are
+    x, y and z. Values along a fifth axis are channels. A compressed file is read a window at a
+    time, too, by an index of its places that is built as it is read.
+
+    A reader may be pickled and forked: each process opens the file for itself at its first read.
+
+    Raises a `Mistake` if there is no such file or nibabel cannot open it. A header that claims more
+    than the file can hold, complex numbers and colours are one, too.
+    """
+
+    def __init__(self, path: PathLike, *, bands: Sequence[int | str] | None = None) -> None:
+        self.path = existing_file(path)
+        self._handle: tuple[int, Any] | None = None
+        with nifti(f"{path} is not a volume that nibabel can read"):
+            image: Any = nibabel.load(self.path)
+            every = described(image, str(path))
+            _check_size(image, self.path)
+        self._places = chosen(every.names, bands, path)
+        self._bands = bands and list(bands)
+        self._stored_axes = len(image.shape)
+        self.description = every.with_channels([every.channels[at] for at in self._places])
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(VolumeReader, bands=self._bands), (str(self.path),)
+
+    def read(self, window: Window) -> NDArray[np.float32]:
+        """Read ``(C, *window)`` in physical units, NaN where a value is not finite.
+
+        Raises a `Mistake` if the window is not inside the image, or the file is truncated there.
+        """
+        check_window(window, self.description.shape)
+        *time, z, y, x = window
+        if not time:
+            time = [slice(0, 1)]
+        spans = [x, y, z, *time, *[slice(None)] * 3]
+        with nifti(f"{self.path} cannot be read at {_listed(window)}: truncated or damaged"):
+            values = np.asarray(self._open().dataobj[tuple(spans[: self._stored_axes])])
+        # (i, j, k, t, channels), whatever of it the file leaves out
+        values = values.reshape((*values.shape, *[1] * 5)[:5])
+        channels = values.astype(np.float32).T[list(self._places)]
+        if len(window) == 3:
+            channels = channels[:, 0]
+        return without_infinities(np.ascontiguousarray(channels))
+
+    def close(self) -> None:
+        """Release the file."""
+        self._handle = None
+
+    def _open(self) -> Any:
+        # A handle that a fork inherited shares its place in the file with the parent's.
+        if self._handle is None or self._handle[0] != os.getpid():
+            self._handle = (os.getpid(), nibabel.load(self.path, keep_file_open=True))
+        return self._handle[1]
+
+
+@contextmanager
+def nifti(failure: str) -> Iterator[None]:
+    """Make what nibabel cannot read a `Mistake` of one line: `failure`, then the reason."""
+    try:
+        yield
+    except Mistake:
+        raise
+    except (
+        ImageFileError,
+        HeaderDataError,
+        WrapStructError,
+        OSError,
+        EOFError,
+        ValueError,
+        OverflowError,
+        zlib.error,
+    ) as problem:
+        reason = " ".join(str(problem).split()).rstrip(".")
+        raise Mistake(f"{failure} ({reason}).") from problem
+
+
+def _check_size(image: Any, path: Path) -> None:
+    """Raise a `Mistake` if the header claims more than the file can hold."""
+    claimed = prod(map(int, image.shape)) * image.header.get_data_dtype().itemsize
+    file = Path(image.file_map["image"].filename)
+    size = file.stat().st_size
+    compressed = file.suffix in (".gz", ".mgz", ".bz2", ".zst")
+    if claimed > size * (DENSEST if compressed else 1):
+        raise Mistake(
+            f"{path} is truncated or damaged: its header says {claimed:.3g} bytes of voxels, and "
+            f"the file has {size}."
+        )
+
+
+def _listed(window: Window) -> str:
+    return ", ".join(f"{span.start} to {span.stop}" for span in window)

@@ -1,0 +1,108 @@
+"""NIfTI out, in blocks from any process."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+from isal import igzip
+from numpy.typing import NDArray
+
+from srlab.axes import Window
+from srlab.files import replaced
+from srlab.io.description import Description
+from srlab.io.protocols import Provenance
+from srlab.io.staging import Staging
+from srlab.io.stored import to_stored
+from srlab.io.volume.geometry import VolumeGeometry
+from srlab.io.volume.header import made
+from srlab.io.windows import check_block
+from srlab.mistakes import FailedWrite, Mistake
+
+CHUNK = 8 * 2**20
+"""Bytes that are compressed at a time."""
+
+
+class NiftiWriter:
+    """A NIfTI volume, or a series of them, with the forms, units and type of its description.
+
+    It is NIfTI-1, or NIfTI-2 where an axis is too long for that. A name in ``.gz`` is compressed,
+    the same way every time. The provenance is a comment in the header's extensions. Integers are
+    rounded to the nearest, halves to even, and clipped. Until `finish` the blocks lie in a hidden
+    file beside `path`.
+
+    Raises a `Mistake` if a NIfTI cannot hold what is described. `prepare`, `write` and `finish`
+    raise a `FailedWrite` if the disk is full.
+    """
+
+    def __init__(self, path: Path, description: Description, *, provenance: Provenance) -> None:
+        self.path = path
+        self._description = description
+        dtype = description.dtype
+        axes = len(description.shape)
+        if axes not in (3, 4):
+            raise Mistake(f"{path} holds volumes, and the image has {axes} axes: write a .tif.")
+        geometry = description.geometry
+        if geometry is None:
+            spacing = [axis.spacing or 1.0 for axis in description.axes[:-4:-1]]
+            geometry = VolumeGeometry((spacing[0], spacing[1], spacing[2]))
+        if not isinstance(geometry, VolumeGeometry):
+            raise Mistake(
+                f"{path} would lose the place of its voxels, which is no volume's: write the "
+                "format of the input."
+            )
+        stored = {(channel.scale, channel.offset) for channel in description.channels}
+        if len(stored) > 1:
+            raise Mistake(f"{path} holds one slope and intercept, and the channels have several.")
+        buffer = io.BytesIO()
+        made(description, geometry, provenance).write_to(buffer)
+        self.chunks = (1,) * axes
+        self._staging = Staging(
+            path, len(description.channels), description.shape, dtype, buffer.getvalue()
+        )
+
+    def prepare(self) -> None:
+        """Begin the hidden file."""
+        self._staging.prepare()
+
+    def write(self, window: Window, array: NDArray[np.float32]) -> None:
+        """Write ``(C, *window)`` in physical units, NaN where there is no data.
+
+        Raises a `Mistake` if the window does not fit the file, or the array the window. It does so,
+        too, if there is a NaN and the type is an integer.
+        """
+        first = self._description.channels[0]
+        check_block(window, array, len(self._description.channels), self._description.shape)
+        stored = to_stored(
+            array, scale=first.scale, offset=first.offset, dtype=self._staging.dtype, nodata=None
+        )
+        self._staging.write(window, stored)
+
+    def finish(self) -> None:
+        """Complete the file and give it its name."""
+        if self.path.suffix != ".gz":
+            os.replace(self._staging.path, self.path)
+            return
+        try:
+            with replaced(self.path, suffix=".gz") as unfinished:
+                _compress(self._staging.path, unfinished)
+        except OSError as error:
+            raise FailedWrite(f"{self.path} cannot be written: {error.strerror}.") from error
+        self.discard()
+
+    def discard(self) -> None:
+        """Remove the hidden file."""
+        self._staging.discard()
+
+
+def _compress(source: Path, target: Path) -> None:
+    with (
+        source.open("rb") as plain,
+        target.open("wb") as file,
+        # Without a time and a name the bytes depend on the voxels alone.
+        igzip.IGzipFile("", "wb", compresslevel=1, fileobj=file, mtime=0) as compressed,
+    ):
+        shutil.copyfileobj(plain, compressed, CHUNK)
