@@ -38,7 +38,8 @@ def gdal(failure: str, *, error: type[Mistake] = Mistake, sidecars: bool = True)
         with rasterio.Env(**settings), warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)  # photographs lie nowhere
             yield
-    except (RasterioError, CPLE_BaseError) as problem:
+    # Names and tags of a damaged file may be no text at all.
+    except (RasterioError, CPLE_BaseError, UnicodeDecodeError) as problem:
         raise error(f"{failure} ({_reason(problem)}).") from problem
 
 

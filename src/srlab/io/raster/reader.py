@@ -11,6 +11,7 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 from rasterio.crs import CRS
+from rasterio.enums import Interleaving
 from rasterio.errors import CRSError
 from rasterio.windows import Window as RasterWindow
 
@@ -27,11 +28,15 @@ from srlab.io.raster.bands import (
 )
 from srlab.io.raster.gdal import gdal
 from srlab.io.raster.geometry import RasterGeometry
+from srlab.io.raster.jpeg2000 import HEAD, tile_shape
 from srlab.io.raster.orientation import UPRIGHT, Orientation, stored_orientation
 from srlab.io.raster.tags import lasting
 from srlab.io.stored import without_infinities
 from srlab.io.windows import check_window
 from srlab.mistakes import Mistake
+
+MOST_BLOCK = 2**29
+"""Bytes of one block, strip or tile of a file. GDAL holds a whole one to read a pixel of it."""
 
 
 class RasterReader:
@@ -49,7 +54,7 @@ class RasterReader:
     One thread at a time may use it. After `close` another `read` opens the file anew.
 
     Raises a `Mistake` if there is no such file or GDAL cannot open it. Several images, complex
-    numbers and missing bands are one, too.
+    numbers, missing bands and blocks of more than `MOST_BLOCK` bytes are one, too.
     """
 
     def __init__(self, path: PathLike, *, bands: Sequence[int | str] | None = None) -> None:
@@ -60,6 +65,7 @@ class RasterReader:
         failure = f"{path} is not a raster that GDAL can read"
         with gdal(failure), rasterio.open(self.path) as dataset:
             _check_readable(dataset, path)
+            _check_block(dataset, path)
             self._table = colour_table(dataset)
             every = describe(dataset, self._table)
             self._bands = select(every, bands, path)
@@ -156,6 +162,22 @@ def _check_readable(dataset: Any, path: PathLike) -> None:
     if "complex" in " ".join(dataset.dtypes):
         raise Mistake(
             f"{path} holds complex numbers: write their magnitude to a file of float32 first."
+        )
+
+
+def _check_block(dataset: Any, path: PathLike) -> None:
+    height, width = dataset.block_shapes[0]
+    if dataset.driver == "JP2OpenJPEG" and not is_remote(path):
+        with open(path, "rb") as file:
+            height, width = tile_shape(file.read(HEAD)) or (height, width)
+    size = height * width * np.dtype(dataset.dtypes[0]).itemsize
+    if dataset.interleaving is Interleaving.pixel:
+        size *= dataset.count
+    if size > MOST_BLOCK:
+        raise Mistake(
+            f"{path} is stored in blocks of {height} x {width} pixels, and each takes "
+            f"{size / 2**20:.0f} MiB of memory to read, above {MOST_BLOCK / 2**20:.0f}: store "
+            "it in tiles, as gdal_translate -co TILED=YES does."
         )
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 import logging
 import os
 import re
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
@@ -28,6 +30,12 @@ NATIVE = {
     CLASSES: 20,
 }
 """Metres a pixel of each band's detector, and of the classification."""
+
+MOST_METADATA = 64 * 2**20
+"""Bytes of metadata that are read; those of real products are about 50 kB."""
+
+_DAMAGE = (BadZipFile, OSError, EOFError, RuntimeError, UnicodeError, zlib.error)
+"""The errors of a damaged, encrypted or unusual zip."""
 
 _IMAGE = re.compile(r"IMG_DATA/(?:R\d\dm/)?[^/]*_(B\d[\dA]|SCL)(?:_(\d\d)m)?\.jp2$")
 _METADATA = re.compile(r"(?:^|/)(?:MTD_MSIL..|S2[^/]*_MTD_[^/]*)\.xml$")
@@ -134,7 +142,7 @@ def _band_files(path: Path, members: Mapping[str, str]) -> Iterator[BandFile]:
     seen: dict[tuple[str, int], str] = {}
     for member, target in members.items():
         found = _IMAGE.search(member)
-        if not found:
+        if not found or not member.isprintable():  # a damaged zip may name members anyhow
             continue
         name, grid = found.groups()
         metres = int(grid) if grid else NATIVE[name]
@@ -160,16 +168,33 @@ def _members(path: Path) -> Iterator[tuple[str, str]]:
                 file = Path(folder, name)
                 yield file.relative_to(path).as_posix(), str(file)
         return
+    with _archive(path) as archive:
+        for name in archive.namelist():
+            yield name, f"/vsizip/{{{path}}}/{name}"
+
+
+@contextmanager
+def _archive(path: Path) -> Iterator[ZipFile]:
+    """Open a zip; a `Mistake` of what cannot be read while it is open."""
     try:
         with ZipFile(path) as archive:
-            for name in archive.namelist():
-                yield name, f"/vsizip/{{{path}}}/{name}"
-    except (BadZipFile, OSError) as error:
-        raise Mistake(f"{path} is no zip of a SAFE product ({error}).") from error
+            yield archive
+    except _DAMAGE as error:
+        reason = " ".join(str(error).split())
+        raise Mistake(f"{path} is no zip of a SAFE product ({reason}).") from error
 
 
 def _content(path: Path, member: str) -> bytes:
+    """Return the metadata, of which no more is read than there may be."""
     if path.is_dir():
-        return (path / member).read_bytes()
-    with ZipFile(path) as archive:
-        return archive.read(member)
+        with (path / member).open("rb") as opened:
+            content = opened.read(MOST_METADATA + 1)
+    else:
+        with _archive(path) as archive, archive.open(member) as opened:
+            content = opened.read(MOST_METADATA + 1)
+    if len(content) > MOST_METADATA:
+        raise Mistake(
+            f"{path} has metadata ({member}) of more than {MOST_METADATA} bytes, which no "
+            "product has: fetch it again."
+        )
+    return content

@@ -1,0 +1,45 @@
+"""Reads the files whose names come in on standard input, and tells how each went.
+
+It is a process of its own, so that a crash, a hang or a great need of memory is seen from outside.
+"""
+
+import resource
+import sys
+from itertools import product
+
+from srlab.io import open_reader
+from srlab.mistakes import Mistake
+
+SIDE = 256
+"""Pixels along each axis of the windows that are read."""
+
+
+def corners(shape):
+    """Return windows at the ends of every axis, or the whole of a small image."""
+    ends = [{(0, min(size, SIDE)), (max(size - SIDE, 0), size)} for size in shape]
+    return [[slice(*span) for span in spans] for spans in product(*ends)]
+
+
+def outcome(path):
+    try:
+        reader = open_reader(path)
+        for window in corners(reader.description.shape):
+            reader.read(tuple(window))
+        reader.close()
+    except Mistake as mistake:
+        return "mistake", str(mistake)
+    except Exception as error:
+        return "error", f"{type(error).__name__}: {error}"
+    return "read", ""
+
+
+def main():
+    for line in sys.stdin:
+        kind, message = outcome(line.rstrip("\n"))
+        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        sys.stdout.write(f"{kind}\t{most}\t{message!r}\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""One small valid file of each kind that is read."""
+
+import zipfile
+
+import numpy as np
+import rasterio
+import rasterio.shutil
+from PIL import Image, ImageCms
+from rasters import save
+
+RNG = np.random.default_rng(0)
+PLACE = {"crs": "EPSG:32633", "transform": rasterio.Affine(10, 0, 5e5, 0, -10, 5e6)}
+
+
+def pixels(bands=3, dtype=np.uint8, shape=(40, 50)):
+    """Smooth enough to be compressed, and rough enough to take some bytes."""
+    coarse = RNG.integers(0, np.iinfo(dtype).max, (bands, *shape), dtype=dtype)
+    return coarse.repeat(2, axis=1).repeat(2, axis=2)
+
+
+def photograph(mode="RGB"):
+    return Image.fromarray(np.moveaxis(pixels(4), 0, -1)).convert(mode)
+
+
+def camera_data():
+    """EXIF data with tags of the image, of the exposure and of the place, and an ICC profile."""
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "Maker"
+    exif.get_ifd(0x8769)[0x9003] = "2020:01:01 00:00:00"
+    exif.get_ifd(0x8825)[2] = (50.0, 1.0, 2.5)
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    return {"exif": exif, "icc_profile": profile, "dpi": (300, 300)}
+
+
+def picture(path, mode="RGB", **options):
+    photograph(mode).save(path, **camera_data(), **options)
+
+
+def geotiff(path):
+    tiles = {"tiled": True, "blockxsize": 32, "blockysize": 32, "compress": "deflate"}
+    save(path, pixels(4, np.uint16), nodata=0, tags={"A": "b"}, **tiles, **PLACE)
+
+
+def plain_geotiff(path):
+    save(path, pixels(2).astype(np.float32), nodata=np.nan, **PLACE)
+
+
+def masked_geotiff(path):
+    save(path, pixels(), photometric="RGB", compress="lzw", predictor=2)
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(path, "r+") as file:
+        file.write_mask(np.eye(80, 100, dtype=bool))
+
+
+def copied(path, driver, **options):
+    plain = path.with_name("plain.tif")
+    save(plain, pixels(), **PLACE)
+    rasterio.shutil.copy(plain, path, driver=driver, **options)
+    plain.unlink()
+
+
+def vrt(path):
+    save(path.with_name("source.tif"), pixels(), **PLACE)
+    rasterio.shutil.copy(path.with_name("source.tif"), path, driver="VRT")
+
+
+def animation(path):
+    photograph().save(path, save_all=True, append_images=[photograph()])
+
+
+def jp2_bytes(folder):
+    copied(folder / "band.jp2", "JP2OpenJPEG")
+    content = (folder / "band.jp2").read_bytes()
+    (folder / "band.jp2").unlink()
+    return content
+
+
+METADATA = """<a><Product_Info><BOA_QUANTIFICATION_VALUE>10000</BOA_QUANTIFICATION_VALUE>
+<BOA_ADD_OFFSET band_id="1">-1000</BOA_ADD_OFFSET></Product_Info></a>"""
+
+
+def product(path):
+    save(path.with_name("one.tif"), pixels(1, np.uint16), **PLACE)
+    rasterio.shutil.copy(path.with_name("one.tif"), path.with_name("one.jp2"), driver="JP2OpenJPEG")
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("P.SAFE/MTD_MSIL2A.xml", METADATA)
+        for band in ("B02", "B03"):
+            image = f"P.SAFE/GRANULE/G/IMG_DATA/R10m/T_{band}_10m.jp2"
+            archive.write(path.with_name("one.jp2"), image)
+
+
+KINDS = {
+    "geo.tif": geotiff,
+    "plain.tif": plain_geotiff,
+    "masked.tif": masked_geotiff,
+    "cog.tif": lambda path: copied(path, "COG", compress="zstd"),
+    "jpeg.tif": lambda path: copied(path, "GTiff", compress="jpeg", photometric="ycbcr"),
+    "scene.jp2": lambda path: copied(path, "JP2OpenJPEG"),
+    "scene.vrt": vrt,
+    "rgb.png": picture,
+    "palette.png": lambda path: picture(path, "P"),
+    "deep.png": lambda path: Image.fromarray(pixels(1, np.uint16)[0]).save(path),
+    "rgb.jpg": picture,
+    "progressive.jpg": lambda path: picture(path, progressive=True),
+    "lossy.webp": picture,
+    "lossless.webp": lambda path: picture(path, "RGBA", lossless=True),
+    "rgb.bmp": lambda path: photograph().save(path),
+    "palette.bmp": lambda path: photograph("P").save(path),
+    "one.gif": lambda path: photograph("P").save(path),
+    "product.zip": product,
+}
+"""Functions that write a small file of each kind, by its name."""

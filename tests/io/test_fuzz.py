@@ -1,0 +1,60 @@
+"""Bytes flipped by chance in every kind of file: it reads, or one line says what is wrong."""
+
+import numpy as np
+import pytest
+from small_files import KINDS
+from watched_reading import WatchedReading
+
+pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+
+MOST_MEGABYTES = 1024  # a block of `MOST_BLOCK` bytes, GDAL's cache, and the libraries
+EXTREMES = (b"\0", b"\xff", b"\x7f", b"\x80", b"\1")
+
+
+def mutant(content, random):
+    """Return a file that differs from a valid one in a few bytes, more often near its ends."""
+    changed = bytearray(content)
+    for _ in range(random.integers(1, 9)):
+        near = min(len(changed), int(random.choice([64, 512, len(changed)])))
+        place = int(random.integers(near))
+        if random.random() < 0.2:
+            place = len(changed) - 1 - place
+        length = int(random.choice([1, 1, 1, 2, 4, 8]))
+        new = random.bytes(length)
+        if random.random() < 0.3:
+            new = random.choice(EXTREMES) * length
+        changed[place : place + length] = new[: len(changed) - place]
+    if random.random() < 0.1:
+        del changed[int(random.integers(len(changed))) :]
+    return bytes(changed)
+
+
+def failures(folder, name, number, seed=0):
+    """Return the mutants that neither read nor are named in one line, by their numbers."""
+    random = np.random.default_rng([seed, *name.encode()])
+    path = folder / name
+    KINDS[name](path)
+    content = path.read_bytes()
+    reading = WatchedReading()
+    assert reading(path).kind == "read"
+    wrong = {}
+    for at in range(number):
+        path.write_bytes(mutant(content, random))
+        result = reading(path)
+        named = result.kind == "mistake" and name in result.message and "\n" not in result.message
+        if not (result.kind == "read" or named) or result.megabytes > MOST_MEGABYTES:
+            wrong[at] = result
+            path.with_name(f"wrong_{at}_{name}").write_bytes(path.read_bytes())
+    reading.close()
+    return wrong
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_damage_by_chance_is_read_or_told(tmp_path, name):
+    assert failures(tmp_path, name, 20) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", KINDS)
+def test_much_damage_by_chance_is_read_or_told(tmp_path, name):
+    assert failures(tmp_path, name, 500, seed=1) == {}
