@@ -12,12 +12,26 @@ def random(*size, seed=0):
     return torch.rand(size, generator=torch.Generator().manual_seed(seed))
 
 
+def pixels(path):
+    return torch.from_numpy(np.array(Image.open(path).convert("RGB"))).movedim(-1, 0)[None].float()
+
+
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_matches_pillow_inside(scale):
     hr = random(1, 1, 19 * scale, 17 * scale)
     picture = Image.fromarray(hr[0, 0].numpy(), "F").resize((17, 19), Image.BICUBIC)
     lr, expected = Bicubic(scale=scale)(hr)[0, 0], torch.from_numpy(np.array(picture))
     torch.testing.assert_close(lr[2:-2, 2:-2], expected[2:-2, 2:-2], atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_equals_matlab_to_the_bit_on_set5(shared_data, scale):
+    references = sorted(shared_data(f"rgb/set5/LR_matlab_x{scale}").glob("*.png"))
+    assert len(references) == 5
+    for path in references:
+        lr, hr = pixels(path), pixels(shared_data(f"rgb/set5/HR/{path.name}"))
+        hr = hr[..., : lr.shape[2] * scale, : lr.shape[3] * scale]
+        assert torch.equal(Bicubic(scale=scale, integers=[0, 255])(hr), lr), path
 
 
 @pytest.mark.parametrize("integers", [None, [0, 255]])

@@ -6,7 +6,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
 from torch import nn
 from torch.nn import functional as F
 
@@ -44,10 +43,6 @@ def imresize(image, ratios):
 def pillow(image, height, width):
     resized = Image.fromarray(image.numpy(), "F").resize((width, height), Image.BICUBIC)
     return torch.from_numpy(np.array(resized))
-
-
-def picture(path):
-    return torch.from_numpy(np.array(Image.open(path))).movedim(-1, 0)
 
 
 def random(*shape, dtype=torch.float64, seed=0):
@@ -120,17 +115,6 @@ def test_unknown_interpolation_is_refused(kind):
     message = f"skip is {kind!r}; it must be one of nearest, linear, cubic."
     with pytest.raises(ValueError, match=re.escape(message)):
         check_interpolation(kind, argument="skip")
-
-
-@pytest.mark.parametrize("scale", [2, 3, 4])
-def test_shrink_equals_matlab_to_the_bit_on_set5(shared_data, scale):
-    references = sorted(shared_data(f"rgb/set5/LR_matlab_x{scale}").glob("*.png"))
-    assert references
-    for path in references:
-        lr, hr = picture(path), picture(shared_data(f"rgb/set5/HR/{path.name}"))
-        hr = hr[:, : lr.shape[1] * scale, : lr.shape[2] * scale].float()
-        ours = shrink(hr[None], scale, after_each_axis=round_to_integers)[0]
-        assert torch.equal(ours.to(torch.uint8), lr), path
 
 
 def test_after_each_axis_acts_between_the_passes():
