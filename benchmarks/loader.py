@@ -64,7 +64,7 @@ def source(path):
         spatial_dims=2,
         degradation=Area(scale=4),
         crop_size=96,
-        augment=True,
+        symmetries=["flips", "quarter_turns"],
         split=WholeFiles(fraction=0.1),
         validation_size=256,
         validation_views=4,

@@ -12,6 +12,7 @@ from srlab.cli.configuration import config_dir
 VOLUMES = '''
 import numpy as np
 
+from srlab.data.cropping import Cropping
 from srlab.data.pairs import FixedViews, Pairing, RandomCrops
 from srlab.data.regions import Region
 from srlab.io.array.memory import ArrayReader
@@ -29,7 +30,7 @@ class Noise:
         array = np.random.default_rng(0).random(shape, dtype=np.float32).cumsum(1) / 48
         pairing = Pairing(degradation, per_axis(scale, spatial_dims), seed)
         region = Region.whole(ArrayReader(array))
-        self.training = RandomCrops([region], pairing, crop_size=crop_size, augment=True)
+        self.training = RandomCrops([region], pairing, Cropping(crop_size=crop_size))
         part = region.part([0] * spatial_dims, [32] * spatial_dims)
         self.validation = self.test = FixedViews([part], pairing)
 '''

@@ -35,6 +35,7 @@ FILES = {
         """,
     "data.py": """
         import numpy as np
+        from srlab.data.cropping import Cropping
         from srlab.data.pairs import FixedViews, Pairing, RandomCrops
         from srlab.data.regions import Region
         from srlab.io.array import ArrayReader
@@ -48,7 +49,7 @@ FILES = {
                 pairing = Pairing(degradation, tuple(scale), seed)
                 wave = np.sin(np.arange(48) / 3)[None, None] * np.ones((1, 48, 1))
                 whole = Region.whole(ArrayReader(wave.astype("float32")))
-                self.training = RandomCrops([whole], pairing, crop_size=crop_size, augment=True)
+                self.training = RandomCrops([whole], pairing, Cropping(crop_size=crop_size))
                 self.validation = self.test = FixedViews([whole], pairing)
         """,
     "normaliser.py": """

@@ -46,7 +46,9 @@ OF_VALUES = {
     "loader.batch_size=abc": "loader.batch_size is 'abc'; give a whole number.",
     "ema.decay=true": "ema.decay is True; give a number.",
     "channels_last=maybe": "channels_last is 'maybe'; give true or false.",
-    "data.augment=1": "data.augment is 1; give true or false.",
+    "data.symmetries=[flip]": (
+        "data.symmetries is ['flip']; give a list of flips, quarter_turns, such as [flips]."
+    ),
     "schedule.pretrain_steps=2.5": "schedule.pretrain_steps is 2.5; give a whole number.",
     "weights_match=foo": "weights_match is 'foo'; give exact or partial or inflate.",
     "trainer.max_steps=1.5": "trainer.max_steps is 1.5; give a whole number.",

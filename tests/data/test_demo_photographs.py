@@ -15,7 +15,7 @@ def demo(**overrides):
         "bands": [1, 2, 3],
         "scale": 4,
         "crop_size": 32,
-        "augment": True,
+        "symmetries": ["flips", "quarter_turns"],
         "seed": 0,
         **overrides,
     }

@@ -31,7 +31,7 @@ def folder(root, **overrides):
         "scale": 2,
         "spatial_dims": 2,
         "crop_size": 8,
-        "augment": True,
+        "symmetries": ["flips", "quarter_turns"],
         "split": WholeFiles(fraction=0.25),
         "validation_size": 8,
         "validation_views": None,
@@ -256,7 +256,7 @@ def test_missing_pixels_reach_the_sample_as_a_mask(tmp_path):
     image = np.full((1, 16, 32), 500, dtype=np.uint16)
     image[0, 3:6, 4:9] = 0
     write(tmp_path / "scene.tif", image, nodata=0)
-    data = folder(tmp_path, crop_size=(16, 24), augment=False)
+    data = folder(tmp_path, crop_size=(16, 24), symmetries=[])
     sample = data.training[0]
     np.testing.assert_array_equal(sample["valid"].numpy(), image[:, :, :24] > 0)
     assert sample["hr"].unique().tolist() == [500]
@@ -350,7 +350,7 @@ def test_no_more_than_the_crop_is_read_from_disk(shared_data, monkeypatch):
     open_reader = srlab.data.folder.open_reader
     monkeypatch.setattr(srlab.data.folder, "open_reader", spying)
     data = folder(
-        path, bands=[3, 2, 1, 4], crop_size=(48, 32), augment=False, split=WholeFiles(fraction=0.2)
+        path, bands=[3, 2, 1, 4], crop_size=(48, 32), symmetries=[], split=WholeFiles(fraction=0.2)
     )
     assert asked == []
     assert len(data.channel_names) == 4

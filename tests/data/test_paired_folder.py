@@ -18,7 +18,7 @@ SETTINGS = {
     "scale": 2,
     "spatial_dims": 2,
     "crop_size": 8,
-    "augment": True,
+    "symmetries": ["flips", "quarter_turns"],
     "split": WholeFiles(fraction=0.25),
     "validation_size": 9,
     "validation_views": 4,

@@ -1,5 +1,6 @@
 import re
 from collections import Counter
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -8,12 +9,16 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader
 
+from srlab.data.cropping import Cropping
 from srlab.data.pairs import ATTEMPTS, FixedViews, Pairing, RandomCrops
 from srlab.data.regions import BLOCK, Region
 from srlab.degradations import Bicubic
+from srlab.io import Axis
 from srlab.io.array.memory import ArrayReader
 from srlab.nn.holes import filled
 from srlab.normalisers.statistics import Statistics
+
+BOTH = ("flips", "quarter_turns")
 
 
 def region(image, name="array"):
@@ -38,11 +43,9 @@ def pairing(scale=(1, 1), seed=0, degradation=unchanged):
     return Pairing(degradation, scale, seed)
 
 
-def crops(*images, crop_size, scale=(1, 1), seed=0, augment=False, degradation=unchanged):
+def crops(*images, scale=(1, 1), seed=0, degradation=unchanged, **settings):
     regions = [region(image) for image in images]
-    return RandomCrops(
-        regions, pairing(scale, seed, degradation), crop_size=crop_size, augment=augment
-    )
+    return RandomCrops(regions, pairing(scale, seed, degradation), Cropping(**settings))
 
 
 def noisy(hr, *, generator):
@@ -54,17 +57,9 @@ def equal(one, other):
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
-def symmetries(square):
-    """The eight images of a square under turns and mirroring, by NumPy's own quarter turn."""
-    turns = range(4)
-    return [np.rot90(square, turn) for turn in turns] + [
-        np.rot90(np.fliplr(square), turn) for turn in turns
-    ]
-
-
 def test_sample_depends_on_seed_and_position_alone():
     image = noise(2, 40, 50)
-    settings = {"crop_size": 16, "scale": (2, 2), "augment": True}
+    settings = {"crop_size": 16, "scale": (2, 2), "symmetries": BOTH}
     one, other = (crops(image, seed=3, **settings, degradation=noisy) for _ in range(2))
     forwards = {position: one[position] for position in range(20)}
     backwards = {position: other[position] for position in reversed(range(20))}
@@ -84,9 +79,9 @@ def test_seeds_and_positions_give_other_samples():
     assert len(set(lrs)) == 36
 
 
-@pytest.mark.parametrize("augment", [False, True])
-def test_workers_change_nothing(augment):
-    dataset = crops(noise(2, 40, 50), crop_size=16, augment=augment, degradation=noisy)
+@pytest.mark.parametrize("symmetries", [(), BOTH])
+def test_workers_change_nothing(symmetries):
+    dataset = crops(noise(2, 40, 50), crop_size=16, symmetries=symmetries, degradation=noisy)
     batches = [[4, 5], [6, 7], [0, 1], [100, 2], [3, 9]]
     alone, shared = (
         list(DataLoader(dataset, batch_sampler=batches, num_workers=workers, collate_fn=list))
@@ -123,61 +118,32 @@ def test_crops_are_cut_out_of_the_image():
 def test_crops_stay_inside_their_region():
     image = numbered(20, 30)
     part = region(image).part([5, 10], [8, 9])
-    dataset = RandomCrops([part], pairing(), crop_size=5, augment=True)
+    dataset = RandomCrops([part], pairing(), Cropping(crop_size=5, symmetries=BOTH))
     inside = set(image[0, 5:13, 10:19].flatten())
     seen = [dataset[position]["hr"].flatten() for position in range(300)]
     assert set(torch.cat(seen).tolist()) == inside
 
 
-def occurrences(dataset, draws=800):
-    return Counter(dataset[position]["hr"].numpy().tobytes() for position in range(draws))
-
-
-def check_equally_frequent(seen, expected):
-    assert set(seen) == {np.ascontiguousarray(image).tobytes() for image in expected}
-    draws, chance = sum(seen.values()), 1 / len(seen)
-    allowed = 5 * (draws * chance * (1 - chance)) ** 0.5
-    assert all(abs(count - draws * chance) < allowed for count in seen.values())
-
-
-def test_all_eight_symmetries_of_a_square_occur_equally_often():
-    image = numbered(4, 4)
-    seen = occurrences(crops(image, crop_size=4, augment=True))
-    assert len(seen) == 8
-    check_equally_frequent(seen, symmetries(image[0]))
-
-
-@pytest.mark.parametrize(
-    ("shape", "scale"),
-    [((4, 6), (1, 1)), ((4, 4), (2, 1)), ((6, 4), (2, 2))],
-    ids=["oblong", "anisotropic", "scaled"],
-)
-def test_only_flips_where_the_axes_differ(shape, scale):
-    image = numbered(*shape)
-    seen = occurrences(crops(image, crop_size=shape, scale=scale, augment=True))
-    assert len(seen) == 4
-    check_equally_frequent(
-        seen, [image[0, ::rows, ::columns] for rows, columns in product((1, -1), repeat=2)]
+def test_crops_are_turned_by_the_axes_of_their_own_file():
+    square, other = numbered(4, 4), numbered(4, 4, first=100)
+    readers = [ArrayReader(square), ArrayReader(other)]
+    readers[1].description = replace(
+        readers[1].description, axes=(Axis("y", 20.0, "m"), Axis("x", 10.0, "m"))
     )
-
-
-def test_volumes_are_flipped_along_all_axes_and_turned_in_plane():
-    image = numbered(2, 4, 4)
-    seen = occurrences(crops(image, crop_size=(2, 4, 4), scale=(1, 2, 2), augment=True))
-    assert len(seen) == 16
-    turned = [np.stack(slices) for slices in zip(*map(symmetries, image[0]), strict=True)]
-    check_equally_frequent(seen, [*turned, *(volume[::-1] for volume in turned)])
-
-
-def test_nothing_is_flipped_unless_asked():
-    assert len(occurrences(crops(numbered(4, 4), crop_size=4, augment=False), draws=50)) == 1
+    cropping = Cropping(crop_size=4, symmetries=BOTH)
+    dataset = RandomCrops([*map(Region.whole, readers)], pairing(), cropping)
+    seen = {dataset[position]["hr"].numpy().tobytes() for position in range(200)}
+    turned = [np.rot90(square[0], turn) for turn in range(4)]
+    turned += [np.fliplr(image) for image in turned]
+    turned += [other[0, ::rows, ::columns] for rows, columns in product((1, -1), repeat=2)]
+    assert seen == {np.ascontiguousarray(image).tobytes() for image in turned}
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_lr_is_pillows_bicubic_of_the_hr_crop(scale):
     bicubic = Bicubic(scale=scale)
     sizes = {"crop_size": 12 * scale, "scale": (scale, scale)}
-    dataset = crops(noise(3, 80, 90), **sizes, augment=True, degradation=bicubic)
+    dataset = crops(noise(3, 80, 90), **sizes, symmetries=BOTH, degradation=bicubic)
     for position in range(3):
         sample = dataset[position]
         assert sample["hr"].shape == (3, 12 * scale, 12 * scale)
@@ -243,7 +209,7 @@ def test_holes_of_lr_are_filled_as_prediction_fills_them():
 def test_the_mask_is_flipped_with_the_image():
     image = numbered(4, 4)
     image[0, 0, 1] = np.nan
-    dataset = crops(image, crop_size=4, augment=True)
+    dataset = crops(image, crop_size=4, symmetries=BOTH)
     places = set()
     for position in range(60):
         sample = dataset[position]
@@ -269,11 +235,11 @@ def mostly_empty(*shape, first=0):
 def test_no_crop_is_drawn_without_a_valid_pixel(workers):
     empty = np.full((2, 60, 60), np.nan, np.float32)
     images = mostly_empty(100, 90), empty, mostly_empty(100, 90, first=1000)
-    dataset = crops(*images, crop_size=8, augment=True, degradation=noisy)
+    dataset = crops(*images, crop_size=8, symmetries=BOTH, degradation=noisy)
     batches = [list(range(start, start + 25)) for start in (0, 50, 25, 10**6)]
     loader = DataLoader(dataset, batch_sampler=batches, num_workers=workers, collate_fn=list)
     seen = set()
-    again = crops(*images, crop_size=8, augment=True, degradation=noisy)
+    again = crops(*images, crop_size=8, symmetries=BOTH, degradation=noisy)
     for positions, samples in zip(batches, loader, strict=True):
         for position, sample in zip(positions, samples, strict=True):
             assert sample["valid"].any()
@@ -287,7 +253,7 @@ def test_no_crop_is_drawn_without_a_valid_pixel(workers):
 
 def test_crops_of_a_full_file_are_those_of_before_and_each_is_read_once():
     reader = CountingReader(noise(1, 40, 50))
-    dataset = RandomCrops([Region.whole(reader)], pairing(), crop_size=8, augment=False)
+    dataset = RandomCrops([Region.whole(reader)], pairing(), Cropping(crop_size=8))
     for position in range(10):
         random = np.random.default_rng([0, position])
         random.random()
@@ -302,7 +268,7 @@ def test_an_empty_file_is_searched_once_and_an_almost_empty_one_not_for_each_cro
     image[0, 211, 17] = 1
     readers = [CountingReader(image), CountingReader(np.full((1, 300, 300), np.nan, np.float32))]
     regions = [Region.whole(reader) for reader in readers]
-    dataset = RandomCrops(regions, pairing(), crop_size=4, augment=False)
+    dataset = RandomCrops(regions, pairing(), Cropping(crop_size=4))
     for position in range(30):
         assert dataset[position]["valid"].sum() == 1
     most = 30 * ATTEMPTS
@@ -315,7 +281,7 @@ def test_an_empty_file_is_searched_once_and_an_almost_empty_one_not_for_each_cro
 def test_an_empty_file_is_named(caplog):
     empty, full = np.full((1, 20, 20), np.nan), noise(1, 4, 4)
     regions = [region(empty, "empty.tif"), region(full, "full.tif")]
-    dataset = RandomCrops(regions, pairing(), crop_size=4, augment=False)
+    dataset = RandomCrops(regions, pairing(), Cropping(crop_size=4))
     for position in range(40):
         assert "valid" not in dataset[position]
     message = "empty.tif is left out of training: its part for training holds no pixel with a value"
@@ -363,7 +329,7 @@ def test_crop_larger_than_an_image_is_refused(shape):
     )
     regions = [region(noise(1, 40, 40), "large.png"), region(noise(1, *shape), "small.png")]
     with pytest.raises(ValueError, match=re.escape(message)):
-        RandomCrops(regions, pairing(), crop_size=16, augment=True)
+        RandomCrops(regions, pairing(), Cropping(crop_size=16))
 
 
 def test_views_are_cropped_to_multiples_of_the_scale():
@@ -405,7 +371,7 @@ def test_a_scan_gives_every_pixel_of_the_regions_once(monkeypatch):
     monkeypatch.setitem(BLOCK, 2, 8)
     image = numbered(20, 30)
     parts = [region(image).part([5, 10], [9, 17]), region(numbered(8, 8, first=1000))]
-    dataset = RandomCrops(parts, pairing(), crop_size=5, augment=True)
+    dataset = RandomCrops(parts, pairing(), Cropping(crop_size=5, symmetries=BOTH))
     windows = list(dataset.scan())
     assert max(window.shape for window in windows) == (1, 8, 8)
     seen = np.concatenate([window.flatten() for window in windows])
@@ -416,7 +382,7 @@ def test_a_scan_gives_every_pixel_of_the_regions_once(monkeypatch):
 def test_samples_carry_the_statistics_of_their_file_once_they_are_gathered(tmp_path):
     regions = [region(noise(2, 12, 12), "a"), region(100 + noise(2, 9, 30), "b")]
     made = pairing()
-    training = RandomCrops(regions, made, crop_size=8, augment=True)
+    training = RandomCrops(regions, made, Cropping(crop_size=8, symmetries=BOTH))
     held_out = FixedViews([regions[1].part([0, 0], [4, 4])], made)
     assert "scene" not in training[0]
     made.scenes.gather([part.reader for part in regions], tmp_path / "scenes.json")

@@ -10,6 +10,7 @@ from lightning import Callback
 from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
 
+from srlab.data.cropping import Cropping
 from srlab.data.pairs import FixedViews, Pairing, RandomCrops
 from srlab.data.regions import Region
 from srlab.io.array.memory import ArrayReader
@@ -34,7 +35,7 @@ class Holes:
         if holes:
             array[:, np.random.default_rng(1).random((64, 64)) < np.linspace(0, 2.5, 64)] = np.nan
         regions = [Region.whole(ArrayReader(array))]
-        self.training = RandomCrops(regions, pairing, crop_size=crop_size, augment=True)
+        self.training = RandomCrops(regions, pairing, Cropping(crop_size=crop_size))
 
 
 class Witness(Callback):

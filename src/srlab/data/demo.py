@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from srlab.axes import per_axis
+from srlab.data.cropping import Cropping
 from srlab.data.pairs import FixedViews, Pairing, RandomCrops
 from srlab.data.regions import Region, views
 from srlab.data.scenes import Scenes
 from srlab.data.statistics import measure
+from srlab.data.symmetries import Symmetry
 from srlab.degradations import Degradation
 from srlab.io.array.memory import ArrayReader
 from srlab.mistakes import MissingPackage, Mistake
@@ -44,7 +46,7 @@ class DemoPhotographs:
         scale: int | Sequence[int],
         degradation: Degradation,
         crop_size: int | Sequence[int],
-        augment: bool,
+        symmetries: Sequence[Symmetry],
         seed: int,
     ) -> None:
         if any(not 1 <= band <= 3 for band in bands):
@@ -59,16 +61,17 @@ class DemoPhotographs:
         *self._training, validation, test = [Region.whole(reader) for reader in self._readers]
         self._scenes = Scenes()
         pairing = Pairing(degradation, per_axis(scale, 2), seed, self._scenes)
-        self._pairing, self._crop_size, self._augment = pairing, crop_size, augment
+        self._pairing, self._cropping = (
+            pairing,
+            Cropping(crop_size=crop_size, symmetries=symmetries),
+        )
         self.validation = FixedViews(views([validation], size=(200, 200), count=None), pairing)
         self.test = FixedViews([test], pairing)
 
     @cached_property
     def training(self) -> RandomCrops:
         """Random crops of six photographs, made when they are first used."""
-        return RandomCrops(
-            self._training, self._pairing, crop_size=self._crop_size, augment=self._augment
-        )
+        return RandomCrops(self._training, self._pairing, self._cropping)
 
     def statistics(self) -> Statistics:
         """Measure HR of the training split, in physical units, in one pass."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from srlab.axes import per_axis
 from srlab.data.agreement import check_agreement
+from srlab.data.cropping import Cropping
 from srlab.data.files import find_files
 from srlab.data.handles import FewOpen, OneOfMany
 from srlab.data.pairs import FixedViews, Pairing, RandomCrops
@@ -15,6 +16,7 @@ from srlab.data.parts import Parts, Size
 from srlab.data.scenes import Scenes
 from srlab.data.splits import Split
 from srlab.data.statistics import measure
+from srlab.data.symmetries import Symmetry
 from srlab.data.usable import LeftOut
 from srlab.data.values import configured, values_of
 from srlab.degradations import Degradation
@@ -54,7 +56,7 @@ class Folder:
         spatial_dims: int,
         degradation: Degradation,
         crop_size: int | Sequence[int],
-        augment: bool,
+        symmetries: Sequence[Symmetry],
         split: Split,
         validation_size: Size,
         validation_views: int | None,
@@ -91,8 +93,7 @@ class Folder:
             self.readers,
             Pairing(degradation, per_axis(scale, spatial_dims), seed, self._scenes),
             left_out,
-            crop_size=crop_size,
-            augment=augment,
+            cropping=Cropping(crop_size=crop_size, symmetries=symmetries),
             split=split,
             validation_size=validation_size,
             validation_views=validation_views,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from srlab.axes import per_axis
 from srlab.data.agreement import check_agreement
+from srlab.data.cropping import Cropping
 from srlab.data.files import find_files
 from srlab.data.handles import FewOpen, OneOfMany
 from srlab.data.pairs import FixedViews, RandomCrops
@@ -16,6 +17,7 @@ from srlab.data.real_pairs import RealPairs
 from srlab.data.scenes import Scenes
 from srlab.data.splits import Split
 from srlab.data.statistics import measure
+from srlab.data.symmetries import Symmetry
 from srlab.data.usable import Forgiving, LeftOut
 from srlab.data.values import configured, values_of
 from srlab.files import PathLike
@@ -50,7 +52,7 @@ class PairedFolder:
         scale: int | Sequence[int],
         spatial_dims: int,
         crop_size: int | Sequence[int],
-        augment: bool,
+        symmetries: Sequence[Symmetry],
         split: Split,
         validation_size: Size,
         validation_views: int | None,
@@ -93,8 +95,7 @@ class PairedFolder:
             hr_readers,
             RealPairs(belonging, factors, seed, self._scenes),
             left_out,
-            crop_size=crop_size,
-            augment=augment,
+            cropping=Cropping(crop_size=crop_size, symmetries=symmetries),
             split=split,
             validation_size=validation_size,
             validation_views=validation_views,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from srlab.axes import per_axis
+from srlab.data.cropping import Cropping
 from srlab.data.rectangles import corners
 from srlab.data.regions import Region, aligned, by_file
 from srlab.data.scenes import Scenes
 from srlab.data.source import Sample
+from srlab.data.symmetries import UNTURNED, Turn, drawn_turn
 from srlab.data.valid_pixels import ValidPixels, valid_pixels
 from srlab.degradations import Degradation
 from srlab.mistakes import Mistake, UnfitFile
@@ -46,12 +48,11 @@ class PairMaker(Protocol):
         hr: NDArray[np.float32],
         region: Region,
         random: np.random.Generator,
-        *,
-        symmetries: bool = False,
+        turn: Turn = UNTURNED,
     ) -> Sample:
         """Make a pair of HR ``(C, *S)``, the pixels of a region.
 
-        With `symmetries` both are mirrored and turned at random, alike.
+        Both are turned alike by `turn`.
         """
 
 
@@ -78,17 +79,15 @@ class Pairing:
         hr: NDArray[np.float32],
         region: Region,
         random: np.random.Generator,
-        *,
-        symmetries: bool = False,
+        turn: Turn = UNTURNED,
     ) -> Sample:
         """Degrade HR ``(C, *S)`` of a region; a pixel that is missing in a channel is hidden.
 
         Missing values are filled from the nearest pixels, in HR before it is degraded. LR has none
-        where no HR pixel under it has one, and is filled like an input of the model. With
-        `symmetries` HR is mirrored and turned at random first.
+        where no HR pixel under it has one, and is filled like an input of the model. HR is
+        turned first.
         """
-        if symmetries:
-            hr = drawn_symmetry(hr.shape[1:], self.scale, random)(hr)
+        hr = turn(hr)
         missing = ~np.isfinite(hr)
         some_missing = bool(missing.any())
         image = torch.from_numpy(np.ascontiguousarray(filled(hr)))
@@ -102,24 +101,6 @@ class Pairing:
         if scene is not None:
             sample["scene"] = scene
         return sample
-
-
-def drawn_symmetry(
-    shape: Sequence[int], scale: Sequence[int], random: np.random.Generator
-) -> Callable[[NDArray[Any]], NDArray[Any]]:
-    """Draw what mirrors ``(C, *S)`` along axes, and swaps the last two where they are alike.
-
-    In 2D these are the eight symmetries of a square.
-    """
-    mirrored = tuple(axis for axis in range(1, len(shape) + 1) if random.random() < 0.5)
-    alike = shape[-1] == shape[-2] and scale[-1] == scale[-2]
-    swapped = alike and random.random() < 0.5
-
-    def turn(image: NDArray[Any]) -> NDArray[Any]:
-        image = np.flip(image, mirrored)
-        return image.swapaxes(-1, -2) if swapped else image
-
-    return turn
 
 
 def _filled_alike(lr: Tensor, missing: NDArray[np.bool_]) -> Tensor:
@@ -137,15 +118,8 @@ class RandomCrops:
     number of workers, on any rank and after any resume.
     """
 
-    def __init__(
-        self,
-        regions: Sequence[Region],
-        pairing: PairMaker,
-        *,
-        crop_size: int | Sequence[int],
-        augment: bool,
-    ) -> None:
-        self.crop = per_axis(crop_size, len(pairing.scale))
+    def __init__(self, regions: Sequence[Region], pairing: PairMaker, cropping: Cropping) -> None:
+        self.crop = per_axis(cropping.crop_size, len(pairing.scale))
         if any(side % factor for side, factor in zip(self.crop, pairing.scale, strict=True)):
             raise Mistake(
                 f"data.crop_size {self.crop} is not a multiple of the scale {pairing.scale} on "
@@ -155,7 +129,7 @@ class RandomCrops:
         places_of = partial(_where_crops_fit, crop=self.crop, step=pairing.step)
         self.regions = [*chain.from_iterable(map(places_of, by_file(regions)))]
         self.pairing = pairing
-        self.augment = augment
+        self.cropping = cropping
         places = [np.prod(self._places(region), dtype=float) for region in self.regions]
         total = np.cumsum(places)
         self.up_to = total / total[-1]
@@ -180,7 +154,10 @@ class RandomCrops:
         else:
             crop = self._around_a_valid_pixel(number, random)
             hr = crop.read()
-        return self.pairing.of(hr, crop, random, symmetries=self.augment)
+        axes = crop.reader.description.axes
+        symmetries = self.cropping.symmetries
+        turn = drawn_turn(symmetries, axes, self.crop, self.pairing.scale, random)
+        return self.pairing.of(hr, crop, random, turn)
 
     def _around_a_valid_pixel(self, number: int, random: np.random.Generator) -> Region:
         """Draw a crop around a valid pixel of a region, or of the next one that has any."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 
 from srlab.axes import per_axis
+from srlab.data.cropping import Cropping
 from srlab.data.pairs import FixedViews, PairMaker, RandomCrops
 from srlab.data.regions import Region, aligned, by_file, views
 from srlab.data.splits import Parted, Split
@@ -33,8 +34,7 @@ class Parts:
         pairing: PairMaker,
         left_out: LeftOut,
         *,
-        crop_size: int | Sequence[int],
-        augment: bool,
+        cropping: Cropping,
         split: Split,
         validation_size: Size,
         validation_views: int | None,
@@ -44,8 +44,8 @@ class Parts:
         for reader in readers:
             _check_axes(reader, dims)
         self._readers, self._pairing, self._left_out = readers, pairing, left_out
+        self._cropping = cropping
         self._split = split
-        self._crop_size, self._augment = crop_size, augment
         self._validation_size = _sides("validation_size", validation_size, dims)
         self._validation_views = validation_views
         self._test_size = _sides("test_size", test_size, dims)
@@ -72,7 +72,7 @@ class Parts:
         return self._split([*map(Region.whole, forgiving)])
 
     def _crops(self, regions: Sequence[Region]) -> RandomCrops:
-        return RandomCrops(regions, self._pairing, crop_size=self._crop_size, augment=self._augment)
+        return RandomCrops(regions, self._pairing, self._cropping)
 
     def _with_room(self, file: Sequence[Region]) -> Sequence[Region]:
         """Return the regions of a file if a crop fits into them."""

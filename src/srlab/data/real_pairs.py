@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from srlab.data.pairs import drawn_symmetry
 from srlab.data.regions import Region
 from srlab.data.scenes import Scenes
 from srlab.data.source import Sample
+from srlab.data.symmetries import UNTURNED, Turn
 from srlab.io import Reader
 from srlab.nn.holes import filled
 
@@ -44,21 +44,17 @@ class RealPairs:
         hr: NDArray[np.float32],
         region: Region,
         random: np.random.Generator,
-        *,
-        symmetries: bool = False,
+        turn: Turn = UNTURNED,
     ) -> Sample:
         """Pair HR ``(C, *S)`` of a region with LR of the same place.
 
         A pixel is hidden where HR is missing in a channel, and where the LR pixel over it is.
-        Missing values are filled from the nearest pixels. With `symmetries` both are mirrored and
-        turned at random, alike.
+        Missing values are filled from the nearest pixels. Both are turned alike by `turn`.
         """
         partner = self.partners[str(region.reader)]
         spans = zip(region.window, self.scale, strict=True)
         lr = partner.read(tuple(slice(own.start // by, own.stop // by) for own, by in spans))
-        if symmetries:
-            turn = drawn_symmetry(hr.shape[1:], self.scale, random)
-            lr, hr = turn(lr), turn(hr)
+        lr, hr = turn(lr), turn(hr)
         missing = _missing(hr) | _repeated(_missing(lr), self.scale)
         sample: Sample = {
             "lr": torch.from_numpy(np.ascontiguousarray(filled(lr))),

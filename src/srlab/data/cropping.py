@@ -1,0 +1,19 @@
+"""The settings of random crops, which several sources have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from srlab.data.symmetries import Symmetry
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cropping:
+    """How crops are drawn at random for training, and how they are varied."""
+
+    crop_size: int | Sequence[int]
+    """HR pixels a side, or of each axis."""
+
+    symmetries: Sequence[Symmetry] = ()
+    """How crops are mirrored and turned at random, LR and HR alike; see `drawn_turn`."""
