@@ -33,6 +33,8 @@ NEEDED = {
     ],
     "data/rgb_folder": ["data.root={photographs}/*.png"],
     "data/self": ["data.root={photographs}/scenes/0.tif", "data.bands=[1,2]"],
+    "data/self_sentinel2": ["data.root={photographs}/scenes/0.tif", "data.bands=[1,2]"],
+    "experiment/demo_satellite": ["data.root={photographs}/scenes/0.tif", "data.bands=[1,2]"],
     "experiment/self": ["data.root={photographs}/scenes/0.tif", "data.bands=[1,2]"],
     "data/sentinel2": ["data.root={photographs}/scenes", "data.bands=[1,2]"],
     "data/sentinel2_10m": ["data.root={photographs}/scenes", "data.bands=[1,2]"],
@@ -41,6 +43,7 @@ NEEDED = {
     "loss/perceptual_vgg_slices": ["loss.perceptual_vgg_slices.term.term.weights=random"],
     "loss/srgan": ["loss.perceptual_vgg.term.weights=random"],
     "loss/esrgan": ["loss.perceptual_vgg.term.weights=random"],
+    "loss/real_esrgan": ["loss.perceptual_vgg.term.weights=random"],
     "loss/opensr_rgbn": ["loss.perceptual_vgg.term.weights=random", "data.bands=[1,2,3]"],
     "loss/lpips": ["loss.lpips.term.weights=random"],
     "loss/perceptual": ["loss.perceptual.term.extractor={{_target_:torch.nn.Identity}}"],
@@ -48,6 +51,11 @@ NEEDED = {
     "normaliser/log": ["normaliser.softening=10.0"],
     "experiment/srgan": ["data.root={photographs}/*.png"],
     "experiment/esrgan": ["data.root={photographs}/*.png"],
+    "experiment/real_esrgan": [
+        "data.root={photographs}/*.png",
+        "data.crop_size=64",
+        "loss.perceptual_vgg.term.weights=random",
+    ],
     "experiment/opensr_rgbn_x4": ["data.root={photographs}/scenes", "data.bands=[1,2]"],
     "experiment/opensr_swir_x8": [
         "data.root={photographs}/scenes",

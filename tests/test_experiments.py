@@ -38,6 +38,14 @@ SMALL = {
     "demo": ["generator.channels=8", *SMALL_SRGAN],
     "srgan": [*PHOTOGRAPHS, "generator.channels=8", "generator.blocks=1", *SMALL_SRGAN, *VGG],
     "esrgan": [*PHOTOGRAPHS, "generator.channels=8", "generator.blocks=1", *SMALL_ESRGAN, *VGG],
+    "real_esrgan": [
+        *PHOTOGRAPHS,
+        "generator.channels=8",
+        "generator.blocks=1",
+        "discriminator.channels=4",
+        *VGG,
+    ],
+    "demo_satellite": ["data.root=scenes/0.tif", "generator.channels=8", "generator.blocks=1"],
     "self": ["data.root=scenes/0.tif", "generator.channels=8", "generator.blocks=1"],
     "opensr_rgbn_x4": [*SCENES, "generator.channels=16", "generator.blocks=1", *SMALL_SRGAN, *VGG],
     "opensr_swir_x8": [
@@ -47,7 +55,7 @@ SMALL = {
         "discriminator.channels=4",
     ],
 }
-WITHOUT_ADVERSARY = ("self",)
+WITHOUT_ADVERSARY = ("self", "demo_satellite")
 BANDS = ["B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12"]
 
 RECIPES = sorted(path.stem for path in (Path(config_dir()) / "experiment").glob("*.yaml"))

@@ -22,7 +22,7 @@ HYDRA_FULL_ERROR = os.environ.get("HYDRA_FULL_ERROR")
 TRAIN = "srlab.cli.settings.TrainSettings"
 
 OF_COMPOSITION = {
-    "experiment=ersgan": "experiment=ersgan does not exist; choose one of demo, esrgan,",
+    "experiment=ersgan": "experiment=ersgan does not exist; choose one of demo, demo_satellite,",
     "generator=rrdbb": "generator=rrdbb does not exist; choose one of compact, interpolation, lka,",
     "loss=foo": "loss=foo does not exist; choose one of charbonnier, consistency,",
     "loss=[l1,foo]": "loss=foo does not exist; choose one of charbonnier,",
