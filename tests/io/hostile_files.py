@@ -7,7 +7,7 @@ import zlib
 
 import numpy as np
 from rasters import create, save
-from small_files import METADATA, jp2_bytes, photograph
+from small_files import METADATA, jp2_bytes, netcdf, photograph
 
 
 def vrt(path, source, *, side=50, bands=1):
@@ -45,6 +45,11 @@ def truncated(path, whole="png"):
     photograph().save(path, whole)
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
+
+
+def truncated_netcdf(path):
+    netcdf(path)
+    path.write_bytes(path.read_bytes()[:9000])
 
 
 def png(path, width, height, *, depth=8, colour=2, interlaced=0, data=b""):
@@ -168,6 +173,7 @@ UNREADABLE = {
     "truncated.webp": lambda path: truncated(path, "webp"),
     "truncated.bmp": lambda path: truncated(path, "bmp"),
     "truncated.jp2": lambda path: truncated(path, "jpeg2000"),
+    "truncated.nc": truncated_netcdf,
     "complex.tif": lambda path: save(path, np.zeros((1, 50, 50), np.complex64)),
     "no_bands.vrt": lambda path: vrt(path, "", bands=0),
     "device.vrt": vrt_of_a_device,

@@ -2,11 +2,13 @@
 
 import zipfile
 
+import h5py
 import numpy as np
 import rasterio
 import rasterio.shutil
 from PIL import Image, ImageCms
 from rasters import save
+from scipy.io import netcdf_file
 
 RNG = np.random.default_rng(0)
 PLACE = {"crs": "EPSG:32633", "transform": rasterio.Affine(10, 0, 5e5, 0, -10, 5e6)}
@@ -58,6 +60,21 @@ def copied(path, driver, **options):
     plain.unlink()
 
 
+def netcdf(path):
+    """Write a file of the classic format, with one variable on a grid."""
+    with netcdf_file(path, "w") as file:
+        for axis, size in (("y", 80), ("x", 100)):
+            file.createDimension(axis, size)
+            file.createVariable(axis, "f8", (axis,))[:] = np.arange(size) * 10.0
+        file.createVariable("rain", "i2", ("y", "x"))[:] = pixels(1)[0]
+
+
+def hdf5(path):
+    with h5py.File(path, "w") as file:
+        options = {"chunks": (1, 32, 32), "compression": "gzip", "shuffle": True}
+        file.create_dataset("cube", data=pixels(3, np.uint16), **options)
+
+
 def vrt(path):
     save(path.with_name("source.tif"), pixels(), **PLACE)
     rasterio.shutil.copy(path.with_name("source.tif"), path, driver="VRT")
@@ -96,6 +113,9 @@ KINDS = {
     "jpeg.tif": lambda path: copied(path, "GTiff", compress="jpeg", photometric="ycbcr"),
     "scene.jp2": lambda path: copied(path, "JP2OpenJPEG"),
     "scene.vrt": vrt,
+    "scene.nc": netcdf,
+    "cube.h5": hdf5,
+    "scene.dat": lambda path: copied(path, "ENVI"),
     "rgb.png": picture,
     "palette.png": lambda path: picture(path, "P"),
     "deep.png": lambda path: Image.fromarray(pixels(1, np.uint16)[0]).save(path),

@@ -26,6 +26,7 @@ from srlab.io.raster.bands import (
     select,
     unchosen_alpha,
 )
+from srlab.io.raster.classic_netcdf import check_classic_header
 from srlab.io.raster.gdal import gdal
 from srlab.io.raster.geometry import RasterGeometry
 from srlab.io.raster.jpeg2000 import HEAD, tile_shape
@@ -61,6 +62,7 @@ class RasterReader:
         self.path: PathLike = path
         if not is_remote(path):
             self.path = existing_file(path)
+            check_classic_header(self.path)
         self._handle: tuple[int, Any] | None = None
         failure = f"{path} is not a raster that GDAL can read"
         with gdal(failure), rasterio.open(self.path) as dataset:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from srlab.axes import Window
 from srlab.files import PathLike, existing_file
 from srlab.io.description import Channel
+from srlab.io.raster.classic_netcdf import check_classic_header
 from srlab.io.raster.gdal import gdal
 from srlab.io.raster.reader import RasterReader
 from srlab.io.raster.variables import Part, Variable, choose
@@ -35,6 +36,7 @@ class SubdatasetReader:
 
     def __init__(self, path: PathLike, *, bands: Sequence[int | str] | None = None) -> None:
         self.path = existing_file(path)
+        check_classic_header(self.path)
         self._chosen = bands and list(bands)
         with gdal(f"{path} cannot be read as netCDF or HDF5"):
             variables = list(_variables(self.path))
