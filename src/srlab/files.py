@@ -9,6 +9,7 @@ import fcntl
 import logging
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -109,6 +110,31 @@ def replaced(path: Path, *, suffix: str = "") -> Iterator[Path]:
         os.replace(unfinished, path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def replaced_folder(path: Path, *, suffix: str = "") -> Iterator[Path]:
+    """Give a hidden name beside `path` for a new folder of files, as `replaced` does for a file."""
+    unfinished = path.with_name(f".{path.name}.partial{suffix}")
+    former = path.with_name(f".{path.name}.former")
+    _remove(unfinished)  # of a run that was killed
+    try:
+        yield unfinished
+        if path.exists():  # a folder with files in it cannot be replaced at once
+            _remove(former)
+            os.replace(path, former)
+        os.replace(unfinished, path)
+        _remove(former)
+    finally:
+        _remove(unfinished)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file or a folder with all that it holds, if it is there."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ _ABOUT_STORAGE = re.compile(
     (^|\#)(scale_factor|add_offset|scales|offsets|_?fillvalue|missing_value|nodatavals|is_tiled
       |valid_(range|min|max)|_unsigned|grid_mapping|coordinates|crs|crs_wkt|spatial_ref|geotransform
       |transform|res)$
-    | ^netcdf_(varname|dim_) | ^dim_ | ^matlab_ | ^units$ | ^(?!nc_global)[^\#]+\#
+    | ^netcdf_(varname|dim_) | ^dim_ | ^matlab_ | ^units$ | ^conventions$ | ^(?!nc_global)[^\#]+\#
     """,
     re.IGNORECASE | re.VERBOSE,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -68,11 +69,6 @@ class GeoTiffWriter:
         self._compression = compression
         self._layout = layout
         self._blocks = StagedBlocks(path, description)
-        if not isinstance(description.geometry, RasterGeometry | None):
-            raise Mistake(
-                f"{path} would lose the place of its pixels, which is no raster's: write the "
-                "format of the input."
-            )
 
     def prepare(self) -> None:
         """Begin the hidden file."""
@@ -125,12 +121,7 @@ class StagedBlocks:
 
     def __init__(self, path: Path, description: Description) -> None:
         channels = description.channels
-        if len(description.axes) != 2:
-            names = ", ".join(axis.name for axis in description.axes)
-            raise Mistake(
-                f"{path} holds an image of 2 axes, and there are {len(description.axes)} ({names}) "
-                "to be written: write the format of the input."
-            )
+        check_raster(path, description)
         self.description = description
         self.dtype = description.dtype
         self.nodata = next((each.nodata for each in channels if each.nodata is not None), None)
@@ -163,19 +154,39 @@ class StagedBlocks:
 
     def copy(self, dataset: Any) -> None:
         """Write all blocks to an open raster, in one order."""
-        height, width = self.description.shape
         count = len(self.description.channels)
-        # Long strips, since short pieces of rows are slow to read.
-        column_bytes = SIDE * self.staging.planes * self.dtype.itemsize
-        columns = max(STRIP_BYTES // column_bytes // SIDE, 1) * SIDE
-        for top in range(0, height, SIDE):
-            for left in range(0, width, columns):
-                bottom, right = min(top + SIDE, height), min(left + columns, width)
-                planes = self.staging.read((slice(top, bottom), slice(left, right)))
-                place = RasterWindow(left, top, right - left, bottom - top)
-                dataset.write(planes[:count], window=place)
-                if self.masked:
-                    dataset.write_mask(planes[count] != 0, window=place)
+        for window in strips(self.staging):
+            planes = self.staging.read(window)
+            place = RasterWindow.from_slices(*window)
+            dataset.write(planes[:count], window=place)
+            if self.masked:
+                dataset.write_mask(planes[count] != 0, window=place)
+
+
+def check_raster(path: Path, description: Description) -> None:
+    """Raise a `Mistake` unless it is an image of two axes that lies on the Earth or nowhere."""
+    if len(description.axes) != 2:
+        names = ", ".join(axis.name for axis in description.axes)
+        raise Mistake(
+            f"{path} holds an image of 2 axes, and there are {len(description.axes)} ({names}) "
+            "to be written: write the format of the input."
+        )
+    if not isinstance(description.geometry, RasterGeometry | None):
+        raise Mistake(
+            f"{path} would lose the place of its pixels, which is no raster's: write the "
+            "format of the input."
+        )
+
+
+def strips(staging: Staging) -> Iterator[Window]:
+    """Divide a raster into windows of `SIDE` rows, on whose multiples columns are cut, too."""
+    height, width = staging.shape
+    # Long strips, since short pieces of rows are slow to read.
+    column_bytes = SIDE * staging.planes * staging.dtype.itemsize
+    columns = max(STRIP_BYTES // column_bytes // SIDE, 1) * SIDE
+    for top in range(0, height, SIDE):
+        for left in range(0, width, columns):
+            yield slice(top, min(top + SIDE, height)), slice(left, min(left + columns, width))
 
 
 def write_geotiff(

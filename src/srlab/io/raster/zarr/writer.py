@@ -1,0 +1,216 @@
+"""Zarr out, an array for each band."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from srlab.axes import Window
+from srlab.files import replaced_folder
+from srlab.io.description import Channel, Description
+from srlab.io.protocols import Provenance
+from srlab.io.raster.geometry import RasterGeometry
+from srlab.io.raster.tags import lasting
+from srlab.io.raster.writer import SIDE, check_raster, strips
+from srlab.io.raster.zarr.library import zarr_library
+from srlab.io.raster.zarr.place import DIMENSIONS, GRID_MAPPING, centres, place_attributes
+from srlab.io.raster.zarr.reader import BANDS
+from srlab.io.staging import Staging
+from srlab.io.stored import holds, to_stored
+from srlab.io.windows import check_block
+from srlab.mistakes import FailedWrite, Mistake
+
+_TAKEN = ("x", "y", GRID_MAPPING)
+
+
+class ZarrWriter:
+    """A Zarr store of format 2 that GDAL, xarray and zarr open: an array for each band.
+
+    Each has its own type, nodata (the fill value), scale, offset, unit and tags, and lies in square
+    chunks. The place is CF's grid mapping with GDAL's ``GeoTransform``, and coordinates of pixels'
+    centres unless the raster is rotated. `compression` is ``zstd``, ``deflate`` or ``none``. Until
+    `finish` the blocks lie in a hidden file beside `path`. Then each chunk is written once.
+
+    Raises a `Mistake` if Zarr has no words for what is described: control points, RPCs, or a mask
+    of integers. `prepare`, `write` and `finish` raise a `FailedWrite` if the disk is full.
+    """
+
+    chunks = (1, 1)  # blocks wait on the disk, and may end anywhere
+
+    def __init__(
+        self,
+        path: Path,
+        description: Description,
+        *,
+        provenance: Provenance,
+        compression: str = "zstd",
+    ) -> None:
+        zarr_library()
+        check_raster(path, description)
+        self.path = path
+        self._provenance = provenance
+        self._compression = compression
+        channels = [_unmasked(channel) for channel in description.channels]
+        self._transparent = channels[-1].colour == "alpha" and channels[0].nodata is None
+        if self._transparent:
+            channels = [replace(channel, masked=False) for channel in channels]
+        self._description = description.with_channels(channels)
+        problem = _problem(self._description)
+        if problem:
+            raise Mistake(f"{path} cannot be written: {problem}. Write a .tif.")
+        self._staging = Staging(path, len(channels), description.shape, description.dtype)
+
+    def prepare(self) -> None:
+        """Begin the hidden file."""
+        self._staging.prepare()
+
+    def write(self, window: Window, array: NDArray[np.float32]) -> None:
+        """Write ``(C, *window)`` in physical units, NaN where there is no data.
+
+        Raises a `Mistake` if the window does not fit the store, or the array the window. It does
+        so, too, if there is a NaN and nothing can mark it.
+        """
+        channels = self._description.channels
+        check_block(window, array, len(channels), self._description.shape)
+        if self._transparent:
+            valid = ~np.isnan(array).any(axis=0, keepdims=True)
+            array = np.where(valid, array, np.float32(0))
+        for number, channel in enumerate(channels):
+            stored = to_stored(
+                array[number : number + 1],
+                scale=channel.scale,
+                offset=channel.offset,
+                dtype=channel.dtype,
+                nodata=channel.nodata,
+            )
+            self._staging.write(window, stored.astype(self._staging.dtype), first=number)
+
+    def finish(self) -> None:
+        """Encode the store, and give it its name."""
+        try:
+            with replaced_folder(self.path, suffix=".zarr") as unfinished:
+                self._encode(unfinished)
+        except OSError as error:
+            raise FailedWrite(f"{self.path} cannot be written: {error.strerror}.") from error
+        self.discard()
+
+    def discard(self) -> None:
+        """Remove the hidden file."""
+        self._staging.discard()
+
+    def _encode(self, target: Path) -> None:
+        zarr = zarr_library()
+        description = self._description
+        names = _array_names(description.channels)
+        root = zarr.open_group(target, mode="w", zarr_format=2)
+        tags = {**lasting(description.tags), **self._provenance.tags()}
+        root.attrs.update({**tags, "Conventions": "CF-1.11", BANDS: names})
+        shared = _write_place(root, description)
+        side = min(SIDE, max(description.shape))
+        arrays = [
+            root.create_array(
+                name,
+                shape=description.shape,
+                chunks=(side, side),
+                dtype=channel.dtype,
+                fill_value=_fill(channel),
+                compressors=_compressor(self._compression),
+                attributes={**_attributes(channel, name), **shared},
+            )
+            for name, channel in zip(names, description.channels, strict=True)
+        ]
+        for window in strips(self._staging):
+            for array, plane in zip(arrays, self._staging.read(window), strict=True):
+                array[window] = plane.astype(array.dtype)
+        zarr.consolidate_metadata(root.store)
+
+
+def _unmasked(channel: Channel) -> Channel:
+    """Mark empty pixels of floats by NaN, in the place of a mask."""
+    if channel.masked and channel.nodata is None and channel.dtype.kind == "f":
+        return replace(channel, masked=False, nodata=float("nan"))
+    return channel
+
+
+def _problem(description: Description) -> str | None:
+    """Return what the format cannot hold, or None."""
+    geometry = description.geometry
+    if isinstance(geometry, RasterGeometry) and (geometry.gcps or geometry.rpcs):
+        return "its place is given by control points or RPCs, and Zarr has no words for these"
+    for channel in description.channels:
+        if channel.nodata is not None and not holds(channel.dtype, channel.nodata):
+            return f"its nodata value {channel.nodata:g} cannot be stored as {channel.dtype}"
+        if channel.masked and channel.nodata is None:
+            return f"pixels are marked empty by a mask, and Zarr holds none of {channel.dtype}"
+    return None
+
+
+def _array_names(channels: Sequence[Channel]) -> list[str]:
+    """Return a name for each band's array, which is its own unless that cannot be."""
+    names: list[str] = []
+    for number, channel in enumerate(channels, start=1):
+        name = channel.name.replace("/", "_").strip(". ")
+        if not name or name.startswith("_") or name in (*names, *_TAKEN):
+            name = f"band_{number}"
+        names.append(name)
+    return names
+
+
+def _attributes(channel: Channel, name: str) -> dict[str, Any]:
+    """Return CF's attributes of a band, and ours where CF has none."""
+    given = {"units": channel.unit, "colour": channel.colour}
+    attributes: dict[str, Any] = {key: value for key, value in given.items() if value}
+    if (channel.scale, channel.offset) != (1.0, 0.0):
+        attributes |= {"scale_factor": channel.scale, "add_offset": channel.offset}
+    if channel.name != name:
+        attributes["band_name"] = channel.name
+    return {**lasting(channel.tags), **attributes, DIMENSIONS: ["y", "x"]}
+
+
+def _fill(channel: Channel) -> float | int | None:
+    if channel.nodata is None or channel.dtype.kind == "f":
+        return channel.nodata
+    return int(channel.nodata)
+
+
+def _write_place(root: Any, description: Description) -> Mapping[str, Any]:
+    """Write grid mapping and coordinates, and return the attributes that lead a band to them."""
+    geometry = description.geometry
+    if not isinstance(geometry, RasterGeometry):
+        return {}
+    for name, values in centres(geometry).items():
+        attributes = {DIMENSIONS: [name], "standard_name": f"projection_{name}_coordinate"}
+        if geometry.crs and geometry.crs.is_geographic:
+            word = {"y": "latitude", "x": "longitude"}[name]
+            attributes |= {"standard_name": word, "units": f"degrees_{_POLES[name]}"}
+        axis = root.create_array(
+            name, shape=values.shape, dtype="f8", fill_value=None, attributes=attributes
+        )
+        axis[:] = values
+    noted = place_attributes(geometry)
+    if not noted:
+        return {}
+    mapping = root.create_array(
+        GRID_MAPPING, shape=(), dtype="i4", fill_value=None, attributes={**noted, DIMENSIONS: []}
+    )
+    mapping[()] = 0
+    by_gdal = {"_CRS": {"wkt": noted["crs_wkt"]}} if "crs_wkt" in noted else {}
+    return {"grid_mapping": GRID_MAPPING, **by_gdal}
+
+
+_POLES = {"y": "north", "x": "east"}
+
+
+def _compressor(compression: str) -> Any:
+    import numcodecs
+
+    return {
+        "zstd": numcodecs.Zstd(level=1),
+        "deflate": numcodecs.Zlib(level=1),
+        "none": None,
+    }[compression]
