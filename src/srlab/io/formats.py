@@ -39,6 +39,12 @@ class Format:
     options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """What a user may choose of its writer; of each the writer's own choice comes first."""
 
+    slow: bool = False
+    """Whether a window takes long to read, for example because the whole file is decoded."""
+
+    own_pixels: bool = True
+    """Whether the file holds its pixels itself, and so changes whenever they do."""
+
     def target(self, role: Role) -> str | None:
         """Return the name of the class that reads or writes the format, or None."""
         return {"reader": self.reader, "writer": self.writer}[role]
@@ -63,13 +69,13 @@ FORMATS = (
         "srlab.io.raster.writer:GeoTiffWriter",
         options={"compression": ("deflate", "zstd", "none"), "layout": ("plain", "cog")},
     ),
-    Format("Sentinel-2 product", (".SAFE",), _SENTINEL2, folder=True),
-    Format("zipped Sentinel-2 product", (".zip",), _SENTINEL2),
-    Format("PNG", (".png",), _RASTER, _IMAGE),
-    Format("JPEG", (".jpg", ".jpeg"), _RASTER, _IMAGE),
-    Format("picture", (".bmp", ".gif", ".webp", ".ppm", ".pgm"), _RASTER),
-    Format("JPEG 2000", (".jp2", ".j2k"), _RASTER),
-    Format("virtual raster", (".vrt",), _RASTER),
+    Format("Sentinel-2 product", (".SAFE",), _SENTINEL2, folder=True, slow=True),
+    Format("zipped Sentinel-2 product", (".zip",), _SENTINEL2, slow=True),
+    Format("PNG", (".png",), _RASTER, _IMAGE, slow=True),
+    Format("JPEG", (".jpg", ".jpeg"), _RASTER, _IMAGE, slow=True),
+    Format("picture", (".bmp", ".gif", ".webp", ".ppm", ".pgm"), _RASTER, slow=True),
+    Format("JPEG 2000", (".jp2", ".j2k"), _RASTER, slow=True),
+    Format("virtual raster", (".vrt",), _RASTER, own_pixels=False),
     Format("netCDF", (".nc", ".nc4"), _SUBDATASETS),
     Format("HDF5", (".h5", ".hdf5", ".he5", ".mat"), _SUBDATASETS),
     Format("ENVI", (".envi", ".dat", ".bsq", ".bip"), _RASTER),
@@ -82,13 +88,16 @@ FORMATS = (
         options={"compression": ("zstd", "deflate", "none")},
     ),
     Format("raster", (".img", ".ntf", ".nitf", ".grb", ".grb2"), _RASTER),
-    Format("NIfTI", (".nii", ".nii.gz"), _VOLUME, "srlab.io.volume.writer:NiftiWriter"),
-    Format("volume", (".mgh", ".mgz", ".hdr"), _VOLUME),
+    Format("NIfTI", (".nii",), _VOLUME, "srlab.io.volume.writer:NiftiWriter"),
+    Format("NIfTI", (".nii.gz",), _VOLUME, "srlab.io.volume.writer:NiftiWriter", slow=True),
+    Format("volume", (".mgh",), _VOLUME),
+    Format("compressed volume", (".mgz",), _VOLUME, slow=True),
+    Format("Analyze volume", (".hdr",), _VOLUME, own_pixels=False),
     Format("elevation", (".asc", ".bil", ".dem", ".hgt"), _RASTER),
 )
 
 
-REMOTE = Format("GDAL's names", (), _RASTER)
+REMOTE = Format("GDAL's names", (), _RASTER, own_pixels=False)
 """What `srlab.files.is_remote` finds, whatever it ends in."""
 
 

@@ -1,0 +1,268 @@
+"""A cache on the disk, which runs and their processes share."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import re
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from shutil import disk_usage
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from srlab.axes import Window
+from srlab.data.caches.encoding import InexactEncoding, encodings
+from srlab.data.caches.protocol import format_of
+from srlab.data.caches.telling import Once
+from srlab.data.caches.tiles import Layout, TiledFile, write_tiles
+from srlab.files import sole_writer
+from srlab.io import Description, Reader
+from srlab.mistakes import BusyFile, Mistake
+
+log = logging.getLogger(__name__)
+
+VERSION = 1
+"""Of the files of the cache; files of another version are not found."""
+
+ENTRY = re.compile(r"\.?[0-9a-f]{40}\.tiles(\.partial)?")
+"""The names of files of the cache; others in its folder are left alone."""
+
+IN_USE = 600.0
+"""Seconds since its last use within which a file may still be in use by another run."""
+
+TOUCH = 30.0
+"""Seconds after which a reader tells again that it uses a file."""
+
+RESERVE = 2 * 10**9
+"""Bytes of the disk that stay free, for example for checkpoints."""
+
+
+class DiskCache:
+    """Decodes each file once into tiles on the disk, at its first read.
+
+    The tiles take up at most `gigabytes` (10⁹ bytes) in `folder`, which all runs share; None is
+    ``~/.cache/srlab``. Files of earlier runs make room, those used longest ago first. What does not
+    fit is read as if there were no cache, as is all that follows a full disk; one warning says so.
+    With `slow_only` formats that are fast to read are not kept (`srlab.io.formats.Format.slow`).
+
+    A changed file has other tiles: their name is made from the path, the size and the time of
+    change, the bands, and the channels as described. Names that GDAL resolves, and files
+    that only point to others, such as a VRT, are never kept.
+
+    Raises a `Mistake` if `gigabytes` is not above 0 or `folder` cannot be made.
+    """
+
+    def __init__(self, *, folder: str | None, gigabytes: float, slow_only: bool) -> None:
+        if not gigabytes > 0:
+            raise Mistake(f"cache.gigabytes is {gigabytes}; give a number above 0, or cache=none.")
+        self._folder = _folder(folder)
+        self._bytes = gigabytes * 1e9
+        self._slow_only = slow_only
+        self._since = time.time()
+        self._failed = False
+        self._once = Once()
+
+    def keep(self, reader: Reader, bands: Sequence[int | str]) -> Reader:
+        """Return a reader that decodes the file once, or `reader` if it is not to be kept."""
+        form = format_of(reader)
+        if form is None or not form.own_pixels or (self._slow_only and not form.slow):
+            return reader
+        return DecodedOnce(reader, self, bands)
+
+    def opened(self, reader: Reader, bands: Sequence[int | str], *, make: bool) -> TiledFile | None:
+        """Open the tiles of a file; None if there are none, even if they were to be made.
+
+        Raises a `BusyFile` if another process makes them.
+        """
+        entry = self._entry(reader, bands)
+        tiles = _open(entry, reader.description)
+        if tiles is None and make and not self._failed:
+            try:
+                with sole_writer(entry):
+                    self._make(entry, reader, bands)
+            except OSError as error:
+                if isinstance(error, BusyFile):
+                    raise
+                self._failed = True
+                self._once.warn(
+                    f"nothing more is kept in {self._folder}, and files are decoded at each read "
+                    f"({error.strerror}): make room, or choose cache.folder or cache=none"
+                )
+            tiles = _open(entry, reader.description)
+        return tiles
+
+    def _entry(self, reader: Reader, bands: Sequence[int | str]) -> Path:
+        return self._folder / f"{_key(reader, bands)}.tiles"
+
+    def _make(self, entry: Path, reader: Reader, bands: Sequence[int | str]) -> None:
+        """Decode a file, unless there is no room, or it is damaged: reading it says why."""
+        if entry.exists():  # made by another process just now
+            return
+        unfinished = entry.with_name(f".{entry.name}.partial")
+        try:
+            for encoding in encodings(reader.description):
+                size = Layout.of(reader.description, encoding).size
+                if not self._reserved(unfinished, size):
+                    self._once.warn(
+                        f"{reader} and others do not fit into the {self._bytes / 1e9:g} GB of "
+                        f"{self._folder}, and are decoded at each read: raise cache.gigabytes"
+                    )
+                    return
+                with suppress(InexactEncoding):
+                    log.info("decoding %s once into %s", reader, self._folder)
+                    write_tiles(unfinished, reader, encoding)
+                    if self._entry(reader, bands) == entry:  # unchanged meanwhile
+                        os.replace(unfinished, entry)
+                    return
+        except Mistake:
+            return
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+    def _reserved(self, unfinished: Path, size: int) -> bool:
+        """Begin a file of its full size, so that it counts for others; false without room."""
+        with _locked(self._folder / ".lock"):
+            unfinished.unlink(missing_ok=True)
+            files = sorted(_files(self._folder), key=lambda file: file[1].st_mtime)
+            used = sum(status.st_size for _, status in files)
+            free = disk_usage(self._folder).free - RESERVE
+            latest = min(self._since, time.time() - IN_USE)
+            for path, status in files:
+                if used + size <= self._bytes and size <= free:
+                    break
+                if status.st_mtime >= latest:
+                    return False
+                path.unlink(missing_ok=True)
+                used, free = used - status.st_size, free + status.st_size
+            if used + size > self._bytes or size > free:
+                return False
+            with unfinished.open("wb") as file:
+                file.truncate(size)
+            return True
+
+
+class DecodedOnce:
+    """A reader of the tiles of a file, or of the file itself while there are none."""
+
+    def __init__(self, reader: Reader, cache: DiskCache, bands: Sequence[int | str]) -> None:
+        self._reader, self._cache, self._bands = reader, cache, bands
+        self.description = reader.description
+        self._tiles: TiledFile | None = None
+        self._tried = self._given_up = False
+        self._touched = 0.0
+
+    def __str__(self) -> str:
+        return str(self._reader)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return DecodedOnce, (self._reader, self._cache, self._bands)
+
+    def read(self, window: Window) -> NDArray[np.float32]:
+        """Read ``(C, *window)`` in physical units, NaN where the file holds no data."""
+        tiles = self._opened()
+        if tiles is not None:
+            try:
+                if time.monotonic() > self._touched + TOUCH:
+                    tiles.touch()
+                    self._touched = time.monotonic()
+                return tiles.read(window)
+            except OSError as error:  # such as of a network; the file itself may be read
+                log.info("the tiles of %s cannot be read (%s)", self, error)
+                self._given_up = True
+        return self._reader.read(window)
+
+    def close(self) -> None:
+        """Release the files."""
+        if self._tiles is not None:
+            self._tiles.close()
+            self._tiles = None
+        self._reader.close()
+
+    def _opened(self) -> TiledFile | None:
+        if self._given_up:
+            return None
+        if self._tiles is None:
+            # A process decodes a file once at most, even if another run removes its tiles.
+            try:
+                self._tiles = self._cache.opened(self._reader, self._bands, make=not self._tried)
+            except BusyFile:
+                return None  # until the other process has made them
+            self._tried, self._given_up = True, self._tiles is None
+        return self._tiles
+
+
+def _folder(name: str | None) -> Path:
+    """Make the folder of the cache."""
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "srlab")
+    if name is not None:
+        folder = Path(name)
+    folder = folder.expanduser().absolute()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Mistake(
+            f"the folder {folder} for decoded files cannot be made ({error.strerror}): choose "
+            "another by cache.folder, or cache=none."
+        ) from error
+    return folder
+
+
+def _key(reader: Reader, bands: Sequence[int | str]) -> str:
+    """Return a name that changes with a file, and with what is read of it."""
+    path = Path(str(reader)).absolute()
+    description = reader.description
+    channels = [
+        (each.name, each.dtype.str, each.scale, each.offset, each.nodata, each.masked)
+        for each in description.channels
+    ]
+    # GDAL keeps a mask, and more of the description, in files beside an image.
+    beside = [path.with_name(f"{path.name}{suffix}") for suffix in (".msk", ".aux.xml")]
+    inside = sorted(path.rglob("*")) if path.is_dir() else []
+    state = [_state(each) for each in (path, *beside, *inside)]
+    content = [VERSION, list(bands), description.shape, channels, state]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:40]
+
+
+def _state(path: Path) -> tuple[str, int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return str(path), status.st_size, status.st_mtime_ns
+
+
+def _open(entry: Path, description: Description) -> TiledFile | None:
+    try:
+        tiles = TiledFile(entry, description, encodings(description))
+        tiles.touch()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        log.warning("%s is made anew (%s)", entry, error)
+        entry.unlink(missing_ok=True)
+        return None
+    return tiles
+
+
+def _files(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    for path in folder.iterdir():
+        if ENTRY.fullmatch(path.name):
+            with suppress(FileNotFoundError):  # another process removed it
+                yield path, path.stat()
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Wait for the other processes that make room; without locks none does."""
+    with path.open("w") as file:
+        with suppress(OSError):
+            fcntl.lockf(file, fcntl.LOCK_EX)
+        yield

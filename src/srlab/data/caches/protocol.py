@@ -1,0 +1,31 @@
+"""The interface of caches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from srlab.files import is_remote
+from srlab.io import Reader
+from srlab.io.formats import REMOTE, Format, find_format
+
+
+class Cache(Protocol):
+    """Keeps decoded files within a budget; the values that are read stay the same, bit for bit."""
+
+    def keep(self, reader: Reader, bands: Sequence[int | str]) -> Reader:
+        """Return a reader of the same values, or `reader` itself if it is not to be kept.
+
+        `bands` are those that `reader` was opened with.
+        """
+
+
+def format_of(reader: Reader) -> Format | None:
+    """Return the format of a reader's file, or None of an array in memory."""
+    path = str(reader)
+    if is_remote(path):
+        return REMOTE
+    if not Path(path).exists():
+        return None
+    return find_format(path, "reader")

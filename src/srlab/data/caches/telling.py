@@ -1,0 +1,23 @@
+"""Warnings that are given once, whatever the number of files and workers."""
+
+from __future__ import annotations
+
+import logging
+
+from torch.utils.data import get_worker_info
+
+log = logging.getLogger(__name__)
+
+
+class Once:
+    """Gives one warning in the life of a process; of a loader's workers only the first speaks."""
+
+    def __init__(self) -> None:
+        self._told = False
+
+    def warn(self, message: str) -> None:
+        """Give the warning, unless there was one."""
+        worker = get_worker_info()
+        if not self._told and (worker is None or worker.id == 0):
+            log.warning("%s", message)
+        self._told = True
