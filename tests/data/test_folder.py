@@ -207,6 +207,27 @@ def test_too_many_files_that_cannot_be_used_are_an_error(tmp_path):
         _ = folder(tmp_path / "tiny.png").training
 
 
+@pytest.mark.parametrize(("share", "most"), [(0.0, 0), (0.05, 1), (0.39, 1), (0.4, 2), (0.8, 4)])
+def test_as_many_files_may_be_left_out_as_asked_for(tmp_path, caplog, share, most):
+    pictures(tmp_path, 5)
+    for broken in range(most + 1):
+        if broken:
+            assert len(folder(tmp_path, broken_share=share).readers) == 5 - broken
+            assert caplog.text.count("is left out") == broken
+            caplog.clear()
+        (tmp_path / f"{broken}.png").write_text("no picture")
+    reason = rf"{most + 1} of 5 files cannot be used, and at most {most} may be left out \(data"
+    with pytest.raises(ValueError, match=reason):
+        folder(tmp_path, broken_share=share)
+
+
+@pytest.mark.parametrize("share", [-0.1, 1, float("nan")])
+def test_a_share_of_files_below_one_is_asked_for(tmp_path, share):
+    pictures(tmp_path, 1)
+    with pytest.raises(ValueError, match=rf"^broken_share is {share}; give a share of the files"):
+        folder(tmp_path, broken_share=share)
+
+
 def test_grey_pictures_are_repeated_where_colours_are_wanted(tmp_path, caplog):
     rgb = np.arange(3 * 24 * 24, dtype=np.uint8).reshape(24, 24, 3)
     Image.fromarray(rgb).save(tmp_path / "rgb.png")

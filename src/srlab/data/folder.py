@@ -17,7 +17,7 @@ from srlab.data.scenes import Scenes
 from srlab.data.splits import Split
 from srlab.data.statistics import measure
 from srlab.data.symmetries import Symmetry
-from srlab.data.usable import LeftOut
+from srlab.data.usable import SHARE, LeftOut
 from srlab.data.values import configured, values_of
 from srlab.degradations import Degradation
 from srlab.files import PathLike
@@ -38,8 +38,8 @@ class Folder:
     `validation_views` views of at most `validation_size` pixels a side (null: whole files).
 
     Files that cannot be opened, are damaged or too small are left out with a warning, unless they
-    are too many (`srlab.data.usable.SHARE`). With `grey_as_colour` the band of a grey picture is
-    repeated where red, green and blue are wanted.
+    are more than `broken_share` allows (`srlab.data.usable.LeftOut`). With `grey_as_colour` the
+    band of a grey picture is repeated where red, green and blue are wanted.
 
     All files must agree in the order of their bands, in pixel size and in type. The type must suit
     `data_range`. `force` leaves checks out (`srlab.io.agreement.Check`). Where `data_range` is
@@ -64,6 +64,7 @@ class Folder:
         unit: str | None,
         data_range: float | None,
         seed: int,
+        broken_share: float = SHARE,
         grey_as_colour: bool = False,
         force: Sequence[Check] = (),
     ) -> None:
@@ -72,7 +73,7 @@ class Folder:
         if data_range is not None and not data_range > 0:
             raise Mistake(f"data_range is {data_range}; give the span of values, above 0, or null.")
         paths = find_files(root, suffixes)
-        left_out = LeftOut(len(paths))
+        left_out = LeftOut(len(paths), share=broken_share)
         self.readers: list[Reader] = []
         for reader in opened(paths, bands, left_out, grey_as_colour=grey_as_colour):
             self.readers.append(OneOfMany(reader, few))

@@ -18,7 +18,7 @@ from srlab.data.scenes import Scenes
 from srlab.data.splits import Split
 from srlab.data.statistics import measure
 from srlab.data.symmetries import Symmetry
-from srlab.data.usable import Forgiving, LeftOut
+from srlab.data.usable import SHARE, Forgiving, LeftOut
 from srlab.data.values import configured, values_of
 from srlab.files import PathLike
 from srlab.io import Description, Reader, open_reader
@@ -34,8 +34,8 @@ class PairedFolder:
     must fit `lr_name` or `hr_name`, such as ``{name}x4``. Files of one ``{name}`` are a pair; the
     others are left out, and a warning lists them. HR has exactly `scale` times the pixels of LR.
     Both have the same bands. Pairs of which a file cannot be opened are left out with a warning,
-    unless they are too many (`srlab.data.usable.SHARE`). Otherwise this is as `srlab.data.Folder`;
-    sizes are HR pixels.
+    unless they are more than `broken_share` allows (`srlab.data.usable.LeftOut`). Otherwise this is
+    as `srlab.data.Folder`; sizes are HR pixels.
 
     Raises a `Mistake` if nothing fits together, or the sizes or bands of a pair do not.
     """
@@ -60,6 +60,7 @@ class PairedFolder:
         unit: str | None,
         data_range: float | None,
         seed: int,
+        broken_share: float = SHARE,
         force: Sequence[Check] = (),
     ) -> None:
         check_force(force)
@@ -71,7 +72,7 @@ class PairedFolder:
             hr_name=hr_name,
             suffixes=suffixes,
         )
-        left_out = LeftOut(len(paths))
+        left_out = LeftOut(len(paths), share=broken_share)
         pairs = list(_opened(paths, bands, factors, left_out))
         self.readers = [lr for lr, _ in pairs]
         hr_readers = [hr for _, hr in pairs]

@@ -14,15 +14,24 @@ from srlab.mistakes import Mistake
 log = logging.getLogger(__name__)
 
 SHARE = 0.05
-"""The share of files that may be left out. One may always be, but never half of them."""
+"""The share of files that may be left out, if a YAML does not say."""
 
 
 class LeftOut:
-    """Counts what is left out of a `number` of files."""
+    """Counts what is left out of a `number` of files.
 
-    def __init__(self, number: int, *, what: str = "files") -> None:
+    At most a `share` of them may be. One of three or more always may, unless `share` is 0.
+
+    Raises a `Mistake` unless `share` is at least 0 and less than 1.
+    """
+
+    def __init__(self, number: int, *, share: float = SHARE, what: str = "files") -> None:
+        if not 0 <= share < 1:
+            raise Mistake(f"broken_share is {share}; give a share of the files from 0 to below 1.")
         self.number = number
-        self.most = min(max(1, int(SHARE * number)), (number - 1) // 2)
+        self.most = int(share * number)
+        if share and number >= 3:
+            self.most = max(1, self.most)
         self.names: dict[str, None] = {}
         self._what = what
 
@@ -37,7 +46,7 @@ class LeftOut:
         if count > self.most:
             raise Mistake(
                 f"{count} of {self.number} {self._what} cannot be used, and at most {self.most} "
-                f"may be left out; {name}: {reason}"
+                f"may be left out (data.broken_share); {name}: {reason}"
             ) from reason
         log.warning("%s is left out, %d of %d %s: %s", name, count, self.number, self._what, reason)
 
