@@ -8,6 +8,7 @@ from pathlib import Path
 
 from srlab.axes import per_axis
 from srlab.data.agreement import check_agreement
+from srlab.data.caches import Cache
 from srlab.data.cropping import Cropping
 from srlab.data.files import find_files
 from srlab.data.handles import FewOpen, OneOfMany
@@ -38,8 +39,9 @@ class Folder:
     `validation_views` views of at most `validation_size` pixels a side (null: whole files).
 
     Files that cannot be opened, are damaged or too small are left out with a warning, unless they
-    are more than `broken_share` allows (`srlab.data.usable.LeftOut`). With `grey_as_colour` the
-    band of a grey picture is repeated where red, green and blue are wanted.
+    are more than `broken_share` allows (`srlab.data.usable.LeftOut`). `cache` keeps decoded files.
+    With `grey_as_colour` the band of a grey picture is repeated where red, green and blue are
+    wanted.
 
     All files must agree in the order of their bands, in pixel size and in type. The type must suit
     `data_range`. `force` leaves checks out (`srlab.io.agreement.Check`). Where `data_range` is
@@ -65,6 +67,7 @@ class Folder:
         data_range: float | None,
         seed: int,
         broken_share: float = SHARE,
+        cache: Cache | None = None,
         grey_as_colour: bool = False,
         force: Sequence[Check] = (),
     ) -> None:
@@ -76,7 +79,8 @@ class Folder:
         left_out = LeftOut(len(paths), share=broken_share)
         self.readers: list[Reader] = []
         for reader in opened(paths, bands, left_out, grey_as_colour=grey_as_colour):
-            self.readers.append(OneOfMany(reader, few))
+            kept = cache.keep(reader, bands) if cache else reader
+            self.readers.append(OneOfMany(kept, few))
         _tell_of_grey(self.readers)
         usual = check_agreement(self.readers, force=force)
         own_range, own_unit = data_range, unit

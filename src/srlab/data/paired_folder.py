@@ -7,6 +7,7 @@ from pathlib import Path
 
 from srlab.axes import per_axis
 from srlab.data.agreement import check_agreement
+from srlab.data.caches import Cache
 from srlab.data.cropping import Cropping
 from srlab.data.files import find_files
 from srlab.data.handles import FewOpen, OneOfMany
@@ -61,6 +62,7 @@ class PairedFolder:
         data_range: float | None,
         seed: int,
         broken_share: float = SHARE,
+        cache: Cache | None = None,
         force: Sequence[Check] = (),
     ) -> None:
         check_force(force)
@@ -73,7 +75,7 @@ class PairedFolder:
             suffixes=suffixes,
         )
         left_out = LeftOut(len(paths), share=broken_share)
-        pairs = list(_opened(paths, bands, factors, left_out))
+        pairs = list(_opened(paths, bands, factors, left_out, cache))
         self.readers = [lr for lr, _ in pairs]
         hr_readers = [hr for _, hr in pairs]
         usual = check_agreement(self.readers, force=force)
@@ -132,6 +134,7 @@ def _opened(
     bands: Sequence[int | str],
     scale: Sequence[int],
     left_out: LeftOut,
+    cache: Cache | None,
 ) -> Iterator[tuple[Reader, Reader]]:
     """Open pair after pair, and leave those out of which a file cannot be opened."""
     few = FewOpen()
@@ -142,6 +145,8 @@ def _opened(
             left_out.add(str(hr_path), error)
             continue
         _check_pair(lr, hr, scale)
+        if cache is not None:
+            lr, hr = cache.keep(lr, bands), cache.keep(hr, bands)
         yield OneOfMany(lr, few), OneOfMany(hr, few)
 
 
