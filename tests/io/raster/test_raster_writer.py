@@ -99,7 +99,10 @@ def test_all_that_the_input_says_is_carried(tmp_path):
         assert file.colorinterp == (ColorInterp.blue, ColorInterp.undefined, ColorInterp.nir)
         assert file.nodatavals == (0, 0, 0)
         assert file.tags(1) == {"WAVELENGTH": "490"}
+        too_bright = np.count_nonzero(array[0] > 65535.5 * 1e-4 - 0.1)
+        too_dark = np.count_nonzero(array[2] < -0.5 * 0.5 + 3)
         assert file.tags() == {
+            "CLIPPED_VALUES": f"B02 {too_bright}, B08 {too_dark}",
             "PLATFORM": "S2A",
             "AREA_OR_POINT": "Point",
             "TIFFTAG_SOFTWARE": "srlab 9.8",

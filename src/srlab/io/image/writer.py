@@ -121,6 +121,7 @@ class ImageWriter:
                     raise FailedWrite(f"{self.path} cannot be written: is the disk full?")
         finally:
             geotiff.unlink(missing_ok=True)
+        self._blocks.clipping.report(self.path)
         self.discard()
 
     def discard(self) -> None:

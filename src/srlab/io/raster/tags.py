@@ -36,7 +36,7 @@ _WRITTEN_BY_PROGRAMS = re.compile(r"\s*[<{\[] | .*=", re.VERBOSE | re.DOTALL)
 
 _MICROSCOPY = re.compile(r"\s*ImageJ= | .*<(\w+:)?OME[\s>]", re.VERBOSE | re.DOTALL)
 
-_MADE_BY_US = ("MODEL_SHA256", "SETTINGS")
+_MADE_BY_US = ("MODEL_SHA256", "SETTINGS", "CLIPPED_VALUES")
 
 
 def lasting(tags: Mapping[str, str]) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from rasterio.windows import Window as RasterWindow
 
 from srlab.axes import Window
 from srlab.files import replaced
+from srlab.io.clipping import Clipping
 from srlab.io.description import Description
 from srlab.io.protocols import Provenance
 from srlab.io.raster.bands import colour_interpretation, per_band, stored_name
@@ -91,6 +92,7 @@ class GeoTiffWriter:
                 self._encode(unfinished)
             with writing(self.path):
                 _check_complete(unfinished, self.path)
+        self._blocks.clipping.report(self.path)
         self.discard()
 
     def _encode_cog(self, target: Path) -> None:
@@ -135,6 +137,7 @@ class StagedBlocks:
         """Whether empty pixels are marked by an alpha band, in which they are zero."""
         self.masked = by_mask and not self.transparent
         self.staging = Staging(path, len(channels) + self.masked, description.shape, self.dtype)
+        self.clipping = Clipping(description.with_dtype(self.dtype).channels)
         self._scale = per_band([channel.scale for channel in channels])
         self._offset = per_band([channel.offset for channel in channels])
 
@@ -147,6 +150,7 @@ class StagedBlocks:
             array = np.where(valid, array, np.float32(0))
             if self.masked:
                 self.staging.write(window, valid.astype(self.dtype), first=count)
+        self.clipping.count(array)
         stored = to_stored(
             array, scale=self._scale, offset=self._offset, dtype=self.dtype, nodata=self.nodata
         )
@@ -214,7 +218,8 @@ def write_geotiff(
     if [channel.colour for channel in description.channels[:3]] == ["red", "green", "blue"]:
         profile["photometric"] = "RGB"
     with writing(blocks.staging.output), rasterio.open(target, "w", **profile) as dataset:
-        _describe(dataset, description, provenance)
+        _describe(dataset, description, {**provenance.tags(), **blocks.clipping.tags})
+        dataset.update_tags(TIFFTAG_SOFTWARE=provenance.software)
         blocks.copy(dataset)
 
 
@@ -260,8 +265,7 @@ def _place(description: Description) -> dict[str, Any]:
     return {**place, "transform": geometry.transform, "crs": geometry.crs}
 
 
-def _describe(dataset: Any, description: Description, provenance: Provenance) -> None:
-    made = {**provenance.tags(), "TIFFTAG_SOFTWARE": provenance.software}
+def _describe(dataset: Any, description: Description, made: Mapping[str, str]) -> None:
     tags = {**lasting(description.tags), **made}
     if dataset.transform.is_identity:
         tags.pop("AREA_OR_POINT", None)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from srlab.axes import Window
 from srlab.files import replaced_folder
+from srlab.io.clipping import Clipping
 from srlab.io.description import Channel, Description
 from srlab.io.protocols import Provenance
 from srlab.io.raster.geometry import RasterGeometry
@@ -63,6 +64,7 @@ class ZarrWriter:
         problem = _problem(self._description)
         if problem:
             raise Mistake(f"{path} cannot be written: {problem}. Write a .tif.")
+        self._clipping = Clipping(channels)
         self._staging = Staging(path, len(channels), description.shape, description.dtype)
 
     def prepare(self) -> None:
@@ -80,6 +82,7 @@ class ZarrWriter:
         if self._transparent:
             valid = ~np.isnan(array).any(axis=0, keepdims=True)
             array = np.where(valid, array, np.float32(0))
+        self._clipping.count(array)
         for number, channel in enumerate(channels):
             stored = to_stored(
                 array[number : number + 1],
@@ -97,6 +100,7 @@ class ZarrWriter:
                 self._encode(unfinished)
         except OSError as error:
             raise FailedWrite(f"{self.path} cannot be written: {error.strerror}.") from error
+        self._clipping.report(self.path)
         self.discard()
 
     def discard(self) -> None:
@@ -108,7 +112,7 @@ class ZarrWriter:
         description = self._description
         names = _array_names(description.channels)
         root = zarr.open_group(target, mode="w", zarr_format=2)
-        tags = {**lasting(description.tags), **self._provenance.tags()}
+        tags = {**lasting(description.tags), **self._provenance.tags(), **self._clipping.tags}
         root.attrs.update({**tags, "Conventions": "CF-1.11", BANDS: names})
         shared = _write_place(root, description)
         side = min(SIDE, max(description.shape))

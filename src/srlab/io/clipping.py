@@ -1,0 +1,68 @@
+"""Values that are beyond the type in which a file stores them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from srlab.io.description import Channel
+
+log = logging.getLogger(__name__)
+
+
+class Clipping:
+    """Counts the values of each band that are clipped to the range of its integers.
+
+    Those that are rounded into the range are none of them, and floats are never clipped. It counts
+    what this process writes.
+    """
+
+    def __init__(self, channels: Sequence[Channel]) -> None:
+        self._channels = channels
+        self._counts = np.zeros(len(channels), np.int64)
+        self._pixels = 0
+
+    def count(self, array: NDArray[np.float32]) -> None:
+        """Count the values of a block ``(C, *window)`` in physical units."""
+        self._pixels += array[0].size
+        for number, (plane, channel) in enumerate(zip(array, self._channels, strict=True)):
+            if channel.dtype.kind in "iu":
+                low, high = _limits(channel)
+                beyond = np.count_nonzero(plane < low) + np.count_nonzero(plane > high)
+                self._counts[number] += beyond
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The clipped values of each band, as a tag of the file; nothing if there are none."""
+        found = [f"{name} {count}" for name, count in self._found()]
+        return {"CLIPPED_VALUES": ", ".join(found)} if found else {}
+
+    def report(self, path: Path) -> None:
+        """Log one line if values were clipped."""
+        parts = [f"{count} of {name} ({count / self._pixels:.2%})" for name, count in self._found()]
+        if parts:
+            types = sorted({str(channel.dtype) for channel in self._channels})
+            log.info(
+                "%s: values beyond the range of %s were clipped: %s",
+                path,
+                " and ".join(types),
+                ", ".join(parts),
+            )
+
+    def _found(self) -> list[tuple[str, int]]:
+        pairs = zip(self._channels, self._counts.tolist(), strict=True)
+        return [(channel.name, count) for channel, count in pairs if count]
+
+
+def _limits(channel: Channel) -> tuple[np.float32, np.float32]:
+    """Return the physical values beyond which rounding does not lead back into the type."""
+    limits = np.iinfo(channel.dtype)
+    ends = [
+        np.float32(end * channel.scale + channel.offset)
+        for end in (limits.min - 0.5, limits.max + 0.5)
+    ]
+    return min(ends), max(ends)
