@@ -10,20 +10,22 @@ Window = tuple[slice, ...]
 """One ``slice(start, stop)`` of pixels for each spatial axis."""
 
 
-def per_axis(value: int | Sequence[int], spatial_dims: int, *, name: str = "") -> tuple[int, ...]:
+def per_axis(
+    value: int | Sequence[int], spatial_dims: int, *, name: str = "", least: int = 1
+) -> tuple[int, ...]:
     """Give one integer for each spatial axis: ``4 -> (4, 4)`` and ``[1, 4, 4] -> (1, 4, 4)``.
 
-    Raises a `Mistake` where an entry is below 1, or where their number is not `spatial_dims`. It
-    begins with the `name` of the value, if there is one.
+    Raises a `Mistake` where an entry is below `least`, or where their number is not `spatial_dims`.
+    It begins with the `name` of the value, if there is one.
     """
     axes = (
         tuple(value) if isinstance(value, Sequence) else (value,) * check_spatial_dims(spatial_dims)
     )
-    if len(axes) != spatial_dims or not all(is_count(entry, least=1) for entry in axes):
+    if len(axes) != spatial_dims or not all(is_count(entry, least=least) for entry in axes):
         got = f"{name} is" if name else "got"
         raise Mistake(
             f"{got} {value!r} for {spatial_dims} spatial axes; give "
-            "one integer >= 1, or one for each axis."
+            f"one integer >= {least}, or one for each axis."
         )
     return axes
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from srlab.files import PathLike, existing_file, is_remote, new_file, sole_writer
-from srlab.io.description import Axis, Channel, Description, Geometry
+from srlab.io.description import Axis, Channel, Description, Geometry, Ground
 from srlab.io.formats import REMOTE, Format, Role, find_format, suffixes_of
 from srlab.io.protocols import Provenance, Reader, Writer
 from srlab.mistakes import Mistake
@@ -19,6 +19,7 @@ __all__ = [
     "Channel",
     "Description",
     "Geometry",
+    "Ground",
     "Provenance",
     "Reader",
     "Writer",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import DTypeLike, NDArray
 
 
 class Geometry(Protocol):
@@ -15,6 +15,26 @@ class Geometry(Protocol):
 
     def scaled(self, scale: Sequence[int]) -> Geometry:
         """Return the same extent with `scale` times as many pixels along each axis."""
+
+    @property
+    def ground(self) -> Ground | None:
+        """The place that the pixels show, comparable with that of another file; None if unknown."""
+
+
+class Ground(Hashable, Protocol):
+    """The place that the pixels of a file show; equal for files that show the same."""
+
+    def ball(self, margin: Sequence[float]) -> tuple[NDArray[np.float64], float]:
+        """Return the centre and radius of a ball around it and `margin` pixels along each axis.
+
+        Places whose balls do not touch have nothing in common.
+        """
+
+    def overlaps(self, other: Any, margin: Sequence[float]) -> bool:
+        """Whether another place of this kind reaches into this one or `margin` pixels around it."""
+
+    def offset(self, other: Any) -> tuple[int, ...] | None:
+        """Return the pixel that lies under the other's first; None unless they share a grid."""
 
 
 @dataclass(frozen=True)

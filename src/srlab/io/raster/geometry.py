@@ -13,7 +13,7 @@ from rasterio.rpc import RPC
 from rasterio.transform import from_gcps
 from rasterio.warp import transform as reproject
 
-from srlab.io.description import Axis
+from srlab.io.description import Axis, Ground
 
 _SEMI_MAJOR_AXIS, _FLATTENING = 6_378_137.0, 1 / 298.257223563  # WGS 84, in metres
 
@@ -62,6 +62,13 @@ class RasterGeometry:
             return Axis("y"), Axis("x")
         rows, columns = self.pixel_size
         return Axis("y", rows, "m"), Axis("x", columns, "m")
+
+    @property
+    def ground(self) -> Ground | None:
+        """The ground that the pixels cover; None of a file that lies nowhere."""
+        from srlab.io.raster.ground import raster_ground  # it is made of geometries
+
+        return raster_ground(self)
 
     def scaled(self, scale: Sequence[int]) -> RasterGeometry:
         """Return the same extent with `scale` times as many rows and columns."""

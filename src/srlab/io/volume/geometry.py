@@ -80,6 +80,10 @@ class VolumeGeometry:
             return np.array(self.sform)
         return self.qform.affine if self.qform is not None else None
 
+    @property
+    def ground(self) -> None:
+        """None: a scanner's coordinates do not tell whether two files show the same body."""
+
     def scaled(self, scale: Sequence[int]) -> VolumeGeometry:
         """Return the same extent with `scale` times as many voxels along each axis.
 
