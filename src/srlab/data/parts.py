@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 
@@ -13,6 +14,8 @@ from srlab.data.splits import Parted, Split
 from srlab.data.usable import Forgiving, LeftOut
 from srlab.io import Reader
 from srlab.mistakes import Mistake, UnfitFile
+
+log = logging.getLogger(__name__)
 
 Size = int | Sequence[int] | None
 """HR pixels a side of a view; None: the whole."""
@@ -101,13 +104,24 @@ class Parts:
     def _fit(
         self, regions: Sequence[Region], able: Callable[[Sequence[Region]], Sequence[Region]]
     ) -> list[Region]:
-        """Return what of each file's regions can be used, and leave files out where nothing can."""
+        """Return what of each file's regions can be used.
+
+        A whole file that cannot be used is left out. A part may be too small for the split's sake.
+        """
         fit: list[Region] = []
+        small: list[UnfitFile] = []
         for file in by_file(regions):
             try:
                 fit += able(file)
             except UnfitFile as error:
-                self._left_out.add(str(file[0].reader), error)
+                if file == [Region.whole(file[0].reader)]:
+                    self._left_out.add(str(file[0].reader), error)
+                else:
+                    small.append(error)
+        if small and not fit:
+            raise small[0]
+        if small:
+            log.warning("of %d files nothing is used: %s", len(small), small[0])
         return fit
 
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from split_examples import Placed, painted
 
 from srlab.data.regions import Region
 from srlab.data.splits import WholeFiles
@@ -15,19 +16,11 @@ def region(*shape):
     return Region.whole(ArrayReader(np.zeros((1, *shape))))
 
 
-def covered(regions, shape):
-    """How often each pixel of one scene lies in `regions`."""
-    times = np.zeros(shape, dtype=int)
-    for part in regions:
-        times[part.window] += 1
-    return times
-
-
 @settings(deadline=None)
 @given(shape=shapes.filter(lambda shape: max(shape) > 1), fraction=fractions)
 def test_one_file_is_split_into_two_parts_that_share_no_pixel(shape, fraction):
     (training,), (validation,) = WholeFiles(fraction=fraction)([region(*shape)])
-    assert (covered([training, validation], shape) == 1).all()
+    assert (painted([training, validation], shape) == 1).all()
     longest = max(shape)
     held = validation.shape[shape.index(longest)]
     assert 1 <= held < longest
@@ -75,3 +68,41 @@ def test_held_out_files_are_spread_evenly(count, fraction):
 def test_a_fraction_outside_0_to_1_is_refused(fraction):
     with pytest.raises(ValueError, match=f"fraction is {fraction}; it must lie between 0 and 1"):
         WholeFiles(fraction=fraction)([region(9, 9)])
+
+
+@pytest.mark.parametrize(("fraction", "count"), [(0.2, 1), (0.55, 4)])
+def test_files_of_the_same_ground_fall_on_the_same_side(fraction, count):
+    """Four of ten do: one twice, one in another direction, and one through that alone."""
+    alone = [Placed((20, 20), 0, 1000 * number) for number in range(1, 7)]
+    same = [Placed((20, 20)), Placed((20, 20)), Placed((30, 30), 15, 15, turn=30)]
+    same.append(Placed((9, 9), 35, 28))  # it meets the one that is turned, and no other
+    files = [each for pair in zip(alone, same, strict=False) for each in pair] + alone[4:]
+    training, held = WholeFiles(fraction=fraction)([*map(Region.whole, files)])
+    sides = [{part.reader for part in side} for side in (training, held)]
+    assert sides[0].isdisjoint(sides[1])
+    assert sides[0] | sides[1] == set(files)
+    assert {*same} <= sides[0] or {*same} <= sides[1]
+    assert len(sides[1] - {*same}) + ({*same} <= sides[1]) == count  # of seven places
+
+
+def test_files_side_by_side_do_not_cover_the_same_ground():
+    tiles = [Placed((20, 20), 0, 20 * number) for number in range(10)]
+    training, held = WholeFiles(fraction=0.5)([*map(Region.whole, tiles)])
+    assert (len(training), len(held)) == (5, 5)
+
+
+def test_the_end_of_the_only_ground_is_held_out_in_each_of_its_files():
+    files = [Placed((20, 50)), Placed((20, 50)), Placed((20, 20), 0, 40)]
+    training, held = WholeFiles(fraction=0.25)([*map(Region.whole, files)])
+    columns = [
+        {column for part in side for column in np.unique(part.read() // 1000)}
+        for side in (training, held)
+    ]
+    assert columns == [{*range(45)}, {*range(45, 60)}]
+    assert {part.reader for part in training} == {part.reader for part in held} == {*files}
+
+
+def test_one_ground_on_different_grids_cannot_be_split():
+    files = [Region.whole(Placed((20, 20))), Region.whole(Placed((20, 20), turn=10))]
+    with pytest.raises(ValueError, match="all 2 files cover the same ground, on different grids"):
+        WholeFiles(fraction=0.5)(files)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple, Protocol
 
 from srlab.data.regions import Region
@@ -26,3 +26,12 @@ class Split(Protocol):
 
         Raises a `Mistake` where either part would be empty.
         """
+
+
+def assigned(groups: Sequence[Sequence[Region]], held: Collection[int]) -> Parted:
+    """Hold out the groups at some places of a list, and train on the others."""
+    parted = Parted([], [])
+    for place, group in enumerate(groups):
+        side = parted.held_out if place in held else parted.training
+        side.extend(group)
+    return parted
