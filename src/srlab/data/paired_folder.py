@@ -11,6 +11,7 @@ from srlab.data.caches import Cache
 from srlab.data.cropping import Cropping
 from srlab.data.files import find_files
 from srlab.data.handles import FewOpen, OneOfMany
+from srlab.data.informative import Weighting
 from srlab.data.pairs import FixedViews, RandomCrops
 from srlab.data.partners import partners
 from srlab.data.parts import Parts, Size
@@ -53,6 +54,8 @@ class PairedFolder:
         scale: int | Sequence[int],
         spatial_dims: int,
         crop_size: int | Sequence[int],
+        valid_share: float,
+        weighting: Weighting,
         symmetries: Sequence[Symmetry],
         split: Split,
         validation_size: Size,
@@ -98,7 +101,12 @@ class PairedFolder:
             hr_readers,
             RealPairs(belonging, factors, seed, self._scenes),
             left_out,
-            cropping=Cropping(crop_size=crop_size, symmetries=symmetries),
+            cropping=Cropping(
+                crop_size=crop_size,
+                valid_share=valid_share,
+                weighting=weighting,
+                symmetries=symmetries,
+            ),
             split=split,
             validation_size=validation_size,
             validation_views=validation_views,
