@@ -49,6 +49,10 @@ NEEDED = {
     "loss/perceptual": ["loss.perceptual.term.extractor={{_target_:torch.nn.Identity}}"],
     "normaliser/arcsinh": ["normaliser.softening=10.0"],
     "normaliser/log": ["normaliser.softening=10.0"],
+    "normaliser/custom": [
+        "normaliser.forward=torch.sqrt",
+        "normaliser.inverse=torch.square",
+    ],
     "experiment/srgan": ["data.root={photographs}/*.png"],
     "experiment/esrgan": ["data.root={photographs}/*.png"],
     "experiment/real_esrgan": [

@@ -63,7 +63,7 @@ NESTED = {"_target_": "os.system", "command": "true"}
 @pytest.mark.parametrize(
     ("argument", "reason"),
     [
-        ({"skip": NESTED}, "the argument 'skip' is nested"),
+        ({"skip": NESTED}, "names 'os.system', which is not a class of srlab.generators"),
         ({"skip": {}}, "the argument 'skip' is nested"),
         ({"scale": [2, NESTED]}, "the argument 'scale' is nested"),
         ({"scale": [2, [[[NESTED]]]]}, "the argument 'scale' is nested"),

@@ -18,7 +18,7 @@ from srlab.data.parts import Parts, Size
 from srlab.data.real_pairs import RealPairs
 from srlab.data.scenes import Scenes
 from srlab.data.splits import Split
-from srlab.data.statistics import measure
+from srlab.data.statistics import measure, measure_lr
 from srlab.data.symmetries import Symmetry
 from srlab.data.usable import SHARE, Forgiving, LeftOut
 from srlab.data.values import configured, values_of
@@ -131,6 +131,10 @@ class PairedFolder:
     def statistics(self) -> Statistics:
         """Measure HR of the training split, in physical units, in one pass."""
         return measure(self.training.scan(), channels=len(self.channel_names))
+
+    def lr_statistics(self) -> Statistics:
+        """Measure LR of the training split, in physical units, in one pass."""
+        return measure_lr(self.training.scan_pairs())
 
     def gather_scenes(self, cache: Path) -> None:
         """Measure each LR file as a whole; from then on, samples carry its ``scene``."""

@@ -18,7 +18,7 @@ from srlab.axes import per_axis
 from srlab.data.cropping import Cropping
 from srlab.data.informative import CANDIDATES, chosen, information
 from srlab.data.rectangles import corners
-from srlab.data.regions import Region, aligned, by_file
+from srlab.data.regions import BLOCK, Region, aligned, by_file
 from srlab.data.scenes import Scenes
 from srlab.data.source import Sample
 from srlab.data.symmetries import UNTURNED, Turn, drawn_turn
@@ -195,6 +195,24 @@ class RandomCrops:
         """Give all pixels of the regions in windows ``(C, *S)``, NaN where there is no data."""
         for region in self.parts:
             yield from region.blocks()
+
+    def scan_pairs(self) -> Iterator[Sample]:
+        """Give pairs of all parts of the regions that hold a valid pixel, without symmetries.
+
+        The last pixels of a region that make no whole LR pixel are left out. What is random in a
+        pair follows from its number.
+        """
+        dims, scale = len(self.crop), self.pairing.scale
+        size = [max(BLOCK[dims] // factor, 1) * factor for factor in scale]
+        number = 0
+        for whole in self.parts:
+            region = aligned(whole, self.pairing.step)
+            sides = [own - own % by for own, by in zip(region.shape, scale, strict=True)]
+            for part in region.part([0] * dims, sides).tiled(size):
+                hr = part.read()
+                if valid_pixels(hr).any():
+                    yield self.pairing.of(hr, part, self.pairing.random(number))
+                number += 1
 
     def _places(self, region: Region) -> list[int]:
         """Return in how many places a crop may begin along each axis."""
