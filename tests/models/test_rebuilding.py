@@ -147,6 +147,21 @@ def test_normaliser_is_for_the_channels_of_the_card(tmp_path, channels):
 
 
 @pytest.mark.parametrize(
+    ("of_lr", "reason"),
+    [
+        (NESTED, "names 'os.system', which is not a class of srlab.normalisers"),
+        ({"_target_": "srlab.normalisers.ZScore", "channels": 10**8}, "is for 100000000 channels"),
+        ({"_target_": "srlab.generators.Interpolation"}, "which is not a class of srlab.normal"),
+    ],
+    ids=["foreign", "huge", "of another kind"],
+)
+def test_parts_of_a_normaliser_follow_the_same_rules(tmp_path, of_lr, reason):
+    identity = {"_target_": "srlab.normalisers.Identity"}
+    recipe = {"_target_": "srlab.normalisers.Paired", "of_lr": of_lr, "of_hr": identity}
+    assert reason in refusal(written(tmp_path, normaliser=recipe))
+
+
+@pytest.mark.parametrize(
     ("change", "reason"),
     [
         ({"generator.tail.weight": None}, 'Missing key(s) in state_dict: "tail.weight"'),
