@@ -66,6 +66,7 @@ NEEDED = {
         "data.bands=[1,2]",
         "data.crop_size=64",
     ],
+    "split/list": ["split.files=[0.png]"],
     "metric/lpips": ["metric.lpips.weights=random"],
 }
 
