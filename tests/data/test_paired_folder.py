@@ -18,8 +18,6 @@ SETTINGS = {
     "scale": 2,
     "spatial_dims": 2,
     "crop_size": 8,
-    "valid_share": 0.0,
-    "weighting": "none",
     "symmetries": ["flips", "quarter_turns"],
     "split": WholeFiles(fraction=0.25),
     "validation_size": 9,
@@ -156,7 +154,7 @@ def twice(path):
         (twice, {}, r"both have the name '0' by data\.hr_name"),
         (None, {"scale": 4, "crop_size": 16}, r"at scale \(4, 4\) HR must have \(60, 52\)"),
         (None, {"lr_name": "x2"}, r"data\.lr_name is 'x2'; it must hold \{name\}"),
-        (None, {"lr_name": "{name}_lr"}, r"no LR file belongs to an HR file: .* there are none"),
+        (None, {"lr_name": "{name}_lr"}, r"no LR file belongs to any HR file: .* there are none"),
     ],
 )
 def test_what_does_not_fit_together_is_refused(tmp_path, spoil, settings, message):

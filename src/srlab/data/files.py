@@ -12,7 +12,7 @@ from srlab.io.formats import ending, may_be_folder
 from srlab.mistakes import MissingFile
 
 
-def find_files(root: str, suffixes: Sequence[str]) -> Sequence[PathLike]:
+def find_files(root: str, suffixes: Sequence[str], *, key: str = "data.root") -> Sequence[PathLike]:
     """Return the images under `root` whose names end in one of `suffixes`, sorted.
 
     A folder is searched through and through, and so are folders that are linked there. A folder
@@ -20,7 +20,7 @@ def find_files(root: str, suffixes: Sequence[str]) -> Sequence[PathLike]:
     counts. Hidden files and folders are passed over. A name that GDAL resolves, such as a URL, is
     one image.
 
-    Raises a `Mistake` that says what was looked for if there is nothing of it.
+    Raises a `Mistake` that says what was looked for, by which `key`, if there is nothing of it.
     """
     if is_remote(root):
         return [root]
@@ -33,15 +33,14 @@ def find_files(root: str, suffixes: Sequence[str]) -> Sequence[PathLike]:
         found = [Path(match) for match in _matches(path.parts, suffixes)]
     else:
         raise MissingFile(
-            f"data.root={root} does not exist; give a file, a folder or a glob of "
+            f"{key}={root} does not exist; give a file, a folder or a glob of "
             f"{_listed(suffixes)}, or data=demo."
         )
     images = {entry for entry in found if _is_image(entry, suffixes)}
     images = {image for image in images if images.isdisjoint(image.parents)}
     if not images:
         raise MissingFile(
-            f"data.root={root} holds no {_listed(suffixes)}; give a folder of images, or try "
-            "data=demo."
+            f"{key}={root} holds no {_listed(suffixes)}; give a folder of images, or try data=demo."
         )
     return _once(sorted(images))
 

@@ -1,10 +1,11 @@
-"""Which LR file belongs to which HR file."""
+"""Which file belongs to which of another kind."""
 
 from __future__ import annotations
 
 import logging
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from srlab.files import PathLike
 from srlab.io.formats import ending
@@ -19,51 +20,58 @@ SHOWN = 10
 """Names without a partner that a message lists."""
 
 
-def partners(
-    lr: Sequence[PathLike],
-    hr: Sequence[PathLike],
-    *,
-    lr_name: str,
-    hr_name: str,
-    suffixes: Sequence[str],
-) -> list[tuple[PathLike, PathLike]]:
-    """Return pairs of LR and HR files, sorted by their common names.
+@dataclass(frozen=True)
+class Named:
+    """Files of one kind, whose names are told apart by a pattern."""
 
-    A pattern such as ``{name}x4`` says where the common part of a file's name stands; endings do
-    not count. Files without a partner are left out, and listed in a warning.
+    kind: str
+    """A word for what they are, such as ``LR``."""
+
+    key: str
+    """The key of the pattern, for messages."""
+
+    pattern: str
+    """Where the common part of a name stands, such as ``{name}x4``; endings do not count."""
+
+    files: Sequence[PathLike]
+
+
+def partners(
+    first: Named, second: Named, *, suffixes: Sequence[str]
+) -> list[tuple[PathLike, PathLike]]:
+    """Return pairs of files of both kinds, sorted by their common names.
+
+    Files without a partner are left out, and listed in a warning.
 
     Raises a `Mistake` if a pattern has no ``{name}``, two files have one name, or there is no pair.
     """
-    named_lr = _by_name(lr, lr_name, suffixes, key="data.lr_name")
-    named_hr = _by_name(hr, hr_name, suffixes, key="data.hr_name")
-    both = sorted(named_lr.keys() & named_hr.keys())
+    named, others = _by_name(first, suffixes), _by_name(second, suffixes)
+    both = sorted(named.keys() & others.keys())
     if not both:
         raise Mistake(
-            f"no LR file belongs to an HR file: by data.lr_name={lr_name} there are "
-            f"{_listed(sorted(named_lr))}, and by data.hr_name={hr_name} there are "
-            f"{_listed(sorted(named_hr))}."
+            f"no {first.kind} file belongs to any {second.kind} file: by "
+            f"{first.key}={first.pattern} there are {_listed(sorted(named))}, and by "
+            f"{second.key}={second.pattern} there are {_listed(sorted(others))}."
         )
-    _warn("LR", lr, {named_lr[name] for name in both})
-    _warn("HR", hr, {named_hr[name] for name in both})
-    return [(named_lr[name], named_hr[name]) for name in both]
+    _warn(first, {named[name] for name in both})
+    _warn(second, {others[name] for name in both})
+    return [(named[name], others[name]) for name in both]
 
 
-def _by_name(
-    files: Sequence[PathLike], pattern: str, suffixes: Sequence[str], *, key: str
-) -> Mapping[str, PathLike]:
-    before, place, after = pattern.partition(PLACE)
+def _by_name(named: Named, suffixes: Sequence[str]) -> Mapping[str, PathLike]:
+    before, place, after = named.pattern.partition(PLACE)
     if not place:
-        raise Mistake(f"{key} is {pattern!r}; it must hold {PLACE}, as in {PLACE}x4.")
+        raise Mistake(f"{named.key} is {named.pattern!r}; it must hold {PLACE}, as in {PLACE}x4.")
     found: dict[str, PathLike] = {}
-    for file in files:
+    for file in named.files:
         stem = _stem(file, suffixes)
         name = stem.removeprefix(before).removesuffix(after)
         if before + name + after != stem:
             continue
         if name in found:
             raise Mistake(
-                f"{found[name]} and {file} both have the name {name!r} by {key}={pattern}; "
-                "remove one."
+                f"{found[name]} and {file} both have the name {name!r} by "
+                f"{named.key}={named.pattern}; remove one."
             )
         found[name] = file
     return found
@@ -78,10 +86,10 @@ def _stem(file: PathLike, suffixes: Sequence[str]) -> str:
     return name[: len(name) - len(known)]
 
 
-def _warn(kind: str, files: Sequence[PathLike], used: set[PathLike]) -> None:
-    alone = [os.path.basename(file) for file in files if file not in used]
+def _warn(named: Named, used: set[PathLike]) -> None:
+    alone = [os.path.basename(file) for file in named.files if file not in used]
     if alone:
-        log.warning("%d %s files have no partner: %s", len(alone), kind, _listed(alone))
+        log.warning("%d %s files have no partner: %s", len(alone), named.kind, _listed(alone))
 
 
 def _listed(names: Sequence[str]) -> str:
