@@ -10,6 +10,7 @@ from srlab.degradations.linear import adjoint
 from srlab.degradations.noise import Noise
 from srlab.degradations.photo import Photo
 from srlab.degradations.protocol import Degradation
+from srlab.degradations.sentinel2_mtf import Sentinel2Mtf
 
 __all__ = [
     "Area",
@@ -21,5 +22,6 @@ __all__ = [
     "Jpeg",
     "Noise",
     "Photo",
+    "Sentinel2Mtf",
     "adjoint",
 ]
