@@ -23,6 +23,12 @@ OURS = sorted(
 # Groups of overrides, which name no class of their own.
 RECIPES = ("experiment", "sweep")
 
+GUIDED = [
+    *("data.root={photographs}/scenes", "data.guide_ratio=1"),
+    *("data.bands=[1,2]", "data.guides=[3]"),
+]
+WITHOUT_NAMES = ["degradation=area", "degradation@data.guide_degradation=area"]
+
 # What a YAML leaves to the user, by name.
 NEEDED = {
     "degradation/blur_kernel": ["degradation.kernel=[[1,1],[1,1]]"],
@@ -36,6 +42,12 @@ NEEDED = {
     "data/self_sentinel2": ["data.root={photographs}/scenes/0.tif", "data.bands=[1,2]"],
     "experiment/demo_satellite": ["data.root={photographs}/scenes/0.tif", "data.bands=[1,2]"],
     "experiment/self": ["data.root={photographs}/scenes/0.tif", "data.bands=[1,2]"],
+    "data/sentinel2_20m_guided": [*GUIDED, *WITHOUT_NAMES],
+    "experiment/sentinel2_20m_to_10m": [*GUIDED, *WITHOUT_NAMES],
+    "data/landsat_pan": [*GUIDED, "data.guide_root={photographs}/scenes"],
+    "experiment/landsat_pansharpening": [*GUIDED, "data.guide_root={photographs}/scenes"],
+    "degradation/sentinel2_mtf": ["data=sentinel2_10m", "data.root=x"],
+    "degradation/sentinel2_mtf_guides": ["data=sentinel2_20m_guided", "data.root=x"],
     "data/sentinel2": ["data.root={photographs}/scenes", "data.bands=[1,2]"],
     "data/sentinel2_10m": ["data.root={photographs}/scenes", "data.bands=[1,2]"],
     "data/sentinel2_20m": ["data.root={photographs}/scenes", "data.bands=[1,2]"],
@@ -49,10 +61,6 @@ NEEDED = {
     "loss/perceptual": ["loss.perceptual.term.extractor={{_target_:torch.nn.Identity}}"],
     "normaliser/arcsinh": ["normaliser.softening=10.0"],
     "normaliser/log": ["normaliser.softening=10.0"],
-    "normaliser/custom": [
-        "normaliser.forward=torch.sqrt",
-        "normaliser.inverse=torch.square",
-    ],
     "experiment/srgan": ["data.root={photographs}/*.png"],
     "experiment/esrgan": ["data.root={photographs}/*.png"],
     "experiment/real_esrgan": [
@@ -66,7 +74,6 @@ NEEDED = {
         "data.bands=[1,2]",
         "data.crop_size=64",
     ],
-    "split/list": ["split.files=[0.png]"],
     "metric/lpips": ["metric.lpips.weights=random"],
 }
 

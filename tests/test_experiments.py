@@ -46,6 +46,8 @@ SMALL = {
         *VGG,
     ],
     "demo_satellite": ["data.root=scenes/0.tif", "generator.channels=8", "generator.blocks=1"],
+    "sentinel2_20m_to_10m": [*SCENES, "data.guide_root=finer", "generator.channels=8"],
+    "landsat_pansharpening": [*SCENES, "data.guide_root=finer", "generator.channels=8"],
     "self": ["data.root=scenes/0.tif", "generator.channels=8", "generator.blocks=1"],
     "opensr_rgbn_x4": [*SCENES, "generator.channels=16", "generator.blocks=1", *SMALL_SRGAN, *VGG],
     "opensr_swir_x8": [
@@ -55,8 +57,14 @@ SMALL = {
         "discriminator.channels=4",
     ],
 }
-WITHOUT_ADVERSARY = ("self", "demo_satellite")
+WITHOUT_ADVERSARY = (
+    "demo_satellite",
+    "landsat_pansharpening",
+    "self",
+    "sentinel2_20m_to_10m",
+)
 BANDS = ["B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12"]
+GUIDES = ["B02", "B03", "B04", "B08"]
 
 RECIPES = sorted(path.stem for path in (Path(config_dir()) / "experiment").glob("*.yaml"))
 
@@ -103,23 +111,28 @@ def test_size_of_crops_stays_when_the_data_are_swapped():
     assert composed("train", ["experiment=demo", "data=sentinel2"]).data.crop_size == 48
 
 
+def save_scene(path, noise, *, side, metres, bands=BANDS):
+    path.parent.mkdir(exist_ok=True)
+    place = rasterio.transform.from_origin(5e5, 5e6, metres, metres)
+    with rasterio.open(
+        path, "w", width=side, height=side, count=len(bands), dtype="uint16",
+        crs="EPSG:32633", transform=place,
+    ) as scene:  # fmt: skip
+        scene.write(noise.integers(1, 4000, (len(bands), side, side), dtype=np.uint16))
+        scene.descriptions = bands
+
+
 @pytest.fixture
 def files(tmp_path):
-    """Photographs, and scenes whose bands have Sentinel-2's names."""
+    """Photographs, and scenes whose bands have Sentinel-2's names, on two grids."""
     noise = np.random.default_rng(0)
     (tmp_path / "photographs").mkdir()
-    (tmp_path / "scenes").mkdir()
     for number in range(2):
         Image.fromarray(noise.integers(0, 255, (256, 256, 3), dtype=np.uint8)).save(
             tmp_path / "photographs" / f"{number}.png"
         )
-        with rasterio.open(
-            tmp_path / "scenes" / f"{number}.tif", "w", width=384, height=384, count=len(BANDS),
-            dtype="uint16",
-            crs="EPSG:32633", transform=rasterio.transform.from_origin(5e5, 5e6, 10, 10),
-        ) as scene:  # fmt: skip
-            scene.write(noise.integers(1, 4000, (len(BANDS), 384, 384), dtype=np.uint16))
-            scene.descriptions = BANDS
+        save_scene(tmp_path / "scenes" / f"{number}.tif", noise, side=384, metres=20)
+        save_scene(tmp_path / "finer" / f"{number}.tif", noise, side=768, metres=10, bands=GUIDES)
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -22,7 +22,12 @@ def evaluate(config: DictConfig) -> None:
     """Score every test image of a source, and compare pictures of the first."""
     import srlab
     from srlab.cli.building import built, named
-    from srlab.cli.following import check_asked, degradation_of, follow_files
+    from srlab.cli.following import (
+        check_asked,
+        degradation_of,
+        follow_files,
+        guide_degradation_of,
+    )
     from srlab.models.compatibility import refuse_strange_source
     from srlab.prediction.device import chosen_device
     from srlab.report.scores import compare, write_report
@@ -39,11 +44,15 @@ def evaluate(config: DictConfig) -> None:
     arguments = {}
     if "degradation" in config.data:  # a source of real pairs takes none
         arguments["degradation"] = degradation
+    if "guide_degradation" in config.data:
+        arguments["guide_degradation"] = guide_degradation_of(model.card, config)
     data = built(config.data, **arguments)
-    if len(data.bands) != model.generator.in_channels:
+    if len(data.channel_names) != model.generator.in_channels:
+        guides = f" and data.guides={list(model.card.guides)}" if model.card.guides else ""
         raise Mistake(
             f"data.bands names {len(data.bands)} bands and the model takes "
-            f"{model.generator.in_channels}: it was trained on data.bands={list(model.card.bands)}."
+            f"{model.generator.in_channels}: it was trained on "
+            f"data.bands={list(model.card.bands)}{guides}."
         )
     refuse_strange_source(model.card, data, force=config.force)
     if model.normaliser.scope == "scene":

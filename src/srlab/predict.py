@@ -17,10 +17,13 @@ log = logging.getLogger(__name__)
 
 def predict(config: DictConfig) -> None:
     """Super-resolve `input` to `output`, tile by tile."""
+    from srlab.files import new_file
     from srlab.io import reserved
 
     require(config, "model", "input", "output")
     with reserved(config.output, source=config.input, overwrite=config.overwrite):
+        if config.guide is not None:
+            new_file(config.output, overwrite=config.overwrite, source=config.guide)
         _predict(config)
     log.info("wrote %s", config.output)
 
@@ -37,7 +40,13 @@ def _predict(config: DictConfig) -> None:
     model = srlab.load(config.model, trust=config.trust)
     check_asked(config, model.card)
     noise = None if config.noise_seed is None else model.draw_noise(config.noise_seed)
-    reader = open_input(model.card, config.input, bands=config.bands)
+    reader = open_input(
+        model.card,
+        config.input,
+        bands=config.bands,
+        guide=config.guide,
+        guides=config.guides,
+    )
     refuse_stranger(model.card, reader, force=config.force)
     alpha = alpha_of(config.input, reader)
     device = chosen_device(config.device)
@@ -57,6 +66,7 @@ def _predict(config: DictConfig) -> None:
             noise_seed=config.noise_seed,
             scene=scene,
             forced=list(config.force),
+            guide=config.guide,
         ),
         source=config.input,
         overwrite=config.overwrite,

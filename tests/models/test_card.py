@@ -90,6 +90,7 @@ def test_newer_format_is_refused_by_name(number):
 def test_card_must_be_complete():
     whole = fields_of(card())
     optional = {"degradation", "scope", "training_data", "licence", "metrics", "limits"}
+    optional |= {"guides", "guide_ratio", "guide_degradation"}
     for field in whole.keys() - {"format"}:
         text = json.dumps({name: value for name, value in whole.items() if name != field})
         if field in optional:
@@ -117,6 +118,7 @@ def test_card_must_be_a_json_object(text):
         *[{"scale": 2}, {"scale": []}, {"scale": [2]}, {"scale": [2, 2, 2, 2]}, {"scale": [0, 2]}],
         *[{"scale": [float("inf"), 2]}, {"scale": [None, 2]}, {"scale": [2, 10**7]}],
         *[{"bands": [None]}, {"bands": 3}, {"versions": 5}],
+        *[{"guides": ["B02"]}, {"guides": [None]}, {"guide_ratio": [2, 2]}],
         *[{"input_names": []}, {"input_names": ["red"]}, {"output_names": []}, {"output_names": 3}],
         *[{"training_range": [[0, 1]]}, {"training_range": [[0, 1], [0, 1], [0]]}],
         *[{"training_range": [[0, 1], [0, 1], [0, float("nan")]]}, {"training_range": 5}],

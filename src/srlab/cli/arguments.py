@@ -13,9 +13,11 @@ PATH_KEYS = frozenset(
     {
         "model",
         "input",
+        "guide",
         "output",
         "data.root",
         "data.lr_root",
+        "data.guide_root",
         "resume",
         "weights",
         "hydra.run.dir",
@@ -23,9 +25,6 @@ PATH_KEYS = frozenset(
     }
 )
 """Keys whose values are file names and are taken as they stand; so are ``*.weights``."""
-
-PATHS_OR_LISTS = frozenset({"split.files"})
-"""Keys whose values are file names as well, unless they are lists in brackets."""
 
 _FLAGS_WITH_VALUES = frozenset(
     {
@@ -92,15 +91,13 @@ def overrides(arguments: Sequence[str]) -> list[str]:
     return [each for each, is_value in pairs if not is_value and not each.startswith("-")]
 
 
-def _is_path(key: str, value: str) -> bool:
-    if key in PATHS_OR_LISTS:
-        return not value.startswith("[")
+def _is_path(key: str) -> bool:
     return key in PATH_KEYS or key.endswith(".weights")
 
 
 def _quoted(argument: str, choices: bool) -> str:
     key, equals, value = argument.partition("=")
-    if not equals or not _is_path(key.lstrip("+"), value) or value in ("", "null"):
+    if not equals or not _is_path(key.lstrip("+")) or value in ("", "null"):
         return argument
     if choices and "," in value:
         return argument

@@ -13,7 +13,7 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
 from hydra.types import RunMode
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from srlab.cli.allocation import keep_freed_memory
 from srlab.cli.arguments import check_values_given, flags_first, overrides
@@ -23,6 +23,7 @@ from srlab.cli.configuration import check_choices, check_lists, config_dir
 from srlab.cli.errors import full_errors, logged_errors, one_line_errors
 from srlab.cli.help import help_text
 from srlab.cli.plugins import ThirdPartyConfigs
+from srlab.cli.resolvers import continued_channels, input_channels, integers_up_to
 from srlab.cli.streams import patient_output
 from srlab.mistakes import Mistake
 
@@ -37,19 +38,11 @@ def prepare() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     OmegaConf.register_new_resolver("len", len, replace=True)
     OmegaConf.register_new_resolver("integers_up_to", integers_up_to, replace=True)
+    OmegaConf.register_new_resolver("input_channels", input_channels, replace=True)
+    OmegaConf.register_new_resolver("continued_channels", continued_channels, replace=True)
     Plugins.instance().register(ThirdPartyConfigs)
     # What GDAL tells the log of a damaged file is raised as an error, too.
     logging.getLogger("rasterio").setLevel(logging.CRITICAL)
-
-
-def integers_up_to(highest: float | None) -> ListConfig | None:
-    """Return the integers that a full scale speaks of, such as [0, 255]; None for that of floats.
-
-    A full scale that is still open gives None as well.
-    """
-    if highest is None or highest <= 1 or highest != int(highest):
-        return None
-    return ListConfig([0, int(highest)])
 
 
 def run(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
@@ -46,20 +48,29 @@ def follow_files(config: DictConfig) -> None:
 
 def degradation_of(card: ModelCard, config: DictConfig) -> Degradation:
     """Build what makes LR of HR: what the user chooses, otherwise what the model was trained on."""
-    made: Degradation
     if card.degradation and not is_chosen("degradation"):
-        try:
-            made = build(
-                card.degradation, package="srlab.degradations", kind=object, trust=config.trust
-            )
-        except Mistake as error:
-            raise Mistake(f"{error} Or choose another by degradation=.") from error
-        return made
-    made = built(config.degradation)
+        return _of_card(card.degradation, trust=config.trust)
+    made: Degradation = built(config.degradation)
     used = OmegaConf.to_container(config.degradation, resolve=True)
     log.warning(
         "LR is made by %s; the model was trained on %s", used, card.degradation or "an unknown one"
     )
+    return made
+
+
+def guide_degradation_of(card: ModelCard, config: DictConfig) -> Degradation:
+    """Build what makes the guides of LR, in the same way."""
+    if card.guide_degradation and not is_chosen("degradation"):
+        return _of_card(card.guide_degradation, trust=config.trust)
+    made: Degradation = built(config.data.guide_degradation)
+    return made
+
+
+def _of_card(recipe: Mapping[str, Any], *, trust: bool) -> Degradation:
+    try:
+        made: Degradation = build(recipe, package="srlab.degradations", kind=object, trust=trust)
+    except Mistake as error:
+        raise Mistake(f"{error} Or choose another by degradation=.") from error
     return made
 
 

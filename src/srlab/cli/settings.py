@@ -41,10 +41,12 @@ class PredictSettings:
     model: str
     input: str
     output: str
+    guide: str | None
     overwrite: bool
     compression: str | None
     layout: str | None
     bands: Sequence[int | str] | None
+    guides: Sequence[int | str] | None
     scale: int | Sequence[int] | None
     tile: int | Sequence[int] | Literal["auto"]
     overlap: int | Sequence[int] | Literal["auto"]

@@ -2,12 +2,14 @@
 
 from srlab.data.demo import DemoPhotographs
 from srlab.data.folder import Folder
+from srlab.data.guided_folder import GuidedFolder
 from srlab.data.paired_folder import PairedFolder
 from srlab.data.source import MeasuredSource, PairDataset, Sample, Source
 
 __all__ = [
     "DemoPhotographs",
     "Folder",
+    "GuidedFolder",
     "MeasuredSource",
     "PairDataset",
     "PairedFolder",

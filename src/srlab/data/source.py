@@ -27,7 +27,7 @@ class Sample(TypedDict):
     """``(1, *S·scale)``, true where HR holds data; absent where it does everywhere."""
 
     scene: NotRequired[Tensor]
-    """``(rows, C' + 1)``, the statistics of the whole file as `Statistics.as_tensor` gives them."""
+    """``(rows, C')``, the statistics of the whole file as `Statistics.as_tensor` gives them."""
 
 
 class PairDataset(Protocol):
@@ -81,7 +81,7 @@ class Source(Protocol):
     """The bands read from each file, by number from 1 or by name."""
 
     channel_names: tuple[str, ...]
-    """The names of those bands."""
+    """The names of LR's channels: of those bands, and of guides where there are some."""
 
     unit: str
     """The unit of physical values."""
@@ -102,12 +102,6 @@ class MeasuredSource(Source, Protocol):
 
     def statistics(self) -> Statistics:
         """Measure HR of the training split, in physical units, in one pass."""
-
-    def lr_statistics(self) -> Statistics:
-        """Measure LR of the training split, in physical units, in one pass.
-
-        Where LR is made of HR, this is what the degradation makes of it.
-        """
 
     def gather_scenes(self, cache: Path) -> None:
         """Measure each file as a whole; from then on, samples carry its ``scene``.
@@ -131,6 +125,17 @@ class OfRealPairs(Protocol):
 
     hr_pixel_size: tuple[float, ...] | None
     """Metres per HR pixel along each spatial axis, if the files say."""
+
+
+@runtime_checkable
+class OfGuides(Protocol):
+    """A source whose LR has finer bands as further channels, after those of `Source.bands`."""
+
+    guides: tuple[int | str, ...]
+    """These finer bands, by number from 1 or by name."""
+
+    guide_ratio: tuple[int, ...]
+    """Their pixels in an LR pixel, along each spatial axis."""
 
 
 def hr_pixel_size(source: Source) -> tuple[float, ...] | None:

@@ -14,7 +14,7 @@ class ScoringContext:
     """The circumstances of one comparison of SR with HR, in physical units."""
 
     lr: Tensor
-    """``(B, C, *S)``."""
+    """``(B, C, *S)``, the channels that HR's correspond to; without guides, for example."""
 
     valid: Tensor | None
     """``(B, 1, *S·scale)``, true where HR holds data; None where it does everywhere."""

@@ -47,7 +47,7 @@ class ModelCard:
     """The bands that were read from each training file, by number from 1 or by name."""
 
     input_names: tuple[str, ...]
-    """The names of those bands, in the order of the input channels."""
+    """The names of the input channels: of those bands, then of each pixel of the guides."""
 
     output_names: tuple[str, ...]
     """The names of the output channels."""
@@ -66,6 +66,15 @@ class ModelCard:
 
     degradation: dict[str, JSON] = field(default_factory=dict)
     """``_target_`` and constructor arguments of what made LR of HR; empty where unknown."""
+
+    guides: tuple[int | str, ...] = ()
+    """The finer bands that help, as further input channels; by number from 1 or by name."""
+
+    guide_ratio: tuple[int, ...] = ()
+    """The pixels of a guide in an input pixel, along each spatial axis."""
+
+    guide_degradation: dict[str, JSON] = field(default_factory=dict)
+    """As `degradation`, of the guides."""
 
     scope: Scope = "fixed"
     """Where the numbers of the normaliser come from."""
@@ -88,6 +97,17 @@ class ModelCard:
     def spatial_dims(self) -> int:
         """2 for images, 3 for volumes and video."""
         return len(self.scale)
+
+    @property
+    def continued(self) -> tuple[int, ...] | None:
+        """The places, from 0, of the input channels that the output channels continue.
+
+        They have the same names; None where an output channel has a name of its own.
+        """
+        places = {name: place for place, name in enumerate(self.input_names)}
+        if not set(self.output_names) <= set(places):
+            return None
+        return tuple(places[name] for name in self.output_names)
 
     @property
     def pixel_size(self) -> tuple[float, ...] | None:
@@ -184,6 +204,9 @@ def _check(card: ModelCard) -> None:
     fine = {
         "scale": card.spatial_dims in (2, 3) and all(1 <= n <= LARGEST for n in card.scale),
         "bands": all(isinstance(band, (int, str)) for band in card.bands),
+        "guides": all(isinstance(band, (int, str)) for band in card.guides),
+        "guide_ratio": len(card.guide_ratio) == (card.spatial_dims if card.guides else 0)
+        and all(1 <= n <= LARGEST for n in card.guide_ratio),
         "input_names": len(card.input_names) > 0,
         "output_names": len(card.output_names) > 0,
         "training_range": len(card.training_range) == len(card.input_names)
@@ -228,6 +251,9 @@ PARSERS: dict[str, Callable[[Any], Any]] = {
     "generator": dict,
     "normaliser": dict,
     "degradation": dict,
+    "guides": tuple,
+    "guide_ratio": _integers,
+    "guide_degradation": dict,
     "scale": _integers,
     "bands": tuple,
     "input_names": _texts,

@@ -14,6 +14,7 @@ from srlab.files import PathLike
 from srlab.io import Reader, open_reader
 from srlab.io.agreement import SMALLEST_RATIO, Check, Norm, reached
 from srlab.io.grey import COLOURS, open_as_colour
+from srlab.io.guided import guided
 from srlab.mistakes import Mistake
 from srlab.models.card import ModelCard
 
@@ -28,13 +29,26 @@ SMALLEST_OF_MANY = SMALLEST_RATIO / 10
 
 
 def open_input(
-    card: ModelCard, path: PathLike, *, bands: Sequence[int | str] | None = None
+    card: ModelCard,
+    path: PathLike,
+    *,
+    bands: Sequence[int | str] | None = None,
+    guide: PathLike | None = None,
+    guides: Sequence[int | str] | None = None,
 ) -> Reader:
-    """Open a file for a model; `bands` are those of the model unless others are given.
+    """Open a file for a model; `bands` and `guides` are those of the model unless others are given.
 
-    A model of colour pictures takes a grey one as well, whose band is repeated.
+    The guides are bands of the same file, or of the file `guide`. A model of colour pictures takes
+    a grey one as well, whose band is repeated.
+
+    Raises a `Mistake` if guides are given to a model without.
     """
     bands = bands or card.bands
+    if card.guides:
+        finer = open_reader(guide or path, bands=guides or card.guides)
+        return guided(open_reader(path, bands=bands), finer, ratio=card.guide_ratio)
+    if guide or guides:
+        raise Mistake("this model takes no guide: leave guide= and guides= out.")
     if set(card.input_names) != set(COLOURS):
         return open_reader(path, bands=bands)
     reader = open_as_colour(path, bands=bands)

@@ -7,7 +7,6 @@ from torch import Tensor, nn
 
 from srlab.axes import check_counts
 from srlab.normalisers.protocol import (
-    Measure,
     MeasuredScope,
     along_channels,
     check_measured_scope,
@@ -15,7 +14,7 @@ from srlab.normalisers.protocol import (
     take,
     unmeasured,
 )
-from srlab.normalisers.statistics import DEVIATION, MEAN
+from srlab.normalisers.statistics import DEVIATION, MEAN, Statistics
 
 
 class ZScore(nn.Module):
@@ -23,24 +22,20 @@ class ZScore(nn.Module):
 
     Mean and standard deviation come from the training split (`scope` ``training``) or from each
     file as a whole (``scene``). The latter is for modalities with arbitrary units. `channels` is
-    the number of channels. Each has numbers of its own, unless `per_channel` is false: then all
-    share those of all values together, and the ratios of bands are kept.
+    the number of channels.
     """
 
     statistics: Tensor
 
-    def __init__(
-        self, *, channels: int, per_channel: bool = True, scope: MeasuredScope = "training"
-    ) -> None:
+    def __init__(self, *, channels: int, scope: MeasuredScope = "training") -> None:
         super().__init__()
         check_counts(channels=channels)
         self.scope = check_measured_scope(scope)
-        self.channels, self.per_channel = channels, per_channel
-        self.register_buffer("statistics", unmeasured(channels, per_channel=per_channel))
+        self.register_buffer("statistics", unmeasured(channels))
 
-    def fit(self, *, hr: Measure, lr: Measure) -> None:
+    def fit(self, statistics: Statistics) -> None:
         """Take mean and deviation of the training split."""
-        take(self.statistics, hr(), channels=self.channels, per_channel=self.per_channel)
+        take(self.statistics, statistics)
 
     def lr(self, image: Tensor, scene: Tensor | None = None) -> Tensor:
         """Bring physical units to deviations from the mean."""
@@ -57,7 +52,7 @@ class ZScore(nn.Module):
         return image * deviation + mean
 
     def _numbers(self, image: Tensor, scene: Tensor | None) -> tuple[Tensor, Tensor]:
-        table = measured(self.statistics, scene, scope=self.scope, per_channel=self.per_channel)
+        table = measured(self.statistics, scene, self.scope)
         deviation = table[:, DEVIATION]
         deviation = torch.where(deviation == 0, 1.0, deviation)
         return along_channels(table[:, MEAN], image), along_channels(deviation, image)

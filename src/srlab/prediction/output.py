@@ -43,7 +43,7 @@ def output_description(
 
 
 def scene_of(model: SuperResolver, reader: Reader) -> Tensor | None:
-    """Measure the whole scene, ``(1, rows, C + 1)``, for a model whose normaliser needs that."""
+    """Measure the whole scene, ``(1, rows, C)``, for a model whose normaliser needs that."""
     if model.normaliser.scope != "scene":
         return None
     channels = len(reader.description.channels)
@@ -60,10 +60,11 @@ def provenance(
     noise_seed: int | None = None,
     scene: Tensor | None = None,
     forced: Sequence[str] = (),
+    guide: str | None = None,
 ) -> Provenance:
     """Write down which model made an output, and with which settings.
 
-    `forced` are the checks of the input that were left out.
+    `forced` are the checks of the input that were left out, and `guide` is the file of its guides.
     """
     settings: dict[str, object] = {
         "tile": list(plan.tile),
@@ -78,6 +79,8 @@ def provenance(
         settings["training_data"] = training_data
     if forced:
         settings["forced"] = list(forced)
+    if guide is not None:
+        settings["guide"] = guide
     if scene is not None:
         settings["scene"] = _rows(scene)
     description = "super-resolved"
@@ -87,6 +90,6 @@ def provenance(
 
 
 def _rows(scene: Tensor) -> Mapping[str, list[float]]:
-    """Name the moments of a scene's channels, but not those of all together."""
+    """Name the moments of a scene's statistics."""
     names = ("minimum", "maximum", "mean", "deviation")
-    return {name: row[:-1].tolist() for name, row in zip(names, scene[0], strict=False)}
+    return {name: row.tolist() for name, row in zip(names, scene[0], strict=False)}

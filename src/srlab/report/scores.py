@@ -110,7 +110,7 @@ def compare(
         try:
             sample = data.test[position]
             images = {
-                "bicubic": enlarge(sample["lr"][None], model.card.scale),
+                "bicubic": enlarge(_continued(model, sample), model.card.scale),
                 "model": _predicted(
                     model, sample, tile=tile, overlap=overlap, edges=edges, device=device
                 ),
@@ -143,14 +143,20 @@ def _context(
     """Return the circumstances in which a sample is scored."""
     valid = sample.get("valid")
     return ScoringContext(
-        lr=sample["lr"][None],
+        lr=_continued(model, sample),
         valid=None if valid is None else valid[None],
         scale=model.card.scale,
         data_range=data.data_range,
-        channel_names=data.channel_names,
+        channel_names=model.card.output_names,
         pixel_size=hr_pixel_size(data),
         degrade=partial(degradation, generator=torch.Generator().manual_seed(position)),
     )
+
+
+def _continued(model: SuperResolver, sample: Sample) -> Tensor:
+    """Return the LR channels ``(1, C, *S)`` that SR's correspond to."""
+    lr, places = sample["lr"], model.card.continued
+    return lr[None] if places is None else lr[None, places]
 
 
 def _predicted(

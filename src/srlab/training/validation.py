@@ -62,8 +62,9 @@ class Validation:
         `number` is that of the batch among those of all ranks.
         """
         lr, hr, card = batch["lr"], batch["hr"], self._model.card
+        own = lr if card.continued is None else lr[:, card.continued]
         context = ScoringContext(
-            lr=lr,
+            lr=own,
             valid=batch.get("valid"),
             scale=card.scale,
             data_range=self.data_range,
@@ -74,8 +75,8 @@ class Validation:
         sr: Tensor = self._model(lr, scene=batch.get("scene"))
         with torch.autocast(sr.device.type, enabled=False):
             found = {"": scores(self.metrics, sr, hr, context)}
-            if lr.shape[1] == hr.shape[1]:
-                found["_bicubic"] = scores(self.metrics, enlarge(lr, card.scale), hr, context)
+            if own.shape[1] == hr.shape[1]:
+                found["_bicubic"] = scores(self.metrics, enlarge(own, card.scale), hr, context)
         if self._adversary:
             found[JUDGED] = self._accuracies(self._adversary, sr, batch)
         self._found[number] = found

@@ -27,7 +27,7 @@ def shown(monkeypatch, views, *, on=1, scale=(2, 2), **given):
     """The pictures that are logged for some views, in the order of logging."""
     logger = Recorder()
     state = {"loggers": [logger], "global_step": 12, "sanity_checking": False}
-    module = SimpleNamespace(card=SimpleNamespace(scale=scale))
+    module = SimpleNamespace(card=SimpleNamespace(scale=scale, continued=None))
     validate(monkeypatch, lambda: ImageGrid(**given), module, views, on=on, **state)
     assert {step for _, step in logger.found} == {12}
     return {name: pixels / 255 for (name, _), pixels in logger.found.items()}
@@ -53,7 +53,7 @@ def test_columns_are_lr_bicubic_sr_and_hr(monkeypatch):
 def test_every_logger_gets_the_pictures(monkeypatch):
     loggers = [Recorder(), Recorder()]
     state = {"loggers": loggers, "global_step": 12, "sanity_checking": False}
-    module = SimpleNamespace(card=SimpleNamespace(scale=(2, 2)))
+    module = SimpleNamespace(card=SimpleNamespace(scale=(2, 2), continued=None))
     validate(monkeypatch, ImageGrid, module, [view(1, 4, 4)], **state)
     assert [[*logger.found] for logger in loggers] == [[("validation/0", 12)]] * 2
 
@@ -98,7 +98,7 @@ def test_lr_of_other_channels_is_left_out(monkeypatch):
 def test_nothing_is_gathered_where_nobody_looks(monkeypatch, state):
     logger = Recorder()
     state = {"loggers": [logger], "global_step": 12, "sanity_checking": False, **state}
-    module = SimpleNamespace(card=SimpleNamespace(scale=(2, 2)))
+    module = SimpleNamespace(card=SimpleNamespace(scale=(2, 2), continued=None))
     assert validate(monkeypatch, ImageGrid, module, [view(1, 4, 4)] * 3, on=2, **state) == 0
     assert not logger.found
 
@@ -119,7 +119,7 @@ def test_pictures_of_a_validation_that_was_cut_short_are_forgotten(monkeypatch):
     logger = Recorder()
     state = {"loggers": [logger], "global_step": 12, "sanity_checking": False}
     trainer = SimpleNamespace(**state, datamodule=SimpleNamespace(view=lambda number: number))
-    module = SimpleNamespace(card=SimpleNamespace(scale=(2, 2)))
+    module = SimpleNamespace(card=SimpleNamespace(scale=(2, 2), continued=None))
     for number in range(3):
         callback.on_validation_batch_end(trainer, module, *view(1, 4, 4), number)
     validate(monkeypatch, lambda: callback, module, [view(1, 4, 4)], **state)

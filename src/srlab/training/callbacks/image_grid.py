@@ -10,6 +10,7 @@ from lightning import Callback, Trainer
 from torch import Tensor
 
 from srlab.axes import check_counts
+from srlab.models.card import ModelCard
 from srlab.nn.masks import repeated
 from srlab.nn.resample import enlarge
 from srlab.report.pictures import VolumeView, beside, displayable
@@ -25,7 +26,8 @@ class ImageGrid(Callback):
 
     `channels` are the numbers, from 1, of one or three channels to show; null takes the first
     three, or the first. Each view is stretched between the percentiles `stretch` of its HR, whose
-    missing pixels are black. LR and bicubic are left out if LR and HR differ in channels. A picture
+    missing pixels are black. Of LR the channels
+    that SR continues are shown; LR and bicubic are left out if these are not HR's. A picture
     is named by the number of its view, whichever rank saw it.
 
     A volume is shown by its ``middle`` slice, by the middle ``slices`` of all three axes, or as a
@@ -50,7 +52,7 @@ class ImageGrid(Callback):
     def rehearse(self, trainer: Any, pl_module: GAN | Any, sr: Tensor, batch: Any) -> None:
         """Draw a view before training, to see that it can be drawn."""
         if watching(trainer):
-            self._grid(batch, sr, pl_module.card.scale)
+            self._grid(batch, sr, pl_module.card)
 
     def on_validation_epoch_start(self, *_: object) -> None:
         """Forget a validation that was cut short."""
@@ -68,7 +70,7 @@ class ImageGrid(Callback):
         """Keep the picture of one view, in 8 bits, since it is sent to all ranks."""
         number = trainer.datamodule.view(batch_idx)
         if number < self.count and watching(trainer):
-            picture = self._grid(batch, outputs, pl_module.card.scale)
+            picture = self._grid(batch, outputs, pl_module.card)
             self._pictures[number] = (picture * 255).round().to(torch.uint8).cpu()
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: GAN | Any) -> None:
@@ -83,9 +85,11 @@ class ImageGrid(Callback):
                 for logger in loggers:
                     logger.log_picture(f"validation/{number}", pixels, trainer.global_step)
 
-    def _grid(self, batch: dict[str, Tensor], sr: Tensor, scale: Sequence[int]) -> Tensor:
+    def _grid(self, batch: dict[str, Tensor], sr: Tensor, card: ModelCard) -> Tensor:
         """The picture ``(3, H, W)``, in 0–1."""
-        lr, hr = batch["lr"], batch["hr"]
+        lr, hr, scale = batch["lr"], batch["hr"], card.scale
+        if card.continued is not None:
+            lr = lr[:, card.continued]
         visible = hr
         if "valid" in batch:
             visible = torch.where(batch["valid"], hr, torch.nan)

@@ -1,0 +1,173 @@
+"""Folders of images with finer guides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from srlab.axes import per_axis
+from srlab.data.agreement import check_agreement
+from srlab.data.caches import Cache
+from srlab.data.cropping import Cropping
+from srlab.data.files import find_files
+from srlab.data.guided import GuidedPairing
+from srlab.data.handles import FewOpen, OneOfMany
+from srlab.data.pairs import FixedViews, Pairing, RandomCrops
+from srlab.data.partners import Named, partners
+from srlab.data.parts import Parts, Size
+from srlab.data.scenes import Scenes
+from srlab.data.splits import Split
+from srlab.data.statistics import measure
+from srlab.data.symmetries import Symmetry
+from srlab.data.usable import SHARE, LeftOut
+from srlab.data.values import configured, values_of
+from srlab.degradations import Degradation
+from srlab.files import PathLike
+from srlab.io import Reader, open_reader
+from srlab.io.agreement import Check, check_force
+from srlab.io.guided import Layout, guided
+from srlab.mistakes import Mistake
+from srlab.normalisers.statistics import Statistics
+
+
+class GuidedFolder:
+    """Images whose finer bands help the coarser ones, from which LR is made by degradations.
+
+    `bands` are to be super-resolved, and `guides` are the bands of `guide_ratio` times as many
+    pixels. They come after `bands` as channels of LR (`srlab.io.guided.Layout`). Both are degraded
+    by the scale, the guides by `guide_degradation`, and HR is `bands` as they were measured.
+
+    `root` is a file, a folder or a glob. Each file holds its guides too, as a Sentinel-2 product
+    does, unless `guide_root` names other files. Then a file of `guide_root` belongs to the one of
+    `root` with the same ``{name}``, by the patterns `name` and `guide_name`. Two single files
+    belong together whatever their names.
+
+    A guide on another grid is resampled onto that of the image (`srlab.io.guided.guided`).
+    Otherwise this is as `srlab.data.Folder`; sizes are pixels of `bands`.
+
+    Raises a `Mistake` if guides are not as fine as `guide_ratio` says.
+    """
+
+    def __init__(
+        self,
+        *,
+        root: str,
+        guide_root: str | None,
+        name: str,
+        guide_name: str,
+        suffixes: Sequence[str],
+        bands: Sequence[int | str],
+        guides: Sequence[int | str],
+        guide_ratio: int | Sequence[int],
+        scale: int | Sequence[int],
+        spatial_dims: int,
+        degradation: Degradation,
+        guide_degradation: Degradation,
+        crop_size: int | Sequence[int],
+        symmetries: Sequence[Symmetry],
+        split: Split,
+        validation_size: Size,
+        validation_views: int | None,
+        test_size: Size,
+        unit: str | None,
+        data_range: float | None,
+        seed: int,
+        broken_share: float = SHARE,
+        cache: Cache | None = None,
+        force: Sequence[Check] = (),
+    ) -> None:
+        check_force(force)
+        if not guides:
+            raise Mistake(
+                "data.guides is []; name the finer bands that help, or choose data=sentinel2."
+            )
+        self.bands, self.guides = tuple(bands), tuple(guides)
+        self.guide_ratio = per_axis(guide_ratio, spatial_dims, name="guide_ratio")
+        if "quarter_turns" in symmetries and len(set(self.guide_ratio)) > 1:
+            raise Mistake(
+                f"data.guide_ratio is {self.guide_ratio}, and quarter turns would exchange its "
+                "axes; set data.symmetries=[flips]."
+            )
+        files = _with_guides(root, guide_root, name, guide_name, suffixes)
+        left_out = LeftOut(len(files), share=broken_share)
+        self.readers = list(self._opened(files, left_out, cache))
+        usual = check_agreement(self.readers, force=force)
+        own_range, own_unit = data_range, unit
+        if own_range is None:
+            own_range, own_unit = values_of(self.readers[0])
+        self.channel_names = usual.names
+        self.unit = unit or own_unit or ""
+        self.data_range = own_range
+        self.pixel_size = usual.pixel_size
+        configured(self, force).check_types(str(self.readers[0]), usual.channels)
+
+        self._scenes = Scenes()
+        pairing = Pairing(degradation, per_axis(scale, spatial_dims), seed, self._scenes)
+        self._parts = Parts(
+            self.readers,
+            GuidedPairing(pairing, guide_degradation, Layout(len(bands), self.guide_ratio)),
+            left_out,
+            cropping=Cropping(crop_size=crop_size, symmetries=symmetries),
+            split=split,
+            validation_size=validation_size,
+            validation_views=validation_views,
+            test_size=test_size,
+        )
+
+    @property
+    def training(self) -> RandomCrops:
+        """Random crops of the images that are not held out."""
+        return self._parts.training
+
+    @property
+    def validation(self) -> FixedViews:
+        """Views of what is held out."""
+        return self._parts.validation
+
+    @property
+    def test(self) -> FixedViews:
+        """Views that cover all images."""
+        return self._parts.test
+
+    def statistics(self) -> Statistics:
+        """Measure the training split, in physical units, in one pass: `bands`, then guides."""
+        return measure(self.training.scan(), channels=len(self.channel_names))
+
+    def gather_scenes(self, cache: Path) -> None:
+        """Measure each image as a whole; from then on, samples carry its ``scene``."""
+        self._scenes.gather(self.readers, cache)
+
+    def _opened(
+        self,
+        files: Sequence[tuple[PathLike, PathLike]],
+        left_out: LeftOut,
+        cache: Cache | None,
+    ) -> Iterator[Reader]:
+        """Open image after image, and leave those out that cannot be opened."""
+        few = FewOpen()
+        for path, guide_path in files:
+            try:
+                image = open_reader(path, bands=self.bands)
+                guide = open_reader(guide_path, bands=self.guides)
+                if cache is not None:
+                    image, guide = cache.keep(image, self.bands), cache.keep(guide, self.guides)
+                yield OneOfMany(guided(image, guide, ratio=self.guide_ratio), few)
+            except Mistake as error:
+                left_out.add(str(path), error)
+
+
+def _with_guides(
+    root: str, guide_root: str | None, name: str, guide_name: str, suffixes: Sequence[str]
+) -> Sequence[tuple[PathLike, PathLike]]:
+    """Return the files with those of their guides."""
+    paths = find_files(root, suffixes)
+    if guide_root is None:
+        return [(path, path) for path in paths]
+    guides = find_files(guide_root, suffixes, key="data.guide_root")
+    if len(paths) == len(guides) == 1:
+        return [(paths[0], guides[0])]
+    return partners(
+        Named("image", "data.name", name, paths),
+        Named("guide", "data.guide_name", guide_name, guides),
+        suffixes=suffixes,
+    )

@@ -1,1 +1,0 @@
-"""Microscopes' images: stacks, time series and channels in TIFF and OME-Zarr."""
