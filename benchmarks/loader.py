@@ -64,6 +64,8 @@ def source(path):
         spatial_dims=2,
         degradation=Area(scale=4),
         crop_size=96,
+        valid_share=0.5,
+        weighting="none",
         symmetries=["flips", "quarter_turns"],
         split=WholeFiles(fraction=0.1),
         validation_size=256,

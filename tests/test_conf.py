@@ -61,6 +61,10 @@ NEEDED = {
     "loss/perceptual": ["loss.perceptual.term.extractor={{_target_:torch.nn.Identity}}"],
     "normaliser/arcsinh": ["normaliser.softening=10.0"],
     "normaliser/log": ["normaliser.softening=10.0"],
+    "normaliser/custom": [
+        "normaliser.forward=torch.sqrt",
+        "normaliser.inverse=torch.square",
+    ],
     "experiment/srgan": ["data.root={photographs}/*.png"],
     "experiment/esrgan": ["data.root={photographs}/*.png"],
     "experiment/real_esrgan": [
@@ -74,6 +78,7 @@ NEEDED = {
         "data.bands=[1,2]",
         "data.crop_size=64",
     ],
+    "split/list": ["split.files=[0.png]"],
     "metric/lpips": ["metric.lpips.weights=random"],
 }
 

@@ -40,7 +40,11 @@ def read_back(argument: str) -> str:
 @pytest.mark.parametrize("path", AWKWARD)
 @pytest.mark.parametrize(
     "key",
-    [*sorted(PATH_KEYS - {"hydra.run.dir", "hydra.sweep.dir"}), "loss.lpips.term.weights"],
+    [
+        *sorted(PATH_KEYS - {"hydra.run.dir", "hydra.sweep.dir"}),
+        "loss.lpips.term.weights",
+        "split.files",
+    ],
 )
 def test_paths_survive_hydras_grammar(key, path):
     (argument,) = quoted([f"{key}={path}"])
@@ -52,6 +56,10 @@ def test_any_text_survives_hydras_grammar(path):
     quoted_by_the_user = len(path) > 1 and path[0] == path[-1] and path[0] in "'\""
     if not quoted_by_the_user and not path.startswith("~") and path != "null":
         assert read_back(*quoted([f"input={path}"])) == path
+
+
+def test_a_list_of_files_is_left_to_hydra():
+    assert quoted(["split.files=[a.tif,'b (1).tif']"]) == ["split.files=[a.tif,'b (1).tif']"]
 
 
 def test_home_is_expanded(monkeypatch):

@@ -31,6 +31,8 @@ def folder(root, **overrides):
         "scale": 2,
         "spatial_dims": 2,
         "crop_size": 8,
+        "valid_share": 0.0,
+        "weighting": "none",
         "symmetries": ["flips", "quarter_turns"],
         "split": WholeFiles(fraction=0.25),
         "validation_size": 8,
@@ -326,7 +328,7 @@ def test_scenes_are_those_of_whole_files_and_kept(tmp_path, monkeypatch):
     data.gather_scenes(cache)
     for sample in (data.training[0], data.validation[0], data.test[2]):
         first = 1000 * (sample["hr"].min() // 1000)
-        assert sample["scene"][:2].tolist() == [[first], [first + 143]]
+        assert sample["scene"][:2, 0].tolist() == [first, first + 143]
 
     measured = []
     measure = srlab.data.scenes.measure
@@ -339,7 +341,7 @@ def test_scenes_are_those_of_whole_files_and_kept(tmp_path, monkeypatch):
     again = folder(tmp_path)
     again.gather_scenes(cache)
     assert len(measured) == 1
-    assert again.test[1]["scene"][:2].tolist() == [[0], [155]]
+    assert again.test[1]["scene"][:2, 0].tolist() == [0, 155]
     folder(tmp_path, bands=[1, 1]).gather_scenes(cache)
     assert len(measured) == 4
     assert sorted(path.name for path in tmp_path.iterdir()) == [

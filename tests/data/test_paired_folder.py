@@ -18,6 +18,8 @@ SETTINGS = {
     "scale": 2,
     "spatial_dims": 2,
     "crop_size": 8,
+    "valid_share": 0.0,
+    "weighting": "none",
     "symmetries": ["flips", "quarter_turns"],
     "split": WholeFiles(fraction=0.25),
     "validation_size": 9,

@@ -284,16 +284,20 @@ def test_an_empty_file_is_named(caplog):
     dataset = RandomCrops(regions, pairing(), Cropping(crop_size=4))
     for position in range(40):
         assert "valid" not in dataset[position]
-    message = "empty.tif is left out of training: its part for training holds no pixel with a value"
+    message = (
+        "empty.tif is left out of training: no crop of it holds a value in every band in 1 of 16"
+    )
     assert caplog.text.count(message) == 1
 
 
 def test_files_without_any_valid_pixel_are_refused():
     image = noise(2, 20, 20)
     image[0, :10] = image[1, 10:] = np.nan  # no pixel has both channels
-    message = "no training file holds a pixel with a value in every band: check data.root"
+    message = "no training crop holds a value in every band in 1 of its 16 pixels: lower data.valid"
     with pytest.raises(ValueError, match=message):
         crops(image, crop_size=4)[0]
+    with pytest.raises(ValueError, match=r"data.valid_share is 50; give the share .* 0 to 1."):
+        crops(image, crop_size=4, valid_share=50)
 
 
 class CountingReader(ArrayReader):

@@ -63,7 +63,7 @@ NESTED = {"_target_": "os.system", "command": "true"}
 @pytest.mark.parametrize(
     ("argument", "reason"),
     [
-        ({"skip": NESTED}, "the argument 'skip' is nested"),
+        ({"skip": NESTED}, "names 'os.system', which is not a class of srlab.generators"),
         ({"skip": {}}, "the argument 'skip' is nested"),
         ({"scale": [2, NESTED]}, "the argument 'scale' is nested"),
         ({"scale": [2, [[[NESTED]]]]}, "the argument 'scale' is nested"),
@@ -144,6 +144,21 @@ def test_normaliser_is_for_the_channels_of_the_card(tmp_path, channels):
     recipe = {"_target_": "srlab.normalisers.ZScore", "channels": channels}
     message = f"its normaliser is for {channels!r} channels; the card names 3 input and 3 output"
     assert message in refusal(written(tmp_path, normaliser=recipe))
+
+
+@pytest.mark.parametrize(
+    ("of_lr", "reason"),
+    [
+        (NESTED, "names 'os.system', which is not a class of srlab.normalisers"),
+        ({"_target_": "srlab.normalisers.ZScore", "channels": 10**8}, "is for 100000000 channels"),
+        ({"_target_": "srlab.generators.Interpolation"}, "which is not a class of srlab.normal"),
+    ],
+    ids=["foreign", "huge", "of another kind"],
+)
+def test_parts_of_a_normaliser_follow_the_same_rules(tmp_path, of_lr, reason):
+    identity = {"_target_": "srlab.normalisers.Identity"}
+    recipe = {"_target_": "srlab.normalisers.Paired", "of_lr": of_lr, "of_hr": identity}
+    assert reason in refusal(written(tmp_path, normaliser=recipe))
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,8 @@ def test_loaded_bundle_gives_the_bits_of_the_saved_model(tmp_path, generator, sc
 def test_every_normaliser_comes_back_from_its_bundle(tmp_path, name):
     saved = model(normaliser=name)
     if saved.normaliser.scope == "training":
-        saved.normaliser.fit(Statistics.of(image(4, 5).movedim(1, 0)))
+        measured = Statistics.of(image(4, 5).movedim(1, 0))
+        saved.normaliser.fit(hr=lambda: measured, lr=lambda: measured)
     saved.save(tmp_path / "model.safetensors")
     loaded = srlab.load(tmp_path / "model.safetensors")
     lr = image(4, 5)
@@ -97,7 +98,9 @@ def modules(package):
 def test_every_class_that_a_card_may_name_is_saved_and_loaded():
     # Spandrel is empty without weights
     assert modules(generators) - {"Spandrel"} == set(GENERATORS) | set(OTHERS)
-    assert modules(srlab.normalisers) == set(NORMALISERS)
+    # those that are made of others, or of functions, are tried in runs
+    made_of_others = {"Custom", "HistogramMatching", "Paired"}
+    assert modules(srlab.normalisers) - made_of_others == set(NORMALISERS)
 
 
 def test_outputs_may_be_other_channels_than_inputs(tmp_path):

@@ -26,6 +26,9 @@ PATH_KEYS = frozenset(
 )
 """Keys whose values are file names and are taken as they stand; so are ``*.weights``."""
 
+PATHS_OR_LISTS = frozenset({"split.files"})
+"""Keys whose values are file names as well, unless they are lists in brackets."""
+
 _FLAGS_WITH_VALUES = frozenset(
     {
         *("--cfg", "-c", "--package", "-p"),
@@ -91,13 +94,15 @@ def overrides(arguments: Sequence[str]) -> list[str]:
     return [each for each, is_value in pairs if not is_value and not each.startswith("-")]
 
 
-def _is_path(key: str) -> bool:
+def _is_path(key: str, value: str) -> bool:
+    if key in PATHS_OR_LISTS:
+        return not value.startswith("[")
     return key in PATH_KEYS or key.endswith(".weights")
 
 
 def _quoted(argument: str, choices: bool) -> str:
     key, equals, value = argument.partition("=")
-    if not equals or not _is_path(key.lstrip("+")) or value in ("", "null"):
+    if not equals or not _is_path(key.lstrip("+"), value) or value in ("", "null"):
         return argument
     if choices and "," in value:
         return argument

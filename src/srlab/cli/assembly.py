@@ -20,7 +20,7 @@ from srlab.axes import per_axis
 from srlab.cli.building import built, named, refused_by_library
 from srlab.cli.resume import CONFIG
 from srlab.data import Source
-from srlab.data.source import MeasuredSource, OfGuides, hr_pixel_size
+from srlab.data.source import MeasuredSource, OfGuides, Sample, hr_pixel_size
 from srlab.data.statistics import value_range
 from srlab.data.values import check_values
 from srlab.degradations import Degradation
@@ -37,6 +37,9 @@ from srlab.training.ema import EMA
 from srlab.training.losses import Losses
 from srlab.training.optimisers.optimisation import Optimisation, parameter_groups
 from srlab.training.validation import Validation
+
+TOLERANCE = 1e-4
+"""The error that a normaliser's way back may leave, as a share of the largest value."""
 
 SCENES = "scenes.json"
 """The statistics of the training files in a run's folder, for normalisers that need them."""
@@ -114,7 +117,25 @@ def measure(
     if normaliser.scope == "scene":
         _measured(data, normaliser).gather_scenes(folder / SCENES)
     elif normaliser.scope == "training" and not state:
-        normaliser.fit(_measured(data, normaliser).statistics())
+        measured = _measured(data, normaliser)
+        normaliser.fit(hr=measured.statistics, lr=measured.lr_statistics)
+    if not state:
+        check_inverse(normaliser, data.training[0])
+
+
+def check_inverse(normaliser: Normaliser, sample: Sample) -> None:
+    """Refuse a normaliser whose way back does not lead where HR came from."""
+    hr, scene = sample["hr"][None], sample.get("scene")
+    scenes = None if scene is None else scene[None]
+    again = normaliser.inverse(normaliser.hr(hr, scenes), scenes)
+    error = (again - hr).abs()
+    worst = int(error.nan_to_num(torch.inf).argmax())
+    if not float(error.flatten()[worst]) <= TOLERANCE * float(hr.abs().max()):
+        raise Mistake(
+            f"the inverse of {type(normaliser).__name__} makes {float(again.flatten()[worst]):.6g} "
+            f"of what was {float(hr.flatten()[worst]):.6g} in a training crop; let it undo the way "
+            "to the network's range, without clamping, or choose another normaliser."
+        )
 
 
 def _measured(data: Source, normaliser: Normaliser) -> MeasuredSource:
@@ -122,8 +143,8 @@ def _measured(data: Source, normaliser: Normaliser) -> MeasuredSource:
     if not isinstance(data, MeasuredSource):
         raise Mistake(
             f"{type(normaliser).__name__} needs the statistics of the images, which "
-            f"{type(data).__name__} does not offer: give it the methods statistics and "
-            "gather_scenes (srlab.data.source), or choose normaliser=minmax or identity."
+            f"{type(data).__name__} does not offer: give it the methods statistics, lr_statistics "
+            "and gather_scenes (srlab.data.source), or choose normaliser=minmax or identity."
         )
     return data
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from srlab.data.informative import Weighting
 from srlab.data.symmetries import Symmetry
 
 
@@ -14,6 +15,12 @@ class Cropping:
 
     crop_size: int | Sequence[int]
     """HR pixels a side, or of each axis."""
+
+    valid_share: float = 0.0
+    """The share of a crop's pixels that must have a value in every band; one must in any case."""
+
+    weighting: Weighting = "none"
+    """What makes a place likelier to be drawn; see `information`."""
 
     symmetries: Sequence[Symmetry] = ()
     """How crops are mirrored and turned at random, LR and HR alike; see `drawn_turn`."""

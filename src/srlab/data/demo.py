@@ -13,7 +13,7 @@ from srlab.data.cropping import Cropping
 from srlab.data.pairs import FixedViews, Pairing, RandomCrops
 from srlab.data.regions import Region, views
 from srlab.data.scenes import Scenes
-from srlab.data.statistics import measure
+from srlab.data.statistics import measure, measure_lr
 from srlab.data.symmetries import Symmetry
 from srlab.degradations import Degradation
 from srlab.io.array.memory import ArrayReader
@@ -76,6 +76,10 @@ class DemoPhotographs:
     def statistics(self) -> Statistics:
         """Measure HR of the training split, in physical units, in one pass."""
         return measure(self.training.scan(), channels=len(self.channel_names))
+
+    def lr_statistics(self) -> Statistics:
+        """Measure LR of the training split, in physical units, in one pass."""
+        return measure_lr(self.training.scan_pairs())
 
     def gather_scenes(self, cache: Path) -> None:
         """Measure each photograph as a whole; from then on, samples carry its ``scene``."""

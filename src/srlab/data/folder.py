@@ -12,11 +12,12 @@ from srlab.data.caches import Cache
 from srlab.data.cropping import Cropping
 from srlab.data.files import find_files
 from srlab.data.handles import FewOpen, OneOfMany
+from srlab.data.informative import Weighting
 from srlab.data.pairs import FixedViews, Pairing, RandomCrops
 from srlab.data.parts import Parts, Size
 from srlab.data.scenes import Scenes
 from srlab.data.splits import Split
-from srlab.data.statistics import measure
+from srlab.data.statistics import measure, measure_lr
 from srlab.data.symmetries import Symmetry
 from srlab.data.usable import SHARE, LeftOut
 from srlab.data.values import configured, values_of
@@ -58,6 +59,8 @@ class Folder:
         spatial_dims: int,
         degradation: Degradation,
         crop_size: int | Sequence[int],
+        valid_share: float,
+        weighting: Weighting,
         symmetries: Sequence[Symmetry],
         split: Split,
         validation_size: Size,
@@ -98,7 +101,12 @@ class Folder:
             self.readers,
             Pairing(degradation, per_axis(scale, spatial_dims), seed, self._scenes),
             left_out,
-            cropping=Cropping(crop_size=crop_size, symmetries=symmetries),
+            cropping=Cropping(
+                crop_size=crop_size,
+                valid_share=valid_share,
+                weighting=weighting,
+                symmetries=symmetries,
+            ),
             split=split,
             validation_size=validation_size,
             validation_views=validation_views,
@@ -126,6 +134,10 @@ class Folder:
     def statistics(self) -> Statistics:
         """Measure HR of the training split, in physical units, in one pass."""
         return measure(self.training.scan(), channels=len(self.channel_names))
+
+    def lr_statistics(self) -> Statistics:
+        """Measure LR of the training split, in physical units, in one pass."""
+        return measure_lr(self.training.scan_pairs())
 
     def gather_scenes(self, cache: Path) -> None:
         """Measure each file as a whole; from then on, samples carry its ``scene``."""

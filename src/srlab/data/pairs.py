@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,18 +16,22 @@ from torch import Tensor
 
 from srlab.axes import per_axis
 from srlab.data.cropping import Cropping
+from srlab.data.informative import CANDIDATES, chosen, information
 from srlab.data.rectangles import corners
-from srlab.data.regions import Region, aligned, by_file
+from srlab.data.regions import BLOCK, Region, aligned, by_file
 from srlab.data.scenes import Scenes
 from srlab.data.source import Sample
 from srlab.data.symmetries import UNTURNED, Turn, drawn_turn
-from srlab.data.valid_pixels import ValidPixels, valid_pixels
+from srlab.data.valid_pixels import ValidPlaces, least_pixels, valid_pixels
 from srlab.degradations import Degradation
 from srlab.mistakes import Mistake, UnfitFile
 from srlab.nn.holes import filled, throughout
 
 ATTEMPTS = 16
-"""The crops that are drawn at random until one holds a valid pixel."""
+"""The crops that are drawn at random until one holds enough data."""
+
+Crop = tuple[Region, NDArray[np.float32]]
+"""A part of a file, and its pixels ``(C, *S)``."""
 
 
 class PairMaker(Protocol):
@@ -112,10 +117,10 @@ class RandomCrops:
     """Endless random crops; every place in the regions is equally likely.
 
     Regions of one file share no pixel. A crop may reach from one into another that it touches.
-    A crop without any valid pixel is drawn anew. Where that happens `ATTEMPTS` times, the crop is
-    laid around a valid pixel instead, which is searched for. The crop at a position, its flips and
-    its degradation are a pure function of the seed and the position. They are the same with any
-    number of workers, on any rank and after any resume.
+    A crop that holds too little data is drawn anew. Where that happens `ATTEMPTS` times, a file is
+    searched for crops that hold enough. By a weighting of `cropping`, one of several such crops is
+    used. The crop at a position, its turns and its degradation are a pure function of the seed and
+    the position. They are the same with any number of workers, on any rank and after any resume.
     """
 
     def __init__(self, regions: Sequence[Region], pairing: PairMaker, cropping: Cropping) -> None:
@@ -133,11 +138,31 @@ class RandomCrops:
         places = [np.prod(self._places(region), dtype=float) for region in self.regions]
         total = np.cumsum(places)
         self.up_to = total / total[-1]
-        self._valid = ValidPixels(self.regions, self.crop)
+        self._least = least_pixels(cropping.valid_share, self.crop)
+        self._valid = ValidPlaces(
+            self.regions, crop=self.crop, step=pairing.step, least=self._least
+        )
 
     def __getitem__(self, position: int) -> Sample:
         """The crop at `position`, any integer from 0 on."""
         random = self.pairing.random(position)
+        crop, hr = self._weighted(random)
+        axes = crop.reader.description.axes
+        symmetries = self.cropping.symmetries
+        turn = drawn_turn(symmetries, axes, self.crop, self.pairing.scale, random)
+        return self.pairing.of(hr, crop, random, turn)
+
+    def _weighted(self, random: np.random.Generator) -> Crop:
+        """Draw a crop, or one of several by what there is to see in them."""
+        weighting = self.cropping.weighting
+        if weighting == "none":
+            return self._drawn(random)
+        candidates = [self._drawn(random) for _ in range(CANDIDATES)]
+        scores = [information(hr, weighting) for _, hr in candidates]
+        return candidates[chosen(scores, random)]
+
+    def _drawn(self, random: np.random.Generator) -> Crop:
+        """Draw a crop that holds enough data."""
         for _ in range(ATTEMPTS):
             number = int(np.searchsorted(self.up_to, random.random(), side="right"))
             region = self.regions[number]
@@ -149,42 +174,45 @@ class RandomCrops:
                 continue
             crop = region.part(start, self.crop)
             hr = crop.read()
-            if valid_pixels(hr).any():
-                break
-        else:
-            crop = self._around_a_valid_pixel(number, random)
-            hr = crop.read()
-        axes = crop.reader.description.axes
-        symmetries = self.cropping.symmetries
-        turn = drawn_turn(symmetries, axes, self.crop, self.pairing.scale, random)
-        return self.pairing.of(hr, crop, random, turn)
+            if np.count_nonzero(valid_pixels(hr)) >= self._least:
+                return crop, hr
+        crop = self._searched(number, random)
+        return crop, crop.read()
 
-    def _around_a_valid_pixel(self, number: int, random: np.random.Generator) -> Region:
-        """Draw a crop around a valid pixel of a region, or of the next one that has any."""
+    def _searched(self, number: int, random: np.random.Generator) -> Region:
+        """Draw from the crops of a region that hold enough data, or of the next that has any."""
         for step in range(len(self.regions)):
-            place = (number + step) % len(self.regions)
-            pixels = self._valid.of(place)
-            if len(pixels):
-                break
-        else:
-            raise Mistake(
-                "no training file holds a pixel with a value in every band: check data.root, "
-                "data.bands and the nodata values of the files."
-            )
-        region, steps = self.regions[place], self.pairing.step
-        start = []
-        counts = self._places(region)
-        for at, side, count, step in zip(
-            random.choice(pixels), self.crop, counts, steps, strict=True
-        ):
-            first, last = -(-max(at - side + 1, 0) // step), min(at // step, count - 1)
-            start.append(step * int(random.integers(first, last + 1)))
-        return region.part(start, self.crop)
+            crop = self._valid.draw((number + step) % len(self.regions), random)
+            if crop is not None:
+                return crop
+        raise Mistake(
+            f"no training crop holds a value in every band in {self._least} of its "
+            f"{math.prod(self.crop)} pixels: lower data.valid_share, or check data.root, "
+            "data.bands and the nodata values of the files."
+        )
 
     def scan(self) -> Iterator[NDArray[np.float32]]:
         """Give all pixels of the regions in windows ``(C, *S)``, NaN where there is no data."""
         for region in self.parts:
             yield from region.blocks()
+
+    def scan_pairs(self) -> Iterator[Sample]:
+        """Give pairs of all parts of the regions that hold a valid pixel, without symmetries.
+
+        The last pixels of a region that make no whole LR pixel are left out. What is random in a
+        pair follows from its number.
+        """
+        dims, scale = len(self.crop), self.pairing.scale
+        size = [max(BLOCK[dims] // factor, 1) * factor for factor in scale]
+        number = 0
+        for whole in self.parts:
+            region = aligned(whole, self.pairing.step)
+            sides = [own - own % by for own, by in zip(region.shape, scale, strict=True)]
+            for part in region.part([0] * dims, sides).tiled(size):
+                hr = part.read()
+                if valid_pixels(hr).any():
+                    yield self.pairing.of(hr, part, self.pairing.random(number))
+                number += 1
 
     def _places(self, region: Region) -> list[int]:
         """Return in how many places a crop may begin along each axis."""

@@ -20,6 +20,9 @@ from srlab.normalisers.statistics import Statistics
 
 log = logging.getLogger(__name__)
 
+FORMAT = 2
+"""Of a cached entry; those of another format are measured again."""
+
 
 class Scenes:
     """The statistics of each file; empty until they are gathered."""
@@ -28,7 +31,7 @@ class Scenes:
         self._known: dict[str, Tensor] = {}
 
     def get(self, reader: Reader) -> Tensor | None:
-        """Return the statistics ``(rows, C)`` of a reader's file, or None before `gather`."""
+        """Return the statistics ``(rows, C + 1)`` of a reader's file, or None before `gather`."""
         return self._known.get(str(reader))
 
     def gather(self, readers: Sequence[Reader], cache: Path) -> None:
@@ -76,4 +79,4 @@ def _state(reader: Reader) -> list[Any] | None:
     if not path.exists():
         return None
     status = path.stat()
-    return [status.st_size, status.st_mtime_ns, list(reader.description.names)]
+    return [FORMAT, status.st_size, status.st_mtime_ns, list(reader.description.names)]

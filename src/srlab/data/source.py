@@ -27,7 +27,7 @@ class Sample(TypedDict):
     """``(1, *S·scale)``, true where HR holds data; absent where it does everywhere."""
 
     scene: NotRequired[Tensor]
-    """``(rows, C')``, the statistics of the whole file as `Statistics.as_tensor` gives them."""
+    """``(rows, C' + 1)``, the statistics of the whole file as `Statistics.as_tensor` gives them."""
 
 
 class PairDataset(Protocol):
@@ -102,6 +102,12 @@ class MeasuredSource(Source, Protocol):
 
     def statistics(self) -> Statistics:
         """Measure HR of the training split, in physical units, in one pass."""
+
+    def lr_statistics(self) -> Statistics:
+        """Measure LR of the training split, in physical units, in one pass.
+
+        Where LR is made of HR, this is what the degradation makes of it.
+        """
 
     def gather_scenes(self, cache: Path) -> None:
         """Measure each file as a whole; from then on, samples carry its ``scene``.

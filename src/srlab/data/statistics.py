@@ -21,6 +21,25 @@ def measure(parts: Iterable[NDArray[Any]], *, channels: int) -> Statistics:
     return streaming.result()
 
 
+def measure_lr(pairs: Iterable[Sample]) -> Statistics:
+    """Return the statistics of LR where HR holds data, one pair in memory at a time.
+
+    LR is measured as the network sees it. A blur draws its extremes in, and noise spreads them, so
+    the statistics of HR would not do for it.
+    """
+    streaming: StreamingStatistics | None = None
+    for pair in pairs:
+        shown = _shown(pair)
+        streaming = streaming or StreamingStatistics(len(shown))
+        streaming.add(shown)
+    if streaming is None:
+        raise Mistake(
+            "the training images hold no value in every band at all; choose files (data.root) "
+            "that hold data."
+        )
+    return streaming.result()
+
+
 def value_range(dataset: PairDataset, *, samples: int = 64) -> tuple[tuple[float, float], ...]:
     """Return the 0.1st and 99.9th percentile of each LR channel, in physical units.
 

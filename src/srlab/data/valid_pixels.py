@@ -1,19 +1,26 @@
-"""Valid pixels of files that are mostly empty, for crops that must hold one."""
+"""Crops that hold enough data, in files of which most crops hold too little."""
 
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from srlab.axes import relative
+from srlab.data.rectangles import grown
 from srlab.data.regions import BLOCK, Region
+from srlab.mistakes import Mistake
 
 log = logging.getLogger(__name__)
 
 BLOCKS = 256
-"""Blocks of a region that are gone through, or more until one holds a valid pixel."""
+"""Blocks of a region that are gone through, or more until one holds a crop that will do."""
+
+CELLS = 16
+"""Cells along a side of a block; the places in a cell are kept as one number."""
 
 
 def valid_pixels(hr: NDArray[np.float32]) -> NDArray[np.bool_]:
@@ -22,55 +29,110 @@ def valid_pixels(hr: NDArray[np.float32]) -> NDArray[np.bool_]:
     return valid
 
 
-class ValidPixels:
-    """A valid pixel of every part of a region that has one, for regions that are mostly empty.
+def least_pixels(valid_share: float, crop: Sequence[int]) -> int:
+    """Return the valid pixels that a crop must hold: a share of its own, and one at least.
 
-    A region is gone through at its first need, in each process, and what is found depends on its
-    file alone. Of a very large region evenly spread blocks are.
+    Raises a `Mistake` unless the share lies between 0 and 1.
+    """
+    if not 0 <= valid_share <= 1:
+        raise Mistake(
+            f"data.valid_share is {valid_share}; give the share of a crop's pixels that must hold "
+            "data, from 0 to 1."
+        )
+    # 0.07 of 100 pixels are 7, and 7.000000000000001 in floating point.
+    return max(1, math.ceil(valid_share * math.prod(crop) - 1e-6))
+
+
+class ValidPlaces:
+    """The places in regions where a crop holds at least `least` valid pixels.
+
+    Drawn from it, every such place of a region is equally likely. A region is gone through at its
+    first need, in each process, and what is found depends on its file alone. Of a very large region
+    evenly spread blocks are gone through. A crop may begin on multiples of `step`, counted from the
+    region's corner. Kept in memory is a number for each cell of places.
     """
 
-    def __init__(self, regions: Sequence[Region], part: Sequence[int]) -> None:
-        self._regions = regions
-        self._part = tuple(part)
-        self._found: dict[int, NDArray[np.int64]] = {}
+    def __init__(
+        self, regions: Sequence[Region], *, crop: Sequence[int], step: Sequence[int], least: int
+    ) -> None:
+        self._regions, self._least = regions, least
+        self._crop, self._step = tuple(crop), tuple(step)
+        smallest = BLOCK[len(crop)] // CELLS
+        sides = zip(crop, step, strict=True)
+        self._cell = [-(-max(side, smallest) // by) * by for side, by in sides]
+        self._found: dict[int, tuple[NDArray[np.int64], NDArray[np.int64]]] = {}
 
     def known_empty(self, number: int) -> bool:
-        """Whether a region has turned out to hold no valid pixel at all."""
-        return number in self._found and not len(self._found[number])
+        """Whether a region has turned out to hold no such place at all."""
+        return number in self._found and not len(self._found[number][0])
 
-    def of(self, number: int) -> NDArray[np.int64]:
-        """Return ``(N, axes)``: pixels of a region, counted from its own corner."""
+    def draw(self, number: int, random: np.random.Generator) -> Region | None:
+        """Draw a crop of a region, or return None if it holds no such place."""
+        region = self._regions[number]
+        whole = self._places(region)
         if number not in self._found:
-            region = self._regions[number]
-            self._found[number] = found = self._search(region)
-            if not len(found):
-                log.warning(
-                    "%s is left out of training: its part for training holds no pixel with a "
-                    "value in every band",
-                    region.reader,
-                )
-        return self._found[number]
+            self._found[number] = self._search(whole)
+        corners, counts = self._found[number]
+        if not len(corners):
+            return None
+        corner = random.choice(corners, p=counts / counts.sum())
+        sizes = zip(self._cell, whole.shape, corner, strict=True)
+        cell = whole.part(corner, [min(side, own - at) for side, own, at in sizes])
+        starts = np.argwhere(self._fitting(cell))
+        return region.part([*map(int, corner + random.choice(starts))], self._crop)
 
-    def _search(self, region: Region) -> NDArray[np.int64]:
-        dims = len(region.shape)
-        blocks = list(region.tiled((BLOCK[dims],) * dims))
-        found: list[NDArray[np.int64]] = []
-        for visited, place in enumerate(np.random.default_rng(0).permutation(len(blocks))):
-            if found and visited >= BLOCKS:
+    def _places(self, region: Region) -> Region:
+        """Return the pixels at which a crop may begin."""
+        sizes = zip(region.shape, self._crop, strict=True)
+        return region.part([0] * len(self._crop), [own - side + 1 for own, side in sizes])
+
+    def _search(self, whole: Region) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the corners ``(N, axes)`` of the cells that hold places, and how many each."""
+        dims = len(self._crop)
+        blocks = list(whole.tiled([max(BLOCK[dims] // side, 1) * side for side in self._cell]))
+        corners: list[list[int]] = []
+        counts: list[int] = []
+        for visited, number in enumerate(np.random.default_rng(0).permutation(len(blocks))):
+            if counts and visited >= BLOCKS:
                 break
-            block = blocks[place]
-            corners = zip(block.window, region.window, strict=True)
-            corner = [own.start - whole.start for own, whole in corners]
-            found += [pixel + corner for pixel in self._one_a_part(block)]
-        return np.array(found, np.int64).reshape(-1, dims)
+            for cell, count in self._counted(blocks[number]):
+                spans = zip(cell.window, whole.window, strict=True)
+                corners.append([own.start - first.start for own, first in spans])
+                counts.append(count)
+        if not counts:
+            log.warning(
+                "%s is left out of training: no crop of it holds a value in every band in %d of "
+                "%d pixels (data.valid_share)",
+                whole.reader, self._least, math.prod(self._crop),
+            )  # fmt: skip
+        return np.array(corners, np.int64).reshape(-1, dims), np.array(counts, np.int64)
 
-    def _one_a_part(self, block: Region) -> Iterator[NDArray[np.int64]]:
-        """Yield the middle one of the valid pixels of each part of a block."""
-        valid = valid_pixels(block.read())
-        if not valid.any():
-            return
-        whole = Region(block.reader, tuple(slice(0, size) for size in valid.shape))
-        for part in whole.tiled(self._part):
-            inside = np.argwhere(valid[part.window])
-            if len(inside):
-                yield inside[len(inside) // 2] + [span.start for span in part.window]
+    def _counted(self, block: Region) -> Iterator[tuple[Region, int]]:
+        """Yield each cell of a block that holds places, and their number."""
+        fitting = self._fitting(block)
+        for cell in block.tiled(self._cell):
+            count = np.count_nonzero(fitting[relative(cell.window, block.window)])
+            if count:
+                yield cell, int(count)
+
+    def _fitting(self, places: Region) -> NDArray[np.bool_]:
+        """Return ``(*S)``: at which of some pixels a crop may begin and holds enough data."""
+        pixels = grown(places.window, [0] * len(self._crop), [side - 1 for side in self._crop])
+        valid = valid_pixels(Region(places.reader, pixels).read())
+        fitting = np.zeros(places.shape, bool)
+        steps = tuple(slice(None, None, by) for by in self._step)
+        fitting[steps] = sums_of_boxes(valid, self._crop)[steps] >= self._least
+        return fitting
+
+
+def sums_of_boxes(values: NDArray[np.bool_], shape: Sequence[int]) -> NDArray[np.int64]:
+    """Return the number of true values in the box of `shape` that begins at each pixel.
+
+    Boxes that would reach beyond the end are left out.
+    """
+    sums = values.astype(np.int64)
+    for axis, side in enumerate(shape):
+        # What a box holds is what lies before its end, less what lies before its start.
+        before = np.insert(sums.cumsum(axis), 0, 0, axis=axis).swapaxes(0, axis)
+        sums = (before[side:] - before[:-side]).swapaxes(0, axis)
+    return sums

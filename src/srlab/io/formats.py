@@ -59,15 +59,19 @@ _RASTER = "srlab.io.raster.reader:RasterReader"
 _SUBDATASETS = "srlab.io.raster.subdatasets:SubdatasetReader"
 _SENTINEL2 = "srlab.io.raster.sentinel2.reader:Sentinel2Reader"
 _IMAGE = "srlab.io.image.writer:ImageWriter"
+_STACK = "srlab.io.microscopy.reader:StackReader"
 _VOLUME = "srlab.io.volume.reader:VolumeReader"
 
 FORMATS = (
     Format(
         "GeoTIFF",
         (".tif", ".tiff"),
-        _RASTER,
+        "srlab.io.tiff:open_tiff",
         "srlab.io.raster.writer:GeoTiffWriter",
         options={"compression": ("deflate", "zstd", "none"), "layout": ("plain", "cog")},
+    ),
+    Format(
+        "OME-TIFF", (".ome.tif", ".ome.tiff"), _STACK, "srlab.io.microscopy.writer:OmeTiffWriter"
     ),
     Format("Sentinel-2 product", (".SAFE",), _SENTINEL2, folder=True, slow=True),
     Format("zipped Sentinel-2 product", (".zip",), _SENTINEL2, slow=True),

@@ -78,11 +78,11 @@ class Staging:
         except OSError as error:
             raise self._failure(error) from error
 
-    def read(self, window: Window) -> Array:
-        """Read ``(planes, *window)``."""
+    def read(self, window: Window, *, planes: slice = slice(None)) -> Array:
+        """Read ``(planes, *window)`` of all planes, or of those of a slice."""
         shape = (self.planes, *self.shape)
         whole = np.memmap(self.path, self.dtype, "r", offset=len(self.head), shape=shape)
-        return np.array(whole[(slice(None), *window)])
+        return np.array(whole[(planes, *window)])
 
     def discard(self) -> None:
         """Remove the file, if it is there."""

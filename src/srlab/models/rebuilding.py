@@ -39,9 +39,9 @@ def build(
     """Build an object from ``{"_target_": ..., **arguments}``.
 
     Without `trust` the target must be a class that `package` defines and exports, derived from
-    `kind`, and each argument a plain JSON value. An argument may also be a list of such recipes,
-    like the steps of a chain, which are built by the same rules. Nothing else is imported or
-    called.
+    `kind`, and each argument a plain JSON value. An argument may also be such a recipe, like one
+    of a pair, or a list of them, like the steps of a chain. They are built by the same rules.
+    Nothing else is imported or called.
     """
     target = recipe.get("_target_")
     arguments = {name: value for name, value in recipe.items() if name != "_target_"}
@@ -129,6 +129,9 @@ def _values(
     """Build the recipes among a constructor's arguments, and check the others."""
     values: dict[str, Any] = {}
     for name, value in arguments.items():
+        if _is_recipe(value):
+            values[name] = build(value, package=package, kind=kind, trust=trust)
+            continue
         if _is_recipes(value):
             steps = [build(each, package=package, kind=kind, trust=trust) for each in value]
             values[name] = steps
@@ -139,11 +142,16 @@ def _values(
     return values
 
 
+def _is_recipe(value: JSON) -> TypeGuard[dict[str, JSON]]:
+    """Whether a value is a recipe by itself."""
+    return isinstance(value, dict) and "_target_" in value
+
+
 def _is_recipes(value: JSON) -> TypeGuard[list[dict[str, JSON]]]:
     """Whether a value is a list of recipes, and nothing else."""
     if not isinstance(value, list) or not value:
         return False
-    return all(isinstance(each, dict) and "_target_" in each for each in value)
+    return all(map(_is_recipe, value))
 
 
 def _check_plain(name: str, value: JSON) -> None:
@@ -159,7 +167,8 @@ def _check_plain(name: str, value: JSON) -> None:
         )
     if isinstance(value, str) and not re.fullmatch(r"[A-Za-z0-9_+-]*", value):
         raise Mistake(
-            f"the argument {name!r} is {shortened(repr(value), 200)}; only plain words are allowed."
+            f"the argument {name!r} is {shortened(repr(value), 200)}; only plain words are "
+            "allowed; if you know where the file comes from, trust=true allows others."
         )
     if isinstance(value, list):
         if len(value) > LARGEST:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import cast
 
 import torch
@@ -13,7 +13,7 @@ from srlab.files import PathLike
 from srlab.generators import Generator, margin, noise_channels, out_channels
 from srlab.mistakes import Mistake
 from srlab.models.bundle import below, read_bundle, write_bundle
-from srlab.models.card import ModelCard
+from srlab.models.card import JSON, ModelCard
 from srlab.models.messages import shortened
 from srlab.models.rebuilding import build, check_fit
 from srlab.nn.edges import Edges, check_edges, continued
@@ -57,8 +57,8 @@ class SuperResolver(nn.Module):
         Beyond their borders the network sees what `edges` says. A pixel without a finite value in
         every channel is NaN in SR, and the network sees the nearest value in its place. `noise`
         ``(B, noise_channels)`` is for generators that take it, see `draw_noise`. `scene`
-        ``(B, rows, C)`` holds the statistics of each image's whole file. Normalisers of the scope
-        ``scene`` need it. A `Mistake` says if `lr` has another shape or `scene` is missing.
+        ``(B, rows, C + 1)`` holds the statistics of each image's whole file. Normalisers of the
+        scope ``scene`` need it. A `Mistake` says if `lr` has another shape or `scene` is missing.
         """
         self._check(lr, scene)
         missing = ~lr.isfinite().all(dim=1, keepdim=True)
@@ -174,9 +174,22 @@ class SuperResolver(nn.Module):
 def _check_recipes(card: ModelCard, tensors: Mapping[str, Tensor]) -> None:
     """Refuse recipes of networks and statistics that are larger than the file's."""
     check_fit(card.generator, below(tensors, "generator."), package="srlab.generators")
-    channels = card.normaliser.get("channels")
-    if channels not in (None, len(card.input_names), len(card.output_names)):
-        raise Mistake(
-            f"its normaliser is for {shortened(repr(channels), 50)} channels; the card names "
-            f"{len(card.input_names)} input and {len(card.output_names)} output channels."
-        )
+    for channels in _channels(card.normaliser):
+        if channels not in (len(card.input_names), len(card.output_names)):
+            raise Mistake(
+                f"its normaliser is for {shortened(repr(channels), 50)} channels; the card names "
+                f"{len(card.input_names)} input and {len(card.output_names)} output channels."
+            )
+
+
+def _channels(recipe: Mapping[str, JSON]) -> Iterator[JSON]:
+    """Yield the numbers of channels in a recipe, and in those that it holds."""
+    for name, value in recipe.items():
+        if name == "channels":
+            yield value
+        elif isinstance(value, dict):
+            yield from _channels(value)
+        elif isinstance(value, list):
+            for entry in value:
+                if isinstance(entry, dict):
+                    yield from _channels(entry)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from srlab.axes import check_counts
 from srlab.mistakes import Mistake
 from srlab.normalisers.protocol import (
+    Measure,
     MeasuredScope,
     along_channels,
     check_measured_scope,
@@ -15,7 +16,7 @@ from srlab.normalisers.protocol import (
     take,
     unmeasured,
 )
-from srlab.normalisers.statistics import Statistics, level_index
+from srlab.normalisers.statistics import level_index
 
 
 class Percentile(nn.Module):
@@ -23,7 +24,8 @@ class Percentile(nn.Module):
 
     The percentiles come from the training split (`scope` ``training``) or from each file as a whole
     (``scene``). Outliers, such as dead pixels or glint, then leave the range of the others alone.
-    `channels` is the number of channels. A channel whose percentiles are equal is divided by one.
+    `channels` is the number of channels. Each has percentiles of its own, unless `per_channel` is
+    false: then all share those of all values together. Equal percentiles divide by one.
     """
 
     statistics: Tensor
@@ -32,6 +34,7 @@ class Percentile(nn.Module):
         self,
         *,
         channels: int,
+        per_channel: bool = True,
         low: float = 1.0,
         high: float = 99.0,
         scope: MeasuredScope = "training",
@@ -43,11 +46,12 @@ class Percentile(nn.Module):
         # The minimum to the deviation come first in the table.
         self.low, self.high = 4 + level_index(low), 4 + level_index(high)
         self.scope = check_measured_scope(scope)
-        self.register_buffer("statistics", unmeasured(channels))
+        self.channels, self.per_channel = channels, per_channel
+        self.register_buffer("statistics", unmeasured(channels, per_channel=per_channel))
 
-    def fit(self, statistics: Statistics) -> None:
+    def fit(self, *, hr: Measure, lr: Measure) -> None:
         """Take the percentiles of the training split."""
-        take(self.statistics, statistics)
+        take(self.statistics, hr(), channels=self.channels, per_channel=self.per_channel)
 
     def lr(self, image: Tensor, scene: Tensor | None = None) -> Tensor:
         """Bring physical units to 0–1 between the percentiles."""
@@ -64,7 +68,7 @@ class Percentile(nn.Module):
         return image * span + low
 
     def _numbers(self, image: Tensor, scene: Tensor | None) -> tuple[Tensor, Tensor]:
-        table = measured(self.statistics, scene, self.scope)
+        table = measured(self.statistics, scene, scope=self.scope, per_channel=self.per_channel)
         span = table[:, self.high] - table[:, self.low]
         span = torch.where(span == 0, 1.0, span)
         return along_channels(table[:, self.low], image), along_channels(span, image)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, Protocol, get_args
 
 import torch
@@ -23,11 +23,15 @@ MeasuredScope = Literal["training", "scene"]
 """The scopes of a normaliser whose numbers are measured."""
 
 
+Measure = Callable[[], Statistics]
+"""Goes through the training split once, and returns its statistics."""
+
+
 class Normaliser(Protocol):
     """An ``nn.Module`` between physical units and the network's range; its numbers are buffers.
 
     Given its numbers, `inverse` undoes `hr` to float accuracy and clamps nothing. `scene`
-    ``(B, rows, C)`` holds the statistics of each image's file (`Statistics.as_tensor`). Only
+    ``(B, rows, C + 1)`` holds the statistics of each image's file (`Statistics.as_tensor`). Only
     normalisers of the scope ``scene`` are given it.
     """
 
@@ -42,8 +46,11 @@ class Normaliser(Protocol):
     def inverse(self, image: Tensor, scene: Tensor | None = None) -> Tensor:
         """Bring SR ``(B, C', *S)`` from the network's range to physical units."""
 
-    def fit(self, statistics: Statistics) -> None:
-        """Take the numbers from the training split; of the scope ``training`` alone."""
+    def fit(self, *, hr: Measure, lr: Measure) -> None:
+        """Take the numbers from the training split; of the scope ``training`` alone.
+
+        What is not called is not measured.
+        """
 
 
 def statistic(value: float | Sequence[float]) -> Tensor:
@@ -75,9 +82,12 @@ def along_channels(numbers: Tensor, image: Tensor) -> Tensor:
     return numbers.view(-1, numbers.shape[-1], *[1] * (image.ndim - 2))
 
 
-def unmeasured(channels: int) -> Tensor:
-    """Return a buffer for the statistics of the training split, NaN until they are known."""
-    return torch.full((4 + len(LEVELS), channels), torch.nan)
+def unmeasured(channels: int, *, per_channel: bool) -> Tensor:
+    """Return a buffer for the statistics of the training split, NaN until they are known.
+
+    It has a column for each channel, or one for all.
+    """
+    return torch.full((4 + len(LEVELS), channels if per_channel else 1), torch.nan)
 
 
 def check_measured_scope(scope: MeasuredScope) -> Scope:
@@ -87,8 +97,11 @@ def check_measured_scope(scope: MeasuredScope) -> Scope:
     return scope
 
 
-def measured(own: Tensor, scene: Tensor | None, scope: Scope) -> Tensor:
-    """Return the statistics that apply: the normaliser's own ``(1, rows, C)`` or the scenes'."""
+def measured(own: Tensor, scene: Tensor | None, *, scope: Scope, per_channel: bool) -> Tensor:
+    """Return the statistics that apply: the normaliser's own ``(1, rows, C)`` or the scenes'.
+
+    There is one column for all channels unless they are wanted `per_channel`.
+    """
     if scope == "training":
         return own[None]
     if scene is None:
@@ -96,17 +109,22 @@ def measured(own: Tensor, scene: Tensor | None, scope: Scope) -> Tensor:
             "this model's normaliser needs the statistics of each whole image: give "
             "scene=Statistics.of(image).as_tensor()[None], with srlab.normalisers.Statistics."
         )
-    return scene
+    return _columns(scene, per_channel=per_channel)
 
 
-def take(own: Tensor, statistics: Statistics) -> None:
-    """Write statistics into the buffer `own`; a `Mistake` if they are of other channels."""
-    table = statistics.as_tensor()
-    if table.shape != own.shape:
+def _columns(table: Tensor, *, per_channel: bool) -> Tensor:
+    """Return the columns of the channels, or the last one, which is that of all together."""
+    return table[..., :-1] if per_channel else table[..., -1:]
+
+
+def take(own: Tensor, statistics: Statistics, *, channels: int, per_channel: bool) -> None:
+    """Write statistics into the buffer `own`; a `Mistake` if they are not of `channels`."""
+    if len(statistics.count) != channels:
         raise Mistake(
-            f"the normaliser is for {own.shape[1]} channels and the training images have "
-            f"{table.shape[1]}; set normaliser.channels to their number."
+            f"the normaliser is for {channels} channels and the training images have "
+            f"{len(statistics.count)}; set normaliser.channels to their number."
         )
+    table = _columns(statistics.as_tensor(), per_channel=per_channel)
     if not bool(table.isfinite().all()):
         raise Mistake("a channel of the training images holds no value at all; check data.root.")
     own.copy_(table)

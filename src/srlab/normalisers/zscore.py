@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from srlab.axes import check_counts
 from srlab.normalisers.protocol import (
+    Measure,
     MeasuredScope,
     along_channels,
     check_measured_scope,
@@ -14,7 +15,7 @@ from srlab.normalisers.protocol import (
     take,
     unmeasured,
 )
-from srlab.normalisers.statistics import DEVIATION, MEAN, Statistics
+from srlab.normalisers.statistics import DEVIATION, MEAN
 
 
 class ZScore(nn.Module):
@@ -22,20 +23,24 @@ class ZScore(nn.Module):
 
     Mean and standard deviation come from the training split (`scope` ``training``) or from each
     file as a whole (``scene``). The latter is for modalities with arbitrary units. `channels` is
-    the number of channels.
+    the number of channels. Each has numbers of its own, unless `per_channel` is false: then all
+    share those of all values together, and the ratios of bands are kept.
     """
 
     statistics: Tensor
 
-    def __init__(self, *, channels: int, scope: MeasuredScope = "training") -> None:
+    def __init__(
+        self, *, channels: int, per_channel: bool = True, scope: MeasuredScope = "training"
+    ) -> None:
         super().__init__()
         check_counts(channels=channels)
         self.scope = check_measured_scope(scope)
-        self.register_buffer("statistics", unmeasured(channels))
+        self.channels, self.per_channel = channels, per_channel
+        self.register_buffer("statistics", unmeasured(channels, per_channel=per_channel))
 
-    def fit(self, statistics: Statistics) -> None:
+    def fit(self, *, hr: Measure, lr: Measure) -> None:
         """Take mean and deviation of the training split."""
-        take(self.statistics, statistics)
+        take(self.statistics, hr(), channels=self.channels, per_channel=self.per_channel)
 
     def lr(self, image: Tensor, scene: Tensor | None = None) -> Tensor:
         """Bring physical units to deviations from the mean."""
@@ -52,7 +57,7 @@ class ZScore(nn.Module):
         return image * deviation + mean
 
     def _numbers(self, image: Tensor, scene: Tensor | None) -> tuple[Tensor, Tensor]:
-        table = measured(self.statistics, scene, self.scope)
+        table = measured(self.statistics, scene, scope=self.scope, per_channel=self.per_channel)
         deviation = table[:, DEVIATION]
         deviation = torch.where(deviation == 0, 1.0, deviation)
         return along_channels(table[:, MEAN], image), along_channels(deviation, image)

@@ -43,7 +43,7 @@ def output_description(
 
 
 def scene_of(model: SuperResolver, reader: Reader) -> Tensor | None:
-    """Measure the whole scene, ``(1, rows, C)``, for a model whose normaliser needs that."""
+    """Measure the whole scene, ``(1, rows, C + 1)``, for a model whose normaliser needs that."""
     if model.normaliser.scope != "scene":
         return None
     channels = len(reader.description.channels)
@@ -90,6 +90,6 @@ def provenance(
 
 
 def _rows(scene: Tensor) -> Mapping[str, list[float]]:
-    """Name the moments of a scene's statistics."""
+    """Name the moments of a scene's channels, but not those of all together."""
     names = ("minimum", "maximum", "mean", "deviation")
-    return {name: row.tolist() for name, row in zip(names, scene[0], strict=False)}
+    return {name: row[:-1].tolist() for name, row in zip(names, scene[0], strict=False)}

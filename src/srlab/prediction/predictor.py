@@ -24,8 +24,8 @@ class Predictor:
     fast.
 
     A stochastic generator answers to `noise` ``(1, noise_channels)`` in every tile
-    (`SuperResolver.draw_noise`). `scene` ``(1, rows, C)`` holds the statistics of the whole scene,
-    for normalisers that need them.
+    (`SuperResolver.draw_noise`). `scene` ``(1, rows, C + 1)`` holds the statistics of the whole
+    scene, for normalisers that need them.
     """
 
     def __init__(

@@ -137,7 +137,15 @@ def test_a_file_that_is_there_counts_first(tmp_path, monkeypatch):
 
 
 def test_training_reads_crops_from_an_archive(folder):
-    shape = {"scale": 2, "spatial_dims": 2, "crop_size": 16, "symmetries": [], "test_size": None}
+    shape = {
+        "scale": 2,
+        "spatial_dims": 2,
+        "crop_size": 16,
+        "symmetries": [],
+        "valid_share": 0,
+        "weighting": "none",
+        "test_size": None,
+    }
     values = {"unit": "8-bit value", "data_range": 255.0, "seed": 0, "bands": [1, 2, 3]}
     held_out = {"split": WholeFiles(fraction=0.5), "validation_size": 16, "validation_views": 2}
     source = Folder(

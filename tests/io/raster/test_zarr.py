@@ -1,7 +1,6 @@
 """Zarr stores, against zarr, xarray, GDAL and numpy."""
 
 import pickle
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +13,7 @@ from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 from rasters import MADE, whole
 
-from srlab.io import Axis, Channel, Description, create_writer, open_reader
+from srlab.io import Channel, Description, create_writer, open_reader
 from srlab.io.raster.geometry import RasterGeometry
 from srlab.mistakes import Mistake
 
@@ -297,10 +296,3 @@ def test_a_damaged_chunk_is_told_in_one_line(tmp_path):
     (path / "R" / "0.0").write_bytes(b"damaged")
     with pytest.raises(Mistake, match=r"a.zarr cannot be read at "):
         open_reader(path).read((slice(0, 10), slice(0, 10)))
-
-
-def test_a_missing_library_is_named(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "zarr", None)
-    description = Description((2, 2), (Axis("y"), Axis("x")), (Channel("1"),))
-    with pytest.raises(Mistake, match=r'needs the zarr library: pip install "srlab\[zarr\]"'):
-        create_writer(tmp_path / "a.zarr", description, provenance=MADE)

@@ -11,7 +11,7 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 from rasterio.crs import CRS
-from rasterio.enums import Interleaving
+from rasterio.enums import ColorInterp, Interleaving
 from rasterio.errors import CRSError
 from rasterio.windows import Window as RasterWindow
 
@@ -81,7 +81,7 @@ class RasterReader:
                 axes=geometry.axes,
                 channels=tuple(band.channel for band in self._bands),
                 geometry=geometry,
-                tags=lasting(dataset.tags()),
+                tags=lasting({**dataset.tags(ns="IMAGERY"), **dataset.tags()}),  # acquisition
                 colour_profile=dataset.tags(ns="COLOR_PROFILE"),
             )
         self._chosen = bands and list(bands)
@@ -136,10 +136,10 @@ class RasterReader:
             return np.moveaxis(colours[dataset.read(1, window=place)], -1, 0)
         values: NDArray[Any]
         if self._scaled:
-            values = dataset.read(indexes, window=place, out_dtype="float64")
+            values = _stored(dataset, indexes, place, "float64")
             values = (values * self._scale + self._offset).astype(np.float32)
         else:
-            values = dataset.read(indexes, window=place, out_dtype="float32")
+            values = _stored(dataset, indexes, place, "float32")
         with_empty = [at for at, band in enumerate(self._bands) if band.empty_pixels]
         if with_empty:
             masks = dataset.read_masks([indexes[at] for at in with_empty], window=place)
@@ -148,6 +148,15 @@ class RasterReader:
         if self._alpha is not None:
             values[:, dataset.read(self._alpha, window=place) == 0] = np.nan
         return without_infinities(values)
+
+
+def _stored(dataset: Any, indexes: list[int], place: RasterWindow, dtype: str) -> NDArray[Any]:
+    types = {dataset.dtypes[index - 1] for index in indexes}
+    if len(types) == 1:
+        values: NDArray[Any] = dataset.read(indexes, window=place, out_dtype=dtype)
+        return values
+    # rasterio reads bands of several types, which a VRT may have, one by one alone
+    return np.stack([dataset.read(index, window=place, out_dtype=dtype) for index in indexes])
 
 
 def _check_readable(dataset: Any, path: PathLike) -> None:
@@ -160,6 +169,11 @@ def _check_readable(dataset: Any, path: PathLike) -> None:
             named = f", such as {driver.upper()}:{rest}"
         raise Mistake(
             f"{path} holds {len(parts)} images, and one is wanted: name it as GDAL does{named}."
+        )
+    if dataset.colorinterp[0] is ColorInterp.palette and dataset.crs:
+        raise Mistake(
+            f"{path} is a map of classes: its values are entries of a colour table, and nothing "
+            "lies between two entries. Give measured values, or a picture of the map in RGB."
         )
     if "complex" in " ".join(dataset.dtypes):
         raise Mistake(

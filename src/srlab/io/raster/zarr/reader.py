@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import zarr
 from numpy.typing import NDArray
 
 from srlab.axes import Window
@@ -18,7 +19,6 @@ from srlab.files import PathLike, existing_path
 from srlab.io.description import Channel, Description
 from srlab.io.raster.tags import lasting
 from srlab.io.raster.variables import Part, Variable, choose
-from srlab.io.raster.zarr.library import zarr_library
 from srlab.io.raster.zarr.place import read_geometry
 from srlab.io.stored import without_infinities
 from srlab.io.windows import check_window
@@ -85,10 +85,9 @@ class _Store:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        zarr = zarr_library()
         try:
             root = zarr.open(path, mode="r")
-            self.attributes = dict(root.attrs)
+            self.attributes: dict[str, Any] = dict(root.attrs)
             self.arrays: dict[str, Array] = {"": root}
             if isinstance(root, zarr.Group):
                 members = sorted(root.members(max_depth=None))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import zarr
 from numpy.typing import NDArray
 
 from srlab.axes import Window
@@ -18,7 +19,6 @@ from srlab.io.protocols import Provenance
 from srlab.io.raster.geometry import RasterGeometry
 from srlab.io.raster.tags import lasting
 from srlab.io.raster.writer import SIDE, check_raster, strips
-from srlab.io.raster.zarr.library import zarr_library
 from srlab.io.raster.zarr.place import DIMENSIONS, GRID_MAPPING, centres, place_attributes
 from srlab.io.raster.zarr.reader import BANDS
 from srlab.io.staging import Staging
@@ -51,7 +51,6 @@ class ZarrWriter:
         provenance: Provenance,
         compression: str = "zstd",
     ) -> None:
-        zarr_library()
         check_raster(path, description)
         self.path = path
         self._provenance = provenance
@@ -108,7 +107,6 @@ class ZarrWriter:
         self._staging.discard()
 
     def _encode(self, target: Path) -> None:
-        zarr = zarr_library()
         description = self._description
         names = _array_names(description.channels)
         root = zarr.open_group(target, mode="w", zarr_format=2)

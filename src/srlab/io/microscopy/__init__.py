@@ -1,0 +1,1 @@
+"""Microscopes' images: stacks, time series and channels in TIFF and OME-Zarr."""

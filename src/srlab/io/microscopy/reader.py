@@ -1,0 +1,213 @@
+"""Microscopes' TIFFs through tifffile: OME-TIFF, ImageJ's hyperstacks and plain stacks."""
+
+from __future__ import annotations
+
+import os
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+from xml.etree.ElementTree import ParseError
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+from tifffile import TiffFile, TiffFileError
+
+from srlab.axes import Window
+from srlab.files import PathLike, existing_file
+from srlab.io.description import Axis, Channel, Description
+from srlab.io.microscopy.metadata import Metadata, of_imagej, of_ome
+from srlab.io.selection import chosen
+from srlab.io.stored import without_infinities
+from srlab.io.windows import check_window
+from srlab.mistakes import Mistake
+
+SPACE_AND_TIME = "TZYX"
+CHANNELS = "CS"
+PAGES = "IQ"
+"""Axes of pages of which the file does not say what they count; they count as z."""
+
+
+class StackReader:
+    """A TIFF of any of the axes T, C, Z, Y and X; samples of a pixel are channels, too.
+
+    Axes of one entry are left out, except y and x. Names, colours, sizes and the time step are
+    those of OME-XML or ImageJ. A pyramid's finest level is read.
+
+    A reader may be pickled and forked: each process opens the file for itself at its first read.
+
+    Raises a `Mistake` if there is no such file or tifffile cannot open it. Several images, complex
+    numbers and parts that lie in missing files are one, too.
+    """
+
+    def __init__(self, path: PathLike, *, bands: Sequence[int | str] | None = None) -> None:
+        self.path = existing_file(path)
+        self._handle: tuple[int, TiffFile, Any] | None = None
+        with tiff(f"{path} is not a TIFF that tifffile can read"), TiffFile(self.path) as file:
+            series = _only_series(file, str(path))
+            self._axes = series.axes
+            sizes = dict(zip(series.axes, series.shape, strict=True))
+            _check_axes(sizes, str(path))
+            every = _described(file, series, sizes, str(path))
+        self._places = chosen(every.names, bands, path)
+        self._bands = bands and list(bands)
+        self.description = every.with_channels([every.channels[at] for at in self._places])
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(StackReader, bands=self._bands), (str(self.path),)
+
+    def read(self, window: Window) -> NDArray[np.float32]:
+        """Read ``(C, *window)`` as stored, NaN where a value is not finite.
+
+        Raises a `Mistake` if the window is not inside the image, or the file is damaged there.
+        """
+        check_window(window, self.description.shape)
+        spans = {
+            axis.name.upper(): span
+            for axis, span in zip(self.description.axes, window, strict=True)
+        }
+        place = tuple(_span(axis, spans) for axis in self._axes)
+        with tiff(f"{self.path} cannot be read at {window}: truncated or damaged"):
+            values = np.asarray(self._open()[place])
+        return without_infinities(self._arranged(values))
+
+    def close(self) -> None:
+        """Release the file."""
+        if self._handle is not None and self._handle[0] == os.getpid():
+            self._handle[1].close()
+        self._handle = None
+
+    def _open(self) -> Any:
+        # A handle that a fork inherited shares its place in the file with the parent's.
+        if self._handle is None or self._handle[0] != os.getpid():
+            file = TiffFile(self.path)
+            store = _only_series(file, str(self.path)).aszarr(level=0)
+            self._handle = (os.getpid(), file, zarr.open_array(store, mode="r"))
+        return self._handle[2]
+
+    def _arranged(self, values: NDArray[Any]) -> NDArray[np.float32]:
+        """Bring a window from the file's order of axes to ``(C, *S)``."""
+        kept = [axis.name.upper() for axis in self.description.axes]
+        named = ["Z" if axis in PAGES else axis for axis in self._axes]
+        order = [named.index(axis) for axis in CHANNELS if axis in named]
+        order += [named.index(axis) for axis in kept]
+        left_out = tuple(at for at in range(values.ndim) if at not in order)
+        arranged = values.transpose([*left_out, *order])
+        shape = arranged.shape[values.ndim - len(kept) :]
+        channels = arranged.reshape(-1, *shape)[list(self._places)]
+        return np.ascontiguousarray(channels, np.float32)
+
+
+@contextmanager
+def tiff(failure: str) -> Iterator[None]:
+    """Make what tifffile cannot read a `Mistake` of one line: `failure`, then the reason."""
+    try:
+        yield
+    except Mistake:
+        raise
+    except (
+        TiffFileError,
+        ParseError,
+        OSError,
+        EOFError,
+        ValueError,
+        TypeError,
+        KeyError,
+        IndexError,
+        OverflowError,
+        RuntimeError,
+        struct.error,
+        zlib.error,
+    ) as problem:
+        reason = " ".join(str(problem).split()).rstrip(".") or type(problem).__name__
+        raise Mistake(f"{failure} ({reason}).") from problem
+
+
+def _only_series(file: TiffFile, path: str) -> Any:
+    if len(file.series) != 1:
+        shapes = ", ".join(f"{one.axes} {one.shape}" for one in file.series[:4])
+        raise Mistake(
+            f"{path} holds {len(file.series)} images ({shapes}), and one is wanted: save the one "
+            "that is to be read as a file of its own."
+        )
+    series = file.series[0]
+    if any(page is None for page in series.pages):
+        raise Mistake(
+            f"{path} lacks some of its planes: they lie in other files, which are missing. Put all "
+            "files of the image into one folder."
+        )
+    return series
+
+
+def _check_axes(sizes: dict[str, int], path: str) -> None:
+    unknown = {
+        axis: size
+        for axis, size in sizes.items()
+        if axis not in (*SPACE_AND_TIME, *CHANNELS, *PAGES) and size > 1
+    }
+    counting_z = [axis for axis in sizes if axis in ("Z", *PAGES) and sizes[axis] > 1]
+    if unknown or len(counting_z) > 1 or not {"Y", "X"} <= sizes.keys():
+        axes = ", ".join(f"{axis} of {size}" for axis, size in sizes.items())
+        raise Mistake(
+            f"{path} has the axes {axes}; any of T, C, Z, Y and X are read: save it with these."
+        )
+    if min(sizes.values()) < 1:
+        raise Mistake(f"{path} is empty: an axis has no entry.")
+
+
+def _described(file: TiffFile, series: Any, sizes: dict[str, int], path: str) -> Description:
+    if series.dtype.kind not in "iufb":
+        raise Mistake(f"{path} holds values of the type {series.dtype}: write real numbers first.")
+    metadata = _metadata(file)
+    axes = []
+    for name in SPACE_AND_TIME:
+        size = sizes.get(name, 1)
+        if name == "Z":
+            size = max([size, *(sizes.get(page, 1) for page in PAGES)])
+        if size > 1 or name in "YX":
+            spacing, unit = metadata.spacing.get(name.lower(), (None, None))
+            axes.append((size, Axis(name.lower(), spacing, unit)))
+    count = sizes.get("C", 1) * sizes.get("S", 1)
+    names = metadata.names
+    if len(names) != count or len(set(names)) < count or not all(names):
+        names = tuple(map(str, range(1, count + 1)))
+    colours = metadata.colours
+    if len(colours) != count:
+        colours = ("",) * count
+    channels = []
+    for name, colour in zip(names, colours, strict=True):
+        tags = {"OME_COLOR": colour} if colour else {}
+        described = None if name.isdigit() else name
+        channels.append(Channel(name, dtype=series.dtype, description=described, tags=tags))
+    shape = tuple(size for size, _ in axes)
+    return Description(shape, tuple(axis for _, axis in axes), tuple(channels), tags=metadata.tags)
+
+
+def _metadata(file: TiffFile) -> Metadata:
+    if file.is_ome and file.ome_metadata:
+        return of_ome(file.ome_metadata)
+    if file.is_imagej and file.imagej_metadata:
+        page: Any = file.pages[0]
+        densities = [_density(page, f"{axis}Resolution") for axis in "YX"]
+        return of_imagej(file.imagej_metadata, (densities[0], densities[1]))
+    return Metadata()
+
+
+def _density(page: Any, name: str) -> float:
+    tag = page.tags.get(name)
+    if tag is None:
+        return 0.0
+    numerator, denominator = tag.value
+    return numerator / denominator if denominator else 0.0
+
+
+def _span(axis: str, spans: dict[str, slice]) -> slice:
+    if axis in PAGES:
+        axis = "Z"
+    return spans.get(axis, slice(None))

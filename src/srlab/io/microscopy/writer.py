@@ -1,0 +1,182 @@
+"""OME-TIFF out, in blocks from any process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+from uuid import NAMESPACE_OID, uuid5
+
+import numpy as np
+from numpy.typing import NDArray
+from tifffile import TiffWriter
+
+from srlab.axes import Window
+from srlab.files import replaced
+from srlab.io.description import Description
+from srlab.io.microscopy.pyramid import halved, level_sizes
+from srlab.io.protocols import Provenance
+from srlab.io.staging import Staging
+from srlab.io.stored import to_stored
+from srlab.io.windows import check_block
+from srlab.mistakes import FailedWrite, Mistake
+
+TILE = 256
+"""Pixels a side of the tiles in which planes are compressed."""
+
+BIG = 2**32 - 2**25
+"""Bytes from which on a TIFF needs longer addresses."""
+
+Array = NDArray[Any]
+
+
+class OmeTiffWriter:
+    """A tiled, compressed OME-TIFF with a pyramid, and the sizes and names of its description.
+
+    Planes follow each other by time, channel and z. Integers are rounded to the nearest, halves to
+    even, and clipped. Until `finish` the blocks lie in a hidden file beside `path`.
+
+    Raises a `Mistake` if an OME-TIFF cannot hold what is described. `prepare`, `write` and `finish`
+    raise a `FailedWrite` if the disk is full.
+    """
+
+    def __init__(self, path: Path, description: Description, *, provenance: Provenance) -> None:
+        self.path = path
+        self._description = description
+        self._provenance = provenance
+        names = "".join(axis.name for axis in description.axes)
+        if names not in ("yx", "zyx", "tyx", "tzyx"):
+            raise Mistake(f"{path} holds the axes t, z, y and x, and the image has {names}.")
+        if description.geometry is not None:
+            raise Mistake(
+                f"{path} would lose the place of its pixels, which OME-TIFF cannot hold: write the "
+                "format of the input."
+            )
+        if any((each.scale, each.offset) != (1.0, 0.0) for each in description.channels):
+            raise Mistake(f"{path} holds neither scale nor offset, and the channels have them.")
+        self.chunks = (1,) * len(names)
+        self._staging = Staging(
+            path, len(description.channels), description.shape, description.dtype
+        )
+
+    def prepare(self) -> None:
+        """Begin the hidden file."""
+        self._staging.prepare()
+
+    def write(self, window: Window, array: NDArray[np.float32]) -> None:
+        """Write ``(C, *window)``, NaN where there is no data.
+
+        Raises a `Mistake` if the window does not fit the file, or the array the window. It does so,
+        too, if there is a NaN and the type is an integer.
+        """
+        check_block(window, array, len(self._description.channels), self._description.shape)
+        stored = to_stored(array, scale=1.0, offset=0.0, dtype=self._staging.dtype, nodata=None)
+        self._staging.write(window, stored)
+
+    def finish(self) -> None:
+        """Encode the file plane by plane, level by level, and give it its name."""
+        try:
+            with replaced(self.path, suffix=".tif") as unfinished:
+                self._encode(unfinished)
+        except OSError as error:
+            raise FailedWrite(f"{self.path} cannot be written: {error.strerror}.") from error
+        self.discard()
+
+    def discard(self) -> None:
+        """Remove the hidden file."""
+        self._staging.discard()
+
+    def _encode(self, target: Path) -> None:
+        times, depth, height, width = self._sizes
+        planes = (times, self._staging.planes, depth)
+        sizes = level_sizes(height, width)
+        options: dict[str, Any] = {
+            "dtype": self._staging.dtype,
+            "tile": (TILE, TILE),
+            "compression": "zlib",
+            "compressionargs": {"level": 1},
+            "photometric": "minisblack",
+            "maxworkers": 1,  # with more, tiles wait in memory without a limit
+        }
+        with TiffWriter(target, bigtiff=self._staging.size * 4 // 3 > BIG, ome=True) as file:
+            file.write(
+                self._tiles(0),
+                shape=(*planes, *sizes[0]),
+                subifds=len(sizes) - 1,
+                metadata=self._metadata(),
+                software=self._provenance.software,
+                **options,
+            )
+            for level, size in enumerate(sizes[1:], start=1):
+                file.write(self._tiles(level), shape=(*planes, *size), subfiletype=1, **options)
+
+    @property
+    def _sizes(self) -> tuple[int, int, int, int]:
+        """Entries along t, z, y and x."""
+        names = [axis.name for axis in self._description.axes]
+        sizes = dict(zip(names, self._description.shape, strict=True))
+        return sizes.get("t", 1), sizes.get("z", 1), sizes["y"], sizes["x"]
+
+    def _tiles(self, level: int) -> Iterator[Array]:
+        """Yield the tiles of a level in the order of the file."""
+        times, depth, height, width = self._sizes
+        rows, columns = level_sizes(height, width)[level]
+        planes = product(range(times), range(self._staging.planes), range(depth))
+        corners = list(product(range(0, rows, TILE), range(0, columns, TILE)))
+        for plane in planes:
+            for top, left in corners:
+                yield self._tile(plane, level, top, left)
+
+    def _tile(self, plane: tuple[int, int, int], level: int, top: int, left: int) -> Array:
+        """Return a tile ``(H, W)`` of a level, made of the four under it.
+
+        Nothing larger than four tiles is in memory, whatever the size of the plane.
+        """
+        _, _, height, width = self._sizes
+        rows, columns = level_sizes(height, width)[level]
+        bottom, right = min(top + TILE, rows), min(left + TILE, columns)
+        if level == 0:
+            return self._stored(plane, slice(top, bottom), slice(left, right))
+        finer_rows, finer_columns = level_sizes(height, width)[level - 1]
+        under = [
+            [
+                self._tile(plane, level - 1, row, column)
+                for column in range(2 * left, min(2 * right, finer_columns), TILE)
+            ]
+            for row in range(2 * top, min(2 * bottom, finer_rows), TILE)
+        ]
+        return halved(np.block(under))
+
+    def _stored(self, plane: tuple[int, int, int], rows: slice, columns: slice) -> Array:
+        time, channel, z = plane
+        at = {"t": slice(time, time + 1), "z": slice(z, z + 1), "y": rows, "x": columns}
+        window = tuple(at[axis.name] for axis in self._description.axes)
+        values = self._staging.read(window, planes=slice(channel, channel + 1))
+        return values.reshape(values.shape[-2:])
+
+    def _metadata(self) -> dict[str, Any]:
+        """Return what OME-XML is to say, by tifffile's keys."""
+        description, channels = self._description, self._description.channels
+        made = json.dumps(self._provenance.tags(), sort_keys=True)
+        about: dict[str, Any] = {
+            "axes": "TCZYX",
+            # A random one, which is the default, would make two equal files differ.
+            "UUID": str(uuid5(NAMESPACE_OID, f"{made} {description}")),
+            "Channel": {"Name": [channel.name for channel in channels]},
+            "Description": made,
+        }
+        colours = [channel.tags.get("OME_COLOR") for channel in channels]
+        if all(colours):
+            about["Channel"]["Color"] = [int(colour or 0) for colour in colours]
+        for axis in description.axes:
+            if axis.spacing is None:
+                continue
+            key = "TimeIncrement" if axis.name == "t" else f"PhysicalSize{axis.name.upper()}"
+            about[key], about[f"{key}Unit"] = axis.spacing, axis.unit
+        kept = {"OME_NAME": "Name", "OME_ACQUISITION_DATE": "AcquisitionDate"}
+        for tag, key in kept.items():
+            if tag in description.tags:
+                about[key] = description.tags[tag]
+        return about

@@ -1,0 +1,32 @@
+"""TIFFs by what they hold: a microscope's stack or a raster."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tifffile import TiffFile, TiffFileError
+
+from srlab.files import PathLike
+from srlab.io.protocols import Reader
+
+
+def open_tiff(path: PathLike, *, bands: Sequence[int | str] | None = None) -> Reader:
+    """Open what OME or ImageJ wrote as a stack, and any other TIFF by GDAL."""
+    # Each of the two imports a large library.
+    if _is_stack(path):
+        from srlab.io.microscopy.reader import StackReader
+
+        return StackReader(path, bands=bands)
+    from srlab.io.raster.reader import RasterReader
+
+    return RasterReader(path, bands=bands)
+
+
+def _is_stack(path: PathLike) -> bool:
+    """Whether the first page says so; what is damaged is left to the reader to tell."""
+    try:
+        with TiffFile(Path(path).expanduser()) as file:
+            return bool(file.is_ome or file.is_imagej)
+    except (TiffFileError, OSError, ValueError, KeyError, IndexError, TypeError):
+        return False

@@ -1,0 +1,57 @@
+"""Two functions of the user's own."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+from srlab.mistakes import Mistake
+from srlab.normalisers.protocol import Scope
+
+
+class Custom(nn.Module):
+    """Normalises by two functions, each named by its dotted path, such as ``theirs.units.to_db``.
+
+    Both take and return a tensor ``(B, C, *S)``. `forward` brings physical units to the network's
+    range, of LR and HR alike, and `inverse` brings them back. Training tries on a crop that the one
+    undoes the other. A bundle names the functions, so opening it runs foreign code and needs
+    ``trust=true``. For numbers of its own, or measured ones, write a class instead.
+
+    Raises a `Mistake` if a path leads to no function.
+    """
+
+    scope: Scope = "fixed"
+
+    def __init__(self, *, forward: str, inverse: str) -> None:
+        super().__init__()
+        self._forward = _function("forward", forward)
+        self._inverse = _function("inverse", inverse)
+
+    def lr(self, image: Tensor, scene: Tensor | None = None) -> Tensor:
+        """Bring physical units to the network's range."""
+        return self._forward(image)
+
+    def hr(self, image: Tensor, scene: Tensor | None = None) -> Tensor:
+        """Bring physical units to the network's range."""
+        return self._forward(image)
+
+    def inverse(self, image: Tensor, scene: Tensor | None = None) -> Tensor:
+        """Bring the network's range to physical units."""
+        return self._inverse(image)
+
+
+def _function(name: str, path: str) -> Callable[[Tensor], Tensor]:
+    """Import what a dotted path leads to."""
+    module, _, attribute = path.rpartition(".")
+    try:
+        found: Callable[[Tensor], Tensor] = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise Mistake(
+            f"{name} is {path!r}, which cannot be imported ({error}); give the dotted path of a "
+            "function in a module on Python's path, such as my_units.to_decibel."
+        ) from error
+    if not callable(found):
+        raise Mistake(f"{name} is {path!r}, which is no function; name one.")
+    return found
