@@ -37,7 +37,7 @@ def train(config: DictConfig) -> float | None:
 def _trained(config: DictConfig, state: dict[str, Any] | None, folder: Path) -> float | None:
     from srlab.cli import assembly
     from srlab.cli.building import built, named
-    from srlab.cli.following import follow_files
+    from srlab.cli.following import check_split, follow_files
     from srlab.training.processes.folder import held
     from srlab.training.processes.isolation import isolated, quieten
 
@@ -46,6 +46,7 @@ def _trained(config: DictConfig, state: dict[str, Any] | None, folder: Path) -> 
         # What needs no images comes first, and what needs no Lightning: mistakes are told at once.
         generator, adversary = assembly.generator(config), assembly.adversary(config)
         schedule, guard = built(config.schedule), built(config.guard)
+        check_split(config)
         follow_files(config)
         data = built(config.data)
         assembly.fill(generator, config, data, state)

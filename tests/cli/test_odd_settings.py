@@ -42,6 +42,10 @@ OF_PARTS = {
 }
 
 LINES = {
+    "split": (
+        ["split=block"],
+        "split= has no effect on these data, which are split already; leave it out,",
+    ),
     "objective": (
         ["discriminator=none", "adversarial=hinge"],
         "adversarial=hinge is a setting of a discriminator, and discriminator=none has none:",
@@ -127,6 +131,23 @@ def test_every_size_of_a_network_is_checked_where_it_is_used(generator):
         check_values(config, settings=TRAIN)
         with pytest.raises(Mistake, match=rf"^generator\.{key} is -1; give a whole number"):
             built(config.generator)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["split.fraction=7"], "split.fraction is 7; it must lie between 0 and 1, such as 0.1."),
+        (["split=list"], "split.files must be given: split.files=…."),
+    ],
+)
+def test_value_of_a_node_that_another_refers_to_is_named_where_it_is_set(given, message):
+    from srlab.cli.building import built
+
+    prepare()
+    config = composed("train", ["data=rgb_folder", "data.root=.", *given])
+    with pytest.raises(Mistake) as error:
+        built(config.data)
+    assert str(error.value) == message
 
 
 def test_value_that_another_refers_to_may_be_added():

@@ -8,7 +8,7 @@ from typing import Any
 
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, MissingMandatoryValue, OmegaConf
 
 from srlab.mistakes import Mistake
 
@@ -29,6 +29,7 @@ def built(node: Any, **more: Any) -> Any:
     except InstantiationException as error:
         cause = _first_cause(error)
         key = str(error).partition("\nfull_key: ")[2] or str(node._get_full_key(""))
+        key = _own_key(node._get_root(), key)
         if isinstance(cause, Mistake):
             made = OmegaConf.select(node._get_root(), key)
             arguments = made if isinstance(made, DictConfig) else ()
@@ -41,6 +42,23 @@ def built(node: Any, **more: Any) -> Any:
         if _is_of_library(node, key):
             raise Mistake(f"{key}: {_one_line(cause)}") from error
         raise
+    except MissingMandatoryValue as error:
+        key = _own_key(node._get_root(), str(error.full_key))
+        raise Mistake(f"{key} must be given: {key}=….") from None
+
+
+def _own_key(root: Any, key: str) -> str:
+    """Return the key by which a value is set: below a node that refers to another, that one's."""
+    names = key.split(".")
+    for length in range(1, len(names) + 1):
+        place, last = names[: length - 1], names[length - 1]
+        parent = OmegaConf.select(root, ".".join(place)) if place else root
+        if not isinstance(parent, DictConfig) or not OmegaConf.is_interpolation(parent, last):
+            continue
+        text = str(parent._get_node(last))
+        if text.startswith("${") and ":" not in text:
+            return ".".join([text[2:-1], *names[length:]])
+    return key
 
 
 def of_key(mistake: Mistake, key: str, arguments: Sequence[str] = ()) -> Mistake:

@@ -80,6 +80,15 @@ def is_chosen(key: str) -> bool:
     return any(line.startswith((f"{key}=", f"{key}.", f"{key}@")) for line in given)
 
 
+def check_split(config: DictConfig) -> None:
+    """Raise a `Mistake` if a split is chosen for data that have none to choose."""
+    if is_chosen("split") and "split" not in config.data:
+        raise Mistake(
+            "split= has no effect on these data, which are split already; leave it out, or choose "
+            "other data, such as data=rgb_folder."
+        )
+
+
 def check_asked(config: DictConfig, card: ModelCard) -> None:
     """Raise a `Mistake` where a command line asks for what the model does not have."""
     if is_chosen("normaliser"):

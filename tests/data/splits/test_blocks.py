@@ -35,8 +35,9 @@ def test_no_pixel_of_training_is_within_the_gap_of_one_held_out(shape, size, gap
     whole = Region.whole(ArrayReader(np.zeros((1, *shape))))
     try:
         training, held = blocks(size, gap, fraction=fraction, seed=seed)([whole])
-    except ValueError:
-        assert max(shape) <= size
+    except ValueError as error:
+        nothing_left = gap > 0 and "leaves nothing to train on" in str(error)
+        assert max(shape) <= size or nothing_left
         return
     trained, validated = painted(training, shape), painted(held, shape)
     assert validated.max() == 1
@@ -134,5 +135,7 @@ def test_too_few_blocks_and_a_wrong_gap_are_refused():
     whole = Region.whole(ArrayReader(np.zeros((1, 20, 20))))
     with pytest.raises(ValueError, match=r"make 1 block of split.size=32, and two are wanted"):
         blocks(32, 4)([whole])
+    with pytest.raises(ValueError, match=r"split.gap=19 around blocks of .* leaves nothing to"):
+        blocks(10, 19)([whole])
     with pytest.raises(ValueError, match=r"split.gap is -1 for 2 spatial axes; give one integer"):
         blocks(8, -1)([whole])

@@ -37,7 +37,7 @@ class Blocks:
     def __call__(self, regions: Sequence[Region]) -> Parted:
         """Split regions, each of a whole file.
 
-        Raises a `Mistake` if there are less than two blocks.
+        Raises a `Mistake` if there are less than two blocks, or the gap leaves nothing to train on.
         """
         dims = len(regions[0].shape)
         size = per_axis(self.size, dims, name="split.size")
@@ -57,6 +57,11 @@ class Blocks:
             part = ground.parted(own, gap=gap, least=LARGE)
             parted.training.extend(part.training)
             parted.held_out.extend(part.held_out)
+        if not parted.training:
+            raise Mistake(
+                f"split.gap={self.gap} around blocks of split.size={self.size} leaves nothing to "
+                "train on; lower either, or split.fraction."
+            )
         return parted
 
 
