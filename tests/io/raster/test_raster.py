@@ -4,7 +4,6 @@ import multiprocessing
 import os
 import pickle
 import re
-import subprocess
 import sys
 
 import numpy as np
@@ -239,35 +238,6 @@ def test_odd_names_are_files_too(scene, tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     (tmp_path / name).write_bytes(scene.read_bytes())
     assert RasterReader(name).description.shape == (40, 57)
-
-
-def test_memory_stays_flat_over_a_large_scene(tmp_path):
-    """Reads 480 MB of a sparse scene in a fresh process, under a cache of GDAL's own choice."""
-    path = tmp_path / "large.tif"
-    profile = {"driver": "GTiff", "width": 20_000, "height": 12_000, "count": 1, "dtype": "uint16"}
-    with rasterio.open(path, "w", **profile, tiled=True, compress="deflate", sparse_ok=True):
-        pass
-    code = (
-        "import sys, resource\n"
-        "from srlab.io.raster.reader import RasterReader\n"
-        "reader = RasterReader(sys.argv[1])\n"
-        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
-        "reader.read((slice(0, 1000), slice(0, 1000)))\n"
-        "before = peak()\n"
-        "for row in range(0, 12000, 1000):\n"
-        "    for column in range(0, 20000, 1000):\n"
-        "        reader.read((slice(row, row + 1000), slice(column, column + 1000)))\n"
-        "print(peak() - before)\n"
-    )
-    environment = {key: value for key, value in os.environ.items() if key != "GDAL_CACHEMAX"}
-    run = subprocess.run(
-        [sys.executable, "-c", code, path],
-        capture_output=True,
-        text=True,
-        check=True,
-        env=environment,
-    )
-    assert float(run.stdout) < 320, "MB; the cache may hold 256"
 
 
 def test_real_sentinel_2_scene_equals_rasterio(shared_data):
