@@ -70,7 +70,11 @@ def _predict(config: DictConfig) -> None:
         ),
         source=config.input,
         overwrite=config.overwrite,
-        options={"compression": config.compression, "layout": config.layout},
+        options={
+            "compression": config.compression,
+            "layout": config.layout,
+            "statistics": "yes" if config.statistics else None,
+        },
     )
     super_resolve(
         model,

@@ -45,6 +45,7 @@ class PredictSettings:
     overwrite: bool
     compression: str | None
     layout: str | None
+    statistics: bool
     bands: Sequence[int | str] | None
     guides: Sequence[int | str] | None
     scale: int | Sequence[int] | None

@@ -68,7 +68,11 @@ FORMATS = (
         (".tif", ".tiff"),
         "srlab.io.tiff:open_tiff",
         "srlab.io.raster.writer:GeoTiffWriter",
-        options={"compression": ("deflate", "zstd", "none"), "layout": ("plain", "cog")},
+        options={
+            "compression": ("deflate", "zstd", "none"),
+            "layout": ("plain", "cog"),
+            "statistics": ("no", "yes"),
+        },
     ),
     Format(
         "OME-TIFF", (".ome.tif", ".ome.tiff"), _STACK, "srlab.io.microscopy.writer:OmeTiffWriter"

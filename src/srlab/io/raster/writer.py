@@ -19,6 +19,7 @@ from srlab.io.clipping import Clipping
 from srlab.io.description import Description
 from srlab.io.protocols import Provenance
 from srlab.io.raster.bands import colour_interpretation, per_band, stored_name
+from srlab.io.raster.encoded import check_complete, note_statistics
 from srlab.io.raster.gdal import gdal
 from srlab.io.raster.geometry import RasterGeometry
 from srlab.io.raster.tags import lasting
@@ -47,8 +48,9 @@ class GeoTiffWriter:
     These are type, CRS, affine, control points, RPCs, nodata, mask, band names, scales and offsets,
     units, colours and tags. The provenance is added. Integers are rounded to the nearest, halves
     to even, and clipped. `compression` is one of `COMPRESSIONS`. The `layout` ``cog`` makes it a
-    cloud-optimised GeoTIFF, with overviews that are means of its pixels. Until `finish` the blocks
-    lie in a hidden file beside `path`.
+    cloud-optimised GeoTIFF, with overviews that are means of its pixels. With `statistics`
+    ``yes`` each band notes its minimum, maximum, mean and deviation. Until `finish` the blocks lie
+    in a hidden file beside `path`.
 
     Raises a `Mistake` if a GeoTIFF cannot hold what is described. `prepare`, `write` and `finish`
     raise a `FailedWrite` if the disk is full.
@@ -64,11 +66,13 @@ class GeoTiffWriter:
         provenance: Provenance,
         compression: str = "deflate",
         layout: str = "plain",
+        statistics: str = "no",
     ) -> None:
         self.path = path
         self._provenance = provenance
         self._compression = compression
         self._layout = layout
+        self._statistics = statistics
         self._blocks = StagedBlocks(path, description)
 
     def prepare(self) -> None:
@@ -91,7 +95,7 @@ class GeoTiffWriter:
             else:
                 self._encode(unfinished)
             with writing(self.path):
-                _check_complete(unfinished, self.path)
+                check_complete(unfinished, self.path)
         self._blocks.clipping.report(self.path)
         self.discard()
 
@@ -109,6 +113,9 @@ class GeoTiffWriter:
         if options:
             options["predictor"] = {"f": 3}.get(self._blocks.dtype.kind, 2)
         write_geotiff(target, self._blocks, self._provenance, **options)
+        if self._statistics == "yes":
+            with writing(self.path):
+                note_statistics(target)
 
     def discard(self) -> None:
         """Remove the hidden file."""
@@ -242,7 +249,7 @@ def _copy_as_cog(plain: Path, target: Path, compression: str) -> None:
         num_threads="ALL_CPUS",
         # Means keep the radiometry; the default, cubic, overshoots.
         overview_resampling="AVERAGE",
-        statistics="NO",
+        statistics="AUTO",  # as the plain file has them
     )
 
 
@@ -279,22 +286,3 @@ def _describe(dataset: Any, description: Description, made: Mapping[str, str]) -
     dataset.units = [channel.unit for channel in channels]
     for index, channel in enumerate(channels, start=1):
         dataset.update_tags(index, **lasting(channel.tags))
-
-
-def _check_complete(file: Path, path: Path) -> None:
-    """Raise a `FailedWrite` unless every block is in the file: closing it reports no error."""
-    size = file.stat().st_size
-    with rasterio.open(file) as dataset:
-        bands = [1]
-        if dataset.interleaving.value == "BAND":
-            bands = dataset.indexes
-        for index in bands:
-            for (row, column), _ in dataset.block_windows(index):
-                start = _block_tag(dataset, f"BLOCK_OFFSET_{column}_{row}", index)
-                length = _block_tag(dataset, f"BLOCK_SIZE_{column}_{row}", index)
-                if not length or start + length > size:
-                    raise FailedWrite(f"{path} could not be written whole: is the disk full?")
-
-
-def _block_tag(dataset: Any, name: str, index: int) -> int:
-    return int(dataset.get_tag_item(name, "TIFF", bidx=index) or 0)

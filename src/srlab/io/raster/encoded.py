@@ -1,0 +1,46 @@
+"""A GeoTIFF that was just encoded: whether it is whole, and the statistics of its pixels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import rasterio
+
+from srlab.mistakes import FailedWrite
+
+
+def check_complete(file: Path, path: Path) -> None:
+    """Raise a `FailedWrite` unless every block is in the file: closing it reports no error."""
+    size = file.stat().st_size
+    with rasterio.open(file) as dataset:
+        bands = [1]
+        if dataset.interleaving.value == "BAND":
+            bands = dataset.indexes
+        for index in bands:
+            for (row, column), _ in dataset.block_windows(index):
+                start = _block_tag(dataset, f"BLOCK_OFFSET_{column}_{row}", index)
+                length = _block_tag(dataset, f"BLOCK_SIZE_{column}_{row}", index)
+                if not length or start + length > size:
+                    raise FailedWrite(f"{path} could not be written whole: is the disk full?")
+
+
+def _block_tag(dataset: Any, name: str, index: int) -> int:
+    return int(dataset.get_tag_item(name, "TIFF", bidx=index) or 0)
+
+
+def note_statistics(file: Path) -> None:
+    """Store minimum, maximum, mean and deviation of each band's valid pixels, as GDAL does."""
+    with rasterio.open(file, "r+") as dataset:
+        for index in dataset.indexes:
+            windows = (window for _, window in dataset.block_windows(index))
+            if not any(dataset.read_masks(index, window=window).any() for window in windows):
+                continue  # GDAL would find zeros in a band without a valid pixel
+            (found,) = dataset.stats(indexes=[index])
+            dataset.update_tags(
+                index,
+                STATISTICS_MINIMUM=found.min,
+                STATISTICS_MAXIMUM=found.max,
+                STATISTICS_MEAN=found.mean,
+                STATISTICS_STDDEV=found.std,
+            )
