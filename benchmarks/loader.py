@@ -67,6 +67,8 @@ def source(path):
         valid_share=0.5,
         weighting="none",
         symmetries=["flips", "quarter_turns"],
+        mask=None,
+        hidden_classes=[0],
         split=WholeFiles(fraction=0.1),
         validation_size=256,
         validation_views=4,

@@ -62,6 +62,13 @@ def test_a_list_of_files_is_left_to_hydra():
     assert quoted(["split.files=[a.tif,'b (1).tif']"]) == ["split.files=[a.tif,'b (1).tif']"]
 
 
+@pytest.mark.parametrize("value", ["{name}_mask.tif", "masks/{name} (1).png"])
+def test_patterns_of_file_names_survive_under_any_key(value):
+    assert read_back(*quoted([f"data.mask={value}"])) == value
+    assert read_back(*quoted([f"data.mask='{value}'"])) == value
+    assert quoted(["data.mask=SCL"]) == ["data.mask=SCL"]
+
+
 def test_home_is_expanded(monkeypatch):
     monkeypatch.setenv("HOME", "/home/someone")
     assert read_back(*quoted(["input=~/a b.tif"])) == "/home/someone/a b.tif"

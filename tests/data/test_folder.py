@@ -34,6 +34,8 @@ def folder(root, **overrides):
         "valid_share": 0.0,
         "weighting": "none",
         "symmetries": ["flips", "quarter_turns"],
+        "mask": None,
+        "hidden_classes": [0],
         "split": WholeFiles(fraction=0.25),
         "validation_size": 8,
         "validation_views": None,

@@ -21,6 +21,8 @@ SETTINGS = {
     "valid_share": 0.0,
     "weighting": "none",
     "symmetries": ["flips", "quarter_turns"],
+    "mask": None,
+    "hidden_classes": [0],
     "split": WholeFiles(fraction=0.25),
     "validation_size": 9,
     "validation_views": 4,

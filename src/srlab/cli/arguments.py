@@ -29,6 +29,9 @@ PATH_KEYS = frozenset(
 PATHS_OR_LISTS = frozenset({"split.files"})
 """Keys whose values are file names as well, unless they are lists in brackets."""
 
+PATTERN = "{name}"
+"""What makes any other value a pattern of file names; in Hydra's grammar it would be a table."""
+
 _FLAGS_WITH_VALUES = frozenset(
     {
         *("--cfg", "-c", "--package", "-p"),
@@ -41,7 +44,7 @@ NOTHING = ("", "''", '""', "{}")
 
 
 def quoted(arguments: Sequence[str]) -> list[str]:
-    """Quote the values of `PATH_KEYS` for Hydra; in a sweep commas still separate choices."""
+    """Quote file names and patterns of them for Hydra; in a sweep commas still separate choices."""
     return [_quoted(argument, sweeping(arguments)) for argument in arguments]
 
 
@@ -97,7 +100,7 @@ def overrides(arguments: Sequence[str]) -> list[str]:
 def _is_path(key: str, value: str) -> bool:
     if key in PATHS_OR_LISTS:
         return not value.startswith("[")
-    return key in PATH_KEYS or key.endswith(".weights")
+    return key in PATH_KEYS or key.endswith(".weights") or PATTERN in value
 
 
 def _quoted(argument: str, choices: bool) -> str:

@@ -14,6 +14,7 @@ from srlab.cli.building import built, of_key
 from srlab.cli.settings import check_axes
 from srlab.data.files import find_files
 from srlab.data.folder import opened
+from srlab.data.masks import Masks
 from srlab.data.usable import LeftOut
 from srlab.data.values import values_of
 from srlab.degradations import Degradation
@@ -35,7 +36,10 @@ def follow_files(config: DictConfig) -> None:
     data = config.data
     if not set(data) >= OF_FILES or data.data_range is not None:
         return
-    paths = find_files(data.root, data.suffixes)
+    masks = Masks(
+        mask=data.get("mask"), hidden_classes=data.get("hidden_classes", ()), suffixes=data.suffixes
+    )
+    paths = masks.without_masks(find_files(data.root, data.suffixes))
     grey = data.get("grey_as_colour", False)
     files = opened(paths, list(data.bands), LeftOut(len(paths)), grey_as_colour=grey)
     try:

@@ -13,6 +13,7 @@ from srlab.data.cropping import Cropping
 from srlab.data.files import find_files
 from srlab.data.handles import FewOpen, OneOfMany
 from srlab.data.informative import Weighting
+from srlab.data.masks import Masks
 from srlab.data.pairs import FixedViews, Pairing, RandomCrops
 from srlab.data.parts import Parts, Size
 from srlab.data.scenes import Scenes
@@ -62,6 +63,8 @@ class Folder:
         valid_share: float,
         weighting: Weighting,
         symmetries: Sequence[Symmetry],
+        mask: int | str | None,
+        hidden_classes: Sequence[int],
         split: Split,
         validation_size: Size,
         validation_views: int | None,
@@ -78,12 +81,15 @@ class Folder:
         few = FewOpen()
         if data_range is not None and not data_range > 0:
             raise Mistake(f"data_range is {data_range}; give the span of values, above 0, or null.")
-        paths = find_files(root, suffixes)
+        masks = Masks(mask=mask, hidden_classes=hidden_classes, suffixes=suffixes, cache=cache)
+        paths = masks.without_masks(find_files(root, suffixes))
         left_out = LeftOut(len(paths), share=broken_share)
+        readers = opened(paths, bands, left_out, grey_as_colour=grey_as_colour)
+        if cache is not None:
+            readers = (cache.keep(reader, bands) for reader in readers)
         self.readers: list[Reader] = []
-        for reader in opened(paths, bands, left_out, grey_as_colour=grey_as_colour):
-            kept = cache.keep(reader, bands) if cache else reader
-            self.readers.append(OneOfMany(kept, few))
+        for reader in masks.over_each(readers, left_out):
+            self.readers.append(OneOfMany(reader, few))
         _tell_of_grey(self.readers)
         usual = check_agreement(self.readers, force=force)
         own_range, own_unit = data_range, unit

@@ -12,6 +12,7 @@ from srlab.data.cropping import Cropping
 from srlab.data.files import find_files
 from srlab.data.handles import FewOpen, OneOfMany
 from srlab.data.informative import Weighting
+from srlab.data.masks import Masks
 from srlab.data.pairs import FixedViews, RandomCrops
 from srlab.data.partners import Named, partners
 from srlab.data.parts import Parts, Size
@@ -57,6 +58,8 @@ class PairedFolder:
         valid_share: float,
         weighting: Weighting,
         symmetries: Sequence[Symmetry],
+        mask: int | str | None,
+        hidden_classes: Sequence[int],
         split: Split,
         validation_size: Size,
         validation_views: int | None,
@@ -70,13 +73,14 @@ class PairedFolder:
     ) -> None:
         check_force(force)
         factors = per_axis(scale, spatial_dims)
+        masks = Masks(mask=mask, hidden_classes=hidden_classes, suffixes=suffixes, cache=cache)
         paths = partners(
             Named("LR", "data.lr_name", lr_name, find_files(lr_root, suffixes, key="data.lr_root")),
-            Named("HR", "data.hr_name", hr_name, find_files(root, suffixes)),
+            Named("HR", "data.hr_name", hr_name, masks.without_masks(find_files(root, suffixes))),
             suffixes=suffixes,
         )
         left_out = LeftOut(len(paths), share=broken_share)
-        pairs = list(_opened(paths, bands, factors, left_out, cache))
+        pairs = list(_opened(paths, bands, factors, left_out, masks))
         self.readers = [lr for lr, _ in pairs]
         hr_readers = [hr for _, hr in pairs]
         usual = check_agreement(self.readers, force=force)
@@ -144,19 +148,20 @@ def _opened(
     bands: Sequence[int | str],
     scale: Sequence[int],
     left_out: LeftOut,
-    cache: Cache | None,
+    masks: Masks,
 ) -> Iterator[tuple[Reader, Reader]]:
     """Open pair after pair, and leave those out of which a file cannot be opened."""
     few = FewOpen()
     for lr_path, hr_path in paths:
         try:
             lr, hr = open_reader(lr_path, bands=bands), open_reader(hr_path, bands=bands)
+            if masks.cache is not None:
+                lr, hr = masks.cache.keep(lr, bands), masks.cache.keep(hr, bands)
+            hr = masks.over(hr)
         except Mistake as error:
             left_out.add(str(hr_path), error)
             continue
         _check_pair(lr, hr, scale)
-        if cache is not None:
-            lr, hr = cache.keep(lr, bands), cache.keep(hr, bands)
         yield OneOfMany(lr, few), OneOfMany(hr, few)
 
 

@@ -64,9 +64,9 @@ def _by_name(named: Named, suffixes: Sequence[str]) -> Mapping[str, PathLike]:
         raise Mistake(f"{named.key} is {named.pattern!r}; it must hold {PLACE}, as in {PLACE}x4.")
     found: dict[str, PathLike] = {}
     for file in named.files:
-        stem = _stem(file, suffixes)
-        name = stem.removeprefix(before).removesuffix(after)
-        if before + name + after != stem:
+        whole = stem(file, suffixes)
+        name = whole.removeprefix(before).removesuffix(after)
+        if before + name + after != whole:
             continue
         if name in found:
             raise Mistake(
@@ -77,7 +77,7 @@ def _by_name(named: Named, suffixes: Sequence[str]) -> Mapping[str, PathLike]:
     return found
 
 
-def _stem(file: PathLike, suffixes: Sequence[str]) -> str:
+def stem(file: PathLike, suffixes: Sequence[str]) -> str:
     """Return a file's name without its folder and its ending."""
     name = os.path.basename(file)
     known = ending(name, suffixes)

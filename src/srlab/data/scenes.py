@@ -15,6 +15,7 @@ from srlab.data.regions import Region
 from srlab.data.statistics import measure
 from srlab.files import replaced
 from srlab.io import Reader
+from srlab.io.masked import HIDDEN
 from srlab.mistakes import Mistake
 from srlab.normalisers.statistics import Statistics
 
@@ -74,9 +75,13 @@ def _entry(reader: Reader, kept: dict[str, Any]) -> dict[str, Any]:
 
 
 def _state(reader: Reader) -> list[Any] | None:
-    """Return what changes with a file or with the chosen bands; None of an array in memory."""
+    """Return what changes with a file, its chosen bands or its hidden classes.
+
+    It is None of an array in memory.
+    """
     path = Path(str(reader))
     if not path.exists():
         return None
-    status = path.stat()
-    return [FORMAT, status.st_size, status.st_mtime_ns, list(reader.description.names)]
+    status, hidden = path.stat(), reader.description.tags.get(HIDDEN)
+    names = list(reader.description.names)
+    return [FORMAT, status.st_size, status.st_mtime_ns, names, hidden]

@@ -144,6 +144,8 @@ def test_training_reads_crops_from_an_archive(folder):
         "symmetries": [],
         "valid_share": 0,
         "weighting": "none",
+        "mask": None,
+        "hidden_classes": [0],
         "test_size": None,
     }
     values = {"unit": "8-bit value", "data_range": 255.0, "seed": 0, "bands": [1, 2, 3]}
