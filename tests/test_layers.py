@@ -16,7 +16,7 @@ FLOORS = [
     {"prediction"},
     {"training", "report"},
     {"cli"},
-    {"__main__", "train", "predict", "evaluate", "summary"},
+    {"__main__", "train", "predict", "evaluate", "summary", "stats"},
 ]
 FLOOR = {part: number for number, floor in enumerate(FLOORS) for part in floor}
 

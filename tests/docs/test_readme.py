@@ -13,7 +13,13 @@ from srlab.cli.configuration import choices, composed
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-SETTINGS = {"train": "Train", "predict": "Predict", "evaluate": "Evaluate", "summary": "Train"}
+SETTINGS = {
+    "train": "Train",
+    "predict": "Predict",
+    "evaluate": "Evaluate",
+    "summary": "Train",
+    "stats": "Stats",
+}
 FLAGS = ("-m", "…", "--help")
 
 

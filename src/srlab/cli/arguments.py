@@ -15,6 +15,7 @@ PATH_KEYS = frozenset(
         "input",
         "guide",
         "output",
+        "json",
         "data.root",
         "data.lr_root",
         "data.guide_root",

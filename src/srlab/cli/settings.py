@@ -76,6 +76,19 @@ class EvaluateSettings:
     spatial_dims: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class StatsSettings:
+    """Top-level values of ``stats.yaml``, which says what each of them means."""
+
+    output: str | None
+    json: str | None
+    overwrite: bool
+    force: Sequence[Check]
+    scale: int | Sequence[int]
+    spatial_dims: int
+    seed: int
+
+
 def check_axes(config: DictConfig, *names: str) -> None:
     """Raise a `Mistake` for a key at the top level that does not have one number for each axis."""
     check_spatial_dims(config.spatial_dims)

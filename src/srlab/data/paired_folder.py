@@ -82,12 +82,12 @@ class PairedFolder:
         left_out = LeftOut(len(paths), share=broken_share)
         pairs = list(_opened(paths, bands, factors, left_out, masks))
         self.readers = [lr for lr, _ in pairs]
-        hr_readers = [hr for _, hr in pairs]
+        self.hr_readers = [hr for _, hr in pairs]
         usual = check_agreement(self.readers, force=force)
-        usual_hr = check_agreement(hr_readers, force=force)
+        usual_hr = check_agreement(self.hr_readers, force=force)
         own_range, own_unit = data_range, unit
         if own_range is None:
-            own_range, own_unit = values_of(hr_readers[0])
+            own_range, own_unit = values_of(self.hr_readers[0])
         self.bands = tuple(bands)
         self.channel_names = usual.names
         self.unit = unit or own_unit or ""
@@ -95,12 +95,12 @@ class PairedFolder:
         self.pixel_size = usual.pixel_size
         self.hr_pixel_size = usual_hr.pixel_size
         configured(self, force).check_types(str(self.readers[0]), usual.channels)
-        configured(self, force).check_types(str(hr_readers[0]), usual_hr.channels)
+        configured(self, force).check_types(str(self.hr_readers[0]), usual_hr.channels)
 
         self._scenes = Scenes()
         belonging = {str(hr): Forgiving(lr, left_out) for lr, hr in pairs}
         self._parts = Parts(
-            hr_readers,
+            self.hr_readers,
             RealPairs(belonging, factors, seed, self._scenes),
             left_out,
             cropping=Cropping(

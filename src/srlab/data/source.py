@@ -144,6 +144,14 @@ class OfGuides(Protocol):
     """Their pixels in an LR pixel, along each spatial axis."""
 
 
+@runtime_checkable
+class OfPairedFiles(OfFiles, Protocol):
+    """A source whose LR lies in files of its own, which are its `readers`."""
+
+    hr_readers: Sequence[Reader]
+    """The files of HR, in the order of `readers`."""
+
+
 def hr_pixel_size(source: Source) -> tuple[float, ...] | None:
     """Return the metres per HR pixel: where LR is made of the files, they are HR."""
     if isinstance(source, OfRealPairs):

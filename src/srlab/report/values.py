@@ -1,0 +1,136 @@
+"""The values of files, channel by channel: measured, and as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from srlab.data.regions import Region
+from srlab.data.source import OfPairedFiles, Source
+from srlab.data.usable import Forgiving, LeftOut
+from srlab.data.values import files_of
+from srlab.io import Channel, Reader
+from srlab.normalisers.statistics import BinCounts, Statistics, StreamingStatistics
+from srlab.progress import progress as shown_progress
+
+HEADS = (
+    *("band", "valid", "min", "1 %", "50 %", "99 %", "max"),
+    *("mean", "deviation", "nodata"),
+)
+"""Of the table. Percents in it are percentiles, but for the share of pixels that are valid."""
+
+
+@dataclass(frozen=True)
+class Values:
+    """The values of some files, in physical units."""
+
+    title: str
+    """``HR`` or ``LR`` where pairs were measured; otherwise empty."""
+
+    channels: tuple[Channel, ...]
+    """Those of the first file."""
+
+    pixels: int
+    """Of all files, with and without data."""
+
+    statistics: Statistics
+    histograms: list[BinCounts]
+
+    files: dict[str, Statistics]
+    """Those of each file, by its name."""
+
+    def names(self) -> list[str]:
+        """Return the names of the channels, with the title before each."""
+        return [f"{self.title} {channel.name}".strip() for channel in self.channels]
+
+    def shares(self) -> list[float]:
+        """Return the share of the pixels of each channel that hold data."""
+        return [float(count) / self.pixels for count in self.statistics.count]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values, for a file."""
+        return {
+            "bands": [channel.name for channel in self.channels],
+            "pixels": self.pixels,
+            "nodata": [channel.nodata for channel in self.channels],
+            "statistics": self.statistics.to_json(),
+            "files": {name: each.to_json() for name, each in self.files.items()},
+        }
+
+
+def measured(readers: Sequence[Reader], *, title: str = "", progress: bool = False) -> Values:
+    """Go once through all files. Those that cannot be read are left out, as in training."""
+    left_out = LeftOut(len(readers))
+    pixels = sum(prod(reader.description.shape) for reader in readers)
+    channels = readers[0].description.channels
+    total, files = StreamingStatistics(len(channels)), {}
+    name = f"measuring {title}".strip()
+    with shown_progress(pixels, unit="px", title=name, shown=progress) as done:
+        for reader in readers:
+            own = StreamingStatistics(len(channels))
+            for block in Region.whole(Forgiving(reader, left_out)).blocks():
+                own.add(block)
+                done.advance(prod(block.shape[1:]))
+            files[str(reader)] = own.result()
+            total.merge(own)
+    return Values(
+        title=title,
+        channels=channels,
+        pixels=pixels,
+        statistics=total.result(),
+        histograms=total.histograms(),
+        files=files,
+    )
+
+
+def of_source(source: Source, *, progress: bool = False) -> list[Values]:
+    """Measure HR, or LR and HR where both lie in files; all files, whatever trains and tests."""
+    if isinstance(source, OfPairedFiles):
+        lr = measured(source.readers, title="LR", progress=progress)
+        return [lr, measured(source.hr_readers, title="HR", progress=progress)]
+    return [measured(files_of(source), progress=progress)]
+
+
+def table(groups: Sequence[Values]) -> str:
+    """Return the values as text, a channel a line."""
+    rows: list[tuple[str, ...]] = [HEADS]
+    for values in groups:
+        rows += _rows(values)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for name, *cells in rows:
+        numbers = [cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True)]
+        lines.append("  ".join([name.ljust(widths[0]), *numbers]))
+    return "\n".join(lines)
+
+
+def _rows(values: Values) -> list[tuple[str, ...]]:
+    found = values.statistics
+    levels = [found.quantile(level) for level in (1, 50, 99)]
+    rows = []
+    for number, name in enumerate(values.names()):
+        channel, share = values.channels[number], values.shares()[number]
+        percentiles = [_storable(float(each[number]), channel) for each in levels]
+        numbers = [found.minimum[number], *percentiles, found.maximum[number]]
+        numbers += [found.mean[number], found.deviation[number]]
+        nodata = "–" if channel.nodata is None else f"{channel.nodata:g}"
+        rows.append((name, percent(share), *(f"{each:.5g}" for each in numbers), nodata))
+    return rows
+
+
+def _storable(value: float, channel: Channel) -> float:
+    """Return the nearest value that a file of integers can hold, as its percentiles are ones."""
+    if channel.dtype.kind not in "iu":
+        return value
+    return round((value - channel.offset) / channel.scale) * channel.scale + channel.offset
+
+
+def percent(share: float) -> str:
+    """Write a share in percent, and no part of the whole as if it were all of it."""
+    if share in (0, 1):
+        return f"{100 * share:.0f} %"
+    return f"{np.clip(100 * share, 0.01, 99.99):.2f} %"

@@ -1,0 +1,69 @@
+"""``python -m srlab.stats``: the values of a source's files, and the normaliser they suggest."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from srlab.cli.arguments import quoted
+from srlab.cli.command import prepare, run
+from srlab.cli.settings import check_axes, check_bands
+from srlab.cli.termination import cleaned_up_if_stopped
+
+log = logging.getLogger(__name__)
+
+
+def stats(config: DictConfig) -> None:
+    """Print a table of the values of all files, and draw their histograms."""
+    from srlab.cli.building import built
+    from srlab.cli.following import follow_files
+    from srlab.files import new_file, replaced
+    from srlab.report.histogram_chart import draw
+    from srlab.report.suggestion import suggested
+    from srlab.report.values import of_source, table
+
+    check_axes(config, "scale")
+    check_bands(config)
+    outputs = {}
+    for key in ("output", "json"):
+        if config[key] is not None:
+            outputs[key] = new_file(config[key], overwrite=config.overwrite)
+    follow_files(config)
+    data = built(config.data)
+    groups = of_source(data, progress=True)
+    files = len(groups[0].files)
+    log.info("%d %s; unit: %s; full scale: %g", files, "files" if files > 1 else "file",
+             data.unit or "unknown", data.data_range)  # fmt: skip
+    log.info("%s", table(groups))
+    suggestion = suggested(groups, unit=data.unit, data_range=data.data_range)
+    log.info("suggested: %s\n  %s", suggestion.choice, suggestion.reason)
+    if "output" in outputs:
+        with replaced(outputs["output"]) as unfinished:
+            draw(groups, unfinished, unit=data.unit)
+        log.info("wrote %s", config.output)
+    if "json" in outputs:
+        found = {values.title or "files": values.to_json() for values in groups}
+        found["suggestion"] = vars(suggestion)
+        with replaced(outputs["json"]) as unfinished:
+            Path(unfinished).write_text(json.dumps(found))
+        log.info("wrote %s", config.json)
+
+
+def main() -> None:
+    """Run the command."""
+    prepare()
+    with cleaned_up_if_stopped():
+        run(
+            stats,
+            config_name="stats",
+            settings="srlab.cli.settings.StatsSettings",
+            arguments=quoted(sys.argv[1:]),
+        )
+
+
+if __name__ == "__main__":
+    main()
