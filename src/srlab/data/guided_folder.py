@@ -17,7 +17,7 @@ from srlab.data.partners import Named, partners
 from srlab.data.parts import Parts, Size
 from srlab.data.scenes import Scenes
 from srlab.data.splits import Split
-from srlab.data.statistics import measure
+from srlab.data.statistics import measure, measure_lr
 from srlab.data.symmetries import Symmetry
 from srlab.data.usable import SHARE, LeftOut
 from srlab.data.values import configured, values_of
@@ -132,6 +132,10 @@ class GuidedFolder:
     def statistics(self) -> Statistics:
         """Measure the training split, in physical units, in one pass: `bands`, then guides."""
         return measure(self.training.scan(), channels=len(self.channel_names))
+
+    def lr_statistics(self) -> Statistics:
+        """Measure LR of the training split, in physical units, in one pass: all its channels."""
+        return measure_lr(self.training.scan_pairs())
 
     def gather_scenes(self, cache: Path) -> None:
         """Measure each image as a whole; from then on, samples carry its ``scene``."""
