@@ -69,6 +69,8 @@ def source(path):
         symmetries=["flips", "quarter_turns"],
         mask=None,
         hidden_classes=[0],
+        channel_dropout=0.0,
+        intensity_jitter=0.0,
         split=WholeFiles(fraction=0.1),
         validation_size=256,
         validation_views=4,

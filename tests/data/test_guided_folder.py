@@ -94,3 +94,14 @@ def test_files_that_do_not_go_together_are_named(tmp_path):
         GuidedFolder(**given | {"guide_ratio": [2, 4]})
     with pytest.raises(Mistake, match=r"at guide_ratio \(4, 4\) a guide has \(96, 104\)"):
         GuidedFolder(**given | {"guide_ratio": 4})
+
+
+def test_classes_of_a_mask_hide_the_image_under_its_guides(tmp_path):
+    settings = files(tmp_path)
+    for name in "abc":
+        classes = np.random.default_rng(5).integers(0, 4, (1, 12, 13))
+        write(tmp_path / "masks" / f"{name}.tif", classes)
+    hidden = settings | {"mask": "../masks/{name}.tif", "hidden_classes": [2]}
+    sample = GuidedFolder(**hidden).test[0]
+    fine = classes.repeat(2, axis=1).repeat(2, axis=2)
+    np.testing.assert_array_equal(sample["valid"].numpy(), fine != 2)

@@ -22,6 +22,8 @@ COMMON = {
     "weighting": "none",
     "symmetries": ["flips", "quarter_turns"],
     "hidden_classes": [3, 8],
+    "channel_dropout": 0.0,
+    "intensity_jitter": 0.0,
     "split": WholeFiles(fraction=0.25),
     "validation_size": 8,
     "validation_views": None,

@@ -23,6 +23,8 @@ SETTINGS = {
     "symmetries": ["flips", "quarter_turns"],
     "mask": None,
     "hidden_classes": [0],
+    "channel_dropout": 0.0,
+    "intensity_jitter": 0.0,
     "split": WholeFiles(fraction=0.25),
     "validation_size": 9,
     "validation_views": 4,

@@ -24,3 +24,9 @@ class Cropping:
 
     symmetries: Sequence[Symmetry] = ()
     """How crops are mirrored and turned at random, LR and HR alike; see `drawn_turn`."""
+
+    channel_dropout: float = 0.0
+    """The chance with which each channel of LR is emptied; see `varied`."""
+
+    intensity_jitter: float = 0.0
+    """By how much the common gain of LR and HR may differ from 1; see `varied`."""

@@ -12,6 +12,8 @@ from srlab.data.cropping import Cropping
 from srlab.data.files import find_files
 from srlab.data.guided import GuidedPairing
 from srlab.data.handles import FewOpen, OneOfMany
+from srlab.data.informative import Weighting
+from srlab.data.masks import Masks
 from srlab.data.pairs import FixedViews, Pairing, RandomCrops
 from srlab.data.partners import Named, partners
 from srlab.data.parts import Parts, Size
@@ -64,7 +66,13 @@ class GuidedFolder:
         degradation: Degradation,
         guide_degradation: Degradation,
         crop_size: int | Sequence[int],
+        valid_share: float,
+        weighting: Weighting,
         symmetries: Sequence[Symmetry],
+        mask: int | str | None,
+        hidden_classes: Sequence[int],
+        channel_dropout: float,
+        intensity_jitter: float,
         split: Split,
         validation_size: Size,
         validation_views: int | None,
@@ -88,9 +96,11 @@ class GuidedFolder:
                 f"data.guide_ratio is {self.guide_ratio}, and quarter turns would exchange its "
                 "axes; set data.symmetries=[flips]."
             )
-        files = _with_guides(root, guide_root, name, guide_name, suffixes)
+        masks = Masks(mask=mask, hidden_classes=hidden_classes, suffixes=suffixes, cache=cache)
+        paths = masks.without_masks(find_files(root, suffixes))
+        files = _with_guides(paths, guide_root, name, guide_name, suffixes)
         left_out = LeftOut(len(files), share=broken_share)
-        self.readers = list(self._opened(files, left_out, cache))
+        self.readers = list(self._opened(files, left_out, masks))
         usual = check_agreement(self.readers, force=force)
         own_range, own_unit = data_range, unit
         if own_range is None:
@@ -107,7 +117,14 @@ class GuidedFolder:
             self.readers,
             GuidedPairing(pairing, guide_degradation, Layout(len(bands), self.guide_ratio)),
             left_out,
-            cropping=Cropping(crop_size=crop_size, symmetries=symmetries),
+            cropping=Cropping(
+                crop_size=crop_size,
+                valid_share=valid_share,
+                weighting=weighting,
+                symmetries=symmetries,
+                channel_dropout=channel_dropout,
+                intensity_jitter=intensity_jitter,
+            ),
             split=split,
             validation_size=validation_size,
             validation_views=validation_views,
@@ -145,7 +162,7 @@ class GuidedFolder:
         self,
         files: Sequence[tuple[PathLike, PathLike]],
         left_out: LeftOut,
-        cache: Cache | None,
+        masks: Masks,
     ) -> Iterator[Reader]:
         """Open image after image, and leave those out that cannot be opened."""
         few = FewOpen()
@@ -153,18 +170,23 @@ class GuidedFolder:
             try:
                 image = open_reader(path, bands=self.bands)
                 guide = open_reader(guide_path, bands=self.guides)
-                if cache is not None:
-                    image, guide = cache.keep(image, self.bands), cache.keep(guide, self.guides)
-                yield OneOfMany(guided(image, guide, ratio=self.guide_ratio), few)
+                if masks.cache is not None:
+                    image = masks.cache.keep(image, self.bands)
+                    guide = masks.cache.keep(guide, self.guides)
+                shown = masks.over(image)
+                yield OneOfMany(guided(shown, guide, ratio=self.guide_ratio), few)
             except Mistake as error:
                 left_out.add(str(path), error)
 
 
 def _with_guides(
-    root: str, guide_root: str | None, name: str, guide_name: str, suffixes: Sequence[str]
+    paths: Sequence[PathLike],
+    guide_root: str | None,
+    name: str,
+    guide_name: str,
+    suffixes: Sequence[str],
 ) -> Sequence[tuple[PathLike, PathLike]]:
     """Return the files with those of their guides."""
-    paths = find_files(root, suffixes)
     if guide_root is None:
         return [(path, path) for path in paths]
     guides = find_files(guide_root, suffixes, key="data.guide_root")

@@ -23,6 +23,7 @@ from srlab.data.scenes import Scenes
 from srlab.data.source import Sample
 from srlab.data.symmetries import UNTURNED, Turn, drawn_turn
 from srlab.data.valid_pixels import ValidPlaces, least_pixels, valid_pixels
+from srlab.data.variations import check_chances, varied
 from srlab.degradations import Degradation
 from srlab.mistakes import Mistake, UnfitFile
 from srlab.nn.holes import filled, throughout
@@ -138,6 +139,9 @@ class RandomCrops:
         places = [np.prod(self._places(region), dtype=float) for region in self.regions]
         total = np.cumsum(places)
         self.up_to = total / total[-1]
+        check_chances(
+            channel_dropout=cropping.channel_dropout, intensity_jitter=cropping.intensity_jitter
+        )
         self._least = least_pixels(cropping.valid_share, self.crop)
         self._valid = ValidPlaces(
             self.regions, crop=self.crop, step=pairing.step, least=self._least
@@ -150,7 +154,13 @@ class RandomCrops:
         axes = crop.reader.description.axes
         symmetries = self.cropping.symmetries
         turn = drawn_turn(symmetries, axes, self.crop, self.pairing.scale, random)
-        return self.pairing.of(hr, crop, random, turn)
+        sample = self.pairing.of(hr, crop, random, turn)
+        return varied(
+            sample,
+            random,
+            channel_dropout=self.cropping.channel_dropout,
+            intensity_jitter=self.cropping.intensity_jitter,
+        )
 
     def _weighted(self, random: np.random.Generator) -> Crop:
         """Draw a crop, or one of several by what there is to see in them."""

@@ -146,6 +146,8 @@ def test_training_reads_crops_from_an_archive(folder):
         "weighting": "none",
         "mask": None,
         "hidden_classes": [0],
+        "channel_dropout": 0.0,
+        "intensity_jitter": 0.0,
         "test_size": None,
     }
     values = {"unit": "8-bit value", "data_range": 255.0, "seed": 0, "bands": [1, 2, 3]}

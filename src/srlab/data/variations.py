@@ -1,0 +1,56 @@
+"""Random changes of the values of training's pairs."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from srlab.data.source import Sample
+from srlab.mistakes import Mistake
+
+
+def check_chances(*, channel_dropout: float, intensity_jitter: float) -> None:
+    """Raise a `Mistake` unless both lie from 0 to below 1."""
+    given = {"channel_dropout": channel_dropout, "intensity_jitter": intensity_jitter}
+    for name, value in given.items():
+        if not 0 <= value < 1:
+            raise Mistake(f"data.{name} is {value}; give a number from 0 (off) to below 1.")
+
+
+def varied(
+    sample: Sample, random: np.random.Generator, *, channel_dropout: float, intensity_jitter: float
+) -> Sample:
+    """Change the values of a pair at random; nothing is drawn where both are 0.
+
+    Each LR channel is emptied with the chance `channel_dropout`; HR stays as it is. It then holds
+    0 in physical units, as a channel of which a file holds nothing does in prediction. If all
+    would be emptied, one that is drawn evenly stays. A loss term that compares SR with LR would
+    hold SR to the emptied channels.
+
+    All values of LR and HR are multiplied by one gain, which is drawn evenly from 1 less
+    `intensity_jitter` to 1 more. This keeps LR the linear degradation of HR. What fills hidden
+    pixels is multiplied, too, since it is taken from their neighbours; ``valid`` is not changed.
+
+    Raises a `Mistake` where the only channel of LR would be emptied.
+    """
+    changed = sample.copy()
+    if channel_dropout:
+        changed["lr"] = _without_channels(sample["lr"], channel_dropout, random)
+    if intensity_jitter:
+        gain = float(random.uniform(1 - intensity_jitter, 1 + intensity_jitter))
+        changed["lr"], changed["hr"] = changed["lr"] * gain, changed["hr"] * gain
+    return changed
+
+
+def _without_channels(lr: torch.Tensor, chance: float, random: np.random.Generator) -> torch.Tensor:
+    if len(lr) == 1:
+        raise Mistake(
+            f"data.channel_dropout is {chance}, and LR has a single channel; set it to 0."
+        )
+    empty = random.random(len(lr)) < chance
+    spared = int(random.integers(len(lr)))
+    if empty.all():
+        empty[spared] = False
+    changed = lr.clone()
+    changed[torch.from_numpy(empty)] = 0
+    return changed
