@@ -41,6 +41,9 @@ IN_USE = 600.0
 TOUCH = 30.0
 """Seconds after which a reader tells again that it uses a file."""
 
+LARGE = 10**8
+"""Bytes of a decoded file that takes so long to make that the user is told."""
+
 RESERVE = 2 * 10**9
 """Bytes of the disk that stay free, for example for checkpoints."""
 
@@ -68,7 +71,8 @@ class DiskCache:
         self._slow_only = slow_only
         self._since = time.time()
         self._failed = False
-        self._once = Once()
+        self._beginning = Once(logging.INFO)
+        self._warning = Once(logging.WARNING)
 
     def keep(self, reader: Reader, bands: Sequence[int | str]) -> Reader:
         """Return a reader that decodes the file once, or `reader` if it is not to be kept."""
@@ -92,7 +96,7 @@ class DiskCache:
                 if isinstance(error, BusyFile):
                     raise
                 self._failed = True
-                self._once.warn(
+                self._warning.tell(
                     f"nothing more is kept in {self._folder}, and files are decoded at each read "
                     f"({error.strerror}): make room, or choose cache.folder or cache=none"
                 )
@@ -111,13 +115,13 @@ class DiskCache:
             for encoding in encodings(reader.description):
                 size = Layout.of(reader.description, encoding).size
                 if not self._reserved(unfinished, size):
-                    self._once.warn(
+                    self._warning.tell(
                         f"{reader} and others do not fit into the {self._bytes / 1e9:g} GB of "
                         f"{self._folder}, and are decoded at each read: raise cache.gigabytes"
                     )
                     return
                 with suppress(InexactEncoding):
-                    log.info("decoding %s once into %s", reader, self._folder)
+                    self._tell(reader, size)
                     write_tiles(unfinished, reader, encoding)
                     if self._entry(reader, bands) == entry:  # unchanged meanwhile
                         os.replace(unfinished, entry)
@@ -126,6 +130,13 @@ class DiskCache:
             return
         finally:
             unfinished.unlink(missing_ok=True)
+
+    def _tell(self, reader: Reader, size: int) -> None:
+        self._beginning.tell(
+            f"files are decoded once and kept in {self._folder}, at most {self._bytes / 1e9:g} GB"
+        )
+        if size > LARGE:
+            log.info("decoding %s into %.1f GB, which may take a minute", reader, size / 1e9)
 
     def _reserved(self, unfinished: Path, size: int) -> bool:
         """Begin a file of its full size, so that it counts for others; false without room."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -35,7 +36,7 @@ class MemoryCache:
         self._slow_only = slow_only
         self._process = os.getpid()
         self._inherited = self._used = 0
-        self._once = Once()
+        self._warning = Once(logging.WARNING)
 
     def keep(self, reader: Reader, bands: Sequence[int | str]) -> Reader:
         """Return a reader that keeps the decoded file, or `reader` if it is not to be kept."""
@@ -51,7 +52,7 @@ class MemoryCache:
         for encoding in encodings(description):
             size = int(np.prod(shape)) * encoding.dtype.itemsize
             if not self._fits(size):
-                self._once.warn(
+                self._warning.tell(
                     f"{reader} and others do not fit into the {self._bytes / 1e9:g} GB of memory "
                     "for decoded files, and are decoded at each read: raise cache.gigabytes"
                 )

@@ -1,4 +1,4 @@
-"""Warnings that are given once, whatever the number of files and workers."""
+"""Messages that are given once, whatever the number of files and workers."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ log = logging.getLogger(__name__)
 
 
 class Once:
-    """Gives one warning in the life of a process; of a loader's workers only the first speaks."""
+    """Gives one message in the life of a process; of a loader's workers only the first speaks."""
 
-    def __init__(self) -> None:
+    def __init__(self, level: int) -> None:
+        self._level = level
         self._told = False
 
-    def warn(self, message: str) -> None:
-        """Give the warning, unless there was one."""
+    def tell(self, message: str) -> None:
+        """Give the message, unless there was one."""
         worker = get_worker_info()
         if not self._told and (worker is None or worker.id == 0):
-            log.warning("%s", message)
+            log.log(self._level, "%s", message)
         self._told = True
