@@ -19,15 +19,25 @@ SAMPLES = 200
 BATCH = 5
 
 
+DARK = list(range(0, 60 * 39, 39))
+OPTIONS = {
+    "data/rgb_folder": ["data.weighting=gradient"],
+    "data/sentinel2": ["data.weighting=variance", "data.mask=3", f"data.hidden_classes={DARK}"],
+}
+"""Choices that make more of a sample random, or that hide some of it."""
+
+
 def sources():
     """Yield the YAML of each class of sources; others of the class are left to the slow tests."""
+    for name, options in OPTIONS.items():
+        yield pytest.param(name, options, id=f"{name} with options")
     classes = set()
     for path in OURS:
         if path.parent.name == "data":
             target = OmegaConf.load(path).get("_target_")
             marks = [pytest.mark.slow] if target in {*classes, None} else []
             classes.add(target)
-            yield pytest.param(name_of(path), marks=marks)
+            yield pytest.param(name_of(path), [], marks=marks, id=name_of(path))
 
 
 def source(config, **cache):
@@ -64,10 +74,12 @@ def loaded(source, *, workers=0, rank=0, ranks=1, start=0):
     return digests(data.train_dataloader(), positions)
 
 
-@pytest.mark.parametrize("name", list(sources()))
-def test_samples_are_a_function_of_seed_and_position(name, photographs, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("name", "options"), list(sources()))
+def test_samples_are_a_function_of_seed_and_position(
+    name, options, photographs, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
-    config = composed([*chosen(name, photographs), "data.crop_size=16"])
+    config = composed([*chosen(name, photographs), "data.crop_size=16", *options])
     expected = loaded(source(config, _target_="types.NoneType"))
     assert len(expected) == SAMPLES
     assert len(set(expected.values())) > SAMPLES // 2

@@ -17,7 +17,8 @@ class Cache(Protocol):
     def keep(self, reader: Reader, bands: Sequence[int | str]) -> Reader:
         """Return a reader of the same values, or `reader` itself if it is not to be kept.
 
-        `bands` are those that `reader` was opened with.
+        `reader` is one that `open_reader` gives, or that gives its values for the same path and
+        `bands` whenever it is made; not one that resamples.
         """
 
 
