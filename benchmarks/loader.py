@@ -2,9 +2,10 @@
 
 A tiled GeoTIFF of 10980 x 10980 pixels and 4 bands of uint16, as large as a Sentinel-2 tile, is
 written first. Then crops of 96 x 96 pixels are drawn, degraded by ``area`` and turned, as training
-draws them. Compressed blocks take longer to read than plain ones, so each kind is measured.
+draws them. A block is decoded whole for each crop in it, so compressions and sides of blocks take
+turns. The last kind is large compressed blocks again, out of a cache on the disk.
 
-    python benchmarks/loader.py [--size 10980] [--crops 2000]
+    python benchmarks/loader.py [--size 10980] [--crops 300] [--rounds 5]
 """
 
 import argparse
@@ -19,14 +20,16 @@ import torch
 from rasterio.windows import Window
 
 from srlab.data import Folder
+from srlab.data.caches import DiskCache
 from srlab.data.splits import WholeFiles
 from srlab.degradations import Area
 
-KINDS = {
+COMPRESSIONS = {
     "plain": {},
-    "deflate": {"compress": "deflate", "zlevel": 1, "predictor": 2},
     "zstd": {"compress": "zstd", "zstd_level": 1, "predictor": 2},
+    "deflate": {"compress": "deflate", "zlevel": 1, "predictor": 2},
 }
+SIDES = (256, 512)
 
 
 def main():
@@ -34,28 +37,47 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--size", type=int, default=10980)
-    parser.add_argument("--crops", type=int, default=2000)
+    parser.add_argument("--crops", type=int, default=300)
+    parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     torch.set_num_threads(1)
     with TemporaryDirectory() as folder:
-        for kind, compression in KINDS.items():
-            path = Path(folder, f"{kind}.tif")
-            write_scene(path, options.size, compression)
-            crops = source(path).training
-            for position in range(50):
-                crops[position]
+        kinds = dict(sources(Path(folder), options.size))
+        measure(kinds, options.crops, options.rounds)
+
+
+def sources(folder, size):
+    """Write a scene of each kind, and yield its name and its training crops."""
+    for compression, settings in COMPRESSIONS.items():
+        for side in SIDES:
+            name = f"{compression} {side}"
+            path = folder / f"{name}.tif"
+            write_scene(path, size, side, settings)
+            yield name, source(path).training
+    cache = DiskCache(folder=str(folder / "cache"), gigabytes=10, slow_only=False)
+    yield f"{name}, cached", source(path, cache).training
+
+
+def measure(kinds, crops, rounds):
+    """Let the kinds take turns, and print the median of their rates and of the ratios in a turn."""
+    rates, grown = {name: [] for name in kinds}, {}
+    for turn in range(rounds + 1):  # the first opens files and fills GDAL's cache
+        for name, training in kinds.items():
             memory, start = resident(), time.process_time()
-            for position in range(options.crops):
-                crops[position]
-            seconds = time.process_time() - start
-            print(
-                f"{kind:8} {options.crops / seconds:6.0f} crops a second of CPU, memory grew by "
-                f"{resident() - memory:.0f} MB"
-            )
-            path.unlink()
+            for position in range(turn * crops, (turn + 1) * crops):
+                training[position]
+            rates[name].append(crops / (time.process_time() - start))
+            grown[name] = resident() - memory
+    plain = np.array(next(iter(rates.values()))[1:])
+    for name, each in rates.items():
+        rate = np.array(each[1:])
+        print(
+            f"{name:20} {np.median(rate):6.0f} crops a second of CPU, {np.median(rate / plain):.2f}"
+            f" of plain, memory grew by {grown[name]:.0f} MB in the last turn"
+        )
 
 
-def source(path):
+def source(path, cache=None):
     return Folder(
         root=str(path),
         suffixes=[".tif"],
@@ -78,14 +100,15 @@ def source(path):
         unit="reflectance × 10000",
         data_range=10_000.0,
         seed=0,
+        cache=cache,
     )
 
 
-def write_scene(path, size, compression):
+def write_scene(path, size, side, compression):
     """Write smooth noise in strips, about as compressible as an image."""
     random = np.random.default_rng(0)
     shape = {"driver": "GTiff", "count": 4, "height": size, "width": size, "dtype": "uint16"}
-    blocks = {"tiled": True, "blockxsize": 512, "blockysize": 512, "interleave": "pixel"}
+    blocks = {"tiled": True, "blockxsize": side, "blockysize": side, "interleave": "pixel"}
     with rasterio.open(path, "w", **shape, **blocks, **compression) as file:
         for top in range(0, size, 512):
             rows = min(512, size - top)
