@@ -73,7 +73,7 @@ def _predict(config: DictConfig) -> None:
         options={
             "compression": config.compression,
             "layout": config.layout,
-            "statistics": "yes" if config.statistics else None,
+            "statistics": "true" if config.statistics else None,
         },
     )
     super_resolve(

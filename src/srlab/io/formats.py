@@ -71,7 +71,7 @@ FORMATS = (
         options={
             "compression": ("deflate", "zstd", "none"),
             "layout": ("plain", "cog"),
-            "statistics": ("no", "yes"),
+            "statistics": ("false", "true"),
         },
     ),
     Format(

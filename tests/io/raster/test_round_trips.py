@@ -214,7 +214,7 @@ def test_statistics_are_those_of_numpy(tmp_path):
     description = described(PLACES["north up"], "f4", nodata=-9999.0)
     for layout in ("plain", "cog"):
         path = write(
-            tmp_path / f"{layout}.tif", description, values, layout=layout, statistics="yes"
+            tmp_path / f"{layout}.tif", description, values, layout=layout, statistics="true"
         )
         with rasterio.open(path) as file:
             for band, plane in zip(file.indexes, values.astype("f8"), strict=True):
@@ -231,6 +231,6 @@ def test_statistics_are_those_of_numpy(tmp_path):
 def test_statistics_of_nothing_are_left_out(tmp_path):
     description = described(PLACES["nowhere"], nodata=0.0)
     empty = np.full((2, *SHAPE), np.nan, "f4")
-    path = write(tmp_path / "a.tif", description, empty, statistics="yes")
+    path = write(tmp_path / "a.tif", description, empty, statistics="true")
     with rasterio.open(path) as file:
         assert not any(key.startswith("STATISTICS") for key in file.tags(1))

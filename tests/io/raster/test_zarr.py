@@ -32,7 +32,7 @@ PLACES = {
 CHANNELS = (
     Channel("B02", "reflectance", np.dtype("u2"), 1e-4, -0.1, 0.0, tags={"WAVELENGTH": "490"}),
     Channel("R", dtype=np.dtype("u1"), colour="red"),
-    Channel("a/b", "K", np.dtype("f4"), nodata=float("nan")),
+    Channel("a:b/c", "K", np.dtype("f4"), nodata=float("nan")),
     Channel("4", dtype=np.dtype("i2"), nodata=-32768.0),
 )
 
@@ -95,12 +95,19 @@ def test_what_is_written_comes_back(tmp_path, place):
     assert reader.description.tags["PLATFORM"] == "S2A"
     np.testing.assert_array_equal(reader.read(whole(reader)), physical(planes))
     root = zarr.open(path, mode="r")
-    assert root.attrs["bands"] == ["B02", "R", "a_b", "4"]
+    assert root.attrs["bands"] == ["B02", "R", "a_b_c", "4"]
     assert root.attrs["MODEL_SHA256"] == MADE.model
     for name, plane in zip(root.attrs["bands"], planes, strict=True):
         np.testing.assert_array_equal(root[name][:], plane)
         assert root[name].dtype == plane.dtype
     assert [each.name for each in tmp_path.iterdir()] == ["a.zarr"]
+
+
+def test_bands_are_chosen_by_number_and_by_their_own_names(tmp_path):
+    path = write(tmp_path / "a.zarr", described(), physical(stored()))
+    reader = open_reader(path, bands=["a:b/c", 1, "4"])
+    assert reader.description.names == ("a:b/c", "B02", "4")
+    np.testing.assert_array_equal(reader.read(whole(reader)), physical(stored())[[2, 0, 3]])
 
 
 def test_gdal_reads_each_band_in_its_place(tmp_path):
@@ -117,7 +124,7 @@ def test_gdal_reads_each_band_in_its_place(tmp_path):
 def test_xarray_reads_physical_units_and_coordinates(tmp_path):
     path = write(tmp_path / "a.zarr", described(), physical(stored()))
     with xarray.open_zarr(path) as dataset:
-        assert set(dataset.data_vars) == {"B02", "R", "a_b", "4", "spatial_ref"}
+        assert set(dataset.data_vars) == {"B02", "R", "a_b_c", "4", "spatial_ref"}
         assert dataset.B02.attrs["units"] == "reflectance"
         np.testing.assert_allclose(dataset.B02.values, physical(stored())[0], rtol=1e-6)
         assert dataset.x.values[:2].tolist() == [400005, 400015]
@@ -151,7 +158,7 @@ def test_an_unfinished_store_leaves_the_former_one(tmp_path):
     writer = create_writer(path, described(), provenance=MADE, overwrite=True)
     writer.prepare()
     writer.discard()
-    assert open_reader(path).description.names == ("B02", "R", "a/b", "4")
+    assert open_reader(path).description.names == ("B02", "R", "a:b/c", "4")
     write(path, described(channels=CHANNELS[:1]), physical(stored())[:1])
     assert open_reader(path).description.names == ("B02",)
     assert [each.name for each in tmp_path.iterdir()] == ["a.zarr"]

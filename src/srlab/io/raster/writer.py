@@ -49,7 +49,7 @@ class GeoTiffWriter:
     units, colours and tags. The provenance is added. Integers are rounded to the nearest, halves
     to even, and clipped. `compression` is one of `COMPRESSIONS`. The `layout` ``cog`` makes it a
     cloud-optimised GeoTIFF, with overviews that are means of its pixels. With `statistics`
-    ``yes`` each band notes its minimum, maximum, mean and deviation. Until `finish` the blocks lie
+    ``true`` each band notes its minimum, maximum, mean and deviation. Until `finish` the blocks lie
     in a hidden file beside `path`.
 
     Raises a `Mistake` if a GeoTIFF cannot hold what is described. `prepare`, `write` and `finish`
@@ -66,7 +66,7 @@ class GeoTiffWriter:
         provenance: Provenance,
         compression: str = "deflate",
         layout: str = "plain",
-        statistics: str = "no",
+        statistics: str = "false",
     ) -> None:
         self.path = path
         self._provenance = provenance
@@ -113,7 +113,7 @@ class GeoTiffWriter:
         if options:
             options["predictor"] = {"f": 3}.get(self._blocks.dtype.kind, 2)
         write_geotiff(target, self._blocks, self._provenance, **options)
-        if self._statistics == "yes":
+        if self._statistics == "true":
             with writing(self.path):
                 note_statistics(target)
 

@@ -98,10 +98,17 @@ class _Store:
     def choose(self, bands: Sequence[int | str] | None) -> tuple[Part, ...]:
         listed = self.attributes.get(BANDS)
         if listed:
-            bands = _by_number(bands, listed)
+            bands = listed if bands is None else [self._array(band, listed) for band in bands]
         images = ((name, each) for name, each in self.arrays.items() if _is_image(name, each))
         variables = [Variable(name, prod(each.shape[:-2])) for name, each in images]
         return choose(variables, bands, self.path)
+
+    def _array(self, band: int | str, listed: Sequence[str]) -> int | str:
+        """Return the name of the array of a band that is given by its number or its own name."""
+        if isinstance(band, int):
+            return listed[band - 1] if 1 <= band <= len(listed) else band
+        own = [name for name in listed if self.arrays[name].attrs.get(_NAME) == band]
+        return own[0] if own else band
 
     def describe(self, parts: Sequence[Part]) -> Description:
         geometries = [self._geometry(part.variable.name) for part in parts]
@@ -137,7 +144,7 @@ class _Store:
         attributes = dict(array.attrs)
         texts = {key: str(value) for key, value in attributes.items() if _is_plain(value)}
         for number in part.numbers:
-            name = attributes.get("band_name", "")
+            name = attributes.get(_NAME, "")
             if not name:
                 name = part.variable.band_name(number) if part.variable.name else str(number)
             yield Channel(
@@ -152,20 +159,10 @@ class _Store:
             )
 
 
-_OURS = ("band_name", "colour")
+_NAME = "band_name"
+"""The attribute of an array with the name of its band, where that cannot be the array's."""
 
-
-def _by_number(bands: Sequence[int | str] | None, listed: Sequence[str]) -> Sequence[int | str]:
-    """Return names in the place of numbers from 1 that count the listed bands."""
-    if bands is None:
-        return listed
-    return [_listed(band, listed) for band in bands]
-
-
-def _listed(band: int | str, listed: Sequence[str]) -> int | str:
-    if isinstance(band, int) and 1 <= band <= len(listed):
-        return listed[band - 1]
-    return band
+_OURS = (_NAME, "colour")
 
 
 def _is_image(name: str, array: Array) -> bool:

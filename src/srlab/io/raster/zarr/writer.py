@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -156,8 +157,8 @@ def _array_names(channels: Sequence[Channel]) -> list[str]:
     """Return a name for each band's array, which is its own unless that cannot be."""
     names: list[str] = []
     for number, channel in enumerate(channels, start=1):
-        name = channel.name.replace("/", "_").strip(". ")
-        if not name or name.startswith("_") or name in (*names, *_TAKEN):
+        name = re.sub(r"[^\w.-]", "_", channel.name).strip("._")  # a colon parts GDAL's names
+        if not name or name in (*names, *_TAKEN):
             name = f"band_{number}"
         names.append(name)
     return names
