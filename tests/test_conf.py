@@ -3,7 +3,10 @@
 import inspect
 from pathlib import Path
 
+import numpy as np
 import pytest
+import rasterio
+from affine import Affine
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import get_class, instantiate
@@ -48,6 +51,11 @@ NEEDED = {
     "experiment/landsat_pansharpening": [*GUIDED, "data.guide_root={photographs}/scenes"],
     "degradation/sentinel2_mtf": ["data=sentinel2_10m", "data.root=x"],
     "degradation/sentinel2_mtf_guides": ["data=sentinel2_20m_guided", "data.root=x"],
+    "data/sensor_pair": [
+        "data.lr_root={photographs}/placed/0.tif",
+        "data.root={photographs}/placed/0.tif",
+        "scale=1",
+    ],
     "data/sentinel2": ["data.root={photographs}/scenes", "data.bands=[1,2]"],
     "data/sentinel2_10m": ["data.root={photographs}/scenes", "data.bands=[1,2]"],
     "data/sentinel2_20m": ["data.root={photographs}/scenes", "data.bands=[1,2]"],
@@ -94,6 +102,12 @@ def photographs(tmp_path_factory):
         photograph = astronaut()[number * 100 :][:128, :128]
         imsave(folder / f"{number}.png", photograph)
         imsave(folder / "scenes" / f"{number}.tif", photograph.astype("uint16") * 39)
+    (folder / "placed").mkdir()
+    place = {"crs": "EPSG:32632", "transform": Affine(10, 0, 7e5, 0, -10, 52e5)}
+    with rasterio.open(
+        folder / "placed" / "0.tif", "w", width=128, height=128, count=3, dtype="uint8", **place
+    ) as file:
+        file.write(np.moveaxis(astronaut()[:128, :128], -1, 0))
     return folder
 
 

@@ -4,6 +4,7 @@ from srlab.data.demo import DemoPhotographs
 from srlab.data.folder import Folder
 from srlab.data.guided_folder import GuidedFolder
 from srlab.data.paired_folder import PairedFolder
+from srlab.data.sensor_pair import SensorPair
 from srlab.data.source import MeasuredSource, PairDataset, Sample, Source
 
 __all__ = [
@@ -14,5 +15,6 @@ __all__ = [
     "PairDataset",
     "PairedFolder",
     "Sample",
+    "SensorPair",
     "Source",
 ]

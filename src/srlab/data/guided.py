@@ -49,6 +49,10 @@ class GuidedPairing:
         """Return the one source of randomness of the sample at `position`."""
         return self.pairing.random(position)
 
+    def accepts(self, region: Region) -> bool:
+        """Whether the image alone makes a pair that is fit for use."""
+        return self.pairing.accepts(region)
+
     def of(
         self,
         hr: NDArray[np.float32],

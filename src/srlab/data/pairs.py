@@ -31,6 +31,9 @@ from srlab.nn.holes import filled, throughout
 ATTEMPTS = 16
 """The crops that are drawn at random until one holds enough data."""
 
+PATIENCE = 1000
+"""The crops with enough data that are drawn then, until one makes a pair that is fit for use."""
+
 Crop = tuple[Region, NDArray[np.float32]]
 """A part of a file, and its pixels ``(C, *S)``."""
 
@@ -48,6 +51,9 @@ class PairMaker(Protocol):
 
     def random(self, position: int) -> np.random.Generator:
         """Return the one source of randomness of the sample at `position`."""
+
+    def accepts(self, region: Region) -> bool:
+        """Whether a part of an HR file makes a pair that is fit for use."""
 
     def of(
         self,
@@ -79,6 +85,10 @@ class Pairing:
     def random(self, position: int) -> np.random.Generator:
         """The one source of randomness of the sample at `position`."""
         return np.random.default_rng([self.seed, position])
+
+    def accepts(self, region: Region) -> bool:
+        """Any part will do: LR is made of it."""
+        return True
 
     def of(
         self,
@@ -118,10 +128,11 @@ class RandomCrops:
     """Endless random crops; every place in the regions is equally likely.
 
     Regions of one file share no pixel. A crop may reach from one into another that it touches.
-    A crop that holds too little data is drawn anew. Where that happens `ATTEMPTS` times, a file is
-    searched for crops that hold enough. By a weighting of `cropping`, one of several such crops is
-    used. The crop at a position, its turns and its degradation are a pure function of the seed and
-    the position. They are the same with any number of workers, on any rank and after any resume.
+    A crop that holds too little data is drawn anew, and so is one that `pairing` does not accept.
+    Where that happens `ATTEMPTS` times, a file is searched for crops that hold enough. By a
+    weighting of `cropping`, one of several such crops is used. The crop at a position, its turns
+    and its degradation are a pure function of the seed and the position. They are the same with any
+    number of workers, on any rank and after any resume.
     """
 
     def __init__(self, regions: Sequence[Region], pairing: PairMaker, cropping: Cropping) -> None:
@@ -184,12 +195,25 @@ class RandomCrops:
                 continue
             crop = region.part(start, self.crop)
             hr = crop.read()
-            if np.count_nonzero(valid_pixels(hr)) >= self._least:
+            enough = np.count_nonzero(valid_pixels(hr)) >= self._least
+            if enough and self.pairing.accepts(crop):
                 return crop, hr
         crop = self._searched(number, random)
         return crop, crop.read()
 
     def _searched(self, number: int, random: np.random.Generator) -> Region:
+        """Draw crops that hold enough data until one makes a pair that is fit for use."""
+        for _ in range(PATIENCE):
+            crop = self._with_data(number, random)
+            if self.pairing.accepts(crop):
+                return crop
+            number = int(random.integers(len(self.regions)))
+        raise Mistake(
+            f"none of {PATIENCE} training crops is fit for use: LR and HR show different ground in "
+            "all of them; choose other files, or loosen data.max_shift or data.valid_share."
+        )
+
+    def _with_data(self, number: int, random: np.random.Generator) -> Region:
         """Draw from the crops of a region that hold enough data, or of the next that has any."""
         for step in range(len(self.regions)):
             crop = self._valid.draw((number + step) % len(self.regions), random)

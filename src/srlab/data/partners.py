@@ -50,8 +50,8 @@ def partners(
     if not both:
         raise Mistake(
             f"no {first.kind} file belongs to any {second.kind} file: by "
-            f"{first.key}={first.pattern} there are {_listed(sorted(named))}, and by "
-            f"{second.key}={second.pattern} there are {_listed(sorted(others))}."
+            f"{first.key}={first.pattern} there are {listed(sorted(named))}, and by "
+            f"{second.key}={second.pattern} there are {listed(sorted(others))}."
         )
     _warn(first, {named[name] for name in both})
     _warn(second, {others[name] for name in both})
@@ -89,10 +89,11 @@ def stem(file: PathLike, suffixes: Sequence[str]) -> str:
 def _warn(named: Named, used: set[PathLike]) -> None:
     alone = [os.path.basename(file) for file in named.files if file not in used]
     if alone:
-        log.warning("%d %s files have no partner: %s", len(alone), named.kind, _listed(alone))
+        log.warning("%d %s files have no partner: %s", len(alone), named.kind, listed(alone))
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """Return the first names in a line, and how many more there are."""
     shown = ", ".join(names[:SHOWN]) or "none"
     rest = len(names) - SHOWN
     return f"{shown} and {rest} more" if rest > 0 else shown

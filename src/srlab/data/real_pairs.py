@@ -39,6 +39,10 @@ class RealPairs:
         """Return the one source of randomness of the sample at `position`."""
         return np.random.default_rng([self.seed, position])
 
+    def accepts(self, region: Region) -> bool:
+        """Any part will do: the files are said to belong together."""
+        return True
+
     def of(
         self,
         hr: NDArray[np.float32],

@@ -152,6 +152,14 @@ class OfPairedFiles(OfFiles, Protocol):
     """The files of HR, in the order of `readers`."""
 
 
+@runtime_checkable
+class OfOtherBands(Protocol):
+    """A source whose HR may have other bands than `Source.bands`, which are LR's."""
+
+    hr_channel_names: tuple[str, ...]
+    """The names of HR's channels."""
+
+
 def hr_pixel_size(source: Source) -> tuple[float, ...] | None:
     """Return the metres per HR pixel: where LR is made of the files, they are HR."""
     if isinstance(source, OfRealPairs):

@@ -13,6 +13,7 @@ from rasterio.rpc import RPC
 from rasterio.transform import from_gcps
 from rasterio.warp import transform as reproject
 
+from srlab.axes import Window
 from srlab.io.description import Axis, Ground
 
 _SEMI_MAJOR_AXIS, _FLATTENING = 6_378_137.0, 1 / 298.257223563  # WGS 84, in metres
@@ -80,6 +81,12 @@ class RasterGeometry:
             gcps=tuple(_moved(point, point.row * rows, point.col * columns) for point in self.gcps),
             rpcs=self.rpcs and _scaled_rpcs(self.rpcs, rows, columns),
         )
+
+    def part(self, window: Window) -> RasterGeometry:
+        """Return the geometry of a window of this raster."""
+        rows, columns = window
+        shape = rows.stop - rows.start, columns.stop - columns.start
+        return self.turned(Affine.translation(columns.start, rows.start), shape)
 
     def turned(self, to_file: Affine, shape: tuple[int, int]) -> RasterGeometry:
         """Return the geometry of a turned image of `shape`.

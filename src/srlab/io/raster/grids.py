@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from math import ceil, floor
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,16 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.warp import transform as reproject
 
+from srlab.axes import Window
 from srlab.io.description import Geometry
 from srlab.io.raster.geometry import RasterGeometry
 from srlab.mistakes import Mistake
 
 ALIGNED = 1e-3
 """The share of a pixel by which grids that coincide may differ."""
+
+PROBES = 33
+"""Places along each axis of a grid that are looked up to find its outline in another one."""
 
 Points = NDArray[np.float64]
 
@@ -52,6 +57,27 @@ class GridPair:
         if not np.abs(moves - first).max() <= ALIGNED:
             return None
         return int(first[0, 0]), int(first[1, 0])
+
+    @cached_property
+    def shared(self) -> Window | None:
+        """The whole pixels of the source that the target covers; None if there are none.
+
+        They are a rectangle, which at the corners of a turned target reaches beyond it.
+        """
+        sides = [np.linspace(0, size, PROBES) for size in self.target.shape]
+        places = np.stack(np.meshgrid(*sides, indexing="ij")).reshape(2, -1)
+        found = self.to_source(places)
+        found = found[:, np.isfinite(found).all(axis=0)]
+        window = []
+        for along, size in zip(found, self.source.shape, strict=True):
+            if not along.size:
+                return None
+            first = max(ceil(along.min() - ALIGNED), 0)
+            last = min(floor(along.max() + ALIGNED), size)
+            if first >= last:
+                return None
+            window.append(slice(first, last))
+        return tuple(window)
 
     @cached_property
     def stretch(self) -> tuple[float, float]:

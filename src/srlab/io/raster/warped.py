@@ -8,7 +8,6 @@ from math import ceil, floor
 from typing import Any, Literal
 
 import numpy as np
-from affine import Affine
 from numpy.typing import NDArray
 from rasterio.enums import Resampling
 from rasterio.io import MemoryFile
@@ -136,7 +135,7 @@ class WarpedReader:
         with gdal(f"{self} cannot be warped to {target.crs}"), MemoryFile() as memory:
             with memory.open(
                 driver="GTiff", count=count, height=height, width=width, dtype="float32",
-                transform=_transform(source, needed), crs=source.crs, nodata=np.nan,
+                transform=source.part(needed).transform, crs=source.crs, nodata=np.nan,
             ) as file:  # fmt: skip
                 file.write(pixels)
             with memory.open() as file:
@@ -153,7 +152,7 @@ class WarpedReader:
             file,
             src_crs=source.crs,  # as it is: a GeoTIFF cannot hold every CRS
             crs=target.crs,
-            transform=_transform(target, window),
+            transform=target.part(window).transform,
             height=height,
             width=width,
             nodata=np.nan,
@@ -196,10 +195,3 @@ def _halves(window: Window) -> Iterator[Window]:
         middle = (columns.start + columns.stop) // 2
         yield rows, slice(columns.start, middle)
         yield rows, slice(middle, columns.stop)
-
-
-def _transform(geometry: RasterGeometry, window: Window) -> Affine:
-    """Return the affine of a window of a raster."""
-    rows, columns = window
-    assert geometry.transform is not None
-    return geometry.transform @ Affine.translation(columns.start, rows.start)

@@ -1,0 +1,72 @@
+"""Pairs of LR and HR of which only those count that show the same ground."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from srlab.data.real_pairs import RealPairs
+from srlab.data.regions import Region
+from srlab.data.same_ground import Finding, SameGround
+from srlab.data.source import Sample
+from srlab.data.symmetries import UNTURNED, Turn
+
+log = logging.getLogger(__name__)
+
+TOLD = 64
+"""The number of windows after which a process says once how many it refused."""
+
+
+@dataclass(frozen=True)
+class CheckedPairs:
+    """Reads pairs, and accepts those that show the same ground."""
+
+    pairs: RealPairs
+    ground: SameGround
+    findings: list[Finding] = field(default_factory=list)
+    """Of the first `TOLD` windows that this process judged."""
+
+    @property
+    def scale(self) -> tuple[int, ...]:
+        """The factor from LR to HR along each spatial axis."""
+        return self.pairs.scale
+
+    @property
+    def step(self) -> tuple[int, ...]:
+        """A part begins where an LR pixel does."""
+        return self.pairs.step
+
+    def random(self, position: int) -> np.random.Generator:
+        """Return the one source of randomness of the sample at `position`."""
+        return self.pairs.random(position)
+
+    def judged(self, region: Region) -> Finding:
+        """Judge a part of an HR file with the LR of the same place."""
+        return self.ground(self.pairs.of(region.read(), region, self.random(0)))
+
+    def accepts(self, region: Region) -> bool:
+        """Whether a part of an HR file and the LR of the same place show the same ground."""
+        finding = self.judged(region)
+        if len(self.findings) < TOLD:
+            self.findings.append(finding)
+            if len(self.findings) == TOLD:
+                self._tell()
+        return finding.fault is None
+
+    def of(
+        self,
+        hr: NDArray[np.float32],
+        region: Region,
+        random: np.random.Generator,
+        turn: Turn = UNTURNED,
+    ) -> Sample:
+        """Pair HR ``(C, *S)`` of a region with LR of the same place; see `RealPairs.of`."""
+        return self.pairs.of(hr, region, random, turn)
+
+    def _tell(self) -> None:
+        if any(finding.fault for finding in self.findings):
+            refusal = self.ground.refusal(self.findings)
+            log.info("windows of other ground in LR than in HR are passed over: %s", refusal)

@@ -1,0 +1,252 @@
+"""Two sensors that saw the same ground."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from srlab.axes import per_axis
+from srlab.data.agreement import check_agreement
+from srlab.data.caches import Cache
+from srlab.data.checked_pairs import CheckedPairs
+from srlab.data.cropping import Cropping
+from srlab.data.files import find_files
+from srlab.data.handles import FewOpen, OneOfMany
+from srlab.data.informative import Weighting
+from srlab.data.pairs import FixedViews, RandomCrops
+from srlab.data.partners import PLACE, Named, partners
+from srlab.data.parts import Parts, Size
+from srlab.data.real_pairs import RealPairs
+from srlab.data.regions import Region, evenly
+from srlab.data.same_ground import SameGround
+from srlab.data.scenes import Scenes
+from srlab.data.shared_grid import Pair, Warp, by_ground, on_shared_grid
+from srlab.data.splits import Split
+from srlab.data.statistics import measure, measure_lr
+from srlab.data.symmetries import Symmetry
+from srlab.data.usable import SHARE, Forgiving, LeftOut
+from srlab.data.values import configured, values_of
+from srlab.files import PathLike
+from srlab.io import Reader, open_reader
+from srlab.io.agreement import Check, check_force
+from srlab.io.raster.grids import georeferenced
+from srlab.mistakes import Mistake
+from srlab.normalisers.statistics import Statistics
+
+PROBES = 64
+"""The windows of a pair that are looked at until one shows the same ground."""
+
+
+class SensorPair:
+    """LR and HR rasters of two sensors, aligned by their georeferencing.
+
+    `lr_root` and `root` (HR) are each a file, a folder or a glob. Files that share ground are a
+    pair. With `lr_name` or `hr_name`, such as ``{name}_pan``, files of one ``{name}`` are.
+
+    LR's pixels stay as they are. HR is shown on LR's grid refined by `scale`, by the kernel `warp`;
+    ``refuse`` takes only HR that lies on that grid already. What only one of them shows is left
+    out. HR may have other bands (`hr_bands`) than LR, and `unit` and `data_range` are HR's.
+
+    Windows must show the same ground: at least a share of `valid_share` of their pixels holds data
+    in both, and they are shifted by at most `max_shift` HR pixels (`srlab.data.same_ground`).
+    Others are drawn anew in training and left out of views, which a message counts. A pair without
+    any good window is left out like a file that cannot be opened. `shift_bands` are those of
+    `bands` by which shifts are measured; null: those that HR has by the same name, or all.
+
+    Otherwise this is as `srlab.data.Folder`; sizes are HR pixels.
+
+    Raises a `Mistake` if nothing fits together, or files do not say where they lie.
+    """
+
+    def __init__(
+        self,
+        *,
+        lr_root: str,
+        root: str,
+        lr_name: str | None,
+        hr_name: str | None,
+        suffixes: Sequence[str],
+        bands: Sequence[int | str],
+        hr_bands: Sequence[int | str],
+        scale: int | Sequence[int],
+        warp: Warp,
+        max_shift: float | None,
+        shift_bands: Sequence[int | str] | None,
+        crop_size: int | Sequence[int],
+        valid_share: float,
+        weighting: Weighting,
+        symmetries: Sequence[Symmetry],
+        split: Split,
+        validation_size: Size,
+        validation_views: int | None,
+        test_size: Size,
+        unit: str | None,
+        data_range: float | None,
+        seed: int,
+        broken_share: float = SHARE,
+        cache: Cache | None = None,
+        force: Sequence[Check] = (),
+    ) -> None:
+        check_force(force)
+        factors, crop = per_axis(scale, 2), per_axis(crop_size, 2)
+        lr_paths = find_files(lr_root, suffixes, key="data.lr_root")
+        hr_paths = find_files(root, suffixes)
+        left_out = LeftOut(max(len(lr_paths), len(hr_paths)), share=broken_share)
+        few = FewOpen()
+        lr = dict(_opened(lr_paths, bands, few, left_out, cache))
+        hr = dict(_opened(hr_paths, hr_bands, few, left_out, cache))
+        if lr_name is None and hr_name is None:
+            least = [side // factor for side, factor in zip(crop, factors, strict=True)]
+            couples = by_ground([*lr.values()], [*hr.values()], least=least)
+        else:
+            named = partners(
+                Named("LR", "data.lr_name", lr_name or PLACE, lr_paths),
+                Named("HR", "data.hr_name", hr_name or PLACE, hr_paths),
+                suffixes=suffixes,
+            )
+            couples = [Pair(lr[a], hr[b]) for a, b in named if a in lr and b in hr]
+        self.readers = list({str(couple.lr): couple.lr for couple in couples}.values())
+        usual = check_agreement(self.readers, force=force)
+        pairs = list(_aligned(couples, factors, warp, left_out))
+        usual_hr = check_agreement([pair.hr for pair in pairs], force=force)
+        own_range, own_unit = data_range, unit
+        if own_range is None:
+            own_range, own_unit = values_of(pairs[0].hr)
+        self.bands, self.hr_bands = tuple(bands), tuple(hr_bands)
+        self.channel_names = usual.names
+        self.hr_channel_names = _hr_names(usual_hr.names, self.bands, self.hr_bands)
+        self.unit = unit or own_unit or ""
+        self.data_range = own_range
+        self.pixel_size, self.hr_pixel_size = usual.pixel_size, usual_hr.pixel_size
+        configured(self, force).check_types(str(pairs[0].hr), usual_hr.channels)
+
+        self._scenes = Scenes()
+        belonging = {str(pair.hr): Forgiving(pair.lr, left_out) for pair in pairs}
+        lr_channels, hr_channels = self._compared(shift_bands)
+        checked = CheckedPairs(
+            RealPairs(belonging, factors, seed, self._scenes),
+            SameGround(
+                factors,
+                valid_share=valid_share,
+                max_shift=max_shift,
+                lr_channels=lr_channels,
+                hr_channels=hr_channels,
+            ),
+        )
+        self._parts = Parts(
+            list(_of_one_place([pair.hr for pair in pairs], checked, crop, left_out)),
+            checked,
+            left_out,
+            cropping=Cropping(
+                crop_size=crop_size,
+                valid_share=valid_share,
+                weighting=weighting,
+                symmetries=symmetries,
+            ),
+            split=split,
+            validation_size=validation_size,
+            validation_views=validation_views,
+            test_size=test_size,
+        )
+
+    @property
+    def training(self) -> RandomCrops:
+        """Random crops of the pairs that are not held out."""
+        return self._parts.training
+
+    @property
+    def validation(self) -> FixedViews:
+        """Views of what is held out."""
+        return self._parts.validation
+
+    @property
+    def test(self) -> FixedViews:
+        """Views that cover all pairs."""
+        return self._parts.test
+
+    def statistics(self) -> Statistics:
+        """Measure HR of the training split, in physical units, in one pass."""
+        return measure(self.training.scan(), channels=len(self.hr_channel_names))
+
+    def lr_statistics(self) -> Statistics:
+        """Measure LR of the training split, in physical units, in one pass."""
+        return measure_lr(self.training.scan_pairs())
+
+    def gather_scenes(self, cache: Path) -> None:
+        """Measure each LR file as a whole; from then on, samples carry its ``scene``."""
+        self._scenes.gather(self.readers, cache)
+
+    def _compared(self, wanted: Sequence[int | str] | None) -> tuple[list[int], list[int]]:
+        """Return the channels of LR and of HR by which shifts are measured."""
+        lr, hr = self.channel_names, self.hr_channel_names
+        if wanted is not None:
+            lost = [band for band in wanted if band not in self.bands]
+            if lost or not wanted:
+                raise Mistake(
+                    f"data.shift_bands is {list(wanted)}; choose among data.bands, which are "
+                    f"{list(self.bands)}."
+                )
+            return [self.bands.index(band) for band in wanted], [*range(len(hr))]
+        both = [name for name in lr if name in hr and not name.isdigit()]
+        if both:
+            return [lr.index(name) for name in both], [hr.index(name) for name in both]
+        return [*range(len(lr))], [*range(len(hr))]
+
+
+def _hr_names(
+    names: tuple[str, ...], bands: Sequence[int | str], hr_bands: Sequence[int | str]
+) -> tuple[str, ...]:
+    """Return the names of HR's channels; by number alone they are no bands of LR."""
+    if list(hr_bands) == list(bands):
+        return names
+    return tuple(f"HR {name}" if name.isdigit() else name for name in names)
+
+
+def _opened(
+    paths: Sequence[PathLike],
+    bands: Sequence[int | str],
+    few: FewOpen,
+    left_out: LeftOut,
+    cache: Cache | None,
+) -> Iterator[tuple[PathLike, Reader]]:
+    """Open the files that say where they lie, and leave out those that cannot be opened."""
+    for path in paths:
+        try:
+            reader = open_reader(path, bands=bands)
+            georeferenced(reader.description.geometry, str(path))
+        except Mistake as error:
+            left_out.add(str(path), error)
+            continue
+        if cache is not None:
+            reader = cache.keep(reader, bands)
+        yield path, OneOfMany(reader, few)
+
+
+def _aligned(
+    couples: Sequence[Pair], scale: Sequence[int], warp: Warp, left_out: LeftOut
+) -> Iterator[Pair]:
+    """Show both of each couple on grids that fit, and leave out what does not fit."""
+    for couple in couples:
+        try:
+            yield on_shared_grid(couple, scale, warp)
+        except Mistake as error:
+            left_out.add(str(couple.hr), error)
+
+
+def _of_one_place(
+    readers: Sequence[Reader], pairing: CheckedPairs, crop: Sequence[int], left_out: LeftOut
+) -> Iterator[Reader]:
+    """Yield HR of which a window shows the ground of LR, and leave the others out."""
+    for reader in readers:
+        findings = []
+        windows = [part for part in Region.whole(reader).tiled(crop) if part.shape == tuple(crop)]
+        for place in evenly(len(windows), min(len(windows), PROBES)):
+            findings.append(pairing.judged(windows[place]))
+            if findings[-1].fault is None:
+                break
+        if findings and findings[-1].fault:
+            reason = f"{reader} are not of one place: {pairing.ground.refusal(findings)}"
+            advice = "align them, or loosen data.max_shift or data.valid_share"
+            left_out.add(str(reader), Mistake(f"{reason}; {advice}."))
+        else:
+            yield reader

@@ -1,0 +1,132 @@
+"""LR and HR of the same ground, on grids that fit together."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from srlab.axes import Window
+from srlab.data.partners import listed
+from srlab.io import Reader
+from srlab.io.raster.grids import GridPair, georeferenced
+from srlab.io.raster.ground import RasterGround
+from srlab.io.raster.warped import Method, WarpedReader
+from srlab.mistakes import Mistake
+
+log = logging.getLogger(__name__)
+
+Warp = Method | Literal["refuse"]
+"""The kernel that shows HR on the grid of LR, or ``refuse`` where it does not lie on it."""
+
+
+class Pair(NamedTuple):
+    """Readers of one place."""
+
+    lr: Reader
+    hr: Reader
+
+
+class OfPair:
+    """A reader of HR under the name of its pair, since a file may be of several pairs."""
+
+    def __init__(self, hr: Reader, lr: Reader) -> None:
+        self._hr = hr
+        self._name = f"{hr} with {lr}"
+        self.description = hr.description
+
+    def __str__(self) -> str:
+        return self._name
+
+    def read(self, window: Window) -> NDArray[np.float32]:
+        """Read ``(C, *window)`` in physical units, NaN where the file holds no data."""
+        return self._hr.read(window)
+
+    def close(self) -> None:
+        """Release the file."""
+        self._hr.close()
+
+
+def by_ground(lr: Sequence[Reader], hr: Sequence[Reader], *, least: Sequence[int]) -> list[Pair]:
+    """Return the files that share ground of at least `least` LR pixels a side.
+
+    Files that share none are listed in a warning.
+
+    Raises a `Mistake` if none do.
+    """
+    hr_balls = [*map(_ball, hr)]
+    pairs = []
+    for first in lr:
+        centre, radius = _ball(first)
+        for second, (other, reach) in zip(hr, hr_balls, strict=True):
+            if np.linalg.norm(centre - other) > radius + reach:
+                continue
+            pair = Pair(first, second)
+            if _holds(_grids(*pair).shared, least):
+                pairs.append(pair)
+    if not pairs:
+        raise Mistake(
+            f"no file of data.lr_root shares ground of {tuple(least)} LR pixels with one of "
+            "data.root: choose files of one place, or lower data.crop_size."
+        )
+    used = {str(reader) for pair in pairs for reader in pair}
+    alone = [str(reader) for reader in (*lr, *hr) if str(reader) not in used]
+    if alone:
+        log.warning("%d files share no ground with another: %s", len(alone), listed(alone))
+    return pairs
+
+
+def on_shared_grid(pair: Pair, scale: Sequence[int], warp: Warp) -> Pair:
+    """Show LR and HR on the ground that they share.
+
+    The pixels of LR stay as they are, and HR is shown on the same grid, refined by `scale`.
+
+    Raises a `Mistake` if they share no ground, or do not lie somewhere by a CRS and an affine
+    transform. With ``refuse`` it does so, too, where HR's pixels are others than the refined ones.
+    """
+    grids = _grids(*pair)
+    if grids.shared is None:
+        raise Mistake(f"{pair.hr} and {pair.lr} share no ground: remove the pair.")
+    ground = grids.source.part(grids.shared)
+    wanted = GridPair(grids.target, ground.scaled(scale))
+    method = warp
+    if method == "refuse":
+        _check_aligned(pair, wanted, scale)
+        method = "nearest"  # which copies
+    hr = WarpedReader(pair.hr, wanted.target, resampling=method)
+    return Pair(WarpedReader(pair.lr, ground), OfPair(hr, pair.lr))
+
+
+def _grids(lr: Reader, hr: Reader) -> GridPair:
+    return GridPair(
+        georeferenced(lr.description.geometry, str(lr)),
+        georeferenced(hr.description.geometry, str(hr)),
+    )
+
+
+def _ball(reader: Reader) -> tuple[NDArray[np.float64], float]:
+    """Return a ball around a file's ground; where balls do not touch, no ground is shared."""
+    grid = georeferenced(reader.description.geometry, str(reader))
+    return RasterGround(grid).ball((0, 0))
+
+
+def _holds(ground: Window | None, least: Sequence[int]) -> bool:
+    if ground is None:
+        return False
+    sizes = zip(ground, least, strict=True)
+    return all(span.stop - span.start >= side for span, side in sizes)
+
+
+def _check_aligned(pair: Pair, wanted: GridPair, scale: Sequence[int]) -> None:
+    if wanted.offset is not None:
+        return
+    down, across = wanted.stretch
+    (row,), (column,) = wanted.to_source(np.zeros((2, 1)))
+    raise Mistake(
+        f"{pair.hr} does not lie on the grid of {pair.lr}, refined by {tuple(scale)}: a pixel "
+        f"there is {down:.5g} × {across:.5g} of its own, and the first one begins at its row "
+        f"{row:.2f} and column {column:.2f}; choose data.warp=cubic, or warp the file."
+    )
