@@ -15,7 +15,7 @@ def comparison(model, bicubic):
     for method, values in {"model": model, "bicubic": bicubic}.items():
         for number, psnr in enumerate(values):
             ergas = torch.nan if number == len(values) - 1 else 2.0
-            result.scores[method].append({"psnr": psnr, "ergas": ergas})
+            result.scores.setdefault(method, []).append({"psnr": psnr, "ergas": ergas})
     return result
 
 

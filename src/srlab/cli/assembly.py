@@ -20,7 +20,7 @@ from srlab.axes import per_axis
 from srlab.cli.building import built, named, refused_by_library
 from srlab.cli.resume import CONFIG
 from srlab.data import Source
-from srlab.data.source import MeasuredSource, OfGuides, Sample, hr_pixel_size
+from srlab.data.source import MeasuredSource, OfGuides, OfOtherBands, Sample, hr_pixel_size
 from srlab.data.statistics import value_range
 from srlab.data.values import check_values
 from srlab.degradations import Degradation
@@ -265,9 +265,11 @@ def _recipe(node: DictConfig) -> dict[str, Any]:
 
 
 def _output_names(config: DictConfig, data: Source) -> tuple[str, ...]:
-    """Name the output channels: as the inputs that they continue, otherwise by number."""
+    """Name the output channels: as HR's, as the inputs that they continue, or by number."""
     names = data.channel_names
     count = config.generator.get("out_channels", len(names))
+    if isinstance(data, OfOtherBands) and count == len(data.hr_channel_names):
+        return data.hr_channel_names
     continued = config.generator.get("skip_channels")
     if continued is not None:
         return tuple(names[number - 1] for number in continued)

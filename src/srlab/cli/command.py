@@ -23,7 +23,12 @@ from srlab.cli.configuration import check_choices, check_lists, config_dir
 from srlab.cli.errors import full_errors, logged_errors, one_line_errors
 from srlab.cli.help import help_text
 from srlab.cli.plugins import ThirdPartyConfigs
-from srlab.cli.resolvers import continued_channels, input_channels, integers_up_to
+from srlab.cli.resolvers import (
+    continued_channels,
+    input_channels,
+    integers_up_to,
+    output_channels,
+)
 from srlab.cli.streams import patient_output
 from srlab.mistakes import Mistake
 
@@ -39,6 +44,7 @@ def prepare() -> None:
     OmegaConf.register_new_resolver("len", len, replace=True)
     OmegaConf.register_new_resolver("integers_up_to", integers_up_to, replace=True)
     OmegaConf.register_new_resolver("input_channels", input_channels, replace=True)
+    OmegaConf.register_new_resolver("output_channels", output_channels, replace=True)
     OmegaConf.register_new_resolver("continued_channels", continued_channels, replace=True)
     Plugins.instance().register(ThirdPartyConfigs)
     # What GDAL tells the log of a damaged file is raised as an error, too.

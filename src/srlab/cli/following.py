@@ -41,7 +41,8 @@ def follow_files(config: DictConfig) -> None:
     )
     paths = masks.without_masks(find_files(data.root, data.suffixes))
     grey = data.get("grey_as_colour", False)
-    files = opened(paths, list(data.bands), LeftOut(len(paths)), grey_as_colour=grey)
+    bands = list(data.get("hr_bands") or data.bands)
+    files = opened(paths, bands, LeftOut(len(paths)), grey_as_colour=grey)
     try:
         data.data_range, unit = values_of(next(files))
     except Mistake as error:

@@ -20,11 +20,23 @@ def input_channels(data: DictConfig) -> int:
     return len(data.bands) + len(guides) * prod(per_axis(data.guide_ratio, data.spatial_dims))
 
 
+def output_channels(data: DictConfig) -> int:
+    """Return the channels of HR: the bands, unless HR has bands of its own."""
+    return len(data.get("hr_bands") or data.bands)
+
+
 def continued_channels(data: DictConfig) -> ListConfig | None:
-    """Return the channels of LR, from 1, that HR's correspond to; None where these are all."""
-    if not data.get("guides"):
+    """Return the channels of LR, from 1, that HR's correspond to; None where these are all.
+
+    None stands as well where HR has a band of its own, which no channel of LR continues.
+    """
+    bands, hr_bands = list(data.bands), list(data.get("hr_bands") or data.bands)
+    if not data.get("guides") and hr_bands == bands:
         return None
-    return ListConfig([*range(1, len(data.bands) + 1)])
+    # The same number may be another band in the files of another sensor.
+    if hr_bands != bands and not all(isinstance(each, str) and each in bands for each in hr_bands):
+        return None
+    return ListConfig([bands.index(each) + 1 for each in hr_bands])
 
 
 def integers_up_to(highest: float | None) -> ListConfig | None:

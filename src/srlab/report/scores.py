@@ -29,8 +29,6 @@ from srlab.report.pictures import comparison, displayable
 Scores = dict[str, float]
 """The value of each metric for one image, by name."""
 
-METHODS = ("bicubic", "model")
-
 
 @dataclass(frozen=True)
 class Comparison:
@@ -38,7 +36,8 @@ class Comparison:
 
     metrics: Mapping[str, Metric]
 
-    scores: dict[str, list[Scores]] = field(default_factory=lambda: {name: [] for name in METHODS})
+    scores: dict[str, list[Scores]] = field(default_factory=dict)
+    """By method: ``model``, and ``bicubic`` where the input has the channels of the output."""
 
     pictures: dict[str, Tensor] = field(default_factory=dict)
     """``(3, H, W)`` in 0–1, by caption."""
@@ -53,7 +52,9 @@ class Comparison:
         """Keep the scores of an image by each method."""
         self.places.append(place)
         for name, values in found.items():
-            self.scores[name].append({key: float(value) for key, value in values.items()})
+            self.scores.setdefault(name, []).append(
+                {key: float(value) for key, value in values.items()}
+            )
 
     def means(self, method: str) -> Scores:
         """Return each score of all images together (`srlab.metrics.means`)."""
@@ -73,11 +74,12 @@ class Comparison:
 
     def table(self) -> str:
         """Return the mean scores as text."""
-        bicubic, model = self.means("bicubic"), self.means("model")
-        width = max(len(name) for name in model)
-        lines = [f"{'':{width}}  {'bicubic':>10}  {'model':>10}"]
-        for name in model:
-            lines.append(f"{name:{width}}  {bicubic[name]:10.4f}  {model[name]:10.4f}")
+        names = self.means("model")
+        found = [self.means(method) for method in self.scores]
+        width = max(len(name) for name in names)
+        lines = [f"{'':{width}}" + "".join(f"  {method:>10}" for method in self.scores)]
+        for name in names:
+            lines.append(f"{name:{width}}" + "".join(f"  {each[name]:10.4f}" for each in found))
         lines.append(f"means over {len(self.scores['model'])} image(s)")
         if self.left_out:
             lines.append(f"left out: {', '.join(self.left_out)}")
@@ -109,20 +111,20 @@ def compare(
     for position in tracked(positions, unit="image", title="evaluating", shown=progress):
         try:
             sample = data.test[position]
-            images = {
-                "bicubic": enlarge(_continued(model, sample), model.card.scale),
-                "model": _predicted(
-                    model, sample, tile=tile, overlap=overlap, edges=edges, device=device
-                ),
-            }
             hr, context = sample["hr"][None], _context(model, data, sample, degradation, position)
-            found = {each: scores(metrics, images[each], hr, context) for each in METHODS}
+            images = {}
+            if context.lr.shape[1] == hr.shape[1]:
+                images["bicubic"] = enlarge(context.lr, model.card.scale)
+            images["model"] = _predicted(
+                model, sample, tile=tile, overlap=overlap, edges=edges, device=device
+            )
+            found = {each: scores(metrics, images[each], hr, context) for each in images}
         except Mistake as error:
             left_out.add(_named(data, position), error)
             continue
         result.add(position, found)
         if len(result.places) == 1:
-            for each in METHODS:
+            for each in images:
                 caption = _caption(each, result.scores[each][0])
                 result.pictures[caption] = displayable(images[each][0], like=hr[0])
             result.pictures["HR"] = displayable(hr[0], like=hr[0])
@@ -192,12 +194,12 @@ def write_report(result: Comparison, folder: str | Path) -> list[Path]:
     with table.open("w", newline="") as file:
         writer = csv.writer(file)
         header = ["image"]
-        for method in METHODS:
+        for method in result.scores:
             header += [f"{name}_{method}" for name in names]
         writer.writerow(header)
         for number, place in enumerate(result.places):
             row: list[float] = []
-            for method in METHODS:
+            for method in result.scores:
                 values = result.scores[method][number]
                 row += [values.get(name, math.nan) for name in names]
             writer.writerow([place, *row])
