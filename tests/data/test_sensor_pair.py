@@ -33,6 +33,10 @@ SETTINGS = {
     "valid_share": 0.5,
     "weighting": "none",
     "symmetries": ["flips", "quarter_turns"],
+    "mask": None,
+    "hidden_classes": [],
+    "lr_mask": None,
+    "lr_hidden_classes": [],
     "split": WholeFiles(fraction=0.25),
     "validation_size": 32,
     "validation_views": 4,
@@ -169,6 +173,24 @@ def test_windows_with_too_little_overlap_are_passed_over(tmp_path):
     ]
     assert min(shares) >= 0.8
     assert min(shares) < 1
+
+
+def test_clouds_of_either_are_passed_over_by_their_masks(tmp_path):
+    settings = {**textures(tmp_path), "max_shift": None, "valid_share": 1.0, "symmetries": []}
+    place = LR_PLACE @ Affine.scale(0.5)
+    hr = np.concatenate([sensed(20, 20, 2, (160, 160)), np.zeros((1, 160, 160))])
+    hr[1, :, :60] = 9
+    write(tmp_path / "hr.tif", hr, place)
+    lr_classes = np.ones((1, 80, 80))
+    lr_classes[0, :30] = 3
+    write(tmp_path / "clouds_lr.tif", lr_classes, LR_PLACE)
+    masks = {"mask": 2, "hidden_classes": [9], "lr_mask": "clouds_{name}.tif"}
+    source = SensorPair(**{**settings, **masks, "lr_hidden_classes": [3]})
+    clear = sensed(20, 20, 2, (160, 160))[0, 60:, 60:].astype(np.float32)
+    views = np.lib.stride_tricks.sliding_window_view(clear, (32, 32))
+    for position in range(5):
+        hr = source.training[position]["hr"][0].numpy()
+        assert np.isclose(views, hr, rtol=1e-4).all(axis=(2, 3)).any()
 
 
 def folders(path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from srlab.axes import per_axis
@@ -13,6 +14,7 @@ from srlab.data.cropping import Cropping
 from srlab.data.files import find_files
 from srlab.data.handles import FewOpen, OneOfMany
 from srlab.data.informative import Weighting
+from srlab.data.masks import Masks
 from srlab.data.pairs import FixedViews, RandomCrops
 from srlab.data.partners import PLACE, Named, partners
 from srlab.data.parts import Parts, Size
@@ -53,7 +55,8 @@ class SensorPair:
     any good window is left out like a file that cannot be opened. `shift_bands` are those of
     `bands` by which shifts are measured; null: those that HR has by the same name, or all.
 
-    Otherwise this is as `srlab.data.Folder`; sizes are HR pixels.
+    `mask` and `hidden_classes` hide the clouds of HR, and `lr_mask` and `lr_hidden_classes` those
+    of LR (`srlab.data.masks.Masks`). Otherwise this is as `srlab.data.Folder`; sizes are HR pixels.
 
     Raises a `Mistake` if nothing fits together, or files do not say where they lie.
     """
@@ -76,6 +79,10 @@ class SensorPair:
         valid_share: float,
         weighting: Weighting,
         symmetries: Sequence[Symmetry],
+        mask: int | str | None,
+        hidden_classes: Sequence[int],
+        lr_mask: int | str | None,
+        lr_hidden_classes: Sequence[int],
         split: Split,
         validation_size: Size,
         validation_views: int | None,
@@ -89,12 +96,14 @@ class SensorPair:
     ) -> None:
         check_force(force)
         factors, crop = per_axis(scale, 2), per_axis(crop_size, 2)
-        lr_paths = find_files(lr_root, suffixes, key="data.lr_root")
-        hr_paths = find_files(root, suffixes)
+        masks = Masks(mask=mask, hidden_classes=hidden_classes, suffixes=suffixes, cache=cache)
+        lr_masks = replace(masks, mask=lr_mask, hidden_classes=lr_hidden_classes)
+        lr_paths = lr_masks.without_masks(find_files(lr_root, suffixes, key="data.lr_root"))
+        hr_paths = masks.without_masks(find_files(root, suffixes))
         left_out = LeftOut(max(len(lr_paths), len(hr_paths)), share=broken_share)
         few = FewOpen()
-        lr = dict(_opened(lr_paths, bands, few, left_out, cache))
-        hr = dict(_opened(hr_paths, hr_bands, few, left_out, cache))
+        lr = dict(_opened(lr_paths, bands, few, left_out, lr_masks))
+        hr = dict(_opened(hr_paths, hr_bands, few, left_out, masks))
         if lr_name is None and hr_name is None:
             least = [side // factor for side, factor in zip(crop, factors, strict=True)]
             couples = by_ground([*lr.values()], [*hr.values()], least=least)
@@ -106,6 +115,7 @@ class SensorPair:
             )
             couples = [Pair(lr[a], hr[b]) for a, b in named if a in lr and b in hr]
         self.readers = list({str(couple.lr): couple.lr for couple in couples}.values())
+        self.hr_readers = list({str(couple.hr): couple.hr for couple in couples}.values())
         usual = check_agreement(self.readers, force=force)
         pairs = list(_aligned(couples, factors, warp, left_out))
         usual_hr = check_agreement([pair.hr for pair in pairs], force=force)
@@ -207,18 +217,19 @@ def _opened(
     bands: Sequence[int | str],
     few: FewOpen,
     left_out: LeftOut,
-    cache: Cache | None,
+    masks: Masks,
 ) -> Iterator[tuple[PathLike, Reader]]:
     """Open the files that say where they lie, and leave out those that cannot be opened."""
     for path in paths:
         try:
             reader = open_reader(path, bands=bands)
             georeferenced(reader.description.geometry, str(path))
+            if masks.cache is not None:
+                reader = masks.cache.keep(reader, bands)
+            reader = masks.over(reader)
         except Mistake as error:
             left_out.add(str(path), error)
             continue
-        if cache is not None:
-            reader = cache.keep(reader, bands)
         yield path, OneOfMany(reader, few)
 
 

@@ -149,7 +149,7 @@ class OfPairedFiles(OfFiles, Protocol):
     """A source whose LR lies in files of its own, which are its `readers`."""
 
     hr_readers: Sequence[Reader]
-    """The files of HR, in the order of `readers`."""
+    """The files of HR."""
 
 
 @runtime_checkable
