@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from operator import mul
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
+
+from srlab.io.exif import Exif
 
 
 class Geometry(Protocol):
@@ -106,6 +109,12 @@ class Description:
     colour_profile: Mapping[str, str] = field(default_factory=dict)
     """The ICC profile by GDAL's keys, such as ``SOURCE_ICC_PROFILE``."""
 
+    exif: Exif = field(default_factory=Exif)
+    """The notes of a camera or an editor that hold for the scene."""
+
+    density: tuple[float, ...] | None = None
+    """Pixels a metre along each axis in print; None where the file does not say."""
+
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the channels."""
@@ -123,12 +132,16 @@ class Description:
         return tuple(spacings) if len(spacings) == len(self.axes) else None
 
     def scaled(self, scale: Sequence[int]) -> Description:
-        """Describe the same scene with `scale` times as many pixels along each axis."""
+        """Describe the same scene with `scale` times as many pixels along each axis.
+
+        In print it is as large as before.
+        """
         return replace(
             self,
             shape=tuple(size * factor for size, factor in zip(self.shape, scale, strict=True)),
             axes=tuple(map(_finer, self.axes, scale)),
             geometry=self.geometry and self.geometry.scaled(scale),
+            density=self.density and tuple(map(mul, self.density, scale)),
         )
 
     def with_channels(self, channels: Sequence[Channel]) -> Description:

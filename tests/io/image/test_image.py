@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import rasterio
-from PIL import Image, ImageCms
+from PIL import Image
 from rasterio._err import CPLE_AppDefinedError
 from rasterio.enums import ColorInterp
 
@@ -113,18 +113,6 @@ def test_settings_are_in_the_file(tmp_path):
     assert json.loads(text["SETTINGS"]) == {"tile": [256, 256], "noise_seed": None}
     exif = write(tmp_path / "out.jpg", like, array, made).getexif()
     assert exif[0x010E].endswith(f", settings {text['SETTINGS']}")
-
-
-def test_camera_data_and_profile_are_carried_but_not_the_turn(tmp_path):
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    exif = Image.Exif()
-    exif[0x0112], exif[0x010F] = 6, "Maker"
-    like = picture(tmp_path / "a.jpg", shape=(16, 24), exif=exif, icc_profile=profile)
-    out = write(tmp_path / "out.jpg", like.scaled((2, 2)), np.zeros((3, 48, 32), np.float32))
-    assert out.size == (32, 48)
-    assert out.getexif()[0x010F] == "Maker"
-    assert 0x0112 not in out.getexif()
-    assert out.info["icc_profile"] == profile
 
 
 def test_place_on_the_earth_leaves_no_second_file(tmp_path):

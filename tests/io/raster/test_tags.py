@@ -4,10 +4,8 @@ import numpy as np
 import pytest
 import rasterio
 import tifffile
-from PIL import Image
-from rasters import MADE, write
+from rasters import write
 
-from srlab.io.image.writer import ImageWriter
 from srlab.io.raster.reader import RasterReader
 from srlab.io.raster.tags import lasting
 
@@ -95,27 +93,6 @@ def test_microscopy_files_leave_no_stale_size_in_the_output(tmp_path, kind, meta
         assert file.ome_metadata is None
         names = {tag.name for tag in file.pages[0].tags}
     assert not names & {"XResolution", "YResolution", "ResolutionUnit", "ImageDescription"}
-
-
-@pytest.mark.parametrize(("name", "output"), [("a.png", "b.png"), ("a.jpg", "b.jpg")])
-def test_pictures_leave_no_stale_resolution_in_the_output(tmp_path, name, output):
-    exif = Image.Exif()
-    exif[0x010F], exif[0x011A], exif[0x011B], exif[0x0128] = "Maker", 300, 300, 2
-    exif.get_ifd(0x8769)[0xA002] = 8
-    pixels = np.zeros((6, 8, 3), np.uint8)
-    Image.fromarray(pixels).save(tmp_path / name, dpi=(300, 300), exif=exif)
-    description = RasterReader(tmp_path / name).description.scaled((3, 3))
-    writer = ImageWriter(tmp_path / output, description, provenance=MADE)
-    writer.prepare()
-    writer.write((slice(0, 18), slice(0, 24)), np.zeros((3, 18, 24), np.float32))
-    writer.finish()
-    image = Image.open(tmp_path / output)
-    assert image.info.get("dpi", (1, 1)) in [(1, 1), (72, 72)]  # the format's own default
-    made = image.getexif()
-    assert not {0x011A, 0x011B, 0x0128} & set(made) or made[0x011A] == 72
-    assert 0xA002 not in made.get_ifd(0x8769)
-    if name == "a.jpg":
-        assert made[0x010F] == "Maker"
 
 
 def test_statistics_of_a_band_are_left_out(tmp_path):

@@ -1,14 +1,16 @@
-"""PNG and JPEG out, of images of any size."""
+"""PNG, JPEG, WebP and BMP out, of images of any size."""
 
 from __future__ import annotations
 
+import logging
 import os
+from base64 import b64decode
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
-import rasterio
 import rasterio.shutil
 from numpy.typing import NDArray
 
@@ -16,9 +18,18 @@ from srlab.axes import Window
 from srlab.files import replaced
 from srlab.io.description import Channel, Description
 from srlab.io.formats import ending
+from srlab.io.image.notes import (
+    PictureNotes,
+    note_in_bmp,
+    note_in_jpeg,
+    note_in_png,
+    note_in_webp,
+)
 from srlab.io.protocols import Provenance
 from srlab.io.raster.writer import StagedBlocks, write_geotiff, writing
 from srlab.mistakes import FailedWrite, Mistake
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -35,8 +46,17 @@ class _Encoding:
 
     options: dict[str, Any]
 
-    last: bytes
-    """The end of a complete file."""
+    add_notes: Callable[[BinaryIO, BinaryIO, PictureNotes], None]
+    """Copies an encoded picture, with its notes."""
+
+    last: bytes = b""
+    """The end of a complete file; empty where its header holds its size."""
+
+    has_texts: bool = False
+    """Whether it holds pairs of key and text, which are where GDAL writes the provenance."""
+
+    lacks: str = ""
+    """The notes that it cannot hold."""
 
 
 _PNG = _Encoding(
@@ -46,7 +66,9 @@ _PNG = _Encoding(
     largest=2**31 - 1,
     most=2**62,
     options={"WRITE_METADATA_AS_TEXT": "YES"},
+    add_notes=note_in_png,
     last=b"IEND\xaeB`\x82",
+    has_texts=True,
 )
 _JPEG = _Encoding(
     "JPEG",
@@ -55,18 +77,41 @@ _JPEG = _Encoding(
     largest=65500,  # libjpeg's limit
     most=2**28,  # it fits its Huffman tables to the whole picture, with 3 bytes a pixel until then
     options={"QUALITY": 95},
+    add_notes=note_in_jpeg,
     last=b"\xff\xd9",
 )
-_ENCODINGS = {".png": _PNG, ".jpg": _JPEG, ".jpeg": _JPEG}
+_WEBP = _Encoding(
+    "WEBP",
+    dtypes=("uint8",),
+    counts=(3, 4),
+    largest=16383,  # the format's limit
+    most=2**26,  # it is encoded from the whole picture in memory
+    options={"LOSSLESS": "YES", "EXACT": "1"},
+    add_notes=note_in_webp,
+)
+_BMP = _Encoding(
+    "BMP",
+    dtypes=("uint8",),
+    counts=(1, 3),
+    largest=2**31 - 1,
+    most=2**30,  # the header holds a size of 32 bits
+    options={},
+    add_notes=note_in_bmp,
+    lacks="EXIF data, a colour profile or the model that made it",
+)
+_ENCODINGS = {".png": _PNG, ".jpg": _JPEG, ".jpeg": _JPEG, ".webp": _WEBP, ".bmp": _BMP}
 
 
 class ImageWriter:
-    """A PNG, or a JPEG of quality 95, with colours, tags and profile, without a place on the Earth.
+    """A PNG, a JPEG of quality 95, a lossless WebP or a BMP, without a place on the Earth.
 
-    Until `finish` the blocks lie in a hidden file beside `path`. Both formats are written from top
-    to bottom then, so memory stays bounded. The provenance stands in a PNG's text and a JPEG's EXIF
-    data. A PNG keeps the nodata value as its transparent colour, a JPEG does not. A PNG has
-    an alpha band in the place of a mask.
+    Colours, EXIF data, profile and density are kept. In the EXIF data the size is that of the
+    output, which stands upright. A BMP holds nothing but the density, which a warning says.
+
+    Until `finish` the blocks lie in a hidden file beside `path`. Pictures are written from top
+    to bottom then, so memory stays bounded; a WebP is encoded in memory. The provenance stands in a
+    PNG's text, and in the EXIF data of the others. A PNG keeps the nodata value as its transparent
+    colour, the others do not. PNG and WebP have an alpha band in the place of a mask.
 
     Raises a `Mistake` if the format cannot hold the type, the bands, a mask, or the scale and
     offset. `prepare`, `write` and `finish` raise a `FailedWrite` if the disk is full.
@@ -78,11 +123,14 @@ class ImageWriter:
         self.path = path
         self._provenance = provenance
         self._encoding = _ENCODINGS[ending(path.name, [*_ENCODINGS]) or ""]
-        description = replace(description, geometry=None)
-        self._adds_alpha = self._encoding == _PNG and StagedBlocks(path, description).masked
+        tags = {key: text for key, text in description.tags.items() if not key.startswith("EXIF_")}
+        description = replace(description, geometry=None, tags=tags)
+        takes_alpha = 4 in self._encoding.counts
+        self._adds_alpha = takes_alpha and StagedBlocks(path, description).masked
         if self._adds_alpha:
             alpha = Channel("A", dtype=description.dtype, colour="alpha")
             description = description.with_channels([*description.channels, alpha])
+        self._notes = _notes(description, provenance, self._encoding)
         self._blocks = StagedBlocks(path, description)
         problem = _problem(self._encoding, self._blocks)
         if problem:
@@ -90,6 +138,8 @@ class ImageWriter:
 
     def prepare(self) -> None:
         """Begin the hidden file."""
+        if self._encoding.lacks:
+            log.warning("%s will not hold %s: a .png does", self.path, self._encoding.lacks)
         self._blocks.staging.prepare()
 
     def write(self, window: Window, array: NDArray[np.float32]) -> None:
@@ -106,23 +156,33 @@ class ImageWriter:
 
     def finish(self) -> None:
         """Encode the picture by way of an uncompressed GeoTIFF, and give it its name."""
-        encoding = self._encoding
         geotiff = self.path.with_name(f".{self.path.name}.partial.tif")
+        encoded = self.path.with_name(f".{self.path.name}.partial.encoded")
         try:
             write_geotiff(geotiff, self._blocks, self._provenance)
+            self._encode(geotiff, encoded)
             with replaced(self.path, suffix=".picture") as unfinished:
-                with writing(self.path):
-                    if encoding == _JPEG:
-                        _tag(geotiff, self._provenance)
-                    rasterio.shutil.copy(
-                        geotiff, unfinished, driver=encoding.driver, **encoding.options
-                    )
-                if not _ends_in(unfinished, encoding.last):
-                    raise FailedWrite(f"{self.path} cannot be written: is the disk full?")
+                self._add_notes(encoded, unfinished)
         finally:
-            geotiff.unlink(missing_ok=True)
+            for file in (geotiff, encoded):
+                file.unlink(missing_ok=True)
         self._blocks.clipping.report(self.path)
         self.discard()
+
+    def _encode(self, geotiff: Path, encoded: Path) -> None:
+        encoding = self._encoding
+        encoded.unlink(missing_ok=True)  # of a run that was killed
+        with writing(self.path):
+            rasterio.shutil.copy(geotiff, encoded, driver=encoding.driver, **encoding.options)
+        if not _ends_in(encoded, encoding.last):
+            raise FailedWrite(f"{self.path} cannot be written: is the disk full?")
+
+    def _add_notes(self, encoded: Path, unfinished: Path) -> None:
+        try:
+            with encoded.open("rb") as source, unfinished.open("wb") as target:
+                self._encoding.add_notes(source, target, self._notes)
+        except OSError as error:
+            raise FailedWrite(f"{self.path} cannot be written: {error.strerror}.") from error
 
     def discard(self) -> None:
         """Remove the hidden file."""
@@ -153,15 +213,25 @@ def _problem(encoding: _Encoding, blocks: StagedBlocks) -> str | None:
     return None
 
 
-def _tag(geotiff: Path, provenance: Provenance) -> None:
-    """Put the provenance where GDAL looks for it when it writes EXIF data."""
+def _notes(description: Description, provenance: Provenance, encoding: _Encoding) -> PictureNotes:
+    """Return the notes of a picture, and the provenance where they alone can hold it."""
+    exif = description.exif
+    if exif or not encoding.has_texts:
+        exif = exif.made_by(provenance.software, _made(provenance))
+        exif = exif.of_upright(description.shape, description.density)
+    return PictureNotes(
+        description.shape,
+        exif.dump() if exif else b"",
+        b64decode(description.colour_profile.get("SOURCE_ICC_PROFILE", "")),
+        description.density,
+        transparent=description.channels[-1].colour == "alpha",
+    )
+
+
+def _made(provenance: Provenance) -> str:
     made = f"{provenance.description}, model SHA-256 {provenance.model}"
     settings = provenance.tags().get("SETTINGS")
-    if settings:
-        made += f", settings {settings}"
-    # Not in the JPEG's comment: rasterio turns the values of options into capitals.
-    with rasterio.open(geotiff, "r+") as dataset:
-        dataset.update_tags(EXIF_Software=provenance.software, EXIF_ImageDescription=made)
+    return f"{made}, settings {settings}" if settings else made
 
 
 def _ends_in(file: Path, last: bytes) -> bool:

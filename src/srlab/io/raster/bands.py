@@ -68,8 +68,8 @@ def _describe(dataset: Any, index: int, name: str) -> Band:
 def colour_table(dataset: Any) -> NDArray[np.uint8] | None:
     """Return the table ``(entries, C)`` that turns stored indices into colours, or None.
 
-    ``C`` is 3 for RGB, 4 where an entry is transparent, and 1 for PNGs of 1, 2 or 4 bits. GDAL
-    leaves the greys of these at 0 to 1, 3 or 15.
+    ``C`` is 3 for RGB, 4 where an entry is transparent, and 1 where all are grey. That is so in
+    BMPs, and in PNGs of 1, 2 or 4 bits, whose greys GDAL leaves at 0 to 1, 3 or 15.
     """
     if dataset.count != 1 or np.dtype(dataset.dtypes[0]).kind != "u":
         return None
@@ -79,7 +79,10 @@ def colour_table(dataset: Any) -> NDArray[np.uint8] | None:
         table[list(colours)] = list(colours.values())
         if dataset.nodata is not None and holds(np.dtype(dataset.dtypes[0]), dataset.nodata):
             table[int(dataset.nodata), 3] = 0
-        transparent = (table[list(colours), 3] < 255).any()
+        named = table[list(colours)]
+        transparent = (named[:, 3] < 255).any()
+        if not transparent and (named[:, :1] == named[:, 1:3]).all():
+            return table[:, :1]
         return table[:, : 3 + int(transparent)]
     bits = int(dataset.tags(1, ns="IMAGE_STRUCTURE").get("NBITS", 8))
     if dataset.driver == "PNG" and bits < 8:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 
 from srlab.axes import Window
+from srlab.io.exif import Exif
+
+N = TypeVar("N", int, float)
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,7 @@ class Orientation:
     flip_rows: bool = False
     flip_columns: bool = False
 
-    def upright_shape(self, stored: tuple[int, int]) -> tuple[int, int]:
+    def upright_shape(self, stored: tuple[N, N]) -> tuple[N, N]:
         """Return ``(H, W)`` upright from that stored; the map is its own inverse."""
         if self.transposed:
             return stored[1], stored[0]
@@ -78,13 +81,16 @@ _ORIENTATIONS = {
 }
 
 
-def stored_orientation(dataset: Any) -> Orientation:
-    """Return the orientation that an open JPEG names; every other file is stored upright.
+def stored_orientation(dataset: Any, exif: Exif) -> Orientation:
+    """Return the orientation that the EXIF data of an open picture name.
 
-    MATLAB's arrays are an exception: it counts rows fastest, so its HDF5 holds columns first.
+    A raster with a place on the Earth is stored as that says. MATLAB counts rows fastest, so its
+    HDF5 holds columns first.
     """
     if dataset.driver == "HDF5Image" and "MATLAB_class" in dataset.tags(1):
         return Orientation(transposed=True)
-    if dataset.driver != "JPEG":
+    if dataset.driver == "GTiff" and (dataset.crs or not dataset.transform.is_identity):
         return UPRIGHT
-    return _ORIENTATIONS.get(dataset.tags().get("EXIF_Orientation", "1"), UPRIGHT)
+    # GDAL finds those of JPEGs in other places than disks, too.
+    named = dataset.tags().get("EXIF_Orientation", exif.orientation)
+    return _ORIENTATIONS.get(named, UPRIGHT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -11,13 +12,13 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 from rasterio.crs import CRS
-from rasterio.enums import ColorInterp, Interleaving
 from rasterio.errors import CRSError
 from rasterio.windows import Window as RasterWindow
 
 from srlab.axes import Window
 from srlab.files import PathLike, existing_file, is_remote
 from srlab.io.description import Description
+from srlab.io.exif import Exif
 from srlab.io.raster.bands import (
     colour_table,
     describe,
@@ -29,15 +30,16 @@ from srlab.io.raster.bands import (
 from srlab.io.raster.classic_netcdf import check_classic_header
 from srlab.io.raster.gdal import gdal
 from srlab.io.raster.geometry import RasterGeometry
-from srlab.io.raster.jpeg2000 import HEAD, tile_shape
+from srlab.io.raster.notes import Notes, read_notes
 from srlab.io.raster.orientation import UPRIGHT, Orientation, stored_orientation
+from srlab.io.raster.readable import check_readable
 from srlab.io.raster.tags import lasting
 from srlab.io.stored import without_infinities
 from srlab.io.windows import check_window
 from srlab.mistakes import Mistake
 
-MOST_BLOCK = 2**29
-"""Bytes of one block, strip or tile of a file. GDAL holds a whole one to read a pixel of it."""
+PALETTE = "SRLAB_PALETTE"
+"""The tag of an image that was read from a palette."""
 
 
 class RasterReader:
@@ -45,9 +47,10 @@ class RasterReader:
 
     It is a file, or a name that GDAL resolves (`srlab.files.is_remote`): in an archive, at a URL.
 
-    Colour tables are expanded to RGB, or RGBA where an entry is transparent. JPEGs are turned
-    upright by their EXIF orientation. `bands` chooses by number from 1 or by name. Names are the
-    file's own; otherwise the colour's (R, G, B, A, or Y for a picture's grey), or the number.
+    Colour tables are expanded to RGB, to RGBA where an entry is transparent, or to grey if all
+    entries are. Pictures are turned upright by their EXIF orientation. `bands` chooses by number
+    from 1 or by name. Names are the file's own; otherwise the colour's (R, G, B, A, or Y for a
+    picture's grey), or the number.
 
     What is wholly transparent holds no data, unless the alpha band is itself among the chosen ones.
 
@@ -55,7 +58,7 @@ class RasterReader:
     One thread at a time may use it. After `close` another `read` opens the file anew.
 
     Raises a `Mistake` if there is no such file or GDAL cannot open it. Several images, complex
-    numbers, missing bands and blocks of more than `MOST_BLOCK` bytes are one, too.
+    numbers, missing bands and what `check_readable` refuses are one, too.
     """
 
     def __init__(self, path: PathLike, *, bands: Sequence[int | str] | None = None) -> None:
@@ -66,23 +69,25 @@ class RasterReader:
         self._handle: tuple[int, Any] | None = None
         failure = f"{path} is not a raster that GDAL can read"
         with gdal(failure), rasterio.open(self.path) as dataset:
-            _check_readable(dataset, path)
-            _check_block(dataset, path)
+            check_readable(dataset, path)
             self._table = colour_table(dataset)
             every = describe(dataset, self._table)
             self._bands = select(every, bands, path)
             self._alpha = unchosen_alpha(every, self._bands)
             if self._alpha is not None:
                 self._bands = tuple(map(masked, self._bands))
-            self._orientation = stored_orientation(dataset)
+            notes = _notes(dataset, path)
+            self._orientation = stored_orientation(dataset, notes.exif)
             geometry = _geometry(dataset, self._orientation)
             self.description = Description(
                 shape=geometry.shape,
                 axes=geometry.axes,
                 channels=tuple(band.channel for band in self._bands),
                 geometry=geometry,
-                tags=lasting({**dataset.tags(ns="IMAGERY"), **dataset.tags()}),  # acquisition
-                colour_profile=dataset.tags(ns="COLOR_PROFILE"),
+                tags=_tags(dataset, notes, self._table),
+                colour_profile={**notes.colour_profile, **dataset.tags(ns="COLOR_PROFILE")},
+                exif=notes.exif.lasting(),
+                density=notes.density and self._orientation.upright_shape(notes.density),
             )
         self._chosen = bands and list(bands)
         channels = self.description.channels
@@ -159,42 +164,35 @@ def _stored(dataset: Any, indexes: list[int], place: RasterWindow, dtype: str) -
     return np.stack([dataset.read(index, window=place, out_dtype=dtype) for index in indexes])
 
 
-def _check_readable(dataset: Any, path: PathLike) -> None:
-    parts = dataset.subdatasets
-    # A picture's further parts are thumbnails; a TIFF's are pages, of which GDAL opens the first.
-    if not dataset.count or (dataset.driver == "GTiff" and len(parts) > 1):
-        named = ""
-        if parts:
-            driver, _, rest = parts[0].partition(":")
-            named = f", such as {driver.upper()}:{rest}"
+def _notes(dataset: Any, path: PathLike) -> Notes:
+    """Return what a picture says beside its pixels; nothing of one that is not on a disk."""
+    if is_remote(path):
+        return Notes(Exif())
+    notes = read_notes(existing_file(path), dataset.driver)
+    if notes.frames:
         raise Mistake(
-            f"{path} holds {len(parts)} images, and one is wanted: name it as GDAL does{named}."
+            f"{path} is an animation, and one image is wanted: save the frame that you mean as a "
+            "picture of its own."
         )
-    if dataset.colorinterp[0] is ColorInterp.palette and dataset.crs:
-        raise Mistake(
-            f"{path} is a map of classes: its values are entries of a colour table, and nothing "
-            "lies between two entries. Give measured values, or a picture of the map in RGB."
-        )
-    if "complex" in " ".join(dataset.dtypes):
-        raise Mistake(
-            f"{path} holds complex numbers: write their magnitude to a file of float32 first."
-        )
+    if dataset.driver != "GTiff":
+        return notes
+    caption = "TIFFTAG_IMAGEDESCRIPTION"
+    stale = caption in dataset.tags() and caption not in lasting(dataset.tags())
+    if stale:
+        notes = replace(notes, exif=notes.exif.without_caption())
+    # The density of a scene means nothing in print, and that of a microscope another thing.
+    if stale or dataset.crs or not dataset.transform.is_identity:
+        notes = replace(notes, density=None)
+    return notes
 
 
-def _check_block(dataset: Any, path: PathLike) -> None:
-    height, width = dataset.block_shapes[0]
-    if dataset.driver == "JP2OpenJPEG" and not is_remote(path):
-        with open(path, "rb") as file:
-            height, width = tile_shape(file.read(HEAD)) or (height, width)
-    size = height * width * np.dtype(dataset.dtypes[0]).itemsize
-    if dataset.interleaving is Interleaving.pixel:
-        size *= dataset.count
-    if size > MOST_BLOCK:
-        raise Mistake(
-            f"{path} is stored in blocks of {height} x {width} pixels, and each takes "
-            f"{size / 2**20:.0f} MiB of memory to read, above {MOST_BLOCK / 2**20:.0f}: store "
-            "it in tiles, as gdal_translate -co TILED=YES does."
-        )
+def _tags(dataset: Any, notes: Notes, table: NDArray[np.uint8] | None) -> dict[str, str]:
+    tags = lasting({**dataset.tags(ns="IMAGERY"), **dataset.tags()})  # of the acquisition, too
+    if notes.exif:  # which GDAL puts into words
+        tags = {key: value for key, value in tags.items() if not key.startswith("EXIF_")}
+    if table is not None and table.shape[1] > 1:
+        tags[PALETTE] = f"read as {', '.join('RGBA'[: table.shape[1]])}"
+    return tags
 
 
 def _geometry(dataset: Any, orientation: Orientation) -> RasterGeometry:

@@ -23,6 +23,7 @@ from srlab.io.raster.encoded import check_complete, note_statistics
 from srlab.io.raster.gdal import gdal
 from srlab.io.raster.geometry import RasterGeometry
 from srlab.io.raster.tags import lasting
+from srlab.io.raster.tiff_exif import append_exif
 from srlab.io.staging import Staging
 from srlab.io.stored import holds, to_stored
 from srlab.io.windows import check_block
@@ -94,10 +95,16 @@ class GeoTiffWriter:
                 self._encode_cog(unfinished)
             else:
                 self._encode(unfinished)
+                self._append_exif(unfinished)
             with writing(self.path):
                 check_complete(unfinished, self.path)
         self._blocks.clipping.report(self.path)
         self.discard()
+
+    def _append_exif(self, target: Path) -> None:
+        description = self._blocks.description
+        if description.exif:
+            append_exif(target, description.exif.of_upright(description.shape, None))
 
     def _encode_cog(self, target: Path) -> None:
         plain = target.with_name(f"{target.name}.plain.tif")
@@ -274,6 +281,10 @@ def _place(description: Description) -> dict[str, Any]:
 
 def _describe(dataset: Any, description: Description, made: Mapping[str, str]) -> None:
     tags = {**lasting(description.tags), **made}
+    if description.density is not None:
+        rows, columns = (f"{each * 0.0254:.2f}" for each in description.density)
+        tags |= {"TIFFTAG_YRESOLUTION": rows, "TIFFTAG_XRESOLUTION": columns}
+        tags["TIFFTAG_RESOLUTIONUNIT"] = "2"  # inches
     if dataset.transform.is_identity:
         tags.pop("AREA_OR_POINT", None)
     dataset.update_tags(**tags)
