@@ -118,7 +118,7 @@ def test_images_that_cannot_be_scored_are_named_and_counted(command, tmp_path, t
     given = [f"model={trained}/model.safetensors", "data=rgb_folder", "data.root=all"]
     assert command("evaluate", *given, "output=scores") == Outcome(0, "")
     told = capsys.readouterr().out
-    assert "1 of 63 files are grey, such as" in told
+    assert "1 of 63 files are grey and repeated as colours, such as" in told
     assert "means over 61 image(s)" in told
     assert "all/low.png) is left out, 2 of 63 test images: SSIM looks through windows" in told
     assert "all/half.png cannot be read" in told

@@ -242,7 +242,7 @@ def test_grey_pictures_are_repeated_where_colours_are_wanted(tmp_path, caplog):
     caplog.set_level("INFO")
     data = folder(tmp_path, bands=[3, 1, 2], grey_as_colour=True)
     assert data.channel_names == ("B", "R", "G")
-    assert "2 of 3 files are grey, such as" in caplog.text
+    assert "2 of 3 files are grey and repeated as colours, such as" in caplog.text
     grey, _, _ = (sample["hr"] for sample in data.test)
     np.testing.assert_array_equal(grey, rgb[..., 0][None].repeat(3, 0))
     with pytest.raises(

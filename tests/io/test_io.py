@@ -62,7 +62,7 @@ def test_where_nothing_can_be_written_is_said_before_anything_is(photo, tmp_path
 
     listed = r"of no format that can be written: .* \.tif, \.tiff, .*\.png, "
     with pytest.raises(ValueError, match=listed):
-        create(tmp_path / "o.bmp")
+        create(tmp_path / "o.gif")
     taken = r"old.tif exists: give another name, or overwrite=true"
     with pytest.raises(FileExistsError, match=taken):
         create(tmp_path / "old.tif")

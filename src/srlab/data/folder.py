@@ -92,7 +92,7 @@ class Folder:
         self.readers: list[Reader] = []
         for reader in masks.over_each(readers, left_out):
             self.readers.append(OneOfMany(reader, few))
-        _tell_of_grey(self.readers)
+        _tell_of_colours(self.readers)
         usual = check_agreement(self.readers, force=force)
         own_range, own_unit = data_range, unit
         if own_range is None:
@@ -172,10 +172,12 @@ def opened(
             left_out.add(str(path), error)
 
 
-def _tell_of_grey(readers: Sequence[Reader]) -> None:
-    grey = [reader for reader in readers if "SRLAB_GREY" in reader.description.tags]
-    if grey:
-        log.info(
-            "%d of %d files are grey, such as %s: their band is repeated as colours",
-            len(grey), len(readers), grey[0],
-        )  # fmt: skip
+def _tell_of_colours(readers: Sequence[Reader]) -> None:
+    told = {
+        "SRLAB_GREY": "are grey and repeated as colours",
+        "SRLAB_PALETTE": "have a palette and are read as colours",
+    }
+    for tag, words in told.items():
+        found = [reader for reader in readers if tag in reader.description.tags]
+        if found:
+            log.info("%d of %d files %s, such as %s", len(found), len(readers), words, found[0])

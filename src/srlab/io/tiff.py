@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +10,12 @@ from tifffile import TiffFile, TiffFileError
 
 from srlab.files import PathLike
 from srlab.io.protocols import Reader
+
+_DAMAGE = (
+    *(TiffFileError, OSError, ValueError, KeyError, IndexError, TypeError),
+    *(ArithmeticError, AttributeError, struct.error),
+)
+"""What tifffile raises where a header is damaged."""
 
 
 def open_tiff(path: PathLike, *, bands: Sequence[int | str] | None = None) -> Reader:
@@ -28,5 +35,5 @@ def _is_stack(path: PathLike) -> bool:
     try:
         with TiffFile(Path(path).expanduser()) as file:
             return bool(file.is_ome or file.is_imagej)
-    except (TiffFileError, OSError, ValueError, KeyError, IndexError, TypeError):
+    except _DAMAGE:
         return False

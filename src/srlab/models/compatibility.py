@@ -49,11 +49,15 @@ def open_input(
         return guided(open_reader(path, bands=bands), finer, ratio=card.guide_ratio)
     if guide or guides:
         raise Mistake("this model takes no guide: leave guide= and guides= out.")
-    if set(card.input_names) != set(COLOURS):
-        return open_reader(path, bands=bands)
-    reader = open_as_colour(path, bands=bands)
-    if "SRLAB_GREY" in reader.description.tags:
+    if set(card.input_names) == set(COLOURS):
+        reader = open_as_colour(path, bands=bands)
+    else:
+        reader = open_reader(path, bands=bands)
+    tags = reader.description.tags
+    if "SRLAB_GREY" in tags:
         log.info("%s is grey: its band is repeated as %s", path, ", ".join(card.input_names))
+    if "SRLAB_PALETTE" in tags:
+        log.info("%s has a palette: its colours are %s", path, tags["SRLAB_PALETTE"])
     return reader
 
 
