@@ -86,6 +86,7 @@ NEEDED = {
         "data.bands=[1,2]",
         "data.crop_size=64",
     ],
+    "split/saved": ["split.path={photographs}/split.json"],
     "split/list": ["split.files=[0.png]"],
     "metric/lpips": ["metric.lpips.weights=random"],
 }
@@ -98,6 +99,7 @@ PLACES = {name: f"{name}.generator" for name in ("optimiser", "scheduler", "clip
 def photographs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("photographs")
     (folder / "scenes").mkdir()
+    (folder / "split.json").write_text("{}")
     for number in range(3):
         photograph = astronaut()[number * 100 :][:128, :128]
         imsave(folder / f"{number}.png", photograph)

@@ -1,4 +1,5 @@
 import csv
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -147,3 +148,35 @@ def test_lr_files_score_as_lr_that_is_made_on_the_way(command, tmp_path, trained
         assert outcome == Outcome(0, "")
         rows.append((tmp_path / name / "scores.csv").read_text())
     assert rows[0].replace("hr/", "") == rows[1].replace("hr/", "")
+
+
+def test_what_was_held_out_is_scored_alone(command, tmp_path, trained):
+    """By the split of the model's run if its folder has one; any other is refused then."""
+    (tmp_path / "all").mkdir()
+    for number in range(5):
+        Image.fromarray(astronaut()[60 * number :][:64, :64]).save(f"all/{number}.png")
+    model = srlab.load(trained / "model.safetensors")
+    model.save(tmp_path / "model.safetensors")
+    common = ["model=model.safetensors", "data=rgb_folder", "data.root=all", "metric=[psnr]"]
+
+    def images(*given):
+        assert command("evaluate", *common, "output=scores", *given) == Outcome(0, "")
+        with (tmp_path / "scores" / "scores.csv").open() as file:
+            return [float(row["psnr_bicubic"]) for row in csv.DictReader(file)]
+
+    everything = images()
+    assert images("part=validation", "split=list", "split.files=[1.png,3.png]") == everything[1::2]
+    assert images("part=training", "split=list", "split.files=[1.png,3.png]") == everything[::2]
+    files = {"training": [[[0, 64], [0, 64]]], "validation": []}
+    held = {"training": [], "validation": [[[0, 64], [0, 64]]]}
+    sizes = [(tmp_path / "all" / f"{number}.png").stat().st_size for number in range(5)]
+    record = {
+        f"{tmp_path}/all/{number}.png": {"bytes": size, **(held if number == 4 else files)}
+        for number, size in enumerate(sizes)
+    }
+    (tmp_path / "split.json").write_text(json.dumps(record))
+    assert images("part=validation") == everything[4:]
+    error = command("evaluate", *common, "part=validation", "split=file").error
+    assert "part=validation by split=file is not what the model's run held out" in error
+    error = command("evaluate", common[0], "data=demo", "part=validation").error
+    assert "part=validation needs data that split= divides, and DemoPhotographs does not" in error

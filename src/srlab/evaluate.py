@@ -27,7 +27,9 @@ def evaluate(config: DictConfig) -> None:
         check_split,
         degradation_of,
         follow_files,
+        follow_split,
         guide_degradation_of,
+        scored_pairs,
     )
     from srlab.models.compatibility import refuse_strange_source
     from srlab.prediction.device import chosen_device
@@ -41,6 +43,7 @@ def evaluate(config: DictConfig) -> None:
     check_asked(config, model.card)
     config.scale, config.spatial_dims = list(model.card.scale), model.card.spatial_dims
     check_split(config)
+    follow_split(config)
     follow_files(config)
     degradation = degradation_of(model.card, config)
     arguments = {}
@@ -63,6 +66,7 @@ def evaluate(config: DictConfig) -> None:
     result = compare(
         model,
         data,
+        pairs=scored_pairs(config, data),
         metrics=named(config.metric),
         degradation=degradation,
         tile=config.tile,

@@ -49,6 +49,8 @@ def _trained(config: DictConfig, state: dict[str, Any] | None, folder: Path) -> 
         check_split(config)
         follow_files(config)
         data = built(config.data)
+        if state:
+            assembly.check_files(data, folder)
         assembly.fill(generator, config, data, state)
         training = assembly.training(config, "generator", generator)
         normaliser, content = built(config.normaliser), assembly.content(config)
@@ -77,7 +79,7 @@ def _trained(config: DictConfig, state: dict[str, Any] | None, folder: Path) -> 
         loader = running.loader(config, data)
         with held(folder) if trainer.is_global_zero else nullcontext():
             if not state and trainer.is_global_zero:
-                assembly.save(config, folder)
+                assembly.save(config, data, folder)
             try:
                 fit(trainer, module, loader, folder=folder, checkpoint=config.resume)
             except Diverged as error:

@@ -18,6 +18,7 @@ PATH_KEYS = frozenset(
         "json",
         "data.root",
         "data.lr_root",
+        "split.path",
         "data.guide_root",
         "resume",
         "weights",

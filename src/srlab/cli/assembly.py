@@ -20,7 +20,9 @@ from srlab.axes import per_axis
 from srlab.cli.building import built, named, refused_by_library
 from srlab.cli.resume import CONFIG
 from srlab.data import Source
+from srlab.data.parts import OfParts
 from srlab.data.source import MeasuredSource, OfGuides, OfOtherBands, Sample, hr_pixel_size
+from srlab.data.splits.record import SPLIT, difference, read_record, record_of, write_record
 from srlab.data.statistics import value_range
 from srlab.data.values import check_values
 from srlab.degradations import Degradation
@@ -286,6 +288,21 @@ def _axes(pixel_size: tuple[float, ...] | None, dims: int) -> tuple[Axis, ...]:
     return tuple(Axis(name, size, "m") for name, size in zip(names, pixel_size, strict=True))
 
 
-def save(config: DictConfig, folder: Path) -> None:
-    """Write the configuration that a resumed run goes on with."""
+def check_files(data: Source, folder: Path) -> None:
+    """Refuse to go on with a run whose files would be split otherwise than when it began."""
+    if not isinstance(data, OfParts):
+        return
+    kept = read_record(folder / SPLIT)
+    change = difference(kept, record_of(data.parts.parted))
+    if change is not None:
+        raise Mistake(
+            f"the files are not those that the run began with ({folder / SPLIT}): {change}. Put "
+            "them back as they were, or start a new run from its weights by weights=."
+        )
+
+
+def save(config: DictConfig, data: Source, folder: Path) -> None:
+    """Write the configuration that a resumed run goes on with, and the split of its files."""
+    if isinstance(data, OfParts):
+        write_record(record_of(data.parts.parted), folder / SPLIT)
     OmegaConf.save(config, folder / CONFIG)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -15,6 +16,9 @@ from srlab.cli.settings import check_axes
 from srlab.data.files import find_files
 from srlab.data.folder import opened
 from srlab.data.masks import Masks
+from srlab.data.parts import OfParts
+from srlab.data.source import SizedPairDataset, Source
+from srlab.data.splits.record import SPLIT, difference, read_record, record_of
 from srlab.data.usable import LeftOut
 from srlab.data.values import values_of
 from srlab.degradations import Degradation
@@ -92,6 +96,54 @@ def check_split(config: DictConfig) -> None:
             "split= has no effect on these data, which are split already; leave it out, or choose "
             "other data, such as data=rgb_folder."
         )
+
+
+def follow_split(config: DictConfig) -> None:
+    """Have that count as held out which a model's run held out, unless a split is chosen."""
+    kept = _kept_split(config.model)
+    if config.part == "all" or kept is None or is_chosen("split") or "split" not in config.data:
+        return
+    config.split = OmegaConf.create({"_target_": "srlab.data.splits.Saved", "path": str(kept)})
+    log.info("the files are split as by %s", kept)
+
+
+def scored_pairs(config: DictConfig, data: Source) -> SizedPairDataset:
+    """Return the part of the data that is asked for.
+
+    Raises a `Mistake` if the split that is chosen differs from that of the model's run.
+    """
+    if config.part == "all":
+        return data.test
+    if not isinstance(data, OfParts):
+        raise Mistake(
+            f"part={config.part} needs data that split= divides, and {type(data).__name__} does "
+            "not; leave it out, or choose other data."
+        )
+    path = _kept_split(config.model)
+    if path is not None:
+        kept, now = read_record(path), record_of(data.parts.parted)
+        both = kept.keys() & now.keys()
+        change = difference(
+            {name: kept[name] for name in kept if name in both},
+            {name: now[name] for name in now if name in both},
+        )
+        if change is not None:
+            raise Mistake(
+                f"part={config.part} by split={_choice('split')} is not what the model's run held "
+                f"out ({path}): {change}; leave split= out, or choose part=all."
+            )
+    return data.parts.scored(config.part)
+
+
+def _choice(group: str) -> str:
+    return str(HydraConfig.get().runtime.choices[group])
+
+
+def _kept_split(model: str) -> Path | None:
+    """Return the record of a split in the folder of a model's run, if there is one."""
+    bundle = Path(model)
+    candidates = [folder / SPLIT for folder in (bundle.parent, bundle.parent.parent)]
+    return next((path for path in candidates if path.is_file()), None)
 
 
 def check_asked(config: DictConfig, card: ModelCard) -> None:

@@ -64,6 +64,7 @@ class EvaluateSettings:
     """Top-level values of ``evaluate.yaml``, which says what each of them means."""
 
     model: str
+    part: Literal["all", "training", "validation"]
     output: str | None
     tile: int | Sequence[int] | Literal["auto"]
     overlap: int | Sequence[int] | Literal["auto"]

@@ -105,7 +105,7 @@ class Folder:
         configured(self, force).check_types(str(self.readers[0]), usual.channels)
 
         self._scenes = Scenes()
-        self._parts = Parts(
+        self.parts = Parts(
             self.readers,
             Pairing(degradation, per_axis(scale, spatial_dims), seed, self._scenes),
             left_out,
@@ -129,17 +129,17 @@ class Folder:
 
         The place of a crop that cannot be read counts as one without data.
         """
-        return self._parts.training
+        return self.parts.training
 
     @property
     def validation(self) -> FixedViews:
         """Views of what is held out."""
-        return self._parts.validation
+        return self.parts.validation
 
     @property
     def test(self) -> FixedViews:
         """Views that cover all files."""
-        return self._parts.test
+        return self.parts.test
 
     def statistics(self) -> Statistics:
         """Measure HR of the training split, in physical units, in one pass."""

@@ -113,7 +113,7 @@ class GuidedFolder:
 
         self._scenes = Scenes()
         pairing = Pairing(degradation, per_axis(scale, spatial_dims), seed, self._scenes)
-        self._parts = Parts(
+        self.parts = Parts(
             self.readers,
             GuidedPairing(pairing, guide_degradation, Layout(len(bands), self.guide_ratio)),
             left_out,
@@ -134,17 +134,17 @@ class GuidedFolder:
     @property
     def training(self) -> RandomCrops:
         """Random crops of the images that are not held out."""
-        return self._parts.training
+        return self.parts.training
 
     @property
     def validation(self) -> FixedViews:
         """Views of what is held out."""
-        return self._parts.validation
+        return self.parts.validation
 
     @property
     def test(self) -> FixedViews:
         """Views that cover all images."""
-        return self._parts.test
+        return self.parts.test
 
     def statistics(self) -> Statistics:
         """Measure the training split, in physical units, in one pass: `bands`, then guides."""

@@ -101,7 +101,7 @@ class PairedFolder:
 
         self._scenes = Scenes()
         belonging = {str(hr): Forgiving(lr, left_out) for lr, hr in pairs}
-        self._parts = Parts(
+        self.parts = Parts(
             self.hr_readers,
             RealPairs(belonging, factors, seed, self._scenes),
             left_out,
@@ -122,17 +122,17 @@ class PairedFolder:
     @property
     def training(self) -> RandomCrops:
         """Random crops of the pairs that are not held out."""
-        return self._parts.training
+        return self.parts.training
 
     @property
     def validation(self) -> FixedViews:
         """Views of what is held out."""
-        return self._parts.validation
+        return self.parts.validation
 
     @property
     def test(self) -> FixedViews:
         """Views that cover all pairs."""
-        return self._parts.test
+        return self.parts.test
 
     def statistics(self) -> Statistics:
         """Measure HR of the training split, in physical units, in one pass."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
+from itertools import chain
+from typing import Literal, Protocol, runtime_checkable
 
 from srlab.axes import per_axis
 from srlab.data.cropping import Cropping
@@ -19,6 +21,9 @@ log = logging.getLogger(__name__)
 
 Size = int | Sequence[int] | None
 """HR pixels a side of a view; None: the whole."""
+
+Part = Literal["all", "training", "validation"]
+"""What of the files is scored."""
 
 
 class Parts:
@@ -67,6 +72,18 @@ class Parts:
     def test(self) -> FixedViews:
         """Views that cover all files."""
         return self._views([*map(Region.whole, self._readers)], self._test_size, None)
+
+    def scored(self, part: Part) -> FixedViews:
+        """Views like those of `test` that cover a part of the files.
+
+        Of what trains, rectangles count that are no narrow strips.
+        """
+        if part == "all":
+            return self.test
+        regions = self.parted.held_out
+        if part == "training":
+            regions = [*chain.from_iterable(map(_wide, by_file(self.parted.training)))]
+        return self._views(regions, self._test_size, None)
 
     @cached_property
     def parted(self) -> Parted:
@@ -140,6 +157,19 @@ class Parts:
         if small:
             log.warning("of %d files nothing is used: %s", len(small), small[0])
         return fit
+
+
+@runtime_checkable
+class OfParts(Protocol):
+    """A source whose files are split."""
+
+    parts: Parts
+
+
+def _wide(file: Sequence[Region]) -> list[Region]:
+    """Return the regions of a file that are at least half as wide as the widest."""
+    widest = max(min(region.shape) for region in file)
+    return [region for region in file if 2 * min(region.shape) >= widest]
 
 
 def _each(regions: Sequence[Region], use: Callable[[Region], Region]) -> list[Region]:

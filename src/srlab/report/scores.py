@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from srlab.data import Source
-from srlab.data.source import PairsOfFiles, Sample, hr_pixel_size
+from srlab.data.source import PairsOfFiles, Sample, SizedPairDataset, hr_pixel_size
 from srlab.data.usable import LeftOut
 from srlab.degradations import Degradation
 from srlab.io.array import ArrayReader, ArrayWriter
@@ -92,6 +92,7 @@ def compare(
     model: SuperResolver,
     data: Source,
     *,
+    pairs: SizedPairDataset | None = None,
     metrics: Mapping[str, Metric],
     degradation: Degradation,
     tile: int | str | Sequence[int],
@@ -100,17 +101,18 @@ def compare(
     device: str | torch.device,
     progress: bool = False,
 ) -> Comparison:
-    """Score all test pairs of `data`, in physical units.
+    """Score all test pairs of `data`, or the given `pairs`, in physical units.
 
     Images that cannot be scored are left out with a warning, unless they are too many
     (`srlab.data.usable.SHARE`).
     """
     result = Comparison(metrics)
-    positions = range(len(data.test))
+    pairs = data.test if pairs is None else pairs
+    positions = range(len(pairs))
     left_out = LeftOut(len(positions), what="test images")
     for position in tracked(positions, unit="image", title="evaluating", shown=progress):
         try:
-            sample = data.test[position]
+            sample = pairs[position]
             hr, context = sample["hr"][None], _context(model, data, sample, degradation, position)
             images = {}
             if context.lr.shape[1] == hr.shape[1]:
@@ -120,7 +122,7 @@ def compare(
             )
             found = {each: scores(metrics, images[each], hr, context) for each in images}
         except Mistake as error:
-            left_out.add(_named(data, position), error)
+            left_out.add(_named(pairs, position), error)
             continue
         result.add(position, found)
         if len(result.places) == 1:
@@ -132,10 +134,10 @@ def compare(
     return result
 
 
-def _named(data: Source, position: int) -> str:
+def _named(pairs: SizedPairDataset, position: int) -> str:
     name = f"test image {position}"
-    if isinstance(data.test, PairsOfFiles):
-        return f"{name} ({data.test.file(position)})"
+    if isinstance(pairs, PairsOfFiles):
+        return f"{name} ({pairs.file(position)})"
     return name
 
 
