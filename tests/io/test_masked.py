@@ -67,11 +67,11 @@ def test_where_a_mask_holds_no_data_its_nodata_value_is_the_class(nodata, hidden
     [
         (
             (1, 13, 12),
-            "the mask m.tif has (13, 12) pixels and a.tif has (24, 24); a mask must have",
+            "the mask 1 in m.tif has (13, 12) pixels and a.tif has (24, 24); a mask must have",
         ),
         (
             (1, 48, 48),
-            "the mask m.tif has (48, 48) pixels and a.tif has (24, 24); a mask must have",
+            "the mask 1 in m.tif has (48, 48) pixels and a.tif has (24, 24); a mask must have",
         ),
         ((1, 2, 24, 24), "has (2, 24, 24) pixels and a.tif has (24, 24); a mask must have"),
         (

@@ -52,11 +52,13 @@ class Masks:
         """
         if self.mask is None:
             return reader
-        path, bands = str(reader), [self.mask]
-        mask = self._opened(path) if self._is_file else open_reader(path, bands=bands)
-        if self.cache is not None:
-            mask = self.cache.keep(mask, bands)
-        return HiddenClasses(reader, mask, self.hidden_classes)
+        try:
+            mask = self._opened(str(reader))
+            if self.cache is not None:
+                mask = self.cache.keep(mask, [self.mask])
+            return HiddenClasses(reader, mask, self.hidden_classes)
+        except Mistake as error:
+            raise Mistake(f"data.mask={self.mask}: {error}") from error
 
     def over_each(self, readers: Iterable[Reader], left_out: LeftOut) -> Iterator[Reader]:
         """Hide the classes of each file, and leave those out of which that fails."""
@@ -75,11 +77,12 @@ class Masks:
         return os.path.join(os.path.dirname(path), name)
 
     def _opened(self, path: str) -> Reader:
+        if self.mask is not None and not self._is_file:
+            return open_reader(path, bands=[self.mask])
         place = self._beside(path)
         try:
             return open_reader(place)
         except MissingFile as error:
             raise MissingFile(
-                f"the mask {place} of {path} does not exist (data.mask={self.mask}): add it, or "
-                "remove the image."
+                f"the mask {place} of {path} does not exist: add it, or remove the image."
             ) from error

@@ -73,7 +73,8 @@ def _factors(reader: Reader, mask: Reader) -> list[int]:
     covered = [side * factor for side, factor in zip(coarse, factors, strict=False)]
     if len(shape) != len(coarse) or tuple(covered) != shape:
         raise Mistake(
-            f"the mask {mask} has {coarse} pixels and {reader} has {shape}; a mask must have as "
-            "many, or a whole number of times fewer along each axis."
+            f"the mask {', '.join(mask.description.names)} in {mask} has {coarse} pixels and "
+            f"{reader} has {shape}; a mask must have as many, or a whole number of times fewer "
+            "along each axis."
         )
     return factors
