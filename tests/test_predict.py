@@ -71,6 +71,19 @@ def stochastic(tmp_path_factory):
     return path
 
 
+def test_output_is_matched_to_its_input_on_wish(command, tmp_path, stochastic, scene):
+    made = [f"model={stochastic}", f"input={scene}", "output=x4.tif", "match_histogram=true"]
+    assert command("predict", *made) == Outcome(0, "")
+    with rasterio.open(tmp_path / "x4.tif") as output, rasterio.open(scene) as source:
+        sr, lr = output.read(masked=True), source.read(masked=True)
+        assert '"match_histogram": true' in output.tags()["SETTINGS"]
+    levels = [1, 25, 50, 75, 99]
+    for own, wanted in zip(sr, lr, strict=True):
+        got = np.percentile(own.compressed(), levels)
+        np.testing.assert_allclose(got, np.percentile(wanted.compressed(), levels), atol=2)
+    assert [path.name for path in tmp_path.iterdir()] == ["x4.tif"]
+
+
 def test_geotiff_keeps_its_place_and_type(command, tmp_path, model, scene):
     assert command("predict", f"model={model}", f"input={scene}", "output=x4.tif") == Outcome(0, "")
     with rasterio.open(scene) as before, rasterio.open(tmp_path / "x4.tif") as after:

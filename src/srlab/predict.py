@@ -35,6 +35,7 @@ def _predict(config: DictConfig) -> None:
     from srlab.models.compatibility import open_input, refuse_stranger
     from srlab.prediction import alpha_of, plan_tiles, super_resolve
     from srlab.prediction.device import chosen_device
+    from srlab.prediction.matching import matching_input
     from srlab.prediction.output import output_description, provenance, scene_of
 
     model = srlab.load(config.model, trust=config.trust)
@@ -54,9 +55,10 @@ def _predict(config: DictConfig) -> None:
     plan = plan_tiles(
         model, reader, tile=config.tile, overlap=config.overlap, edges=config.edges, scene=scene
     )
+    description = output_description(model, reader.description, alpha=alpha)
     writer = create_writer(
         config.output,
-        output_description(model, reader.description, alpha=alpha),
+        description,
         provenance=provenance(
             config.model,
             plan,
@@ -67,6 +69,7 @@ def _predict(config: DictConfig) -> None:
             scene=scene,
             forced=list(config.force),
             guide=config.guide,
+            match_histogram=config.match_histogram,
         ),
         source=config.input,
         overwrite=config.overwrite,
@@ -76,6 +79,8 @@ def _predict(config: DictConfig) -> None:
             "statistics": "true" if config.statistics else None,
         },
     )
+    if config.match_histogram:
+        writer = matching_input(writer, config.output, description, card=model.card, reader=reader)
     super_resolve(
         model,
         reader,

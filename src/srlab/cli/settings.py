@@ -54,6 +54,7 @@ class PredictSettings:
     edges: Literal["replicate", "reflect", "zeros"]
     batch_size: int
     noise_seed: int | None
+    match_histogram: bool
     device: str
     force: Sequence[Check]
     trust: bool

@@ -46,6 +46,11 @@ def scene_of(model: SuperResolver, reader: Reader) -> Tensor | None:
     """Measure the whole scene, ``(1, rows, C + 1)``, for a model whose normaliser needs that."""
     if model.normaliser.scope != "scene":
         return None
+    return measured_scene(reader)
+
+
+def measured_scene(reader: Reader) -> Tensor:
+    """Measure a whole scene, ``(1, rows, C + 1)``."""
     channels = len(reader.description.channels)
     return measure(Region.whole(reader).blocks(), channels=channels).as_tensor()[None]
 
@@ -61,6 +66,7 @@ def provenance(
     scene: Tensor | None = None,
     forced: Sequence[str] = (),
     guide: str | None = None,
+    match_histogram: bool = False,
 ) -> Provenance:
     """Write down which model made an output, and with which settings.
 
@@ -75,6 +81,8 @@ def provenance(
         "memory_format": "channels_last" if device.type == "cpu" else "contiguous",
         "torch": str(torch.__version__),
     }
+    if match_histogram:
+        settings["match_histogram"] = True
     if training_data:
         settings["training_data"] = training_data
     if forced:
