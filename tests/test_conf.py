@@ -49,6 +49,11 @@ NEEDED = {
     "experiment/sentinel2_20m_to_10m": [*GUIDED, *WITHOUT_NAMES],
     "data/landsat_pan": [*GUIDED, "data.guide_root={photographs}/scenes"],
     "experiment/landsat_pansharpening": [*GUIDED, "data.guide_root={photographs}/scenes"],
+    "experiment/sentinel2_x4": [
+        "data.root={photographs}/scenes",
+        "data.bands=[1,2]",
+        "degradation=area",
+    ],
     "degradation/sentinel2_mtf": ["data=sentinel2_10m", "data.root=x"],
     "degradation/sentinel2_mtf_guides": ["data=sentinel2_20m_guided", "data.root=x"],
     "data/sensor_pair": [

@@ -48,6 +48,12 @@ SMALL = {
     "demo_satellite": ["data.root=scenes/0.tif", "generator.channels=8", "generator.blocks=1"],
     "sentinel2_20m_to_10m": [*SCENES, "data.guide_root=finer", "generator.channels=8"],
     "landsat_pansharpening": [*SCENES, "data.guide_root=finer", "generator.channels=8"],
+    "sentinel2_x4": [
+        *SCENES,
+        "generator.channels=16",
+        "generator.blocks=1",
+        "discriminator.channels=4",
+    ],
     "self": ["data.root=scenes/0.tif", "generator.channels=8", "generator.blocks=1"],
     "opensr_rgbn_x4": [*SCENES, "generator.channels=16", "generator.blocks=1", *SMALL_SRGAN, *VGG],
     "opensr_swir_x8": [
