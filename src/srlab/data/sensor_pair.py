@@ -143,7 +143,7 @@ class SensorPair:
                 hr_channels=hr_channels,
             ),
         )
-        self._parts = Parts(
+        self.parts = Parts(
             list(_of_one_place([pair.hr for pair in pairs], checked, crop, left_out)),
             checked,
             left_out,
@@ -162,17 +162,17 @@ class SensorPair:
     @property
     def training(self) -> RandomCrops:
         """Random crops of the pairs that are not held out."""
-        return self._parts.training
+        return self.parts.training
 
     @property
     def validation(self) -> FixedViews:
         """Views of what is held out."""
-        return self._parts.validation
+        return self.parts.validation
 
     @property
     def test(self) -> FixedViews:
         """Views that cover all pairs."""
-        return self._parts.test
+        return self.parts.test
 
     def statistics(self) -> Statistics:
         """Measure HR of the training split, in physical units, in one pass."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from srlab.axes import relative
 from srlab.data.rectangles import grown
 from srlab.data.regions import BLOCK, Region
+from srlab.io import Reader
 from srlab.mistakes import Mistake
 
 log = logging.getLogger(__name__)
@@ -72,6 +73,7 @@ class ValidPlaces:
         whole = self._places(region)
         if number not in self._found:
             self._found[number] = self._search(whole)
+            self._tell_if_empty(region.reader)
         corners, counts = self._found[number]
         if not len(corners):
             return None
@@ -80,6 +82,16 @@ class ValidPlaces:
         cell = whole.part(corner, [min(side, own - at) for side, own, at in sizes])
         starts = np.argwhere(self._fitting(cell))
         return region.part([*map(int, corner + random.choice(starts))], self._crop)
+
+    def _tell_if_empty(self, reader: Reader) -> None:
+        """Warn of a file of which every region has turned out to hold no place."""
+        own = [number for number, region in enumerate(self._regions) if region.reader is reader]
+        if all(map(self.known_empty, own)):
+            log.warning(
+                "%s is left out of training: no crop of it holds a value in every band in %d of "
+                "%d pixels (data.valid_share)",
+                reader, self._least, math.prod(self._crop),
+            )  # fmt: skip
 
     def _places(self, region: Region) -> Region:
         """Return the pixels at which a crop may begin."""
@@ -99,12 +111,6 @@ class ValidPlaces:
                 spans = zip(cell.window, whole.window, strict=True)
                 corners.append([own.start - first.start for own, first in spans])
                 counts.append(count)
-        if not counts:
-            log.warning(
-                "%s is left out of training: no crop of it holds a value in every band in %d of "
-                "%d pixels (data.valid_share)",
-                whole.reader, self._least, math.prod(self._crop),
-            )  # fmt: skip
         return np.array(corners, np.int64).reshape(-1, dims), np.array(counts, np.int64)
 
     def _counted(self, block: Region) -> Iterator[tuple[Region, int]]:

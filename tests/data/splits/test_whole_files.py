@@ -6,6 +6,7 @@ from split_examples import Placed, painted
 
 from srlab.data.regions import Region
 from srlab.data.splits import WholeFiles
+from srlab.io import open_reader
 from srlab.io.array.memory import ArrayReader
 
 shapes = st.lists(st.integers(1, 15), min_size=2, max_size=3).map(tuple)
@@ -106,3 +107,12 @@ def test_one_ground_on_different_grids_cannot_be_split():
     files = [Region.whole(Placed((20, 20))), Region.whole(Placed((20, 20), turn=10))]
     with pytest.raises(ValueError, match="all 2 files cover the same ground, on different grids"):
         WholeFiles(fraction=0.5)(files)
+
+
+def test_bands_of_a_real_scene_are_one_ground_at_any_resolution(shared_data):
+    """Landsat's 30 m and 15 m bands lie on grids of their own, and Sentinel-2's scene elsewhere."""
+    landsat = sorted(shared_data("satellite/l8_pan15_ms30").glob("*.tif"))
+    scene = shared_data("satellite/s2_ftw_8band_10m_uint16_utm33.tif")
+    regions = [Region.whole(open_reader(path)) for path in [*landsat, scene]]
+    training, held = WholeFiles(fraction=0.5)(regions)
+    assert {len(training), len(held)} == {1, len(landsat)}
