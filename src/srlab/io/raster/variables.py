@@ -58,7 +58,8 @@ def choose(
         only = _only(variables, path)
         return (Part(only, tuple(range(1, only.bands + 1))),)
     if isinstance(wanted, str) or not wanted:
-        raise Mistake(f"bands is {wanted!r}; give a list of names, such as [{variables[0].name}].")
+        example = variables[0].name or "1"
+        raise Mistake(f"bands is {wanted!r}; give a list of names, such as [{example}].")
     parts: list[Part] = []
     for band in wanted:
         part = _part(variables, band, path)
@@ -81,9 +82,8 @@ def _part(variables: Sequence[Variable], band: int | str, path: object) -> Part:
             raise MissingBand(f"{path} has no variable {band!r}: choose from {_list(variables)}.")
         variable, number = variable_or_none, int(numbered["number"])
     if not 1 <= number <= variable.bands:
-        raise MissingBand(
-            f"{path} has no band {number} of {variable.name}: its bands are 1 to {variable.bands}."
-        )
+        of = f" of {variable.name}" if variable.name else ""
+        raise MissingBand(f"{path} has no band {number}{of}: its bands are 1 to {variable.bands}.")
     return Part(variable, (number,))
 
 

@@ -29,6 +29,10 @@ UNEVEN = 1e-3
 """The share of a step by which coordinates may differ from even ones."""
 
 
+LONGEST = 2**24
+"""The most coordinates along an axis that are read: they fill memory before the first pixel."""
+
+
 def read_geometry(
     array: Any, beside: Mapping[str, Any], attributes: Mapping[str, Any]
 ) -> RasterGeometry:
@@ -39,7 +43,7 @@ def read_geometry(
         noted |= dict(mapping.attrs)
     transform = _stated_transform(noted)
     if transform is None:
-        transform = _transform_of_centres(dimensions(array), beside)
+        transform = _transform_of_centres(dimensions(array), beside, array.shape)
     return RasterGeometry(tuple(array.shape[-2:]), _crs(noted), transform)
 
 
@@ -89,12 +93,16 @@ def _stated_transform(noted: Mapping[str, Any]) -> Affine | None:
     return None
 
 
-def _transform_of_centres(names: Sequence[str], beside: Mapping[str, Any]) -> Affine | None:
+def _transform_of_centres(
+    names: Sequence[str], beside: Mapping[str, Any], shape: tuple[int, ...]
+) -> Affine | None:
     """Return the affine of even coordinates along the last two axes, or None."""
-    found = [beside.get(name) for name in names[-2:]]
-    if len(found) < 2 or any(each is None or each.ndim != 1 for each in found):
+    found = [beside[name] for name in names[-2:] if name in beside]
+    if [each.shape for each in found] != [(size,) for size in shape[-2:]]:
         return None
-    lines = [_line(np.asarray(each[:], np.float64)) for each in found if each is not None]
+    if max(shape[-2:]) > LONGEST:
+        return None
+    lines = [_line(np.asarray(each[:], np.float64)) for each in found]
     if None in lines:
         return None
     (top, down), (left, right) = [line for line in lines if line is not None]

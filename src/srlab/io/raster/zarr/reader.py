@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from srlab.axes import Window
 from srlab.files import PathLike, existing_path
 from srlab.io.description import Channel, Description
+from srlab.io.raster.reader import MOST_BLOCK
 from srlab.io.raster.tags import lasting
 from srlab.io.raster.variables import Part, Variable, choose
 from srlab.io.raster.zarr.place import read_geometry
@@ -111,6 +112,8 @@ class _Store:
         return own[0] if own else band
 
     def describe(self, parts: Sequence[Part]) -> Description:
+        for part in parts:
+            self._check_chunk(part.variable.name)
         geometries = [self._geometry(part.variable.name) for part in parts]
         geometry = geometries[0]
         for part, other in zip(parts, geometries, strict=True):
@@ -128,6 +131,17 @@ class _Store:
             geometry=geometry,
             tags=lasting(texts),
         )
+
+    def _check_chunk(self, name: str) -> None:
+        array = self.arrays[name]
+        size = prod(array.chunks) * np.dtype(array.dtype).itemsize
+        if size > MOST_BLOCK:
+            sides = " x ".join(map(str, array.chunks))
+            raise Mistake(
+                f"{self.path} is stored in chunks of {sides}, and each takes "
+                f"{size / 2**20:.0f} MiB of memory to read, above {MOST_BLOCK / 2**20:.0f}: "
+                "store it in smaller ones."
+            )
 
     def _geometry(self, name: str) -> Any:
         array = self.arrays[name]
