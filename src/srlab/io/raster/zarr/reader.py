@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from srlab.axes import Window
 from srlab.files import PathLike, existing_path
 from srlab.io.description import Channel, Description
-from srlab.io.raster.reader import MOST_BLOCK
+from srlab.io.raster.readable import MOST_BLOCK
 from srlab.io.raster.tags import lasting
 from srlab.io.raster.variables import Part, Variable, choose
 from srlab.io.raster.zarr.place import read_geometry
