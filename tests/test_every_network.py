@@ -22,7 +22,7 @@ from srlab.axes import per_axis
 class Noise:
     """Smooth noise of any number of dimensions."""
 
-    unit, data_range, pixel_size = "signal", 1.0, None
+    unit, data_range = "signal", 1.0
 
     def __init__(self, *, bands, scale, spatial_dims, degradation, crop_size, seed):
         self.bands, self.channel_names = tuple(bands), tuple(map(str, bands))
@@ -30,6 +30,7 @@ class Noise:
         array = np.random.default_rng(0).random(shape, dtype=np.float32).cumsum(1) / 48
         pairing = Pairing(degradation, per_axis(scale, spatial_dims), seed)
         region = Region.whole(ArrayReader(array))
+        self.axes = region.reader.description.axes
         self.training = RandomCrops([region], pairing, Cropping(crop_size=crop_size))
         part = region.part([0] * spatial_dims, [32] * spatial_dims)
         self.validation = self.test = FixedViews([part], pairing)

@@ -38,10 +38,11 @@ FILES = {
         from srlab.data.cropping import Cropping
         from srlab.data.pairs import FixedViews, Pairing, RandomCrops
         from srlab.data.regions import Region
+        from srlab.io import Axis
         from srlab.io.array import ArrayReader
 
         class Waves:
-            unit, data_range, pixel_size = "metre", 2.0, None
+            unit, data_range, axes = "metre", 2.0, (Axis("y"), Axis("x"))
             channel_names = ("height",)
 
             def __init__(self, *, bands, scale, degradation, crop_size: int, seed: int):

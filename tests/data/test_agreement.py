@@ -52,7 +52,8 @@ def test_a_file_that_disagrees_is_named_with_what_it_has_and_what_the_others_hav
     assert f"force=[{check}] if you know better." in str(error.value)
     with pytest.raises(ValueError, match=re.escape(message)):
         scenes(tmp_path, force=sorted({*ODD} - {check}), **odd)
-    assert scenes(tmp_path, force=[check], **odd).pixel_size == pytest.approx((30, 30))
+    axes = scenes(tmp_path, force=[check], **odd).axes
+    assert [axis.spacing for axis in axes] == pytest.approx([30, 30])
 
 
 def test_a_scale_of_its_own_makes_another_unit(tmp_path):

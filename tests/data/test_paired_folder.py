@@ -124,8 +124,8 @@ def test_pixels_missing_in_either_are_hidden_and_filled(tmp_path):
 
 def test_pixel_sizes_are_those_of_lr_for_the_card_and_of_hr_for_scores(tmp_path):
     source = PairedFolder(**folders(tmp_path, metres=10))
-    assert source.pixel_size == (20, 20)
-    assert source.hr_pixel_size == (10, 10)
+    assert [axis.spacing for axis in source.axes] == [20, 20]
+    assert [axis.spacing for axis in source.hr_axes] == [10, 10]
 
 
 def test_files_without_a_partner_are_named_and_left_out(tmp_path, caplog):

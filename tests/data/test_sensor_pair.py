@@ -105,8 +105,8 @@ def test_both_show_the_same_ground_whatever_their_grids(tmp_path, place, crs):
     write(tmp_path / "lr.tif", coordinates((60, 70), LR_PLACE), LR_PLACE)
     write(tmp_path / "hr.tif", coordinates((110, 120), place, crs), place, crs)
     source = SensorPair(**{**SETTINGS, **both(tmp_path)})
-    assert source.pixel_size == (20, 20)
-    assert source.hr_pixel_size == (10, 10)
+    assert [axis.spacing for axis in source.axes] == [20, 20]
+    assert [axis.spacing for axis in source.hr_axes] == [10, 10]
     for position in range(10):
         sample = source.training[position]
         cells = sample["hr"].reshape(2, 16, 2, 16, 2).mean(dim=(2, 4))

@@ -13,6 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 from srlab.data.cropping import Cropping
 from srlab.data.pairs import FixedViews, Pairing, RandomCrops
 from srlab.data.regions import Region
+from srlab.io import Axis
 from srlab.io.array.memory import ArrayReader
 
 
@@ -22,7 +23,7 @@ class Holes:
     Nearly half of the crops see nothing else.
     """
 
-    unit, data_range, pixel_size = "signal", 1.0, None
+    unit, data_range, axes = "signal", 1.0, (Axis("y"), Axis("x"))
     bands, channel_names = (1, 2), ("1", "2")
 
     def __init__(self, *, bands, scale, degradation, crop_size, seed, holes, views):

@@ -27,7 +27,6 @@ from srlab.data.statistics import value_range
 from srlab.data.values import check_values
 from srlab.degradations import Degradation
 from srlab.generators import Generator
-from srlab.io import Axis
 from srlab.losses import WeightedLoss, WeightedTerm
 from srlab.mistakes import Mistake
 from srlab.models.card import ModelCard
@@ -252,7 +251,7 @@ def card(
         output_names=_output_names(config, data),
         unit=data.unit,
         training_range=ranges,
-        axes=_axes(data.pixel_size, config.spatial_dims),
+        axes=data.axes,
         scope=normaliser.scope,
         training_data=str(HydraConfig.get().runtime.choices.get("data")),
         versions={"srlab": srlab.__version__, "torch": str(torch.__version__)},
@@ -278,14 +277,6 @@ def _output_names(config: DictConfig, data: Source) -> tuple[str, ...]:
     if count == len(names):
         return names
     return tuple(str(number) for number in range(1, count + 1))
-
-
-def _axes(pixel_size: tuple[float, ...] | None, dims: int) -> tuple[Axis, ...]:
-    """Name the spatial axes, with the size of a pixel in metres where the files say."""
-    names = ("z", "y", "x")[-dims:]
-    if pixel_size is None:
-        return tuple(Axis(name) for name in names)
-    return tuple(Axis(name, size, "m") for name, size in zip(names, pixel_size, strict=True))
 
 
 def check_files(data: Source, folder: Path) -> None:

@@ -25,6 +25,7 @@ def check_agreement(readers: Sequence[Reader], *, force: Collection[Check] = ())
     others have. A warning tells of other band names, and of floats among integers.
     """
     descriptions = [reader.description for reader in readers]
+    _check_axes(readers)
     norm = Norm(
         whose="most of the files have",
         names=_usual(_telling([each.names for each in descriptions])),
@@ -45,6 +46,18 @@ def check_agreement(readers: Sequence[Reader], *, force: Collection[Check] = ())
         if description.names == norm.names and _rounded(description) == norm.axes:
             return description
     return descriptions[0]
+
+
+def _check_axes(readers: Sequence[Reader]) -> None:
+    """Compare the names of the axes."""
+    names = [", ".join(axis.name for axis in reader.description.axes) for reader in readers]
+    usual = _usual(names)
+    for reader, own in zip(readers, names, strict=True):
+        if own != usual:
+            raise Mistake(
+                f"{reader} has the axes {own} and most of the files have {usual}; remove the file, "
+                "or keep images of other axes apart."
+            )
 
 
 def _usual(values: Iterable[Value]) -> Value:

@@ -35,6 +35,11 @@ class CheckedPairs:
         return self.pairs.scale
 
     @property
+    def leading(self) -> int:
+        """The first axes of the files that pairs do not have."""
+        return self.pairs.leading
+
+    @property
     def step(self) -> tuple[int, ...]:
         """A part begins where an LR pixel does."""
         return self.pairs.step

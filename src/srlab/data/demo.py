@@ -16,6 +16,7 @@ from srlab.data.scenes import Scenes
 from srlab.data.statistics import measure, measure_lr
 from srlab.data.symmetries import Symmetry
 from srlab.degradations import Degradation
+from srlab.io import Axis
 from srlab.io.array.memory import ArrayReader
 from srlab.mistakes import MissingPackage, Mistake
 from srlab.normalisers.statistics import Statistics
@@ -37,7 +38,7 @@ class DemoPhotographs:
 
     unit = "8-bit value"
     data_range = 255.0
-    pixel_size = None
+    axes = (Axis("y"), Axis("x"))
 
     def __init__(
         self,

@@ -13,6 +13,7 @@ from srlab.data.cropping import Cropping
 from srlab.data.files import find_files
 from srlab.data.handles import FewOpen, OneOfMany
 from srlab.data.informative import Weighting
+from srlab.data.leading import leading_axes
 from srlab.data.masks import Masks
 from srlab.data.pairs import FixedViews, Pairing, RandomCrops
 from srlab.data.parts import Parts, Size
@@ -101,13 +102,15 @@ class Folder:
         self.channel_names = usual.names
         self.unit = unit or own_unit or ""
         self.data_range = own_range
-        self.pixel_size = usual.pixel_size
+        leading = leading_axes(str(self.readers[0]), usual, spatial_dims)
+        self.axes = usual.axes[leading:]
         configured(self, force).check_types(str(self.readers[0]), usual.channels)
 
+        factors = (1,) * leading + per_axis(scale, spatial_dims)
         self._scenes = Scenes()
         self.parts = Parts(
             self.readers,
-            Pairing(degradation, per_axis(scale, spatial_dims), seed, self._scenes),
+            Pairing(degradation, factors, seed, self._scenes, leading),
             left_out,
             cropping=Cropping(
                 crop_size=crop_size,

@@ -41,6 +41,11 @@ class GuidedPairing:
         return self.pairing.scale
 
     @property
+    def leading(self) -> int:
+        """Images and guides have all axes of their files."""
+        return self.pairing.leading
+
+    @property
     def step(self) -> tuple[int, ...]:
         """A part may begin where one of the image alone may."""
         return self.pairing.step

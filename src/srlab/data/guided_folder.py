@@ -108,7 +108,7 @@ class GuidedFolder:
         self.channel_names = usual.names
         self.unit = unit or own_unit or ""
         self.data_range = own_range
-        self.pixel_size = usual.pixel_size
+        self.axes = usual.axes
         configured(self, force).check_types(str(self.readers[0]), usual.channels)
 
         self._scenes = Scenes()

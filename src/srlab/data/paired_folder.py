@@ -12,6 +12,7 @@ from srlab.data.cropping import Cropping
 from srlab.data.files import find_files
 from srlab.data.handles import FewOpen, OneOfMany
 from srlab.data.informative import Weighting
+from srlab.data.leading import leading_axes
 from srlab.data.masks import Masks
 from srlab.data.pairs import FixedViews, RandomCrops
 from srlab.data.partners import Named, partners
@@ -94,8 +95,9 @@ class PairedFolder:
         self.channel_names = usual.names
         self.unit = unit or own_unit or ""
         self.data_range = own_range
-        self.pixel_size = usual.pixel_size
-        self.hr_pixel_size = usual_hr.pixel_size
+        leading = leading_axes(str(self.hr_readers[0]), usual_hr, spatial_dims)
+        self.axes = usual.axes[leading:]
+        self.hr_axes = usual_hr.axes[leading:]
         configured(self, force).check_types(str(self.readers[0]), usual.channels)
         configured(self, force).check_types(str(self.hr_readers[0]), usual_hr.channels)
 
@@ -103,7 +105,7 @@ class PairedFolder:
         belonging = {str(hr): Forgiving(lr, left_out) for lr, hr in pairs}
         self.parts = Parts(
             self.hr_readers,
-            RealPairs(belonging, factors, seed, self._scenes),
+            RealPairs(belonging, (1,) * leading + factors, seed, self._scenes, leading),
             left_out,
             cropping=Cropping(
                 crop_size=crop_size,
@@ -171,7 +173,8 @@ def _opened(
 
 def _check_pair(lr: Reader, hr: Reader, scale: Sequence[int]) -> None:
     """Refuse a pair of other sizes or bands."""
-    wanted = _wanted(lr.description, scale)
+    leading = leading_axes(str(lr), lr.description, len(scale))
+    wanted = _wanted(lr.description, (1,) * leading + tuple(scale))
     if hr.description.shape != wanted:
         raise Mistake(
             f"{hr} has {hr.description.shape} pixels and {lr} has {lr.description.shape}; at scale "

@@ -17,8 +17,9 @@ from torch import Tensor
 from srlab.axes import per_axis
 from srlab.data.cropping import Cropping
 from srlab.data.informative import CANDIDATES, chosen, information
+from srlab.data.leading import without_leading
 from srlab.data.rectangles import corners
-from srlab.data.regions import BLOCK, Region, aligned, by_file
+from srlab.data.regions import Region, aligned, block_sides, by_file
 from srlab.data.scenes import Scenes
 from srlab.data.source import Sample
 from srlab.data.symmetries import UNTURNED, Turn, drawn_turn
@@ -43,7 +44,14 @@ class PairMaker(Protocol):
 
     @property
     def scale(self) -> tuple[int, ...]:
-        """The factor from LR to HR along each spatial axis."""
+        """The factor from LR to HR along each axis of the files."""
+
+    @property
+    def leading(self) -> int:
+        """The first axes of the files that pairs do not have: those go along the others.
+
+        Slices of volumes and frames of videos are such pairs.
+        """
 
     @property
     def step(self) -> tuple[int, ...]:
@@ -76,6 +84,7 @@ class Pairing:
     scale: tuple[int, ...]
     seed: int
     scenes: Scenes = field(default_factory=Scenes)
+    leading: int = 0
 
     @property
     def step(self) -> tuple[int, ...]:
@@ -103,7 +112,7 @@ class Pairing:
         where no HR pixel under it has one, and is filled like an input of the model. HR is
         turned first.
         """
-        hr = turn(hr)
+        hr = without_leading(turn(hr), self.leading)
         missing = ~np.isfinite(hr)
         some_missing = bool(missing.any())
         image = torch.from_numpy(np.ascontiguousarray(filled(hr)))
@@ -111,7 +120,7 @@ class Pairing:
         lr = self.degradation(image[None], generator=generator)[0]
         sample: Sample = {"lr": lr, "hr": image}
         if some_missing:
-            sample["lr"] = _filled_alike(lr, throughout(missing, self.scale))
+            sample["lr"] = _filled_alike(lr, throughout(missing, self.scale[self.leading :]))
             sample["valid"] = torch.from_numpy(~missing.any(axis=0, keepdims=True))
         scene = self.scenes.get(region.reader)
         if scene is not None:
@@ -136,7 +145,8 @@ class RandomCrops:
     """
 
     def __init__(self, regions: Sequence[Region], pairing: PairMaker, cropping: Cropping) -> None:
-        self.crop = per_axis(cropping.crop_size, len(pairing.scale))
+        leading = pairing.leading
+        self.crop = (1,) * leading + per_axis(cropping.crop_size, len(pairing.scale) - leading)
         if any(side % factor for side, factor in zip(self.crop, pairing.scale, strict=True)):
             raise Mistake(
                 f"data.crop_size {self.crop} is not a multiple of the scale {pairing.scale} on "
@@ -236,8 +246,9 @@ class RandomCrops:
         The last pixels of a region that make no whole LR pixel are left out. What is random in a
         pair follows from its number.
         """
-        dims, scale = len(self.crop), self.pairing.scale
-        size = [max(BLOCK[dims] // factor, 1) * factor for factor in scale]
+        dims, scale, leading = len(self.crop), self.pairing.scale, self.pairing.leading
+        blocks = (1,) * leading + block_sides(dims - leading)
+        size = [max(block // by, 1) * by for block, by in zip(blocks, scale, strict=True)]
         number = 0
         for whole in self.parts:
             region = aligned(whole, self.pairing.step)

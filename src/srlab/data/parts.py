@@ -32,8 +32,6 @@ class Parts:
     `split` decides what is held out. Validation takes at most `validation_views` views of at most
     `validation_size` pixels a side. Each part is made when it is first used: evaluation needs none
     of training's crops. Files that are too small or damaged are added to `left_out`.
-
-    Raises a `Mistake` if a file has other axes than `pairing` has factors.
     """
 
     def __init__(
@@ -49,14 +47,14 @@ class Parts:
         test_size: Size,
     ) -> None:
         dims = len(pairing.scale)
-        for reader in readers:
-            _check_axes(reader, dims)
         self._readers, self._pairing, self._left_out = readers, pairing, left_out
         self._cropping = cropping
         self._split = split
-        self._validation_size = _sides("validation_size", validation_size, dims)
+        self._leading = pairing.leading
+        spatial_dims = dims - pairing.leading
+        self._validation_size = _sides("validation_size", validation_size, spatial_dims)
         self._validation_views = validation_views
-        self._test_size = _sides("test_size", test_size, dims)
+        self._test_size = _sides("test_size", test_size, spatial_dims)
 
     @cached_property
     def training(self) -> RandomCrops:
@@ -104,10 +102,10 @@ class Parts:
     ) -> FixedViews:
         """Cut regions into views that begin where pairs can."""
         if size is not None:
-            steps = zip(size, self._pairing.step, strict=True)
+            steps = zip(size, self._pairing.step[self._leading :], strict=True)
             size = [max(side // step, 1) * step for side, step in steps]
         able = self._fit(regions, partial(_each, use=self._aligned))
-        chosen = views(able, size=size, count=count)
+        chosen = views(able, size=size, count=count, leading=self._leading)
         fixed = self._fit(chosen, partial(_each, use=self._fixed))
         return FixedViews(self._accepted(fixed), self._pairing)
 
@@ -189,12 +187,3 @@ def _sides(name: str, size: Size, spatial_dims: int) -> tuple[int, ...] | None:
     if size is None:
         return None
     return per_axis(size, spatial_dims, name=name)
-
-
-def _check_axes(reader: Reader, spatial_dims: int) -> None:
-    axes = len(reader.description.shape)
-    if axes != spatial_dims:
-        raise Mistake(
-            f"{reader} has {axes} spatial axes and spatial_dims is {spatial_dims}; choose "
-            "spatial_dims to fit the files."
-        )

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from srlab.data.leading import without_leading
 from srlab.data.regions import Region
 from srlab.data.scenes import Scenes
 from srlab.data.source import Sample
@@ -29,6 +30,7 @@ class RealPairs:
     scale: tuple[int, ...]
     seed: int
     scenes: Scenes = field(default_factory=Scenes)
+    leading: int = 0
 
     @property
     def step(self) -> tuple[int, ...]:
@@ -58,8 +60,9 @@ class RealPairs:
         partner = self.partners[str(region.reader)]
         spans = zip(region.window, self.scale, strict=True)
         lr = partner.read(tuple(slice(own.start // by, own.stop // by) for own, by in spans))
-        lr, hr = turn(lr), turn(hr)
-        missing = _missing(hr) | _repeated(_missing(lr), self.scale)
+        lr = without_leading(turn(lr), self.leading)
+        hr = without_leading(turn(hr), self.leading)
+        missing = _missing(hr) | _repeated(_missing(lr), self.scale[self.leading :])
         sample: Sample = {
             "lr": torch.from_numpy(np.ascontiguousarray(filled(lr))),
             "hr": torch.from_numpy(np.ascontiguousarray(filled(hr))),

@@ -17,6 +17,12 @@ BLOCK = {2: 1024, 3: 128}
 """Pixels a side of the windows in which a region is gone through, by its number of axes."""
 
 
+def block_sides(axes: int) -> tuple[int, ...]:
+    """Return the sides of such a window; one of more than three axes goes along the last three."""
+    spatial = min(axes, 3)
+    return (1,) * (axes - spatial) + (BLOCK[spatial],) * spatial
+
+
 @dataclass(frozen=True)
 class Region:
     """A rectangle of a file."""
@@ -55,8 +61,7 @@ class Region:
 
     def blocks(self) -> Iterator[NDArray[np.float32]]:
         """Read all of it, a window at a time."""
-        dims = len(self.shape)
-        for part in self.tiled((BLOCK[dims],) * dims):
+        for part in self.tiled(block_sides(len(self.shape))):
             yield part.read()
 
 
@@ -75,14 +80,18 @@ def aligned(region: Region, step: Sequence[int]) -> Region:
 
 
 def views(
-    regions: Sequence[Region], *, size: Sequence[int] | None, count: int | None
+    regions: Sequence[Region], *, size: Sequence[int] | None, count: int | None, leading: int = 0
 ) -> list[Region]:
-    """Non-overlapping rectangles of at most `size`; at most `count`, evenly chosen from all."""
+    """Non-overlapping rectangles of at most `size`; at most `count`, evenly chosen from all.
+
+    Along the first `leading` axes each has one entry.
+    """
     if count is not None and count < 1:
         raise Mistake(f"validation_views is {count}; give a number of views >= 1, or null for all.")
     parts = []
     for region in regions:
-        side = tuple(map(min, region.shape, size or region.shape))
+        whole = region.shape[leading:]
+        side = (1,) * leading + tuple(map(min, whole, size or whole))
         parts += [part for part in region.tiled(side) if part.shape == side]
     if count is None or len(parts) <= count:
         return parts

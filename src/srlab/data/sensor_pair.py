@@ -127,7 +127,7 @@ class SensorPair:
         self.hr_channel_names = _hr_names(usual_hr.names, self.bands, self.hr_bands)
         self.unit = unit or own_unit or ""
         self.data_range = own_range
-        self.pixel_size, self.hr_pixel_size = usual.pixel_size, usual_hr.pixel_size
+        self.axes, self.hr_axes = usual.axes, usual_hr.axes
         configured(self, force).check_types(str(pairs[0].hr), usual_hr.channels)
 
         self._scenes = Scenes()

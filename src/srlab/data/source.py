@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from srlab.io import Reader
+from srlab.io import Axis, Reader
+from srlab.io.agreement import metres
 from srlab.normalisers.statistics import Statistics
 
 
@@ -89,8 +90,8 @@ class Source(Protocol):
     data_range: float
     """The span of physical values that counts as the full scale for PSNR and SSIM."""
 
-    pixel_size: tuple[float, ...] | None
-    """Metres per pixel along each spatial axis of the files that a model is for, if they say.
+    axes: tuple[Axis, ...]
+    """The spatial axes of the files that a model is for, with their spacings if these say.
 
     Where LR is made by a degradation these are the files that serve as HR.
     """
@@ -127,10 +128,10 @@ class OfFiles(Protocol):
 
 @runtime_checkable
 class OfRealPairs(Protocol):
-    """A source whose LR was measured, so that `Source.pixel_size` is LR's."""
+    """A source whose LR was measured, so that `Source.axes` are LR's."""
 
-    hr_pixel_size: tuple[float, ...] | None
-    """Metres per HR pixel along each spatial axis, if the files say."""
+    hr_axes: tuple[Axis, ...]
+    """The spatial axes of HR."""
 
 
 @runtime_checkable
@@ -163,5 +164,5 @@ class OfOtherBands(Protocol):
 def hr_pixel_size(source: Source) -> tuple[float, ...] | None:
     """Return the metres per HR pixel: where LR is made of the files, they are HR."""
     if isinstance(source, OfRealPairs):
-        return source.hr_pixel_size
-    return source.pixel_size
+        return metres(source.hr_axes)
+    return metres(source.axes)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from srlab.axes import relative
 from srlab.data.rectangles import grown
-from srlab.data.regions import BLOCK, Region
+from srlab.data.regions import Region, block_sides
 from srlab.io import Reader
 from srlab.mistakes import Mistake
 
@@ -58,9 +58,9 @@ class ValidPlaces:
     ) -> None:
         self._regions, self._least = regions, least
         self._crop, self._step = tuple(crop), tuple(step)
-        smallest = BLOCK[len(crop)] // CELLS
-        sides = zip(crop, step, strict=True)
-        self._cell = [-(-max(side, smallest) // by) * by for side, by in sides]
+        self._block = block_sides(len(crop))
+        sides = zip(crop, step, self._block, strict=True)
+        self._cell = [-(-max(side, block // CELLS) // by) * by for side, by, block in sides]
         self._found: dict[int, tuple[NDArray[np.int64], NDArray[np.int64]]] = {}
 
     def known_empty(self, number: int) -> bool:
@@ -100,8 +100,8 @@ class ValidPlaces:
 
     def _search(self, whole: Region) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the corners ``(N, axes)`` of the cells that hold places, and how many each."""
-        dims = len(self._crop)
-        blocks = list(whole.tiled([max(BLOCK[dims] // side, 1) * side for side in self._cell]))
+        sides = zip(self._block, self._cell, strict=True)
+        blocks = list(whole.tiled([max(block // side, 1) * side for block, side in sides]))
         corners: list[list[int]] = []
         counts: list[int] = []
         for visited, number in enumerate(np.random.default_rng(0).permutation(len(blocks))):
@@ -111,7 +111,7 @@ class ValidPlaces:
                 spans = zip(cell.window, whole.window, strict=True)
                 corners.append([own.start - first.start for own, first in spans])
                 counts.append(count)
-        return np.array(corners, np.int64).reshape(-1, dims), np.array(counts, np.int64)
+        return np.array(corners, np.int64).reshape(-1, len(self._crop)), np.array(counts, np.int64)
 
     def _counted(self, block: Region) -> Iterator[tuple[Region, int]]:
         """Yield each cell of a block that holds places, and their number."""

@@ -6,7 +6,7 @@ Every command compares alike. A user who knows better names the check that is to
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any, Literal, get_args
@@ -178,6 +178,17 @@ def base_spacing(axis: Axis) -> tuple[float, str] | None:
         return None
     factor, unit = UNITS.get(axis.unit, (1.0, axis.unit))
     return axis.spacing * factor, unit
+
+
+def metres(axes: Sequence[Axis]) -> tuple[float, ...] | None:
+    """Return the spacings in metres, or None unless each axis has a known length."""
+    lengths = []
+    for axis in axes:
+        spacing = base_spacing(axis)
+        if spacing is None or spacing[1] != "m":
+            return None
+        lengths.append(spacing[0])
+    return tuple(lengths)
 
 
 def _sizes(axes: tuple[Axis, ...]) -> str:

@@ -13,7 +13,7 @@ from typing import Any, get_args
 import srlab
 from srlab.axes import is_count
 from srlab.io import Axis
-from srlab.io.agreement import base_spacing
+from srlab.io.agreement import metres
 from srlab.mistakes import Mistake
 from srlab.models.messages import first_sentence, shortened
 from srlab.normalisers import Scope
@@ -112,13 +112,7 @@ class ModelCard:
     @property
     def pixel_size(self) -> tuple[float, ...] | None:
         """Metres per pixel of the training files, or None unless each axis has a known length."""
-        lengths = []
-        for axis in self.axes:
-            spacing = base_spacing(axis)
-            if spacing is None or spacing[1] != "m":
-                return None
-            lengths.append(spacing[0])
-        return tuple(lengths)
+        return metres(self.axes)
 
     def to_json(self) -> str:
         """Return the card as text."""
