@@ -109,11 +109,12 @@ def write_scene(path, size, side, compression):
     random = np.random.default_rng(0)
     shape = {"driver": "GTiff", "count": 4, "height": size, "width": size, "dtype": "uint16"}
     blocks = {"tiled": True, "blockxsize": side, "blockysize": side, "interleave": "pixel"}
+    noise = random.normal(0, 30, (4, 512, size)).astype(np.float32)
     with rasterio.open(path, "w", **shape, **blocks, **compression) as file:
         for top in range(0, size, 512):
             rows = min(512, size - top)
             waves = 3000 + 2000 * np.sin(np.arange(size) / 37) * np.cos(top / 511)
-            strip = waves + random.normal(0, 30, (4, rows, size))
+            strip = waves.astype(np.float32) + np.roll(noise, 7 * top, axis=2)[:, :rows]
             file.write(strip.astype(np.uint16), window=Window(0, top, size, rows))
 
 
