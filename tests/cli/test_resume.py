@@ -96,11 +96,12 @@ def curve(folder, name):
 
 
 def test_killed_and_resumed_run_equals_the_uninterrupted_one(tmp_path):
-    """Though it goes on with two workers that load its data, where it had none."""
+    """Though it goes on with two workers that load its data, where it had none, and uncached."""
     whole = finish(tmp_path / "whole", *KILLED)
-    workers = ["loader.num_workers=2"]
+    given = [*KILLED, "cache=memory", "cache.gigabytes=1"]
+    other = ["loader.num_workers=2", "cache=none"]
     resumed = killed_and_resumed(
-        tmp_path / "killed", KILLED, after=RANDOM.integers(22, 50), on_resume=workers
+        tmp_path / "killed", given, after=RANDOM.integers(22, 50), on_resume=other
     )
     assert_equal_bit_for_bit(whole, resumed)
     for name in ("loss/generator", "loss/discriminator", "val/psnr", "weight/adversarial"):

@@ -19,8 +19,8 @@ from srlab.training.status import read_status
 LAST = Path("checkpoints") / "last.ckpt"
 CONFIG = "config.yaml"
 
-FREE = ("loader.num_workers",)
-"""Keys that may differ in a resumed run: no result depends on them."""
+FREE = ("loader.num_workers", "cache")
+"""Keys that may differ in a resumed run, with all below them: no result depends on them."""
 
 
 def resumed(arguments: Sequence[str], *, alone: bool = True) -> list[str]:
@@ -49,9 +49,11 @@ def resumed(arguments: Sequence[str], *, alone: bool = True) -> list[str]:
     if alone:
         refuse_held(folder)
     stored = [str(line) for line in _read(folder / ".hydra" / "overrides.yaml")]
-    own = [*_search_path(folder), *(line for line in stored if _key(line) != "resume")]
+    chosen_anew = ("resume", *({*map(_key, given)} & {*FREE}))
+    kept = [line for line in stored if not _is_under(_key(line), chosen_anew)]
+    own = [*_search_path(folder), *kept]
     _refuse_differences(own, [line for line in given if not line.startswith("-")], folder)
-    free = [argument for argument in given if _key(argument) in FREE]
+    free = [argument for argument in given if _is_under(_key(argument), FREE)]
     where = quoted([f"hydra.run.dir={folder}", f"resume={checkpoint}"])
     return [*own, *free, *where, "hydra.mode=RUN"]
 
@@ -90,7 +92,7 @@ def _stored_config(folder: Path, now: DictConfig) -> DictConfig:
     assert isinstance(config, DictConfig)
     config.resume = now.resume
     for key in FREE:
-        OmegaConf.update(config, key, OmegaConf.select(now, key))
+        OmegaConf.update(config, key, OmegaConf.select(now, key), merge=False)
     return config
 
 
@@ -102,6 +104,11 @@ def _search_path(folder: Path) -> list[str]:
 
 def _key(argument: str) -> str:
     return argument.partition("=")[0].lstrip("+")
+
+
+def _is_under(key: str, keys: Sequence[str]) -> bool:
+    """Whether a key is one of `keys`, or below one."""
+    return any(f"{key}.".startswith(f"{each}.") for each in keys)
 
 
 def _last(folder: Path | None, overrides: Sequence[str]) -> Path:
@@ -202,5 +209,5 @@ def _differences(stored: object, wanted: object, prefix: str = "") -> Iterator[s
         for key in sorted({*stored, *wanted}, key=str):
             inner = f"{prefix}.{key}".lstrip(".")
             yield from _differences(stored.get(key), wanted.get(key), inner)
-    elif stored != wanted and prefix not in FREE:
+    elif stored != wanted and not _is_under(prefix, FREE):
         yield f"{prefix} is {stored} in the run and {wanted} on the command line"
