@@ -16,14 +16,12 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import rasterio
 import torch
+from loader import source
 from PIL import Image
 from rasterio.errors import NotGeoreferencedWarning
 from scipy.ndimage import zoom
 
-from srlab.data import Folder
 from srlab.data.caches import DiskCache, MemoryCache
-from srlab.data.splits import WholeFiles
-from srlab.degradations import Area
 
 
 def main():
@@ -40,7 +38,7 @@ def main():
         root = Path(name)
         write(root, options.photographs)
         for suffix, bands in ((".png", 3), (".jpg", 3), (".jp2", 4)):
-            measure(root, suffix, list(range(1, bands + 1)), options)
+            measure(root, suffix, bands, options)
 
 
 def write(root, photographs):
@@ -67,7 +65,9 @@ def measure(root, suffix, bands, options):
         "disk": DiskCache(folder=str(root / "cache"), gigabytes=10, slow_only=True),
         "memory": MemoryCache(gigabytes=10, slow_only=True),
     }
-    sources = {name: source(root, suffix, bands, cache) for name, cache in caches.items()}
+    sources = {}
+    for name, cache in caches.items():
+        sources[name] = source(root, cache, suffix=suffix, bands=bands)
     seconds = {name: [] for name in caches}
     for turn in range(options.rounds + 1):
         # The first turn draws enough crops to meet nearly every file.
@@ -83,31 +83,6 @@ def measure(root, suffix, bands, options):
             f"{suffix} {name:6} {options.crops / np.median(later):6.0f} crops a second of CPU, "
             f"{ratio:.1f} times as many as without; the first turn took {first:.1f} s"
         )
-
-
-def source(root, suffix, bands, cache):
-    return Folder(
-        root=str(root),
-        suffixes=[suffix],
-        bands=bands,
-        scale=4,
-        spatial_dims=2,
-        degradation=Area(scale=4),
-        crop_size=96,
-        valid_share=0.5,
-        weighting="none",
-        symmetries=["flips", "quarter_turns"],
-        mask=None,
-        hidden_classes=[0],
-        split=WholeFiles(fraction=0.1),
-        validation_size=256,
-        validation_views=4,
-        test_size=1024,
-        unit="value",
-        data_range=255.0,
-        seed=0,
-        cache=cache,
-    )
 
 
 if __name__ == "__main__":

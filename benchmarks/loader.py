@@ -77,11 +77,11 @@ def measure(kinds, crops, rounds):
         )
 
 
-def source(path, cache=None):
+def source(path, cache=None, *, suffix=".tif", bands=4):
     return Folder(
         root=str(path),
-        suffixes=[".tif"],
-        bands=[1, 2, 3, 4],
+        suffixes=[suffix],
+        bands=list(range(1, bands + 1)),
         scale=4,
         spatial_dims=2,
         degradation=Area(scale=4),
