@@ -133,8 +133,11 @@ def test_files_of_one_ground_on_different_grids_are_one_block(caplog):
 
 def test_too_few_blocks_and_a_wrong_gap_are_refused():
     whole = Region.whole(ArrayReader(np.zeros((1, 20, 20))))
-    with pytest.raises(ValueError, match=r"make 1 block of split.size=32, and two are wanted"):
+    with pytest.raises(ValueError, match=r"make one block, and two blocks are .*split.size=32"):
         blocks(32, 4)([whole])
+    turned = [Region.whole(Placed((20, 20), turn=turn)) for turn in (0, 1)]
+    with pytest.raises(ValueError, match=r"the files cover the same ground on different grids and"):
+        blocks(8, 0)(turned)
     with pytest.raises(ValueError, match=r"split.gap=19 around blocks of .* leaves nothing to"):
         blocks(10, 19)([whole])
     with pytest.raises(ValueError, match=r"split.gap is -1 for 2 spatial axes; give one integer"):

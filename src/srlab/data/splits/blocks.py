@@ -46,8 +46,8 @@ class Blocks:
         blocks = [(at, block) for at, ground in enumerate(grounds) for block in ground.blocks(size)]
         if len(blocks) < 2:
             raise Mistake(
-                f"the files make {len(blocks)} block of split.size={self.size}, and two are "
-                "wanted at least: lower split.size, or choose another split."
+                f"{grounds[0].alone}, and two blocks are wanted at least (split.size={self.size}): "
+                "lower split.size, or choose other files or another split."
             )
         order = np.random.default_rng(self.seed).permutation(len(blocks))
         held = sorted(order[: share_of(len(blocks), self.fraction)])
@@ -67,6 +67,8 @@ class Blocks:
 
 class OneBlock:
     """Files of one ground on different grids: all of them are held out, or none."""
+
+    alone = "the files cover the same ground on different grids and count as one block"
 
     def __init__(self, regions: Sequence[Region]) -> None:
         self.regions = list(regions)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from srlab.axes import Window, common
 from srlab.data.rectangles import cut, disjoint, grown, hull
@@ -18,6 +19,8 @@ LARGE = 0.5
 @dataclass(frozen=True)
 class Mosaic:
     """Whole files whose pixels lie on one grid, each with the place of its first pixel."""
+
+    alone: ClassVar = "the files make one block"
 
     regions: Sequence[Region]
     origins: Sequence[Sequence[int]]
