@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-import srlab.data.valid_pixels
+import srlab.data.regions
 from srlab.data.cropping import Cropping
 from srlab.data.pairs import Pairing, RandomCrops
 from srlab.data.regions import Region
@@ -48,7 +48,7 @@ def check_equally_frequent(seen, expected):
 def test_every_place_with_enough_data_is_found_and_equally_likely(
     monkeypatch, shape, crop, step, least
 ):
-    monkeypatch.setattr(srlab.data.valid_pixels, "BLOCK", {2: 16, 3: 8})  # several blocks
+    monkeypatch.setattr(srlab.data.regions, "BLOCK", {2: 16, 3: 8})  # several blocks
     image = sparse(*shape)
     expected = places(image, crop, least, step)
     assert len(expected) > 10
