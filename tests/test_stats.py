@@ -50,3 +50,21 @@ def test_mistakes_end_in_one_line(command, tmp_path, photographs):
     assert command("stats", "data=rgb_folder").error.startswith("error: data.root")
     outcome = command("stats", "data=rgb_folder", "data.root=photographs", "output=none/a.png")
     assert "does not exist" in outcome.error
+    for given, message in (
+        ("output=a.jpg", "output is a.jpg; its name must end in .png."),
+        ("normaliser=zscore", "normaliser= changes nothing here: files are measured as they are."),
+    ):
+        outcome = command("stats", "data=rgb_folder", "data.root=photographs", given)
+        assert outcome.error == f"error: {message}"
+
+
+def test_a_damaged_file_counts_for_nothing(command, tmp_path, photographs, capsys):
+    for number in range(2, 4):
+        whole = tmp_path / "photographs" / f"{number - 2}.png"
+        (tmp_path / "photographs" / f"{number}.png").write_bytes(whole.read_bytes())
+    (tmp_path / "photographs" / "9.png").write_bytes(whole.read_bytes()[:900])
+    assert command("stats", "data=rgb_folder", "data.root=photographs") == Outcome(0, "")
+    text = capsys.readouterr().out
+    assert "9.png is left out" in text
+    assert "4 files" in text
+    assert text.count("100 %") == 3

@@ -13,6 +13,7 @@ from srlab.cli.arguments import quoted
 from srlab.cli.command import prepare, run
 from srlab.cli.settings import check_axes, check_bands
 from srlab.cli.termination import cleaned_up_if_stopped
+from srlab.mistakes import Mistake
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +21,7 @@ log = logging.getLogger(__name__)
 def stats(config: DictConfig) -> None:
     """Print a table of the values of all files, and draw their histograms."""
     from srlab.cli.building import built
-    from srlab.cli.following import follow_files
+    from srlab.cli.following import follow_files, is_chosen
     from srlab.files import new_file, replaced
     from srlab.report.histogram_chart import draw
     from srlab.report.suggestion import suggested
@@ -28,10 +29,15 @@ def stats(config: DictConfig) -> None:
 
     check_axes(config, "scale")
     check_bands(config)
+    for group in ("normaliser", "degradation", "split"):
+        if is_chosen(group):
+            raise Mistake(f"{group}= changes nothing here: files are measured as they are.")
     outputs = {}
-    for key in ("output", "json"):
+    for key, ending in (("output", ".png"), ("json", ".json")):
         if config[key] is not None:
             outputs[key] = new_file(config[key], overwrite=config.overwrite)
+            if outputs[key].suffix.lower() != ending:
+                raise Mistake(f"{key} is {config[key]}; its name must end in {ending}.")
     follow_files(config)
     data = built(config.data)
     groups = of_source(data, progress=True)

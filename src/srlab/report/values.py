@@ -64,19 +64,21 @@ class Values:
 
 def measured(readers: Sequence[Reader], *, title: str = "", progress: bool = False) -> Values:
     """Go once through all files. Those that cannot be read are left out, as in training."""
-    left_out = LeftOut(len(readers))
-    pixels = sum(prod(reader.description.shape) for reader in readers)
+    left_out, pixels = LeftOut(len(readers)), 0
+    every = sum(prod(reader.description.shape) for reader in readers)
     channels = readers[0].description.channels
     total, files = StreamingStatistics(len(channels)), {}
     name = f"measuring {title}".strip()
-    with shown_progress(pixels, unit="px", title=name, shown=progress) as done:
+    with shown_progress(every, unit="px", title=name, shown=progress) as done:
         for reader in readers:
             own = StreamingStatistics(len(channels))
             for block in Region.whole(Forgiving(reader, left_out)).blocks():
                 own.add(block)
                 done.advance(prod(block.shape[1:]))
-            files[str(reader)] = own.result()
-            total.merge(own)
+            if str(reader) not in left_out.names:
+                files[str(reader)] = own.result()
+                pixels += prod(reader.description.shape)
+                total.merge(own)
     return Values(
         title=title,
         channels=channels,
