@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 import torch
+from skimage.data import astronaut, coffee
 from skimage.exposure import match_histograms
 
 from srlab.io import open_reader
@@ -111,6 +112,15 @@ def test_matching_equals_skimages(scenes):
         assert (own >= levels.numpy()[low] - step).all()
         assert (own <= levels.numpy()[high] + step).all()
         assert np.abs(own - expected).mean() < step
+
+
+def test_a_background_is_matched_as_skimage_does():
+    """A sixth of this picture is black: one value that is many percentiles."""
+    dark, bright = (np.moveaxis(each, -1, 0).astype(np.float32) for each in (astronaut(), coffee()))
+    target, source = (Statistics.of(image).as_tensor()[QUANTILES, :-1] for image in (bright, dark))
+    found = matched(torch.from_numpy(dark)[None], source=source, target=target)[0].numpy()
+    for own, wanted, image in zip(found, bright, dark, strict=True):
+        assert np.abs(own - match_histograms(image, wanted)).max() < 0.05 * 255
 
 
 def test_matched_lr_has_hrs_distribution(scenes):

@@ -122,7 +122,7 @@ def take(own: Tensor, statistics: Statistics, *, channels: int, per_channel: boo
     if len(statistics.count) != channels:
         raise Mistake(
             f"the normaliser is for {channels} channels and the training images have "
-            f"{len(statistics.count)}; set normaliser.channels to their number."
+            f"{len(statistics.count)}; set the normaliser's channels to their number."
         )
     table = _columns(statistics.as_tensor(), per_channel=per_channel)
     if not bool(table.isfinite().all()):
