@@ -20,9 +20,13 @@ BATCH = 5
 
 
 DARK = list(range(0, 60 * 39, 39))
+VARIATIONS = ["data.channel_dropout=0.3", "data.intensity_jitter=0.1"]
 OPTIONS = {
-    "data/rgb_folder": ["data.weighting=gradient"],
-    "data/sentinel2": ["data.weighting=variance", "data.mask=3", f"data.hidden_classes={DARK}"],
+    "data/rgb_folder": ["data.weighting=gradient", *VARIATIONS],
+    "data/sentinel2": [
+        *("data.weighting=variance", "data.mask=3", f"data.hidden_classes={DARK}"),
+        *VARIATIONS,
+    ],
 }
 """Choices that make more of a sample random, or that hide some of it."""
 

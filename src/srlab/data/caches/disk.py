@@ -258,7 +258,8 @@ def _open(entry: Path, description: Description) -> TiledFile | None:
         return None
     except OSError as error:
         log.warning("%s is made anew (%s)", entry, error)
-        entry.unlink(missing_ok=True)
+        with suppress(OSError):  # in another user's folder none is made, which is told then
+            entry.unlink()
         return None
     return tiles
 

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
 from math import prod
@@ -104,8 +105,9 @@ class TiledFile:
         return self._encoding.decode(stored)
 
     def touch(self) -> None:
-        """Set the time at which it was last used."""
-        os.utime(self._file.fileno())
+        """Set the time at which it was last used, unless the file is another user's."""
+        with suppress(PermissionError):
+            os.utime(self._file.fileno())
 
     def close(self) -> None:
         """Release the file."""
