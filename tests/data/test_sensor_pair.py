@@ -37,6 +37,8 @@ SETTINGS = {
     "hidden_classes": [],
     "lr_mask": None,
     "lr_hidden_classes": [],
+    "channel_dropout": 0.0,
+    "intensity_jitter": 0.0,
     "split": WholeFiles(fraction=0.25),
     "validation_size": 32,
     "validation_views": 4,
