@@ -56,6 +56,7 @@ NEEDED = {
     ],
     "degradation/sentinel2_mtf": ["data=sentinel2_10m", "data.root=x"],
     "degradation/sentinel2_mtf_guides": ["data=sentinel2_20m_guided", "data.root=x"],
+    "data/dates": ["data.root={photographs}/scenes", "data.name='{{date}}'", "data.bands=[1,2]"],
     "data/sensor_pair": [
         "data.lr_root={photographs}/placed/0.tif",
         "data.root={photographs}/placed/0.tif",

@@ -47,6 +47,7 @@ def _predict(config: DictConfig) -> None:
         bands=config.bands,
         guide=config.guide,
         guides=config.guides,
+        dates=config.dates,
     )
     refuse_stranger(model.card, reader, force=config.force)
     alpha = alpha_of(config.input, reader)
@@ -70,6 +71,7 @@ def _predict(config: DictConfig) -> None:
             forced=list(config.force),
             guide=config.guide,
             match_histogram=config.match_histogram,
+            dates=config.dates,
         ),
         source=config.input,
         overwrite=config.overwrite,

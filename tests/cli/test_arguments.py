@@ -62,7 +62,7 @@ def test_a_list_of_files_is_left_to_hydra():
     assert quoted(["split.files=[a.tif,'b (1).tif']"]) == ["split.files=[a.tif,'b (1).tif']"]
 
 
-@pytest.mark.parametrize("value", ["{name}_mask.tif", "masks/{name} (1).png"])
+@pytest.mark.parametrize("value", ["{name}_mask.tif", "masks/{name} (1).png", "{place}/{date}"])
 def test_patterns_of_file_names_survive_under_any_key(value):
     assert read_back(*quoted([f"data.mask={value}"])) == value
     assert read_back(*quoted([f"data.mask='{value}'"])) == value

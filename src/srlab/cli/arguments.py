@@ -14,6 +14,7 @@ PATH_KEYS = frozenset(
         "model",
         "input",
         "guide",
+        "dates",
         "output",
         "json",
         "data.root",
@@ -31,7 +32,7 @@ PATH_KEYS = frozenset(
 PATHS_OR_LISTS = frozenset({"split.files"})
 """Keys whose values are file names as well, unless they are lists in brackets."""
 
-PATTERN = "{name}"
+PATTERNS = ("{name}", "{date}")
 """What makes any other value a pattern of file names; in Hydra's grammar it would be a table."""
 
 _FLAGS_WITH_VALUES = frozenset(
@@ -102,7 +103,8 @@ def overrides(arguments: Sequence[str]) -> list[str]:
 def _is_path(key: str, value: str) -> bool:
     if key in PATHS_OR_LISTS:
         return not value.startswith("[")
-    return key in PATH_KEYS or key.endswith(".weights") or PATTERN in value
+    is_pattern = any(word in value for word in PATTERNS)
+    return key in PATH_KEYS or key.endswith(".weights") or is_pattern
 
 
 def _quoted(argument: str, choices: bool) -> str:

@@ -21,7 +21,7 @@ from srlab.cli.building import built, named, refused_by_library
 from srlab.cli.resume import CONFIG
 from srlab.data import Source
 from srlab.data.parts import OfParts
-from srlab.data.source import MeasuredSource, OfGuides, OfOtherBands, Sample, hr_pixel_size
+from srlab.data.source import MeasuredSource, OfDates, OfGuides, OfOtherBands, Sample, hr_pixel_size
 from srlab.data.splits.record import SPLIT, difference, read_record, record_of, write_record
 from srlab.data.statistics import value_range
 from srlab.data.values import check_values
@@ -232,9 +232,11 @@ def card(
     if state:
         return ModelCard.from_json(state["srlab"])
     ranges = value_range(data.training)
-    guides: dict[str, Any] = {}
+    more: dict[str, Any] = {}
+    if isinstance(data, OfDates):
+        more = {"dates": data.dates}
     if isinstance(data, OfGuides):
-        guides = {
+        more = {
             "guides": data.guides,
             "guide_ratio": data.guide_ratio,
             "guide_degradation": _recipe(config.data.guide_degradation),
@@ -255,7 +257,7 @@ def card(
         scope=normaliser.scope,
         training_data=str(HydraConfig.get().runtime.choices.get("data")),
         versions={"srlab": srlab.__version__, "torch": str(torch.__version__)},
-        **guides,
+        **more,
     )
 
 

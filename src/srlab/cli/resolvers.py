@@ -10,10 +10,12 @@ from srlab.axes import per_axis
 
 
 def input_channels(data: DictConfig) -> int:
-    """Return the channels of LR: the bands, and after them each pixel of the guides.
+    """Return the channels of LR: the bands of each date, or after them each pixel of the guides.
 
-    See `srlab.io.guided.Layout`; most data have no guides.
+    See `srlab.io.guided.Layout`; most data have no guides, and a single date.
     """
+    if data.get("dates"):
+        return len(data.bands) * int(data.dates)
     guides = data.get("guides") or []
     if not guides:
         return len(data.bands)
@@ -31,7 +33,7 @@ def continued_channels(data: DictConfig) -> ListConfig | None:
     None stands as well where HR has a band of its own, which no channel of LR continues.
     """
     bands, hr_bands = list(data.bands), list(data.get("hr_bands") or data.bands)
-    if not data.get("guides") and hr_bands == bands:
+    if not data.get("guides") and not data.get("dates") and hr_bands == bands:
         return None
     # The same number may be another band in the files of another sensor.
     if hr_bands != bands and not all(isinstance(each, str) and each in bands for each in hr_bands):

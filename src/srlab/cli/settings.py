@@ -42,6 +42,7 @@ class PredictSettings:
     input: str
     output: str
     guide: str | None
+    dates: str | None
     overwrite: bool
     compression: str | None
     layout: str | None

@@ -1,5 +1,6 @@
 """Data: sources of training, validation and test pairs, deterministic sampling, one DataModule."""
 
+from srlab.data.dated_folder import DatedFolder
 from srlab.data.demo import DemoPhotographs
 from srlab.data.folder import Folder
 from srlab.data.guided_folder import GuidedFolder
@@ -8,6 +9,7 @@ from srlab.data.sensor_pair import SensorPair
 from srlab.data.source import MeasuredSource, PairDataset, Sample, Source
 
 __all__ = [
+    "DatedFolder",
     "DemoPhotographs",
     "Folder",
     "GuidedFolder",

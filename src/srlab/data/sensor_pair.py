@@ -22,7 +22,7 @@ from srlab.data.real_pairs import RealPairs
 from srlab.data.regions import Region, evenly
 from srlab.data.same_ground import SameGround
 from srlab.data.scenes import Scenes
-from srlab.data.shared_grid import Pair, Warp, by_ground, on_shared_grid
+from srlab.data.shared_grid import Pair, Warp, by_ground, on_shared_grid, told_apart
 from srlab.data.splits import Split
 from srlab.data.statistics import measure, measure_lr
 from srlab.data.symmetries import Symmetry
@@ -119,7 +119,7 @@ class SensorPair:
         self.readers = list({str(couple.lr): couple.lr for couple in couples}.values())
         self.hr_readers = list({str(couple.hr): couple.hr for couple in couples}.values())
         usual = check_agreement(self.readers, force=force)
-        pairs = list(_aligned(couples, factors, warp, left_out))
+        pairs = told_apart([*_aligned(couples, factors, warp, left_out)])
         usual_hr = check_agreement([pair.hr for pair in pairs], force=force)
         own_range, own_unit = data_range, unit
         if own_range is None:
@@ -146,7 +146,7 @@ class SensorPair:
             ),
         )
         self.parts = Parts(
-            list(_of_one_place([pair.hr for pair in pairs], checked, crop, left_out)),
+            list(_of_one_place(pairs, checked, crop, left_out)),
             checked,
             left_out,
             cropping=Cropping(
@@ -249,19 +249,22 @@ def _aligned(
 
 
 def _of_one_place(
-    readers: Sequence[Reader], pairing: CheckedPairs, crop: Sequence[int], left_out: LeftOut
+    pairs: Sequence[Pair], pairing: CheckedPairs, crop: Sequence[int], left_out: LeftOut
 ) -> Iterator[Reader]:
     """Yield HR of which a window shows the ground of LR, and leave the others out."""
-    for reader in readers:
+    for pair in pairs:
+        windows = [part for part in Region.whole(pair.hr).tiled(crop) if part.shape == tuple(crop)]
         findings = []
-        windows = [part for part in Region.whole(reader).tiled(crop) if part.shape == tuple(crop)]
         for place in evenly(len(windows), min(len(windows), PROBES)):
             findings.append(pairing.judged(windows[place]))
             if findings[-1].fault is None:
                 break
         if findings and findings[-1].fault:
-            reason = f"{reader} are not of one place: {pairing.ground.refusal(findings)}"
-            advice = "align them, or loosen data.max_shift or data.valid_share"
-            left_out.add(str(reader), Mistake(f"{reason}; {advice}."))
+            reason = Mistake(
+                f"{pair.hr} does not show the place of {pair.lr}: "
+                f"{pairing.ground.refusal(findings)}; align them, or loosen data.max_shift or "
+                "data.valid_share."
+            )
+            left_out.add(str(pair.hr), reason)
         else:
-            yield reader
+            yield pair.hr

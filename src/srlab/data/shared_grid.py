@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
@@ -31,7 +32,7 @@ class Pair(NamedTuple):
 
 
 class OfPair:
-    """A reader of HR under the name of its pair, since a file may be of several pairs."""
+    """A reader of HR under the name of its pair, for a file that is of several pairs."""
 
     def __init__(self, hr: Reader, lr: Reader) -> None:
         self._hr = hr
@@ -97,7 +98,16 @@ def on_shared_grid(pair: Pair, scale: Sequence[int], warp: Warp) -> Pair:
         _check_aligned(pair, wanted, scale)
         method = "nearest"  # which copies
     hr = WarpedReader(pair.hr, wanted.target, resampling=method)
-    return Pair(WarpedReader(pair.lr, ground), OfPair(hr, pair.lr))
+    return Pair(WarpedReader(pair.lr, ground), hr)
+
+
+def told_apart(pairs: Sequence[Pair]) -> list[Pair]:
+    """Name HR by its pair where a file is of several pairs."""
+    times = Counter(str(pair.hr) for pair in pairs)
+    return [
+        Pair(pair.lr, OfPair(pair.hr, pair.lr)) if times[str(pair.hr)] > 1 else pair
+        for pair in pairs
+    ]
 
 
 def _grids(lr: Reader, hr: Reader) -> GridPair:

@@ -154,6 +154,13 @@ class OfPairedFiles(OfFiles, Protocol):
 
 
 @runtime_checkable
+class OfDates(Protocol):
+    """A source whose LR has the bands of several dates as channels, the reference date first."""
+
+    dates: int
+
+
+@runtime_checkable
 class OfOtherBands(Protocol):
     """A source whose HR may have other bands than `Source.bands`, which are LR's."""
 

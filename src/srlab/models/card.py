@@ -76,6 +76,9 @@ class ModelCard:
     guide_degradation: dict[str, JSON] = field(default_factory=dict)
     """As `degradation`, of the guides."""
 
+    dates: int = 1
+    """The dates of a place whose bands are input channels, the one to be super-resolved first."""
+
     scope: Scope = "fixed"
     """Where the numbers of the normaliser come from."""
 
@@ -201,6 +204,7 @@ def _check(card: ModelCard) -> None:
         "guides": all(isinstance(band, (int, str)) for band in card.guides),
         "guide_ratio": len(card.guide_ratio) == (card.spatial_dims if card.guides else 0)
         and all(1 <= n <= LARGEST for n in card.guide_ratio),
+        "dates": card.dates >= 1,
         "input_names": len(card.input_names) > 0,
         "output_names": len(card.output_names) > 0,
         "training_range": len(card.training_range) == len(card.input_names)
@@ -245,6 +249,7 @@ PARSERS: dict[str, Callable[[Any], Any]] = {
     "generator": dict,
     "normaliser": dict,
     "degradation": dict,
+    "dates": int,
     "guides": tuple,
     "guide_ratio": _integers,
     "guide_degradation": dict,

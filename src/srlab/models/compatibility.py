@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
 from srlab.data import Source
+from srlab.data.files import find_files
 from srlab.data.regions import evenly
 from srlab.data.values import configured, files_of
 from srlab.files import PathLike
 from srlab.io import Reader, open_reader
 from srlab.io.agreement import SMALLEST_RATIO, Check, Norm, reached
+from srlab.io.dates import dated
+from srlab.io.formats import suffixes_of
 from srlab.io.grey import COLOURS, open_as_colour
 from srlab.io.guided import guided
 from srlab.mistakes import Mistake
@@ -35,15 +39,25 @@ def open_input(
     bands: Sequence[int | str] | None = None,
     guide: PathLike | None = None,
     guides: Sequence[int | str] | None = None,
+    dates: str | None = None,
 ) -> Reader:
     """Open a file for a model; `bands` and `guides` are those of the model unless others are given.
 
-    The guides are bands of the same file, or of the file `guide`. A model of colour pictures takes
-    a grey one as well, whose band is repeated.
+    The guides are bands of the same file, or of the file `guide`. The further dates of a model of
+    several lie in the folder or glob `dates`. A model of colour pictures takes a grey one as well,
+    whose band is repeated.
 
-    Raises a `Mistake` if guides are given to a model without.
+    Raises a `Mistake` if guides or dates are given to a model without, or dates are missing.
     """
     bands = bands or card.bands
+    if card.dates > 1:
+        return dated(
+            open_reader(path, bands=bands),
+            [open_reader(other, bands=bands) for other in _further_dates(card, path, dates)],
+            dates=card.dates,
+        )
+    if dates:
+        raise Mistake("this model takes a single date: leave dates= out.")
     if card.guides:
         finer = open_reader(guide or path, bands=guides or card.guides)
         return guided(open_reader(path, bands=bands), finer, ratio=card.guide_ratio)
@@ -59,6 +73,23 @@ def open_input(
     if "SRLAB_PALETTE" in tags:
         log.info("%s has a palette: its colours are %s", path, tags["SRLAB_PALETTE"])
     return reader
+
+
+def _further_dates(card: ModelCard, path: PathLike, dates: str | None) -> list[PathLike]:
+    """Return the latest files of a folder or glob, by their names, without the input itself."""
+    wanted = card.dates - 1
+    if dates is None:
+        raise Mistake(
+            f"this model takes {card.dates} dates: name a folder or glob that holds the other "
+            f"{wanted} by dates=."
+        )
+    found = find_files(dates, suffixes_of("reader"), key="dates")
+    others = [each for each in found if os.path.realpath(each) != os.path.realpath(path)]
+    others = sorted(others, key=os.path.basename, reverse=True)[:wanted]
+    log.info("further dates: %s", ", ".join(map(str, others)) or "none")
+    if len(others) < wanted:
+        log.warning("%d dates are missing, and show the input", wanted - len(others))
+    return others
 
 
 def refuse_stranger(card: ModelCard, reader: Reader, *, force: Collection[Check] = ()) -> None:

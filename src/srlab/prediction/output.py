@@ -67,10 +67,12 @@ def provenance(
     forced: Sequence[str] = (),
     guide: str | None = None,
     match_histogram: bool = False,
+    dates: str | None = None,
 ) -> Provenance:
     """Write down which model made an output, and with which settings.
 
-    `forced` are the checks of the input that were left out, and `guide` is the file of its guides.
+    `forced` are the checks of the input that were left out, `guide` is the file of its guides, and
+    `dates` names those of its further dates.
     """
     settings: dict[str, object] = {
         "tile": list(plan.tile),
@@ -89,6 +91,8 @@ def provenance(
         settings["forced"] = list(forced)
     if guide is not None:
         settings["guide"] = guide
+    if dates is not None:
+        settings["dates"] = dates
     if scene is not None:
         settings["scene"] = _rows(scene)
     description = "super-resolved"
