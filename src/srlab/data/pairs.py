@@ -18,8 +18,7 @@ from srlab.axes import per_axis
 from srlab.data.cropping import Cropping
 from srlab.data.informative import CANDIDATES, chosen, information
 from srlab.data.leading import without_leading
-from srlab.data.rectangles import corners
-from srlab.data.regions import Region, aligned, block_sides, by_file
+from srlab.data.regions import Region, aligned, block_sides, by_file, where_crops_fit
 from srlab.data.scenes import Scenes
 from srlab.data.source import Sample
 from srlab.data.symmetries import UNTURNED, Turn, drawn_turn
@@ -153,7 +152,7 @@ class RandomCrops:
                 "every axis."
             )
         self.parts = regions
-        places_of = partial(_where_crops_fit, crop=self.crop, step=pairing.step)
+        places_of = partial(where_crops_fit, crop=self.crop, step=pairing.step)
         self.regions = [*chain.from_iterable(map(places_of, by_file(regions)))]
         self.pairing = pairing
         self.cropping = cropping
@@ -263,31 +262,6 @@ class RandomCrops:
         """Return in how many places a crop may begin along each axis."""
         sizes = zip(region.shape, self.crop, self.pairing.step, strict=True)
         return [(own - side) // step + 1 for own, side, step in sizes]
-
-
-def _where_crops_fit(
-    file: Sequence[Region], crop: Sequence[int], step: Sequence[int]
-) -> list[Region]:
-    """Return regions of a file in which every crop lies in one of its parts, or in several.
-
-    No two of them have a place in common where a crop may begin; they begin on multiples of `step`.
-    """
-    reader, found = file[0].reader, []
-    for places in corners([part.window for part in file], crop):
-        spans = []
-        for span, side, pixels in zip(places, crop, step, strict=True):
-            first, last = -(-span.start // pixels), (span.stop - 1) // pixels
-            spans.append(slice(first * pixels, last * pixels + side))
-        region = Region(reader, tuple(spans))
-        if all(own >= side for own, side in zip(region.shape, crop, strict=True)):
-            found.append(region)
-    if not found:
-        largest = max((part.shape for part in file), key=np.prod)
-        raise UnfitFile(
-            f"a training crop of {tuple(crop)} pixels (data.crop_size) does not fit into {reader}, "
-            f"of which {largest} pixels are for training; lower data.crop_size or remove the file."
-        )
-    return found
 
 
 class FixedViews:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from srlab.axes import Window
+from srlab.data.rectangles import corners
 from srlab.io import Reader
 from srlab.mistakes import Mistake, UnfitFile
 
@@ -109,3 +110,28 @@ def by_file(regions: Sequence[Region]) -> list[list[Region]]:
     for region in regions:
         files.setdefault(id(region.reader), []).append(region)
     return list(files.values())
+
+
+def where_crops_fit(
+    file: Sequence[Region], crop: Sequence[int], step: Sequence[int]
+) -> list[Region]:
+    """Return regions of a file in which every crop lies in one of its parts, or in several.
+
+    No two of them have a place in common where a crop may begin; they begin on multiples of `step`.
+    """
+    reader, found = file[0].reader, []
+    for places in corners([part.window for part in file], crop):
+        spans = []
+        for span, side, pixels in zip(places, crop, step, strict=True):
+            first, last = -(-span.start // pixels), (span.stop - 1) // pixels
+            spans.append(slice(first * pixels, last * pixels + side))
+        region = Region(reader, tuple(spans))
+        if all(own >= side for own, side in zip(region.shape, crop, strict=True)):
+            found.append(region)
+    if not found:
+        largest = max((part.shape for part in file), key=np.prod)
+        raise UnfitFile(
+            f"a training crop of {tuple(crop)} pixels (data.crop_size) does not fit into {reader}, "
+            f"of which {largest} pixels are for training; lower data.crop_size or remove the file."
+        )
+    return found
