@@ -55,7 +55,7 @@ def stats(config: DictConfig) -> None:
         found = {values.title or "files": values.to_json() for values in groups}
         found["suggestion"] = vars(suggestion)
         with replaced(outputs["json"]) as unfinished:
-            Path(unfinished).write_text(json.dumps(found))
+            Path(unfinished).write_text(json.dumps(found, allow_nan=False))
         log.info("wrote %s", config.json)
 
 

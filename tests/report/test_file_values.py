@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 
@@ -85,6 +87,16 @@ def test_a_known_unit_and_unlike_pairs_have_theirs():
     assert found.choice == "normaliser=reflectance normaliser.quantification=10000"
     lr = measured(readers(NORMAL + 200), title="LR")
     assert suggested([lr, values], unit="value", data_range=9).choice == "normaliser=paired"
+
+
+def test_a_band_without_a_value_is_null_in_json():
+    image = np.ones((2, 3, 4), np.float32)
+    image[1] = np.nan
+    values = measured([ArrayReader(image, name="half")])
+    found = json.loads(json.dumps(values.to_json(), allow_nan=False))
+    assert found["statistics"]["mean"] == [1, None]
+    assert found["nodata"] == [None, None]
+    assert suggested([values], unit="", data_range=1).reason.startswith("a band holds no value")
 
 
 def test_a_file_that_cannot_be_read_is_named():

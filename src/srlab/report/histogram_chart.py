@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from math import ceil, floor, log10
 from pathlib import Path
 
@@ -22,6 +23,12 @@ WIDTH, HEIGHT = 640, 300
 
 LEFT, TOP, RIGHT, BOTTOM = 76, 58, 20, 52
 """Pixels around its plot."""
+
+ACROSS, DOWN = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
+"""Pixels of the plot."""
+
+ROOM = 44
+"""Pixels between the labels of two percentiles at least."""
 
 BARS = 180
 """The most bars of a panel."""
@@ -45,8 +52,19 @@ class _Panel:
     """Percent of the valid pixels in each bar."""
 
     marks: dict[str, float]
+    """Values by the percentile that they are."""
+
     top: float
-    """The height of the plot, in percent; a bar that is taller is cut, and says its height."""
+    """The height of the plot, in percent; the tallest bar says its own if it is cut."""
+
+    def x(self, value: float) -> float:
+        """Return the column of a value."""
+        first, last = float(self.edges[0]), float(self.edges[-1])
+        return LEFT + (value - first) / (last - first) * ACROSS
+
+    def y(self, height: float) -> float:
+        """Return the row of a bar's end."""
+        return TOP + (1 - min(height / self.top, 1)) * DOWN
 
 
 def draw(groups: Sequence[Values], path: str | Path, *, unit: str) -> None:
@@ -80,7 +98,7 @@ def _panel(values: Values, number: int, name: str) -> _Panel:
         f"mean {found.mean[number]:.4g}   deviation {found.deviation[number]:.4g}   "
         f"valid {share}   beyond the axis {beyond:.2g} %"
     )
-    marks = {f"{level} %": float(found.quantile(level)[number]) for level in MARKED}
+    marks = {f"{level}": float(found.quantile(level)[number]) for level in MARKED}
     tall = float(np.percentile(heights[heights > 0], 98)) if heights.any() else 1.0
     top = min(float(heights.max()), 2 * tall)
     return _Panel(name, note, edges, heights, marks, 1.05 * (top or 1.0))
@@ -111,43 +129,59 @@ def _heights(counts: BinCounts, edges: Floats) -> Floats:
 def _drawn(panel: _Panel, unit: str) -> Image.Image:
     picture = Image.new("RGB", (WIDTH, HEIGHT), "white")
     pen = ImageDraw.Draw(picture)
-    large, small = ImageFont.load_default(size=17), ImageFont.load_default(size=13)
-    across, down = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
-    first, last = float(panel.edges[0]), float(panel.edges[-1])
+    pen.text((LEFT, 4), panel.title.translate(SPELT_OUT), fill="black", font=_font(17))
+    pen.text((LEFT, 24), panel.note, fill=FRAME, font=_font(13))
+    _draw_bars(pen, panel)
+    for value in panel.marks.values():
+        pen.line((panel.x(value), TOP, panel.x(value), TOP + DOWN), fill=MARK)
+    for place, text in _apart({name: panel.x(value) for name, value in panel.marks.items()}):
+        pen.text((max(place, LEFT), TOP - 2), text, fill=MARK, font=_font(13), anchor="mb")
+    _draw_axes(pen, panel, f"value ({unit})" if unit else "value")
+    return picture
 
-    def x(value: float) -> float:
-        return LEFT + (value - first) / (last - first) * across
 
-    def y(height: float) -> float:
-        return TOP + (1 - min(height / panel.top, 1)) * down
-
-    pen.text((LEFT, 4), panel.title.translate(SPELT_OUT), fill="black", font=large)
-    pen.text((LEFT, 24), panel.note, fill=FRAME, font=small)
+def _draw_bars(pen: ImageDraw.ImageDraw, panel: _Panel) -> None:
     for left, right, height in zip(panel.edges, panel.edges[1:], panel.heights, strict=False):
         if height > 0:
-            pen.rectangle((x(left), y(height), max(x(right) - 1, x(left)), TOP + down), fill=BAR)
-        if height > panel.top:
-            pen.text((x(right) + 3, TOP + 2), f"{height:.3g} %", fill="black", font=small)
-    for name, value in panel.marks.items():
-        pen.line((x(value), TOP, x(value), TOP + down), fill=MARK)
-        pen.text((x(value), TOP - 2), name, fill=MARK, font=small, anchor="mb")
-    pen.rectangle((LEFT, TOP, LEFT + across, TOP + down), outline=FRAME)
-    for value in _ticks(first, last, most=7):
-        pen.line((x(value), TOP + down, x(value), TOP + down + 5), fill=FRAME)
-        pen.text((x(value), TOP + down + 7), f"{value:g}", fill="black", font=small, anchor="mt")
+            x = panel.x(left)
+            pen.rectangle((x, panel.y(height), max(panel.x(right) - 1, x), TOP + DOWN), fill=BAR)
+    tallest = int(panel.heights.argmax())
+    if panel.heights[tallest] > panel.top:
+        text = f"{panel.heights[tallest]:.3g} %"
+        place = (panel.x(panel.edges[tallest + 1]) + 3, TOP + 2)
+        pen.text(place, text, fill="black", font=_font(13))
+
+
+def _draw_axes(pen: ImageDraw.ImageDraw, panel: _Panel, label: str) -> None:
+    below, font = TOP + DOWN, _font(13)
+    pen.rectangle((LEFT, TOP, LEFT + ACROSS, below), outline=FRAME)
+    for value in _ticks(float(panel.edges[0]), float(panel.edges[-1]), most=7):
+        x = panel.x(value)
+        pen.line((x, below, x, below + 5), fill=FRAME)
+        pen.text((x, below + 7), f"{value:g}", fill="black", font=font, anchor="mt")
     for value in _ticks(0, panel.top, most=5):
-        pen.line((LEFT - 5, y(value), LEFT, y(value)), fill=FRAME)
-        pen.text((LEFT - 8, y(value)), f"{value:g} %", fill="black", font=small, anchor="rm")
-    label = f"value ({unit})" if unit else "value"
-    pen.text(
-        (LEFT + across / 2, HEIGHT - 8),
-        label.translate(SPELT_OUT),
-        fill="black",
-        font=small,
-        anchor="mb",
-    )
-    pen.text((4, TOP - 4), "pixels", fill="black", font=small, anchor="lb")
-    return picture
+        y = panel.y(value)
+        pen.line((LEFT - 5, y, LEFT, y), fill=FRAME)
+        pen.text((LEFT - 8, y), f"{value:g} %", fill="black", font=font, anchor="rm")
+    middle = LEFT + ACROSS / 2
+    pen.text((middle, HEIGHT - 8), label.translate(SPELT_OUT), fill="black", font=font, anchor="mb")
+    pen.text((4, TOP - 4), "pixels", fill="black", font=font, anchor="lb")
+
+
+@cache
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size=size)
+
+
+def _apart(places: dict[str, float]) -> list[tuple[float, str]]:
+    """Return labels of percentiles; those that would lie on each other are joined to one."""
+    groups: list[tuple[float, list[str]]] = []
+    for name, place in places.items():
+        if groups and place - groups[-1][0] < ROOM:
+            groups[-1][1].append(name)
+        else:
+            groups.append((place, [name]))
+    return [(place, f"{', '.join(names)} %") for place, names in groups]
 
 
 def _ticks(low: float, high: float, *, most: int) -> list[float]:

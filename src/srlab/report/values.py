@@ -52,14 +52,15 @@ class Values:
         return [float(count) / self.pixels for count in self.statistics.count]
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain values, for a file."""
-        return {
+        """Return plain values, for a file; null where a band holds none."""
+        plain: dict[str, Any] = {
             "bands": [channel.name for channel in self.channels],
             "pixels": self.pixels,
             "nodata": [channel.nodata for channel in self.channels],
             "statistics": self.statistics.to_json(),
             "files": {name: each.to_json() for name, each in self.files.items()},
         }
+        return {name: _without_nan(each) for name, each in plain.items()}
 
 
 def measured(readers: Sequence[Reader], *, title: str = "", progress: bool = False) -> Values:
@@ -122,6 +123,15 @@ def _rows(values: Values) -> list[tuple[str, ...]]:
         nodata = "–" if channel.nodata is None else f"{channel.nodata:g}"
         rows.append((name, percent(share), *(f"{each:.5g}" for each in numbers), nodata))
     return rows
+
+
+def _without_nan(value: Any) -> Any:
+    """Put null in the place of NaN, which JSON does not know."""
+    if isinstance(value, dict):
+        return {name: _without_nan(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(each) for each in value]
+    return None if value != value else value
 
 
 def _storable(value: float, channel: Channel) -> float:
