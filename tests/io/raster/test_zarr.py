@@ -6,12 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import rasterio
+import rasterio.shutil
 import xarray
 import zarr
 from affine import Affine
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
-from rasters import MADE, whole
+from rasters import MADE, save, whole
 
 from srlab.io import Channel, Description, create_writer, open_reader
 from srlab.io.raster.geometry import RasterGeometry
@@ -259,6 +260,16 @@ def test_xarrays_datasets_are_read_by_name(tmp_path, form):
     assert geometry.transform.to_gdal() == (4e5 - 5, 10, 0, 5e6 + 10, 0, -20)
     with pytest.raises(Mistake, match=r"a.zarr holds 2 variables: choose .* from nir, red"):
         open_reader(tmp_path / "a.zarr")
+
+
+def test_what_gdal_writes_is_read(tmp_path):
+    pixels = np.arange(2400, dtype="u2").reshape(1, 40, 60)
+    source = save(tmp_path / "a.tif", pixels, crs=UTM, transform=NORTH_UP, nodata=7)
+    rasterio.shutil.copy(source, tmp_path / "a.zarr", driver="Zarr")
+    reader = open_reader(tmp_path / "a.zarr")
+    expected = np.where(pixels == 7, np.nan, pixels).astype("f4")
+    np.testing.assert_array_equal(reader.read(whole(reader)), expected)
+    assert reader.description.geometry == RasterGeometry((40, 60), UTM, NORTH_UP)
 
 
 def test_geozarr_in_groups_is_read(tmp_path):

@@ -202,8 +202,7 @@ def _write_place(root: Any, description: Description) -> Mapping[str, Any]:
         GRID_MAPPING, shape=(), dtype="i4", fill_value=None, attributes={**noted, DIMENSIONS: []}
     )
     mapping[()] = 0
-    by_gdal = {"_CRS": {"wkt": noted["crs_wkt"]}} if "crs_wkt" in noted else {}
-    return {"grid_mapping": GRID_MAPPING, **by_gdal}
+    return {"grid_mapping": GRID_MAPPING}
 
 
 _POLES = {"y": "north", "x": "east"}
