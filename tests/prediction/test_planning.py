@@ -266,10 +266,10 @@ def test_tiles_too_small_for_any_overlap_are_refused(tile):
         plan_tiles(resolver(srresnet((2, 2))), ArrayReader(scene(2, 20, 20)), tile=tile)
 
 
-def test_scene_with_other_axes_is_refused():
-    message = "the input has 1 channels and 3 spatial axes; the model takes 1 and 2."
+def test_scene_with_too_few_axes_is_refused():
+    message = "the input has 1 channels and 2 spatial axes; the model takes 1 and 3."
     with pytest.raises(ValueError, match=re.escape(message)):
-        plan_tiles(resolver(Repeat((2, 2))), ArrayReader(scene(1, 20, 20, 20)))
+        plan_tiles(resolver(Repeat((2, 2, 2))), ArrayReader(scene(1, 20, 20)))
 
 
 @pytest.mark.parametrize("overlap", [0, 3])

@@ -103,10 +103,10 @@ class Norm:
         return [got for wanted, got in telling if got != wanted]
 
     def check_pixels(self, file: str, axes: tuple[Axis, ...]) -> None:
-        """Refuse other spacings of one dimension, length or time, axis by axis."""
+        """Refuse other spacings of one dimension, length or time, axis by axis from the last."""
         if "pixel_size" in self.force:
             return
-        pairs = zip(map(base_spacing, self.axes), map(base_spacing, axes), strict=False)
+        pairs = zip(map(base_spacing, self.axes[::-1]), map(base_spacing, axes[::-1]), strict=False)
         for wanted, got in pairs:
             if wanted is None or got is None or wanted[1] != got[1]:
                 continue

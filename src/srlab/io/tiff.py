@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Sequence
-from pathlib import Path
 
 from tifffile import TiffFile, TiffFileError
 
@@ -33,7 +33,7 @@ def open_tiff(path: PathLike, *, bands: Sequence[int | str] | None = None) -> Re
 def _is_stack(path: PathLike) -> bool:
     """Whether the first page says so; what is damaged is left to the reader to tell."""
     try:
-        with TiffFile(Path(path).expanduser()) as file:
+        with TiffFile(os.path.expanduser(path)) as file:
             return bool(file.is_ome or file.is_imagej)
     except _DAMAGE:
         return False

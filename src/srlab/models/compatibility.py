@@ -157,10 +157,9 @@ def norm_of(card: ModelCard, force: Collection[Check] = ()) -> Norm:
 
 def _check_header(card: ModelCard, norm: Norm, reader: Reader) -> None:
     description = reader.description
-    if len(description.axes) != card.spatial_dims:
+    if len(description.axes) < card.spatial_dims:
         raise Mistake(
-            f"{reader} has {len(description.axes)} spatial axes; the model takes "
-            f"{card.spatial_dims}."
+            f"{reader} has {len(description.axes)} axes; the model takes {card.spatial_dims}."
         )
     names, wanted = description.names, card.input_names
     if len(names) != len(wanted):

@@ -13,6 +13,7 @@ from srlab.io import Reader, Writer
 from srlab.models.super_resolver import SuperResolver
 from srlab.prediction.blocks import Predict, block, block_windows
 from srlab.prediction.engines import run
+from srlab.prediction.leading import AlongLeading
 from srlab.prediction.planning import check_input, plan_tiles, tiling_error
 from srlab.prediction.predictor import Predictor
 from srlab.prediction.tiles import Tile, TileGrid
@@ -52,13 +53,15 @@ def super_resolve(
     `alpha` reads the transparency of the scene. It comes back, enlarged, as the last channel.
     """
     try:
-        check_input(model, reader)
+        leading = check_input(model, reader)
         predict: Predict = Predictor(
             model, device=device, batch_size=batch_size, noise=noise, scene=scene
         )
     except BaseException:
         writer.discard()
         raise
+    if leading:
+        predict = AlongLeading(predict, leading)
     if alpha is not None:
         reader, predict = Transparent(reader, alpha), BesideAlpha(predict, model.card.scale)
     run(

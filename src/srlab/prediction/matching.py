@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from srlab.axes import Window
-from srlab.data.regions import BLOCK
+from srlab.data.regions import block_sides
 from srlab.data.statistics import measure
 from srlab.files import PathLike
 from srlab.io import Description, Reader, Writer
@@ -92,8 +92,8 @@ class HistogramWriter:
         """Divide the output into windows that end on the writer's chunks."""
         shape = self._staging.shape
         axes = []
-        for size, chunk in zip(shape, self.chunks, strict=True):
-            side = -(-BLOCK[len(shape)] // chunk) * chunk
+        for size, chunk, block in zip(shape, self.chunks, block_sides(len(shape)), strict=True):
+            side = -(-block // chunk) * chunk
             axes.append(_spans(size, side))
         yield from product(*axes)
 

@@ -39,7 +39,8 @@ def output_description(
         channels.append(channel)
     if alpha is not None:
         channels += alpha.description.channels
-    return source.scaled(card.scale).with_channels(channels)
+    leading = (1,) * (len(source.shape) - card.spatial_dims)
+    return source.scaled(leading + card.scale).with_channels(channels)
 
 
 def scene_of(model: SuperResolver, reader: Reader) -> Tensor | None:

@@ -16,6 +16,7 @@ from srlab.mistakes import Mistake
 from srlab.models.super_resolver import SuperResolver
 from srlab.nn.edges import Edges, check_edges
 from srlab.nn.holes import filled
+from srlab.prediction.leading import Part
 from srlab.prediction.tiles import TileGrid
 
 log = logging.getLogger(__name__)
@@ -41,34 +42,50 @@ def plan_tiles(
 ) -> TileGrid:
     """Settle the tiles of a scene; `tile` and `overlap` are in LR pixels.
 
+    A scene with more axes than the model takes has tiles of one entry along the first of them.
+
     ``overlap="auto"`` is the radius of the receptive field if that is at most a quarter of the
     tile. Tiling then changes nothing. Otherwise it is the smallest overlap that changes a sample of
     the scene by no more than `TOLERANCE`. A scene in a single tile is continued beyond its borders
     as in a call of the model. `scene` is as for `Predictor`.
     """
-    check_input(model, reader)
+    leading = check_input(model, reader)
     scale, cells = model.card.scale, multiple_of(model.generator)
     shape, dims = reader.description.shape, len(scale)
+    one = Part(reader, [size // 2 for size in shape[:leading]])
     longest = _pixels("tile", tile, dims, least=1) or (TILE[dims],) * dims
     overlaps = _pixels("overlap", overlap, dims, least=0)
     if overlaps is None:
         around = (0,) * dims
         if check_edges(edges) != "zeros":
             around = margin(model.generator)
-        overlaps = _automatic_overlap(model, reader, longest, around, scene)
-    return TileGrid(shape, longest, overlaps, scale, cells, edges)
+        overlaps = _automatic_overlap(model, one, longest, around, scene)
+    alone = (1,) * leading
+    return TileGrid(
+        shape,
+        tile=alone + longest,
+        overlap=(0,) * leading + overlaps,
+        scale=alone + scale,
+        multiple_of=alone + cells,
+        edges=edges,
+        leading=leading,
+    )
 
 
-def check_input(model: SuperResolver, reader: Reader) -> None:
-    """Raise a `Mistake` if the input has other numbers of channels or axes than the model takes."""
+def check_input(model: SuperResolver, reader: Reader) -> int:
+    """Return how many axes the input has before those of the model.
+
+    Raises a `Mistake` if it has fewer axes, or another number of channels, than the model takes.
+    """
     description = reader.description
     got = len(description.channels), len(description.shape)
     wanted = model.generator.in_channels, model.card.spatial_dims
-    if got != wanted:
+    if got[0] != wanted[0] or got[1] < wanted[1]:
         raise Mistake(
             f"the input has {got[0]} channels and {got[1]} spatial axes; the model takes "
             f"{wanted[0]} and {wanted[1]}."
         )
+    return got[1] - wanted[1]
 
 
 def _pixels(

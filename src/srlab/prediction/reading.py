@@ -43,7 +43,9 @@ def see(reader: Reader, tile: Tile, tiles: TileGrid) -> tuple[Pixels, NDArray[np
 def _around(window: Window, tiles: TileGrid) -> Window:
     """Widen a window by the distance from which the fill of a hole may come."""
     reach = ceil(hypot(*tiles.overlap))
-    spans = zip(window, tiles.shape, strict=True)
-    return tuple(
-        slice(max(span.start - reach, 0), min(span.stop + reach, size)) for span, size in spans
-    )
+    widened = []
+    for axis, (span, size) in enumerate(zip(window, tiles.shape, strict=True)):
+        if axis >= tiles.leading:
+            span = slice(max(span.start - reach, 0), min(span.stop + reach, size))
+        widened.append(span)
+    return tuple(widened)

@@ -69,6 +69,9 @@ class TileGrid:
     edges: Edges = "replicate"
     """What the network sees beyond the scene; with ``zeros`` no tile reads there."""
 
+    leading: int = 0
+    """The first axes, which the network does not see: a tile has one entry along each."""
+
     def __post_init__(self) -> None:
         check_edges(self.edges)
         if not self.multiple_of:
