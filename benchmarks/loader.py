@@ -97,8 +97,8 @@ def source(path, cache=None, *, suffix=".tif", bands=4):
         validation_size=256,
         validation_views=4,
         test_size=1024,
-        unit="reflectance × 10000",
-        data_range=10_000.0,
+        unit=None,
+        data_range=None,
         seed=0,
         cache=cache,
     )
