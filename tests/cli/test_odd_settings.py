@@ -42,6 +42,10 @@ OF_PARTS = {
 }
 
 LINES = {
+    "guide": (
+        ["data=landsat_pan", "data.root=a", "data.guide_root=b", "data.guide_ratio=[2]"],
+        "data.guide_ratio is [2] for 2 spatial axes; give one integer >= 1,",
+    ),
     "split": (
         ["split=block"],
         "split= has no effect on these data, which are split already; leave it out,",

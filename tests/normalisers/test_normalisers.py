@@ -159,6 +159,13 @@ def test_minmax_needs_one_range_or_one_for_each_channel(method):
         getattr(normaliser, method)(torch.zeros(1, 4, 2, 2))
 
 
+def test_hr_without_the_guides_of_lr_takes_the_first_numbers():
+    normaliser = MinMax(minimum=[0, 10, 20], maximum=[1, 30, 70])
+    hr = torch.tensor([0.5, 20.0]).view(1, 2, 1, 1)
+    torch.testing.assert_close(normaliser.hr(hr).flatten(), torch.tensor([0.5, 0.5]))
+    torch.testing.assert_close(normaliser.inverse(normaliser.hr(hr)), hr)
+
+
 @pytest.mark.parametrize("quantification", [0, -1.0])
 def test_reflectance_needs_a_positive_quantification(quantification):
     message = (
