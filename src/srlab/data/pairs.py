@@ -250,7 +250,10 @@ class RandomCrops:
         size = [max(block // by, 1) * by for block, by in zip(blocks, scale, strict=True)]
         number = 0
         for whole in self.parts:
-            region = aligned(whole, self.pairing.step)
+            try:
+                region = aligned(whole, self.pairing.step)
+            except UnfitFile:
+                continue  # a strip beside what is held out, narrower than an LR pixel
             sides = [own - own % by for own, by in zip(region.shape, scale, strict=True)]
             for part in region.part([0] * dims, sides).tiled(size):
                 hr = part.read()

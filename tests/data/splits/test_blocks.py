@@ -24,7 +24,8 @@ def blocks(size, gap, *, fraction=0.2, seed=0):
 
 @settings(deadline=None)
 @given(
-    shape=st.lists(st.integers(4, 24), min_size=2, max_size=3).map(tuple),
+    shape=st.lists(st.integers(4, 24), min_size=2, max_size=3).map(tuple)
+    | st.tuples(*[st.integers(2, 9)] * 4),
     size=st.integers(2, 9),
     gap=st.integers(0, 3),
     fraction=st.floats(0.01, 0.6),
@@ -75,6 +76,8 @@ def test_crops_are_drawn_from_every_place_that_keeps_the_gap_and_no_other(shape,
     except UnfitFile:
         assert not wanted
         return
+    for sample in crops.scan_pairs():
+        assert (distance.ravel()[sample["hr"].numpy().astype(int)] > gap).all()
     found = [divmod(int(crops[position]["hr"].min()), shape[1]) for position in range(1500)]
     assert set(found) <= wanted
     counts = np.array([found.count(place) for place in wanted])
@@ -140,5 +143,7 @@ def test_too_few_blocks_and_a_wrong_gap_are_refused():
         blocks(8, 0)(turned)
     with pytest.raises(ValueError, match=r"split.gap=19 around blocks of .* leaves nothing to"):
         blocks(10, 19)([whole])
-    with pytest.raises(ValueError, match=r"split.gap is -1 for 2 spatial axes; give one integer"):
+    with pytest.raises(
+        ValueError, match=r"split.gap is \[-1, -1\] for 2 spatial axes; give one integer"
+    ):
         blocks(8, -1)([whole])

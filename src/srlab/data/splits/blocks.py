@@ -40,8 +40,8 @@ class Blocks:
         Raises a `Mistake` if there are less than two blocks, or the gap leaves nothing to train on.
         """
         dims = len(regions[0].shape)
-        size = per_axis(self.size, dims, name="split.size")
-        gap = per_axis(self.gap, dims, name="split.gap", least=0)
+        size = _of_each_axis(self.size, dims, name="split.size", least=1)
+        gap = _of_each_axis(self.gap, dims, name="split.gap", least=0)
         grounds = [_laid_out(group) for group in together(regions, margin=gap)]
         blocks = [(at, block) for at, ground in enumerate(grounds) for block in ground.blocks(size)]
         if len(blocks) < 2:
@@ -80,6 +80,14 @@ class OneBlock:
     def parted(self, held: Sequence[Window], *, gap: Sequence[int], least: float) -> Parted:
         """Hold out all files, if the one block is held out."""
         return Parted([], self.regions) if held else Parted(self.regions, [])
+
+
+def _of_each_axis(
+    value: int | Sequence[int], axes: int, *, name: str, least: int
+) -> tuple[int, ...]:
+    """Give a number for each axis of files, which may have more axes than images have."""
+    entries = value if isinstance(value, Sequence) else [value] * axes
+    return per_axis(entries, axes, name=name, least=least)
 
 
 def _laid_out(group: Sequence[Region]) -> Mosaic | OneBlock:
