@@ -68,7 +68,11 @@ def state(path):
     return torch.load(path, weights_only=True)
 
 
-@pytest.mark.parametrize("name", RUNS)
+# Those with given numbers differ by their formula alone, which has tests of its own.
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in GIVEN_NUMBERS if name != "custom"]
+
+
+@pytest.mark.parametrize("name", [*MEASURED, "custom", *SLOW])
 def test_normaliser_trains_resumes_exactly_and_predicts(command, tmp_path, photographs, name):
     given, scope = RUNS[name]
     assert command("train", *GIVEN, *given.split()) == Outcome(0, "")
