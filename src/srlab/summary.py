@@ -17,11 +17,12 @@ def summary(config: DictConfig) -> None:
     """Print a table of generator and discriminator, for batches and crops as the run trains on."""
     from srlab.axes import check_counts, per_axis
     from srlab.cli.building import built
-    from srlab.cli.settings import check_axes, check_bands
+    from srlab.cli.settings import check_axes, check_bands, check_guides
     from srlab.report.summary import summarise, table
 
     check_axes(config, "scale", "crop_size")
     check_bands(config)
+    check_guides(config)
     scale = per_axis(config.scale, config.spatial_dims)
     crop = per_axis(config.data.get("crop_size", config.crop_size), config.spatial_dims)
     batch_size = config.loader.batch_size

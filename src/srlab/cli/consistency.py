@@ -8,7 +8,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from srlab.cli.settings import check_axes, check_bands, check_seed
+from srlab.cli.settings import check_axes, check_bands, check_guides, check_seed
 from srlab.cli.trainer_keys import check_callbacks, check_trainer
 from srlab.mistakes import Mistake
 from srlab.training.status import OF_GAME
@@ -22,6 +22,7 @@ def check(config: DictConfig) -> None:
     check_seed(config.seed)
     check_axes(config, "scale", "crop_size")
     check_bands(config)
+    check_guides(config)
     for name in NEEDED:
         if config[name] is None:
             raise Mistake(f"{name} is null, and every run needs one; leave {name}=null out.")

@@ -102,12 +102,13 @@ def check_axes(config: DictConfig, *names: str) -> None:
 
 
 def check_bands(config: DictConfig) -> None:
-    """Raise a `Mistake` for images without a band, where the data have a choice of them.
-
-    So does a `guide_ratio` that does not have one number for each axis.
-    """
+    """Raise a `Mistake` for images without a band, where the data have a choice of them."""
     if "bands" in config.data and not config.data.bands:
         raise Mistake("data.bands is []; name one band at least, such as data.bands=[1].")
+
+
+def check_guides(config: DictConfig) -> None:
+    """Raise a `Mistake` for a ``guide_ratio`` that does not have one number for each axis."""
     ratio = config.data.get("guide_ratio")
     if ratio is not None:
         entries = list(ratio) if isinstance(ratio, ListConfig) else ratio
