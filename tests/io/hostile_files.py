@@ -27,12 +27,18 @@ def vrt_of_a_device(path):
 
 def vrt_without_end(path):
     """Write a VRT whose source never ends, read as raw bytes."""
-    path.write_text(
-        '<VRTDataset rasterXSize="1000" rasterYSize="1000">'
-        '<VRTRasterBand dataType="Byte" band="1" subClass="VRTRawRasterBand">'
-        '<SourceFilename relativeToVRT="0">/dev/zero</SourceFilename>'
-        "</VRTRasterBand></VRTDataset>"
+    band = (
+        '<VRTRasterBand dataType="Byte" band="{}" subClass="VRTRawRasterBand">'
+        '<SourceFilename relativeToVRT="0">/dev/zero</SourceFilename></VRTRasterBand>'
     )
+    bands = "".join(map(band.format, (1, 2, 3)))
+    path.write_text(f'<VRTDataset rasterXSize="100" rasterYSize="100">{bands}</VRTDataset>')
+
+
+def huge_vrt(path):
+    bands = "".join(f'<VRTRasterBand dataType="Byte" band="{at}"/>' for at in (1, 2, 3))
+    side = 10**9
+    path.write_text(f'<VRTDataset rasterXSize="{side}" rasterYSize="{side}">{bands}</VRTDataset>')
 
 
 def circle(path):
@@ -138,7 +144,7 @@ def archive(path, *members):
 
 
 IMAGE = "P.SAFE/GRANULE/G/IMG_DATA/R10m/T_B02_10m.jp2"
-ZEROS = bytes(300 * 2**20)
+ZEROS = bytes(80 * 2**20)
 
 
 def bomb_of_metadata(path):
@@ -212,10 +218,7 @@ ODD = {
     "wrong_name.png": lambda path: photograph().save(path, "jpeg"),
     "wrong_name.tif": lambda path: photograph().save(path, "png"),
     "sparse.tif": sparse_tiff,
-    "huge.vrt": lambda path: path.write_text(
-        '<VRTDataset rasterXSize="1000000000" rasterYSize="1000000000">'
-        '<VRTRasterBand dataType="Byte" band="1"/></VRTDataset>'
-    ),
+    "huge.vrt": huge_vrt,
     "endless.vrt": vrt_without_end,
 }
 """Functions that write files which can be read, or are refused."""

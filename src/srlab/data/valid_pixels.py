@@ -44,6 +44,13 @@ def least_pixels(valid_share: float, crop: Sequence[int]) -> int:
     return max(1, math.ceil(valid_share * math.prod(crop) - 1e-6))
 
 
+MOST_EMPTY = 2048
+"""Blocks of a region without a single place, after which it counts as one without data.
+
+A damaged file may claim any number of pixels, none of which can be read.
+"""
+
+
 class ValidPlaces:
     """The places in regions where a crop holds at least `least` valid pixels.
 
@@ -105,7 +112,7 @@ class ValidPlaces:
         corners: list[list[int]] = []
         counts: list[int] = []
         for visited, number in enumerate(np.random.default_rng(0).permutation(len(blocks))):
-            if counts and visited >= BLOCKS:
+            if visited >= (BLOCKS if counts else MOST_EMPTY):
                 break
             for cell, count in self._counted(blocks[number]):
                 spans = zip(cell.window, whole.window, strict=True)

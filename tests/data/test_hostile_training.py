@@ -1,0 +1,62 @@
+"""A hostile file among good ones: it is left out with a warning, or it trains."""
+
+import numpy as np
+import pytest
+import torch
+from hostile_files import ODD, UNREADABLE
+from rasters import save
+from test_folder import folder, picture
+
+pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+
+SUFFIXES = [".png", ".jpg", ".webp", ".bmp", ".gif", ".tif", ".jp2", ".vrt", ".nc", ".zip"]
+SLOW = ("claims.png", "claims_interlaced.png", "claims.gif", "claims.jpg", "claims.webp")
+"""Files that claim many pixels, in some of which a place with data is looked for in vain."""
+
+FOUND = [
+    pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name
+    for name in UNREADABLE
+    if name.endswith(tuple(SUFFIXES)) and name != "circle.vrt"
+]
+"""All but a pair of files, which is more than may be left out of a few."""
+
+TRAINS = ["nodata.tif", "one_pixel.png", "one_row.png", "wrong_name.png", "endless.vrt"]
+
+
+def samples(root):
+    source = folder(root, suffixes=SUFFIXES, validation_views=4)
+    drawn = [source.training[at]["hr"] for at in range(30)]
+    held_out = [source.validation[at]["hr"] for at in range(len(source.validation))]
+    return torch.cat([image.flatten() for image in (*drawn, *held_out)])
+
+
+@pytest.fixture
+def root(tmp_path):
+    (tmp_path / "root").mkdir()
+    for name in ("z1.png", "z2.png", "z3.png", "z4.png"):
+        picture(tmp_path / "root" / name, 40, 40)
+    return tmp_path / "root"
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_what_cannot_be_read_is_left_out(root, name, caplog):
+    UNREADABLE[name](root / name)
+    assert torch.isfinite(samples(root)).all()
+    if (root / name).is_file():  # a folder is searched
+        assert f"{root / name} is left out, 1 of" in caplog.text
+
+
+@pytest.mark.parametrize("name", TRAINS)
+def test_what_is_odd_is_left_out_or_trains(root, name):
+    ODD[name](root / name)
+    assert torch.isfinite(samples(root)).all()
+
+
+def test_scenes_without_a_value_are_left_out_or_hidden(root):
+    for path in root.iterdir():
+        path.unlink()
+    ODD["nan.tif"](root / "nan.tif")
+    for seed in range(4):
+        values = np.random.default_rng(seed).random((1, 50, 50), np.float32)
+        save(root / f"z{seed}.tif", values)
+    assert torch.isfinite(samples(root)).all()
