@@ -19,7 +19,7 @@ demo: $(READY)
 demo-satellite: $(READY)
 	$(BIN)/python demos/satellite_scene.py $(SATELLITE)/scene.tif
 	$(BIN)/python -m srlab.train experiment=demo_satellite data.root=$(SATELLITE)/scene.tif hydra.run.dir=$(SATELLITE)
-	$(BIN)/python -m srlab.evaluate model=$(SATELLITE)/model.safetensors data=self_sentinel2 data.root=$(SATELLITE)/scene.tif output=$(SATELLITE)
+	$(BIN)/python -m srlab.evaluate model=$(SATELLITE)/model.safetensors data=self_sentinel2 data.root=$(SATELLITE)/scene.tif part=validation output=$(SATELLITE)
 	$(BIN)/python -m srlab.predict model=$(SATELLITE)/model.safetensors input=$(SATELLITE)/scene.tif output=$(SATELLITE)/scene_x2.tif layout=cog
 
 test: $(READY)

@@ -151,3 +151,8 @@ def test_control_points_and_rpcs_place_a_raster(tmp_path):
 def test_a_raster_that_lies_nowhere_has_no_ground():
     assert RasterGeometry(shape=(20, 30)).ground is None
     assert replace(raster(), crs=None).ground is None
+
+
+def test_a_local_grid_has_no_place_on_earth():
+    local = CRS.from_wkt('LOCAL_CS["local grid",UNIT["metre",1]]')
+    assert raster(crs=local).ground is None

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
+from rasterio.crs import CRS
 from rasterio.rpc import RPC
 from rasterio.transform import RPCTransformer, from_gcps
 from rasterio.warp import transform as reproject
@@ -80,6 +81,9 @@ def raster_ground(geometry: RasterGeometry) -> RasterGround | None:
         crs, transform = WGS84, _fitted(geometry.rpcs, geometry.shape)
     if not crs or transform is None:
         return None
+    known = CRS.from_user_input(crs)
+    if not (known.is_projected or known.is_geographic):
+        return None  # a local grid, whose place on Earth is unknown
     placed = replace(geometry, crs=crs, transform=transform, gcps=(), gcps_crs=None, rpcs=None)
     return RasterGround(placed)
 
