@@ -162,6 +162,9 @@ def test_windows_beside_each_other_are_passed_over_and_counted(tmp_path, caplog)
         views = np.lib.stride_tricks.sliding_window_view(right, (4, 4))
         assert np.isclose(views, corner, rtol=1e-5).all(axis=(2, 3)).any()
     assert "other ground in LR than in HR are passed over: of 64 windows in" in caplog.text
+    assert "views are left out" not in caplog.text  # nor read, until they are counted
+    assert len(SensorPair(**{**settings, "test_size": 40}).test) == 8
+    assert "8 of 16 views are left out: LR and HR show different ground" in caplog.text
 
 
 def test_windows_with_too_little_overlap_are_passed_over(tmp_path):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain
 from typing import Protocol
 
@@ -27,6 +28,8 @@ from srlab.data.variations import check_chances, varied
 from srlab.degradations import Degradation
 from srlab.mistakes import Mistake, UnfitFile
 from srlab.nn.holes import filled, throughout
+
+log = logging.getLogger(__name__)
 
 ATTEMPTS = 16
 """The crops that are drawn at random until one holds enough data."""
@@ -268,10 +271,13 @@ class RandomCrops:
 
 
 class FixedViews:
-    """Given parts of scenes, cropped to multiples of the scale."""
+    """Given parts of scenes, cropped to multiples of the scale.
+
+    Those that make no pair which is fit for use are left out, when views are first counted.
+    """
 
     def __init__(self, regions: Sequence[Region], pairing: PairMaker) -> None:
-        self.regions = []
+        self._cropped: list[Region] = []
         for whole in regions:
             region = aligned(whole, pairing.step)
             sizes = zip(region.shape, pairing.scale, strict=True)
@@ -282,8 +288,25 @@ class FixedViews:
                     f"than one LR pixel at scale {pairing.scale}; remove the file, or hold out "
                     "more of it."
                 )
-            self.regions.append(region.part([0] * len(sides), sides))
+            self._cropped.append(region.part([0] * len(sides), sides))
         self.pairing = pairing
+
+    @cached_property
+    def regions(self) -> list[Region]:
+        """The parts that make pairs which are fit for use; a message counts the others."""
+        accepted = list(filter(self.pairing.accepts, self._cropped))
+        refused = len(self._cropped) - len(accepted)
+        if refused and not accepted:
+            raise Mistake(
+                f"none of the {refused} views is fit for use: LR and HR show different ground in "
+                "each; choose other files, or loosen data.max_shift or data.valid_share."
+            )
+        if refused:
+            log.info(
+                "%d of %d views are left out: LR and HR show different ground there",
+                refused, len(self._cropped),
+            )  # fmt: skip
+        return accepted
 
     def __len__(self) -> int:
         return len(self.regions)

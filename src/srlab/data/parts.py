@@ -15,7 +15,7 @@ from srlab.data.regions import Region, aligned, by_file, views
 from srlab.data.splits import Parted, Split
 from srlab.data.usable import Forgiving, LeftOut
 from srlab.io import Reader
-from srlab.mistakes import Mistake, UnfitFile
+from srlab.mistakes import UnfitFile
 
 log = logging.getLogger(__name__)
 
@@ -106,24 +106,7 @@ class Parts:
             size = [max(side // step, 1) * step for side, step in steps]
         able = self._fit(regions, partial(_each, use=self._aligned))
         chosen = views(able, size=size, count=count, leading=self._leading)
-        fixed = self._fit(chosen, partial(_each, use=self._fixed))
-        return FixedViews(self._accepted(fixed), self._pairing)
-
-    def _accepted(self, regions: Sequence[Region]) -> list[Region]:
-        """Return the views that make pairs which are fit for use, and tell of the others."""
-        accepted = list(filter(self._pairing.accepts, regions))
-        refused = len(regions) - len(accepted)
-        if refused and not accepted:
-            raise Mistake(
-                f"none of the {refused} views is fit for use: LR and HR show different ground in "
-                "each; choose other files, or loosen data.max_shift or data.valid_share."
-            )
-        if refused:
-            log.info(
-                "%d of %d views are left out: LR and HR show different ground there",
-                refused, len(regions),
-            )  # fmt: skip
-        return accepted
+        return FixedViews(self._fit(chosen, partial(_each, use=self._fixed)), self._pairing)
 
     def _aligned(self, region: Region) -> Region:
         return aligned(region, self._pairing.step)
