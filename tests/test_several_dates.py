@@ -47,3 +47,4 @@ def test_a_model_of_two_dates_is_trained_scored_and_used(command, tmp_path, plac
         assert file.shape == (192, 192)
         np.testing.assert_array_equal(file.read(), same.read())
         assert json.loads(file.tags()["SETTINGS"])["dates"] == "place"
+        assert file.tags()["SRLAB_DATES"].endswith("2024-02-01.tif")

@@ -21,6 +21,7 @@ def test_dates_follow_the_reference_and_missing_ones_show_it():
     reader = dated(date(10), [date(20)], dates=3)
     assert reader.description.names == ("B04", "B08", "B04@1", "B08@1", "B04@2", "B08@2")
     assert str(reader) == "date 10"
+    assert reader.description.tags["SRLAB_DATES"] == "date 20, missing"
     image = pickle.loads(pickle.dumps(reader)).read(WHOLE)
     assert image[:, 0, 0].tolist() == [10, 11, 20, 21, 10, 11]
 

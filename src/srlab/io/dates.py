@@ -13,13 +13,17 @@ from srlab.io.protocols import Reader
 from srlab.io.raster.matching import on_grid
 from srlab.mistakes import Mistake
 
+DATES = "SRLAB_DATES"
+"""The tag that records the files of further dates."""
+
 
 class DatedReader:
     """The bands of a reference date, and after them those of further dates, on the same pixels.
 
     A band ``B04`` of the reference is called so, and ``B04@1``, ``B04@2`` and so on of the others.
     Where a date holds no data in a band, or is None, its pixel is that of the reference: the date
-    adds nothing there, and a network sees no change. Name and tags are the reference's.
+    adds nothing there, and a network sees no change. Name and tags are the reference's, and the tag
+    ``SRLAB_DATES`` records the files of the others.
 
     Raises a `Mistake` if the dates have not the same bands or pixels.
     """
@@ -32,7 +36,9 @@ class DatedReader:
             if other is not None:
                 _check_alike(reference, other)
             channels += [replace(each, name=f"{each.name}@{number}") for each in own.channels]
-        self.description = own.with_channels(channels)
+        files = ", ".join("missing" if other is None else str(other) for other in others)
+        tags = {**own.tags, DATES: files}
+        self.description = replace(own, channels=tuple(channels), tags=tags)
 
     def __str__(self) -> str:
         return str(self._reference)
