@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,10 @@ from srlab.mistakes import Mistake, UnfitFile
 
 BLOCK = {2: 1024, 3: 128}
 """Pixels a side of the windows in which a region is gone through, by its number of axes."""
+
+
+MOST_VIEWS = 10**6
+"""Views that are scored at most, so that their list fits into memory."""
 
 
 def block_sides(axes: int) -> tuple[int, ...]:
@@ -49,12 +53,9 @@ class Region:
             tuple(slice(own.start + at, own.start + at + size) for own, at, size in spans),
         )
 
-    def tiled(self, size: Sequence[int]) -> Iterator[Region]:
+    def tiled(self, size: Sequence[int]) -> Tiling:
         """Parts of `size` that cover the region without overlap; smaller at the ends of axes."""
-        axes = [range(0, own, side) for own, side in zip(self.shape, size, strict=True)]
-        for start in product(*axes):
-            left = [own - at for own, at in zip(self.shape, start, strict=True)]
-            yield self.part(start, [*map(min, size, left)])
+        return Tiling(self, tuple(size))
 
     def read(self) -> NDArray[np.float32]:
         """Read ``(C, *shape)`` in physical units, NaN where the file holds no data."""
@@ -64,6 +65,40 @@ class Region:
         """Read all of it, a window at a time."""
         for part in self.tiled(block_sides(len(self.shape))):
             yield part.read()
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """Parts of a region in scan order, the last axis fastest; each is made when it is asked for.
+
+    A damaged file may claim so many pixels that a list of its parts would not fit into memory.
+    """
+
+    region: Region
+    size: tuple[int, ...]
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """The parts along each axis."""
+        sizes = zip(self.region.shape, self.size, strict=True)
+        return tuple(-(-own // side) for own, side in sizes)
+
+    def __len__(self) -> int:
+        return prod(self.counts)
+
+    def __getitem__(self, number: int) -> Region:
+        """The part of that number, from 0."""
+        if not 0 <= number < len(self):
+            raise IndexError(number)
+        starts: list[int] = []
+        for count, side in zip(reversed(self.counts), reversed(self.size), strict=True):
+            number, place = divmod(number, count)
+            starts.insert(0, place * side)
+        left = [own - at for own, at in zip(self.region.shape, starts, strict=True)]
+        return self.region.part(starts, [*map(min, self.size, left)])
+
+    def __iter__(self) -> Iterator[Region]:
+        return map(self.__getitem__, range(len(self)))
 
 
 def aligned(region: Region, step: Sequence[int]) -> Region:
@@ -89,14 +124,26 @@ def views(
     """
     if count is not None and count < 1:
         raise Mistake(f"validation_views is {count}; give a number of views >= 1, or null for all.")
-    parts = []
+    tilings = []
     for region in regions:
         whole = region.shape[leading:]
         side = (1,) * leading + tuple(map(min, whole, size or whole))
-        parts += [part for part in region.tiled(side) if part.shape == side]
-    if count is None or len(parts) <= count:
-        return parts
-    return [parts[place] for place in evenly(len(parts), count)]
+        full = [own // by * by for own, by in zip(region.shape, side, strict=True)]
+        tilings.append(region.part([0] * len(full), full).tiled(side))
+    total = sum(map(len, tilings))
+    wanted = total if count is None else min(count, total)
+    if wanted > MOST_VIEWS:
+        raise Mistake(
+            f"{regions[0].reader} and the other files would make {total} views, and at most "
+            f"{MOST_VIEWS} are scored: choose fewer or larger ones by data.test_size or "
+            "data.validation_views."
+        )
+    ends = np.cumsum([len(tiling) for tiling in tilings])
+    chosen = []
+    for place in evenly(total, wanted):
+        number = int(np.searchsorted(ends, place, side="right"))
+        chosen.append(tilings[number][place - int(ends[number]) + len(tilings[number])])
+    return chosen
 
 
 def evenly(length: int, count: int) -> list[int]:

@@ -108,13 +108,15 @@ class ValidPlaces:
     def _search(self, whole: Region) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the corners ``(N, axes)`` of the cells that hold places, and how many each."""
         sides = zip(self._block, self._cell, strict=True)
-        blocks = list(whole.tiled([max(block // side, 1) * side for block, side in sides]))
+        blocks = whole.tiled([max(block // side, 1) * side for block, side in sides])
+        most = min(len(blocks), max(BLOCKS, MOST_EMPTY))
+        drawn = np.random.default_rng(0).choice(len(blocks), most, replace=False)
         corners: list[list[int]] = []
         counts: list[int] = []
-        for visited, number in enumerate(np.random.default_rng(0).permutation(len(blocks))):
+        for visited, number in enumerate(drawn):
             if visited >= (BLOCKS if counts else MOST_EMPTY):
                 break
-            for cell, count in self._counted(blocks[number]):
+            for cell, count in self._counted(blocks[int(number)]):
                 spans = zip(cell.window, whole.window, strict=True)
                 corners.append([own.start - first.start for own, first in spans])
                 counts.append(count)
