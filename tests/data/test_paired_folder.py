@@ -8,6 +8,7 @@ from affine import Affine
 
 from srlab.data import PairedFolder
 from srlab.data.splits import WholeFiles
+from srlab.io.guided import depth_to_space
 from srlab.mistakes import Mistake
 
 SETTINGS = {
@@ -15,6 +16,10 @@ SETTINGS = {
     "hr_name": "{name}",
     "suffixes": [".tif"],
     "bands": [1, 2],
+    "guides": [],
+    "guide_root": None,
+    "guide_name": "{name}",
+    "guide_ratio": 2,
     "scale": 2,
     "spatial_dims": 2,
     "crop_size": 8,
@@ -69,6 +74,18 @@ def picked(sample):
     hr, lr = sample["hr"].numpy(), sample["lr"].numpy() - 1
     corners = [hr[:, i::2, j::2] for i in (0, 1) for j in (0, 1)]
     return any(np.array_equal(lr, corner) for corner in corners)
+
+
+def test_guides_of_measured_lr_lie_on_hr_however_they_are_turned(tmp_path):
+    given = folders(tmp_path)
+    source = PairedFolder(**given | {"guides": [2], "guide_root": given["root"]})
+    assert source.channel_names == ("1", "2", "2[0,0]", "2[0,1]", "2[1,0]", "2[1,1]")
+    for position in range(20):
+        sample = source.training[position]
+        lr, hr = sample["lr"].numpy(), sample["hr"].numpy()
+        assert picked({"lr": sample["lr"][:2], "hr": sample["hr"]})
+        np.testing.assert_array_equal(depth_to_space(lr[2:], (2, 2))[0], hr[1])
+    assert len(source.statistics().count) == 6
 
 
 def test_crops_of_both_show_the_same_place_however_they_are_turned(tmp_path):

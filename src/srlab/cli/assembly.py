@@ -235,12 +235,10 @@ def card(
     more: dict[str, Any] = {}
     if isinstance(data, OfDates):
         more = {"dates": data.dates}
-    if isinstance(data, OfGuides):
-        more = {
-            "guides": data.guides,
-            "guide_ratio": data.guide_ratio,
-            "guide_degradation": _recipe(config.data.guide_degradation),
-        }
+    if isinstance(data, OfGuides) and data.guides:
+        more = {"guides": data.guides, "guide_ratio": data.guide_ratio}
+        if "guide_degradation" in config.data:  # those of real pairs are as they were measured
+            more["guide_degradation"] = _recipe(config.data.guide_degradation)
     if normaliser.scope != "scene":
         check_values(data, ranges, degradation, force=config.force)
     return ModelCard(

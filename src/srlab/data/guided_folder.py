@@ -11,11 +11,12 @@ from srlab.data.caches import Cache
 from srlab.data.cropping import Cropping
 from srlab.data.files import find_files
 from srlab.data.guided import GuidedPairing
+from srlab.data.guides import Guides, guide_files
 from srlab.data.handles import FewOpen, OneOfMany
 from srlab.data.informative import Weighting
 from srlab.data.masks import Masks
 from srlab.data.pairs import FixedViews, Pairing, RandomCrops
-from srlab.data.partners import Named, partners
+from srlab.data.partners import Named
 from srlab.data.parts import Parts, Size
 from srlab.data.scenes import Scenes
 from srlab.data.splits import Split
@@ -24,10 +25,9 @@ from srlab.data.symmetries import Symmetry
 from srlab.data.usable import SHARE, LeftOut
 from srlab.data.values import configured, values_of
 from srlab.degradations import Degradation
-from srlab.files import PathLike
 from srlab.io import Reader, open_reader
 from srlab.io.agreement import Check, check_force
-from srlab.io.guided import Layout, guided
+from srlab.io.guided import Layout
 from srlab.mistakes import Mistake
 from srlab.normalisers.statistics import Statistics
 
@@ -98,9 +98,11 @@ class GuidedFolder:
             )
         masks = Masks(mask=mask, hidden_classes=hidden_classes, suffixes=suffixes, cache=cache)
         paths = masks.without_masks(find_files(root, suffixes))
-        files = _with_guides(paths, guide_root, name, guide_name, suffixes)
+        images = Named("image", "data.name", name, paths)
+        files = guide_files(images, guide_root, guide_name, suffixes=suffixes)
+        beside = Guides(bands=self.guides, ratio=self.guide_ratio, files=files, cache=cache)
         left_out = LeftOut(len(files), share=broken_share)
-        self.readers = list(self._opened(files, left_out, masks))
+        self.readers = list(self._opened(beside, left_out, masks))
         usual = check_agreement(self.readers, force=force)
         own_range, own_unit = data_range, unit
         if own_range is None:
@@ -158,42 +160,14 @@ class GuidedFolder:
         """Measure each image as a whole; from then on, samples carry its ``scene``."""
         self._scenes.gather(self.readers, cache)
 
-    def _opened(
-        self,
-        files: Sequence[tuple[PathLike, PathLike]],
-        left_out: LeftOut,
-        masks: Masks,
-    ) -> Iterator[Reader]:
+    def _opened(self, beside: Guides, left_out: LeftOut, masks: Masks) -> Iterator[Reader]:
         """Open image after image, and leave those out that cannot be opened."""
         few = FewOpen()
-        for path, guide_path in files:
+        for path in beside.files:
             try:
                 image = open_reader(path, bands=self.bands)
-                guide = open_reader(guide_path, bands=self.guides)
                 if masks.cache is not None:
                     image = masks.cache.keep(image, self.bands)
-                    guide = masks.cache.keep(guide, self.guides)
-                shown = masks.over(image)
-                yield OneOfMany(guided(shown, guide, ratio=self.guide_ratio), few)
+                yield OneOfMany(beside.beside(masks.over(image), path), few)
             except Mistake as error:
                 left_out.add(str(path), error)
-
-
-def _with_guides(
-    paths: Sequence[PathLike],
-    guide_root: str | None,
-    name: str,
-    guide_name: str,
-    suffixes: Sequence[str],
-) -> Sequence[tuple[PathLike, PathLike]]:
-    """Return the files with those of their guides."""
-    if guide_root is None:
-        return [(path, path) for path in paths]
-    guides = find_files(guide_root, suffixes, key="data.guide_root")
-    if len(paths) == len(guides) == 1:
-        return [(paths[0], guides[0])]
-    return partners(
-        Named("image", "data.name", name, paths),
-        Named("guide", "data.guide_name", guide_name, guides),
-        suffixes=suffixes,
-    )

@@ -10,6 +10,7 @@ from srlab.data.agreement import check_agreement
 from srlab.data.caches import Cache
 from srlab.data.cropping import Cropping
 from srlab.data.files import find_files
+from srlab.data.guides import Guides, guide_files
 from srlab.data.handles import FewOpen, OneOfMany
 from srlab.data.informative import Weighting
 from srlab.data.leading import leading_axes
@@ -27,6 +28,7 @@ from srlab.data.values import configured, values_of
 from srlab.files import PathLike
 from srlab.io import Description, Reader, open_reader
 from srlab.io.agreement import Check, check_force
+from srlab.io.guided import Layout
 from srlab.mistakes import Mistake
 from srlab.normalisers.statistics import Statistics
 
@@ -38,8 +40,11 @@ class PairedFolder:
     must fit `lr_name` or `hr_name`, such as ``{name}x4``. Files of one ``{name}`` are a pair; the
     others are left out, and a warning lists them. HR has exactly `scale` times the pixels of LR.
     Both have the same bands. Pairs of which a file cannot be opened are left out with a warning,
-    unless they are more than `broken_share` allows (`srlab.data.usable.LeftOut`). Otherwise this is
-    as `srlab.data.Folder`; sizes are HR pixels.
+    unless they are more than `broken_share` allows (`srlab.data.usable.LeftOut`).
+
+    LR may have finer `guides` besides, as those of `srlab.data.GuidedFolder`. They lie in LR's own
+    file, or in that with its ``{name}`` in `guide_root`. Otherwise this is as `srlab.data.Folder`;
+    sizes are HR pixels.
 
     Raises a `Mistake` if nothing fits together, or the sizes or bands of a pair do not.
     """
@@ -72,18 +77,29 @@ class PairedFolder:
         seed: int,
         broken_share: float = SHARE,
         cache: Cache | None = None,
+        guides: Sequence[int | str] = (),
+        guide_root: str | None = None,
+        guide_name: str = "{name}",
+        guide_ratio: int | Sequence[int] = 1,
         force: Sequence[Check] = (),
     ) -> None:
         check_force(force)
         factors = per_axis(scale, spatial_dims)
         masks = Masks(mask=mask, hidden_classes=hidden_classes, suffixes=suffixes, cache=cache)
-        paths = partners(
-            Named("LR", "data.lr_name", lr_name, find_files(lr_root, suffixes, key="data.lr_root")),
-            Named("HR", "data.hr_name", hr_name, masks.without_masks(find_files(root, suffixes))),
-            suffixes=suffixes,
+        lr_files = find_files(lr_root, suffixes, key="data.lr_root")
+        low = Named("LR", "data.lr_name", lr_name, lr_files)
+        high = Named("HR", "data.hr_name", hr_name, masks.without_masks(find_files(root, suffixes)))
+        paths = partners(low, high, suffixes=suffixes)
+        beside = Guides(
+            bands=tuple(guides),
+            ratio=per_axis(guide_ratio, spatial_dims, name="guide_ratio") if guides else (),
+            files=guide_files(low, guide_root, guide_name, suffixes=suffixes),
+            cache=cache,
         )
+        paths = [pair for pair in paths if pair[0] in beside.files]
+        self.guides, self.guide_ratio = beside.bands, beside.ratio
         left_out = LeftOut(len(paths), share=broken_share)
-        pairs = list(_opened(paths, bands, factors, left_out, masks))
+        pairs = list(_opened(paths, bands, factors, left_out, masks, beside))
         self.readers = [lr for lr, _ in pairs]
         self.hr_readers = [hr for _, hr in pairs]
         usual = check_agreement(self.readers, force=force)
@@ -105,7 +121,14 @@ class PairedFolder:
         belonging = {str(hr): Forgiving(lr, left_out) for lr, hr in pairs}
         self.parts = Parts(
             self.hr_readers,
-            RealPairs(belonging, (1,) * leading + factors, seed, self._scenes, leading),
+            RealPairs(
+                belonging,
+                (1,) * leading + factors,
+                seed,
+                self._scenes,
+                leading,
+                layout=Layout(len(bands), self.guide_ratio) if guides else None,
+            ),
             left_out,
             cropping=Cropping(
                 crop_size=crop_size,
@@ -137,7 +160,12 @@ class PairedFolder:
         return self.parts.test
 
     def statistics(self) -> Statistics:
-        """Measure HR of the training split, in physical units, in one pass."""
+        """Measure HR of the training split, in physical units, in one pass.
+
+        With guides it is LR, since a normaliser needs numbers for these as well.
+        """
+        if self.guides:
+            return self.lr_statistics()
         return measure(self.training.scan(), channels=len(self.channel_names))
 
     def lr_statistics(self) -> Statistics:
@@ -155,6 +183,7 @@ def _opened(
     scale: Sequence[int],
     left_out: LeftOut,
     masks: Masks,
+    beside: Guides,
 ) -> Iterator[tuple[Reader, Reader]]:
     """Open pair after pair, and leave those out of which a file cannot be opened."""
     few = FewOpen()
@@ -163,12 +192,12 @@ def _opened(
             lr, hr = open_reader(lr_path, bands=bands), open_reader(hr_path, bands=bands)
             if masks.cache is not None:
                 lr, hr = masks.cache.keep(lr, bands), masks.cache.keep(hr, bands)
-            hr = masks.over(hr)
+            hr, with_guides = masks.over(hr), beside.beside(lr, lr_path)
         except Mistake as error:
             left_out.add(str(hr_path), error)
             continue
         _check_pair(lr, hr, scale)
-        yield OneOfMany(lr, few), OneOfMany(hr, few)
+        yield OneOfMany(with_guides, few), OneOfMany(hr, few)
 
 
 def _check_pair(lr: Reader, hr: Reader, scale: Sequence[int]) -> None:

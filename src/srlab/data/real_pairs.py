@@ -15,6 +15,7 @@ from srlab.data.scenes import Scenes
 from srlab.data.source import Sample
 from srlab.data.symmetries import UNTURNED, Turn
 from srlab.io import Reader
+from srlab.io.guided import Layout
 from srlab.nn.holes import filled
 
 
@@ -31,6 +32,8 @@ class RealPairs:
     seed: int
     scenes: Scenes = field(default_factory=Scenes)
     leading: int = 0
+    layout: Layout | None = None
+    """The channels of LR if it has guides, which are turned as images."""
 
     @property
     def step(self) -> tuple[int, ...]:
@@ -60,7 +63,7 @@ class RealPairs:
         partner = self.partners[str(region.reader)]
         spans = zip(region.window, self.scale, strict=True)
         lr = partner.read(tuple(slice(own.start // by, own.stop // by) for own, by in spans))
-        lr = without_leading(turn(lr), self.leading)
+        lr = without_leading(self._turned(lr, turn), self.leading)
         hr = without_leading(turn(hr), self.leading)
         missing = _missing(hr) | _repeated(_missing(lr), self.scale[self.leading :])
         sample: Sample = {
@@ -73,6 +76,11 @@ class RealPairs:
         if scene is not None:
             sample["scene"] = scene
         return sample
+
+    def _turned(self, lr: NDArray[np.float32], turn: Turn) -> NDArray[np.float32]:
+        if self.layout is None:
+            return turn(lr)
+        return self.layout.joined(*map(turn, self.layout.parted(lr)))
 
 
 def _missing(image: NDArray[np.float32]) -> NDArray[np.bool_]:

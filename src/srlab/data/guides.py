@@ -1,0 +1,57 @@
+"""The finer bands that stand beside those of each file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from srlab.data.caches import Cache
+from srlab.data.files import find_files
+from srlab.data.partners import Named, partners
+from srlab.files import PathLike
+from srlab.io import Reader, open_reader
+from srlab.io.guided import guided
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guides:
+    """Guides of files: bands of these themselves, or of others that belong to them by name."""
+
+    bands: tuple[int | str, ...]
+    """By number from 1 or by name; empty: there are none."""
+
+    ratio: tuple[int, ...]
+    """Their pixels in one of the image, along each spatial axis."""
+
+    files: Mapping[PathLike, PathLike]
+    """The file of each image's guides."""
+
+    cache: Cache | None = None
+
+    def beside(self, image: Reader, path: PathLike) -> Reader:
+        """Put the guides of the file at `path` beside its image.
+
+        Raises a `Mistake` if they cannot be opened or do not fit.
+        """
+        if not self.bands:
+            return image
+        guide = open_reader(self.files[path], bands=self.bands)
+        if self.cache is not None:
+            guide = self.cache.keep(guide, self.bands)
+        return guided(image, guide, ratio=self.ratio)
+
+
+def guide_files(
+    images: Named, guide_root: str | None, guide_name: str, *, suffixes: Sequence[str]
+) -> dict[PathLike, PathLike]:
+    """Return the file of the guides of each image that has one; None: the image's own.
+
+    Two single files belong together whatever their names.
+    """
+    if guide_root is None:
+        return {path: path for path in images.files}
+    guides = find_files(guide_root, suffixes, key="data.guide_root")
+    if len(images.files) == len(guides) == 1:
+        return {images.files[0]: guides[0]}
+    named = Named("guide", "data.guide_name", guide_name, guides)
+    return dict(partners(images, named, suffixes=suffixes))
