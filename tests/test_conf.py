@@ -3,6 +3,7 @@
 import inspect
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 import rasterio
@@ -32,8 +33,11 @@ GUIDED = [
 ]
 WITHOUT_NAMES = ["degradation=area", "degradation@data.guide_degradation=area"]
 
+VOLUME = ["data.root={photographs}/volume.nii", "spatial_dims=3", "scale=2"]
+
 # What a YAML leaves to the user, by name.
 NEEDED = {
+    "degradation/thick_slices": ["scale=[3,1]"],
     "degradation/blur_kernel": ["degradation.kernel=[[1,1],[1,1]]"],
     "data/paired_folder": [
         "data.lr_root={photographs}/*.png",
@@ -41,6 +45,7 @@ NEEDED = {
         "scale=1",
     ],
     "data/rgb_folder": ["data.root={photographs}/*.png"],
+    "data/medical_mri": [*VOLUME, "crop_size=32"],
     "data/self": ["data.root={photographs}/scenes/0.tif", "data.bands=[1,2]"],
     "data/self_sentinel2": ["data.root={photographs}/scenes/0.tif", "data.bands=[1,2]"],
     "experiment/demo_satellite": ["data.root={photographs}/scenes/0.tif", "data.bands=[1,2]"],
@@ -110,6 +115,8 @@ def photographs(tmp_path_factory):
         photograph = astronaut()[number * 100 :][:128, :128]
         imsave(folder / f"{number}.png", photograph)
         imsave(folder / "scenes" / f"{number}.tif", photograph.astype("uint16") * 39)
+    volume = np.tile(astronaut()[:64, :64, 0], (64, 1, 1))
+    nibabel.save(nibabel.Nifti1Image(volume, np.eye(4)), folder / "volume.nii")
     (folder / "placed").mkdir()
     place = {"crs": "EPSG:32632", "transform": Affine(10, 0, 7e5, 0, -10, 52e5)}
     with rasterio.open(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from srlab.data.values import check_values, values_of
+from srlab.data.values import check_values, full_scale, values_of
 from srlab.degradations import Bicubic
 from srlab.io.array.memory import ArrayReader
 
@@ -27,6 +27,15 @@ def test_floats_beyond_one_ask_for_the_keys(top):
     message = "holds floats up to .*, whose full scale its type does not tell; set data.data_range"
     with pytest.raises(ValueError, match=message):
         values_of(ArrayReader(np.full((2, 9, 9), top, np.float32)))
+
+
+def test_measured_full_scale_is_about_the_largest_value_of_the_brightest_file():
+    ramp = np.arange(1000, dtype=np.float32).reshape(1, 10, 10, 10)
+    files = [ArrayReader(gain * ramp, name=str(gain)) for gain in (1.0, 37.5, 2.0)]
+    assert full_scale(files, "measured") == (pytest.approx(37.5 * 998.001), "")
+    assert full_scale(files[:1], 20.0) == (20.0, "")
+    with pytest.raises(ValueError, match=r"0 holds no value above 0 to measure data.data_range"):
+        full_scale([ArrayReader(0 * ramp, name="0")], "measured")
 
 
 class Source:

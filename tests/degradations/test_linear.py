@@ -1,7 +1,17 @@
 import pytest
 import torch
 
-from srlab.degradations import Area, Bicubic, BlurKernel, Chain, GaussianMtf, Noise, adjoint
+from srlab.degradations import (
+    Area,
+    Bicubic,
+    BlurKernel,
+    Chain,
+    GaussianMtf,
+    KSpace,
+    Noise,
+    ThickSlices,
+    adjoint,
+)
 from srlab.mistakes import Mistake
 
 
@@ -13,6 +23,9 @@ def linear_ones():
         (GaussianMtf(scale=(2, 3), mtf=[0.2, 0.3, 0.4]), (2, 3)),
         (GaussianMtf(scale=(1, 2, 2), mtf=0.3, spatial_dims=3), (1, 2)),
         (BlurKernel(scale=2, kernel=lopsided), (2, 1)),
+        (KSpace(scale=(2, 1, 3), spatial_dims=3), (1, 2)),
+        (ThickSlices(scale=(3, 1, 1), profile="box", gap=0.3, spatial_dims=3), (1, 1)),
+        (ThickSlices(scale=(1, 4), profile="gaussian", gap=0.0), (1, 2)),
         (Chain(scale=4, steps=[Bicubic(scale=2), Area(scale=2)]), (1, 3)),
     ]
 

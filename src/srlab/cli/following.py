@@ -20,8 +20,9 @@ from srlab.data.parts import OfParts
 from srlab.data.source import SizedPairDataset, Source
 from srlab.data.splits.record import SPLIT, difference, read_record, record_of
 from srlab.data.usable import LeftOut
-from srlab.data.values import values_of
+from srlab.data.values import a_few, full_scale
 from srlab.degradations import Degradation
+from srlab.io import Reader
 from srlab.mistakes import Mistake
 from srlab.models.card import ModelCard
 from srlab.models.rebuilding import build
@@ -33,12 +34,12 @@ OF_FILES = {"root", "suffixes", "bands", "data_range", "unit"}
 
 
 def follow_files(config: DictConfig) -> None:
-    """Fill in the full scale of the files' type where the data leave it open, by null.
+    """Fill in the full scale of the files where the data leave it to these.
 
     It is done before anything is built, since degradations and normalisers refer to it.
     """
     data = config.data
-    if not set(data) >= OF_FILES or data.data_range is not None:
+    if not set(data) >= OF_FILES or data.data_range not in (None, "measured"):
         return
     masks = Masks(
         mask=data.get("mask"), hidden_classes=data.get("hidden_classes", ()), suffixes=data.suffixes
@@ -46,9 +47,14 @@ def follow_files(config: DictConfig) -> None:
     paths = masks.without_masks(find_files(data.root, data.suffixes))
     grey = data.get("grey_as_colour", False)
     bands = list(data.get("hr_bands") or data.bands)
-    files = opened(paths, bands, LeftOut(len(paths)), grey_as_colour=grey)
+    left_out = LeftOut(len(paths))
+    readers: list[Reader] = []
     try:
-        data.data_range, unit = values_of(next(files))
+        if data.data_range == "measured":
+            readers = [*opened(a_few(paths), bands, left_out, grey_as_colour=grey)]
+        if not readers:  # only the type is wanted, or none of a few could be opened
+            readers = [next(opened(paths, bands, left_out, grey_as_colour=grey))]
+        data.data_range, unit = full_scale(readers, data.data_range)
     except Mistake as error:
         raise of_key(error, "data.root") from error
     data.unit = data.unit or unit

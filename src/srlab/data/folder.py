@@ -22,7 +22,7 @@ from srlab.data.splits import Split
 from srlab.data.statistics import measure, measure_lr
 from srlab.data.symmetries import Symmetry
 from srlab.data.usable import SHARE, LeftOut
-from srlab.data.values import configured, values_of
+from srlab.data.values import FullScale, configured, full_scale
 from srlab.degradations import Degradation
 from srlab.files import PathLike
 from srlab.io import Reader, open_reader
@@ -48,7 +48,8 @@ class Folder:
 
     All files must agree in the order of their bands, in pixel size and in type. The type must suit
     `data_range`. `force` leaves checks out (`srlab.io.agreement.Check`). Where `data_range` is
-    null, it and `unit` are those of the files' type (`srlab.data.values.values_of`).
+    null, it and `unit` are those of the files' type; ``measured`` takes it from their values
+    (`srlab.data.values.full_scale`).
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class Folder:
         validation_views: int | None,
         test_size: Size,
         unit: str | None,
-        data_range: float | None,
+        data_range: FullScale,
         seed: int,
         broken_share: float = SHARE,
         cache: Cache | None = None,
@@ -82,8 +83,6 @@ class Folder:
     ) -> None:
         check_force(force)
         few = FewOpen()
-        if data_range is not None and not data_range > 0:
-            raise Mistake(f"data_range is {data_range}; give the span of values, above 0, or null.")
         masks = Masks(mask=mask, hidden_classes=hidden_classes, suffixes=suffixes, cache=cache)
         paths = masks.without_masks(find_files(root, suffixes))
         left_out = LeftOut(len(paths), share=broken_share)
@@ -95,13 +94,10 @@ class Folder:
             self.readers.append(OneOfMany(reader, few))
         _tell_of_colours(self.readers)
         usual = check_agreement(self.readers, force=force)
-        own_range, own_unit = data_range, unit
-        if own_range is None:
-            own_range, own_unit = values_of(self.readers[0])
+        self.data_range, own_unit = full_scale(self.readers, data_range)
         self.bands = tuple(bands)
         self.channel_names = usual.names
-        self.unit = unit or own_unit or ""
-        self.data_range = own_range
+        self.unit = unit or own_unit
         leading = leading_axes(str(self.readers[0]), usual, spatial_dims)
         self.axes = usual.axes[leading:]
         configured(self, force).check_types(str(self.readers[0]), usual.channels)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Collection, Sequence
+from typing import Literal, TypeVar
 
 import torch
 
@@ -23,13 +24,48 @@ ADVICE = (
 )
 
 IMAGES = 4
-"""The number of images that are looked at where a source names no files."""
+"""The number of files or images that are looked at where all would take too long."""
 
 LEVELS = 9
 """The number of flat images by which a degradation is tried."""
 
 TOLERANCE = 0.2
 """The share of the values' range by which a degradation may change flat images on average."""
+
+
+File = TypeVar("File")
+
+FullScale = float | Literal["measured"] | None
+"""The span of values that counts as the full scale; see `full_scale`."""
+
+
+def full_scale(readers: Sequence[Reader], wanted: FullScale) -> tuple[float, str]:
+    """Return the span of values that counts as the full scale of files, and its unit if known.
+
+    A number stays as it is. None is what the files' type can hold (`values_of`). ``measured`` is
+    the 99.9th percentile of the brightest of a few files. It suits units that mean nothing, such
+    as MRI's signal: in signal of another unit PSNR and SSIM are the same.
+
+    Raises a `Mistake` if a number is not above 0, or the files are empty.
+    """
+    if wanted is None:
+        return values_of(readers[0])
+    if wanted != "measured":
+        if not wanted > 0:
+            raise Mistake(f"data_range is {wanted}; give the span of values, above 0, or null.")
+        return wanted, ""
+    few = a_few(readers)
+    largest = max(max(reached(reader)) for reader in few)
+    if not largest > 0:
+        raise Mistake(
+            f"{few[0]} holds no value above 0 to measure data.data_range by; set it to a number."
+        )
+    return largest, ""
+
+
+def a_few(files: Sequence[File]) -> Sequence[File]:
+    """Return some files that are spread over the list."""
+    return [files[at] for at in evenly(len(files), min(len(files), IMAGES))]
 
 
 def values_of(reader: Reader) -> tuple[float, str]:
@@ -73,8 +109,7 @@ def files_of(source: Source) -> Sequence[Reader]:
     """Return the files that evaluation scores, or a few images of a source that names no files."""
     if isinstance(source, OfFiles):
         return source.readers
-    places = evenly(len(source.test), min(len(source.test), IMAGES))
-    return [_reader(source, place) for place in places]
+    return [_reader(source, place) for place in a_few(range(len(source.test)))]
 
 
 def _reader(source: Source, place: int) -> ArrayReader:

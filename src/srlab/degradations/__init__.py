@@ -6,11 +6,14 @@ from srlab.degradations.blur_kernel import BlurKernel
 from srlab.degradations.chain import Chain
 from srlab.degradations.gaussian_mtf import GaussianMtf
 from srlab.degradations.jpeg import Jpeg
+from srlab.degradations.kspace import KSpace
 from srlab.degradations.linear import adjoint
 from srlab.degradations.noise import Noise
 from srlab.degradations.photo import Photo
 from srlab.degradations.protocol import Degradation
+from srlab.degradations.rician import Rician
 from srlab.degradations.sentinel2_mtf import Sentinel2Mtf
+from srlab.degradations.thick_slices import ThickSlices
 
 __all__ = [
     "Area",
@@ -20,8 +23,11 @@ __all__ = [
     "Degradation",
     "GaussianMtf",
     "Jpeg",
+    "KSpace",
     "Noise",
     "Photo",
+    "Rician",
     "Sentinel2Mtf",
+    "ThickSlices",
     "adjoint",
 ]

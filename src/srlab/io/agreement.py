@@ -40,7 +40,10 @@ TYPE_RATIO = 4.0
 """A type whose largest value is less than one in this many of those that are known is too small."""
 
 PROBE, STEPS = 64, 4
-"""The side of a probe in pixels, and the number of probes on each diagonal of a scene."""
+"""The side of a probe in pixels, and the number of probes on each diagonal of a scene.
+
+Along axes before the last three a probe has one pixel: it is a part of one volume of a series.
+"""
 
 UNITS = {
     "km": (1e3, "m"),
@@ -236,6 +239,9 @@ def _probe(shape: tuple[int, ...], step: int, flipped: bool) -> Window:
         position = step
         if flipped and axis % 2:
             position = STEPS - 1 - step
-        start = round(max(size - PROBE, 0) * position / (STEPS - 1))
-        window.append(slice(start, min(start + PROBE, size)))
+        side = PROBE
+        if axis < len(shape) - 3:
+            side = 1
+        start = round(max(size - side, 0) * position / (STEPS - 1))
+        window.append(slice(start, min(start + side, size)))
     return tuple(window)

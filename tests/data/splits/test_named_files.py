@@ -44,11 +44,24 @@ def test_groups_fall_on_one_side(choice, paths, size, count):
 
 def test_a_pattern_that_does_not_fit_is_refused():
     with pytest.raises(ValueError, match=r"x.nii is of no group by split.pattern=sub-"):
-        Groups(pattern=pattern("subject"), fraction=0.3)(files([*SUBJECTS, "x.nii"]))
+        Groups(pattern="sub-[0-9]+", fraction=0.3)(files([*SUBJECTS, "x.nii"]))
     with pytest.raises(ValueError, match=r"all 2 files are of one group, 'sub-00', by split"):
         Groups(pattern=pattern("subject"), fraction=0.3)(files(SUBJECTS[:2]))
     with pytest.raises(ValueError, match=r"pattern is '\(', no regular expression: missing \)"):
         Groups(pattern="(", fraction=0.3)
+
+
+def test_files_without_a_subject_are_each_one_of_their_own():
+    paths = [f"/scans/{name}.nii.gz" for name in "abcd"]
+    training, held = Groups(pattern=pattern("subject"), fraction=0.25)(files(paths))
+    assert (len(training), len(held)) == (3, 1)
+
+
+def test_of_a_single_file_the_end_is_held_out():
+    for path in ("/scans/t1.nii", SUBJECTS[0]):
+        training, held = Groups(pattern=pattern("subject"), fraction=0.25)(files([path]))
+        assert training[0].window == (slice(0, 3), slice(0, 4))
+        assert held[0].window == (slice(3, 4), slice(0, 4))
 
 
 def test_named_files_are_held_out(tmp_path):

@@ -10,6 +10,7 @@ from srlab.data.regions import Region
 from srlab.data.splits.ground import together
 from srlab.data.splits.protocol import Parted, assigned
 from srlab.data.splits.shares import checked_fraction, chosen_evenly
+from srlab.data.splits.whole_files import WholeFiles
 from srlab.mistakes import Mistake
 
 
@@ -18,7 +19,7 @@ class Groups:
 
     Files are of one group if what `pattern`, a regular expression, finds first in their paths is
     the same. Of N groups every k-th is held out, a share of `fraction`. Groups that cover the same
-    ground count as one.
+    ground count as one. Of a single file it is the end of the longest axis, as in `WholeFiles`.
     """
 
     def __init__(self, *, pattern: str, fraction: float) -> None:
@@ -33,6 +34,8 @@ class Groups:
 
         Raises a `Mistake` if the pattern does not fit a path, or all files are of one group.
         """
+        if len(regions) == 1:
+            return WholeFiles(fraction=self.fraction)(regions)
         labels = [self._label(str(region.reader)) for region in regions]
         groups = together(regions, labels=labels)
         if len(groups) < 2:
