@@ -46,6 +46,7 @@ class PredictSettings:
     overwrite: bool
     compression: str | None
     layout: str | None
+    ome_version: str | None
     statistics: bool
     bands: Sequence[int | str] | None
     guides: Sequence[int | str] | None

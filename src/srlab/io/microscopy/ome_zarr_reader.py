@@ -1,0 +1,163 @@
+"""OME-Zarr images of 0.4 and 0.5 through zarr."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from srlab.axes import Window
+from srlab.files import PathLike, existing_path
+from srlab.io.description import Axis, Channel, Description
+from srlab.io.microscopy.ome_zarr_metadata import NAMES, Image, read_image
+from srlab.io.selection import chosen
+from srlab.io.stored import without_infinities
+from srlab.io.windows import check_window
+from srlab.mistakes import Mistake
+
+MOST_CHUNK = 2**29
+"""Bytes that a chunk may take: to read any of its pixels, all of it must be decoded."""
+
+
+class OmeZarrReader:
+    """The finest level of an OME-Zarr image (OME-NGFF 0.4 and 0.5) of any of t, c, z, y and x.
+
+    Axes of one entry are left out, except y and x. Sizes, units, names and colours are those of its
+    attributes. Where the first pixel lies (``translation``) is not kept.
+
+    A reader may be pickled and forked: each process opens the store for itself at its first read.
+
+    Raises a `Mistake` if there is no such store, it is no image, or it contradicts itself.
+    """
+
+    def __init__(self, path: PathLike, *, bands: Sequence[int | str] | None = None) -> None:
+        self.path = existing_path(path)
+        self._handle: tuple[int, Any] | None = None
+        with _store(f"{path} is not an OME-Zarr that zarr can read"):
+            image, array = _opened(self.path)
+            self._axes = image.axes
+            every = _described(image, array, str(path))
+        self._array_path = image.array
+        self._places = chosen(every.names, bands, path)
+        self._bands = bands and list(bands)
+        self.description = every.with_channels([every.channels[at] for at in self._places])
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(OmeZarrReader, bands=self._bands), (str(self.path),)
+
+    def read(self, window: Window) -> NDArray[np.float32]:
+        """Read ``(C, *window)`` as stored, NaN where a value is not finite.
+
+        Raises a `Mistake` if the window is not inside the image, or a chunk is damaged.
+        """
+        check_window(window, self.description.shape)
+        kept = [axis.name for axis in self.description.axes]
+        spans: dict[str, Any] = dict(zip(kept, window, strict=True))
+        spans["c"] = list(self._places)
+        place = tuple(spans.get(name, slice(0, 1)) for name in self._axes)
+        with _store(f"{self.path} cannot be read at {window}: truncated or damaged"):
+            values = np.asarray(self._open().oindex[place])
+        named = [name for name in ("c", *kept) if name in self._axes]
+        order = [self._axes.index(name) for name in named]
+        single = [at for at in range(values.ndim) if at not in order]
+        sizes = [span.stop - span.start for span in window]
+        arranged = values.transpose([*single, *order]).reshape(-1, *sizes)
+        return without_infinities(np.ascontiguousarray(arranged, np.float32))
+
+    def close(self) -> None:
+        """Release the store."""
+        self._handle = None
+
+    def _open(self) -> Any:
+        if self._handle is None or self._handle[0] != os.getpid():
+            root = zarr.open_group(self.path, mode="r")
+            self._handle = (os.getpid(), root[self._array_path])
+        return self._handle[1]
+
+
+@contextmanager
+def _store(failure: str) -> Iterator[None]:
+    """Make what zarr cannot read a `Mistake` of one line: `failure`, then the reason."""
+    try:
+        yield
+    except Mistake:
+        raise
+    except (
+        *(OSError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError),
+        *(ArithmeticError, RuntimeError),
+    ) as problem:
+        reason = " ".join(str(problem).split()).rstrip(".") or type(problem).__name__
+        raise Mistake(f"{failure} ({type(problem).__name__}: {reason}).") from problem
+
+
+def _opened(path: Path) -> tuple[Image, Any]:
+    root = zarr.open_group(path, mode="r")
+    image = read_image(dict(root.attrs), path)
+    array = root[image.array]
+    if not hasattr(array, "chunks"):
+        raise Mistake(f"{path} has a group in the place of its array {image.array}: write it anew.")
+    return image, array
+
+
+def _described(image: Image, array: Any, path: str) -> Description:
+    dtype = np.dtype(array.dtype).newbyteorder("=")
+    if dtype.kind not in "iufb":
+        raise Mistake(f"{path} holds values of the type {dtype}: write real numbers first.")
+    _check_axes(image.axes, array.shape, path)
+    _check_chunk(array, path)
+    sizes = dict(zip(image.axes, array.shape, strict=True))
+    kept = [name for name in NAMES if name != "c" and (name in "yx" or sizes.get(name, 1) > 1)]
+    axes = tuple(Axis(name, *image.spacing.get(name, (None, None))) for name in kept)
+    count = sizes.get("c", 1)
+    names = image.names
+    if len(names) != count or len(set(names)) < count or not all(names):
+        names = tuple(map(str, range(1, count + 1)))
+    colours = image.colours
+    if len(colours) != count:
+        colours = ("",) * count
+    channels = []
+    for name, colour in zip(names, colours, strict=True):
+        tags = {"OME_COLOR": colour} if colour else {}
+        described = None if name.isdigit() else name
+        channels.append(Channel(name, dtype=dtype, description=described, tags=tags))
+    shape = tuple(sizes[name] for name in kept)
+    return Description(shape, axes, tuple(channels), tags=image.tags)
+
+
+def _check_axes(axes: Sequence[str], shape: Sequence[int], path: str) -> None:
+    if len(axes) != len(shape) or len(set(axes)) < len(axes) or not {"y", "x"} <= set(axes):
+        listed = ", ".join(axes)
+        raise Mistake(
+            f"{path} names the axes {listed} of an array with {len(shape)}; t, c, z, y and x are "
+            "read, each once and y and x always: save it with these."
+        )
+    pairs = list(zip(axes, shape, strict=True))
+    unknown = [f"{axis} of {size}" for axis, size in pairs if axis not in NAMES and size > 1]
+    if unknown:
+        raise Mistake(
+            f"{path} has the axis {' and '.join(unknown)}; any of t, c, z, y and x are read: save "
+            "it with these."
+        )
+    if min(shape) < 1:
+        raise Mistake(f"{path} is empty: an axis has no entry.")
+
+
+def _check_chunk(array: Any, path: str) -> None:
+    size = prod(array.chunks) * np.dtype(array.dtype).itemsize
+    if size > MOST_CHUNK:
+        sides = " x ".join(map(str, array.chunks))
+        raise Mistake(
+            f"{path} is stored in chunks of {sides}, and each takes {size / 2**20:.0f} MiB of "
+            f"memory to read, above {MOST_CHUNK / 2**20:.0f}: store it in smaller ones."
+        )

@@ -1,0 +1,199 @@
+"""OME-Zarr out, in blocks from any process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise, product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+from zarr.codecs import GzipCodec, ZstdCodec
+
+from srlab.axes import Window
+from srlab.files import replaced_folder
+from srlab.io.description import Description
+from srlab.io.microscopy.ome_zarr_metadata import NAMES, made_image
+from srlab.io.microscopy.pyramid import halved, level_sizes
+from srlab.io.protocols import Provenance
+from srlab.io.staging import Staging
+from srlab.io.stored import to_stored
+from srlab.io.windows import check_block
+from srlab.mistakes import FailedWrite, Mistake
+
+SIDE = 256
+"""Pixels a side of the chunks into which each plane is divided."""
+
+Array = NDArray[Any]
+
+
+class OmeZarrWriter:
+    """An OME-Zarr of `ome_version` 0.4 (Zarr 2) or 0.5 (Zarr 3), with a pyramid of means.
+
+    Its axes are c, y and x, and t and z where described. Integers are rounded to the nearest,
+    halves to even, and clipped. A channel without a known colour becomes white, since the standard
+    wants one. `compression` is ``zstd``, ``deflate`` or ``none``. Until `finish` the blocks lie in
+    a hidden file beside `path`. Then each chunk is written once.
+
+    Raises a `Mistake` if an OME-Zarr cannot hold what is described. `prepare`, `write` and `finish`
+    raise a `FailedWrite` if the disk is full.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        description: Description,
+        *,
+        provenance: Provenance,
+        ome_version: str = "0.4",
+        compression: str = "zstd",
+    ) -> None:
+        self.path = path
+        self._description = description
+        self._provenance = provenance
+        self._version = ome_version
+        self._compression = compression
+        names = "".join(axis.name for axis in description.axes)
+        if names not in ("yx", "zyx", "tyx", "tzyx"):
+            raise Mistake(f"{path} holds the axes t, z, y and x, and the image has {names}.")
+        if description.geometry is not None:
+            raise Mistake(
+                f"{path} would lose the place of its pixels, which OME-Zarr cannot hold: write the "
+                "format of the input."
+            )
+        if any((each.scale, each.offset) != (1.0, 0.0) for each in description.channels):
+            raise Mistake(f"{path} holds neither scale nor offset, and the channels have them.")
+        self.chunks = (1,) * len(names)  # blocks wait on the disk, and may end anywhere
+        self._staging = Staging(
+            path, len(description.channels), description.shape, description.dtype
+        )
+
+    def prepare(self) -> None:
+        """Begin the hidden file."""
+        self._staging.prepare()
+
+    def write(self, window: Window, array: NDArray[np.float32]) -> None:
+        """Write ``(C, *window)``, NaN where there is no data.
+
+        Raises a `Mistake` if the window does not fit the store, or the array the window. It does
+        so, too, if there is a NaN and the type is an integer.
+        """
+        check_block(window, array, len(self._description.channels), self._description.shape)
+        stored = to_stored(array, scale=1.0, offset=0.0, dtype=self._staging.dtype, nodata=None)
+        self._staging.write(window, stored)
+
+    def finish(self) -> None:
+        """Encode the store level by level, and give it its name."""
+        try:
+            with replaced_folder(self.path, suffix=".zarr") as unfinished:
+                self._encode(unfinished)
+        except OSError as error:
+            raise FailedWrite(f"{self.path} cannot be written: {error.strerror}.") from error
+        self.discard()
+
+    def discard(self) -> None:
+        """Remove the hidden file."""
+        self._staging.discard()
+
+    def _encode(self, target: Path) -> None:
+        root = zarr.open_group(target, mode="w", zarr_format=_FORMATS[self._version])
+        sizes = level_sizes(*self._description.shape[-2:])
+        levels = [self._array(root, str(level), size) for level, size in enumerate(sizes)]
+        for chunk in _chunks(levels[0]):
+            levels[0][chunk] = self._stored(chunk)
+        for finer, coarser in pairwise(levels):
+            for chunk in _chunks(coarser):
+                coarser[chunk] = halved(finer[_under(chunk, finer.shape)])
+        root.attrs.update(self._provenance.tags())
+        root.attrs.update(
+            made_image(
+                self._description,
+                levels=len(levels),
+                windows=_windows(levels[-1], self._channel_axis),
+                version=self._version,
+            )
+        )
+
+    @property
+    def _channel_axis(self) -> int:
+        """The place of the channels among the axes of the arrays: behind time."""
+        return int(self._description.axes[0].name == "t")
+
+    def _array(self, root: Any, name: str, size: tuple[int, int]) -> Any:
+        """Create the array of a level, whose planes are of `size`."""
+        first = list(self._description.shape[:-2])
+        first.insert(self._channel_axis, len(self._description.channels))
+        kept = [axis.name for axis in self._description.axes]
+        layout: dict[str, Any] = {"chunk_key_encoding": {"name": "v2", "separator": "/"}}
+        if self._version == "0.5":
+            layout = {"dimension_names": [name for name in NAMES if name in (*kept, "c")]}
+        return root.create_array(
+            name,
+            shape=(*first, *size),
+            chunks=(*[1] * len(first), *(min(SIDE, side) for side in size)),
+            dtype=self._staging.dtype,
+            fill_value=0,
+            compressors=_compressor(self._compression, self._version),
+            **layout,
+        )
+
+    def _stored(self, chunk: Window) -> Array:
+        """Return a chunk of the finest level."""
+        window = list(chunk)
+        planes = window.pop(self._channel_axis)
+        values = self._staging.read(tuple(window), planes=planes)
+        return np.moveaxis(values, 0, self._channel_axis)
+
+
+_FORMATS: dict[str, Any] = {"0.4": 2, "0.5": 3}
+"""The format of Zarr in which each version is."""
+
+
+def _chunks(array: Any) -> Iterator[Window]:
+    """Yield the windows of an array's chunks."""
+    spans = []
+    for size, step in zip(array.shape, array.chunks, strict=True):
+        spans.append([slice(start, min(start + step, size)) for start in range(0, size, step)])
+    yield from product(*spans)
+
+
+def _under(chunk: Window, finer: Sequence[int]) -> Window:
+    """Return the window of the finer level whose halves are a chunk of the coarser."""
+    *first, y, x = chunk
+    rows = slice(2 * y.start, min(2 * y.stop, finer[-2]))
+    columns = slice(2 * x.start, min(2 * x.stop, finer[-1]))
+    return (*first, rows, columns)
+
+
+def _windows(coarsest: Any, channel_axis: int) -> list[dict[str, float]]:
+    """Return between which values to show each channel: those of the coarsest level."""
+    low = np.full(coarsest.shape[channel_axis], np.inf)
+    high = -low
+    for chunk in _chunks(coarsest):
+        values = coarsest[chunk].astype(np.float64)
+        values = values[np.isfinite(values)]
+        channel = chunk[channel_axis].start
+        low[channel] = values.min(initial=low[channel])
+        high[channel] = values.max(initial=high[channel])
+    windows = []
+    for start, end in zip(low.tolist(), high.tolist(), strict=True):
+        if start > end:  # a channel without data
+            start, end = 0.0, 1.0
+        least, most = start, end
+        if coarsest.dtype.kind in "iu":
+            limits = np.iinfo(coarsest.dtype)
+            least, most = float(limits.min), float(limits.max)
+        windows.append({"start": start, "end": end, "min": least, "max": most})
+    return windows
+
+
+def _compressor(compression: str, version: str) -> Any:
+    import numcodecs
+
+    if compression == "none":
+        return None
+    if version == "0.5":
+        return {"zstd": ZstdCodec(level=1), "deflate": GzipCodec(level=1)}[compression]
+    return {"zstd": numcodecs.Zstd(level=1), "deflate": numcodecs.Zlib(level=1)}[compression]
