@@ -1,10 +1,13 @@
 """Values that are clipped: counted, reported and noted in the file."""
 
 import logging
+from html import unescape
 
+import nibabel
 import numpy as np
 import pytest
 import rasterio
+import tifffile
 import zarr
 from hypothesis import given
 from hypothesis import strategies as st
@@ -59,6 +62,33 @@ def test_clipped_values_are_reported_in_one_line_and_noted(tmp_path, caplog, nam
     else:
         with rasterio.open(path) as file:
             assert file.tags()["CLIPPED_VALUES"] == tag
+
+
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "a.ome.tif"])
+def test_clipped_values_of_stacks_are_reported_and_noted(tmp_path, caplog, name):
+    axes = (Axis("z"), Axis("y"), Axis("x"))
+    channels = Channel("1", dtype=BYTE), Channel("2", dtype=BYTE)
+    description = Description((2, 3, 5), axes, channels)
+    path = tmp_path / name
+    writer = create_writer(path, description, provenance=Provenance("srlab", "0" * 64))
+    array = np.full((2, 2, 3, 5), 100, np.float32)
+    array[0, 0, 0, :2] = 300, -2
+    array[1, 1, 0, 0] = 256
+    writer.prepare()
+    with caplog.at_level(logging.INFO, logger="srlab"):
+        for at in range(2):
+            writer.write((slice(at, at + 1), slice(0, 3), slice(0, 5)), array[:, at : at + 1])
+        writer.finish()
+    line = "values beyond the range of uint8 were clipped: 2 of 1 (6.67%), 1 of 2 (3.33%)"
+    assert f"{path}: {line}" in caplog.messages
+    if name == "a.ome.tif":
+        with tifffile.TiffFile(path) as file:
+            assert '"CLIPPED_VALUES": "1 2, 2 1"' in unescape(file.ome_metadata)
+        return
+    image = nibabel.load(path)
+    assert image.header["descrip"].item().decode().startswith("3 values clipped; super-resolved")
+    stored = np.asarray(image.dataobj).reshape(5, 3, 2, 2).T
+    np.testing.assert_array_equal(stored, array.clip(0, 255))
 
 
 def test_nothing_is_said_where_nothing_is_clipped(caplog, tmp_path):

@@ -41,6 +41,11 @@ class Clipping:
         found = [f"{name} {count}" for name, count in self._found()]
         return {"CLIPPED_VALUES": ", ".join(found)} if found else {}
 
+    @property
+    def total(self) -> int:
+        """The clipped values of all bands."""
+        return int(self._counts.sum())
+
     def report(self, path: Path) -> None:
         """Log one line if values were clipped."""
         parts = [f"{count} of {name} ({count / self._pixels:.2%})" for name, count in self._found()]

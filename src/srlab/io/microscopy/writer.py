@@ -15,6 +15,7 @@ from tifffile import TiffWriter
 
 from srlab.axes import Window
 from srlab.files import replaced
+from srlab.io.clipping import Clipping
 from srlab.io.description import Description
 from srlab.io.microscopy.pyramid import halved, level_sizes
 from srlab.io.protocols import Provenance
@@ -57,6 +58,7 @@ class OmeTiffWriter:
         if any((each.scale, each.offset) != (1.0, 0.0) for each in description.channels):
             raise Mistake(f"{path} holds neither scale nor offset, and the channels have them.")
         self.chunks = (1,) * len(names)
+        self._clipping = Clipping(description.channels)
         self._staging = Staging(
             path, len(description.channels), description.shape, description.dtype
         )
@@ -72,6 +74,7 @@ class OmeTiffWriter:
         too, if there is a NaN and the type is an integer.
         """
         check_block(window, array, len(self._description.channels), self._description.shape)
+        self._clipping.count(array)
         stored = to_stored(array, scale=1.0, offset=0.0, dtype=self._staging.dtype, nodata=None)
         self._staging.write(window, stored)
 
@@ -82,6 +85,7 @@ class OmeTiffWriter:
                 self._encode(unfinished)
         except OSError as error:
             raise FailedWrite(f"{self.path} cannot be written: {error.strerror}.") from error
+        self._clipping.report(self.path)
         self.discard()
 
     def discard(self) -> None:
@@ -159,7 +163,8 @@ class OmeTiffWriter:
     def _metadata(self) -> dict[str, Any]:
         """Return what OME-XML is to say, by tifffile's keys."""
         description, channels = self._description, self._description.channels
-        made = json.dumps(self._provenance.tags(), sort_keys=True)
+        tags = {**self._provenance.tags(), **self._clipping.tags}
+        made = json.dumps(tags, sort_keys=True)
         about: dict[str, Any] = {
             "axes": "TCZYX",
             # A random one, which is the default, would make two equal files differ.

@@ -140,8 +140,13 @@ def _text(value: Any) -> str:
     return item.decode(errors="replace") if isinstance(item, bytes) else str(item)
 
 
-def made(description: Description, geometry: VolumeGeometry, provenance: Provenance) -> Any:
-    """Return a NIfTI header for an image as described, of the first version that holds it."""
+def made(
+    description: Description, geometry: VolumeGeometry, provenance: Provenance, *, clipped: int = 0
+) -> Any:
+    """Return a NIfTI header for an image as described, of the first version that holds it.
+
+    It says how many values were `clipped`, and is as long whatever their number.
+    """
     *times, depth, height, width = description.shape
     sizes = [width, height, depth, *(times or [])]
     if len(description.channels) > 1:
@@ -156,7 +161,10 @@ def made(description: Description, geometry: VolumeGeometry, provenance: Provena
     for name, value in description.tags.items():
         if name in KEPT:
             header[name] = value.encode() if header[name].dtype.kind == "S" else float(value)
-    header["descrip"] = f"{provenance.description} by {provenance.software}".encode()[:79]
+    about = f"{provenance.description} by {provenance.software}"
+    if clipped:
+        about = f"{clipped} values clipped; {about}"
+    header["descrip"] = about.encode()[:79]
     text = json.dumps(provenance.tags(), sort_keys=True).encode()
     header.extensions.append(nibabel.nifti1.Nifti1Extension(COMMENT, text))
     own_size = header.single_vox_offset

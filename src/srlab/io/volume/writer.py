@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from srlab.axes import Window
 from srlab.files import replaced
+from srlab.io.clipping import Clipping
 from srlab.io.description import Description
 from srlab.io.protocols import Provenance
 from srlab.io.staging import Staging
@@ -31,8 +32,8 @@ class NiftiWriter:
 
     It is NIfTI-1, or NIfTI-2 where an axis is too long for that. A name in ``.gz`` is compressed,
     the same way every time. The provenance is a comment in the header's extensions. Integers are
-    rounded to the nearest, halves to even, and clipped. Until `finish` the blocks lie in a hidden
-    file beside `path`.
+    rounded to the nearest, halves to even, and clipped; the header tells how many were clipped.
+    Until `finish` the blocks lie in a hidden file beside `path`.
 
     Raises a `Mistake` if a NIfTI cannot hold what is described. `prepare`, `write` and `finish`
     raise a `FailedWrite` if the disk is full.
@@ -57,11 +58,11 @@ class NiftiWriter:
         stored = {(channel.scale, channel.offset) for channel in description.channels}
         if len(stored) > 1:
             raise Mistake(f"{path} holds one slope and intercept, and the channels have several.")
-        buffer = io.BytesIO()
-        made(description, geometry, provenance).write_to(buffer)
+        self._geometry, self._provenance = geometry, provenance
+        self._clipping = Clipping(description.channels)
         self.chunks = (1,) * axes
         self._staging = Staging(
-            path, len(description.channels), description.shape, dtype, buffer.getvalue()
+            path, len(description.channels), description.shape, dtype, self._head()
         )
 
     def prepare(self) -> None:
@@ -76,6 +77,7 @@ class NiftiWriter:
         """
         first = self._description.channels[0]
         check_block(window, array, len(self._description.channels), self._description.shape)
+        self._clipping.count(array)
         stored = to_stored(
             array, scale=first.scale, offset=first.offset, dtype=self._staging.dtype, nodata=None
         )
@@ -83,19 +85,31 @@ class NiftiWriter:
 
     def finish(self) -> None:
         """Complete the file and give it its name."""
-        if self.path.suffix != ".gz":
-            os.replace(self._staging.path, self.path)
-            return
         try:
-            with replaced(self.path, suffix=".gz") as unfinished:
-                _compress(self._staging.path, unfinished)
+            with self._staging.path.open("r+b") as file:
+                file.write(self._head())
+            if self.path.suffix == ".gz":
+                with replaced(self.path, suffix=".gz") as unfinished:
+                    _compress(self._staging.path, unfinished)
+            else:
+                os.replace(self._staging.path, self.path)
         except OSError as error:
             raise FailedWrite(f"{self.path} cannot be written: {error.strerror}.") from error
+        self._clipping.report(self.path)
         self.discard()
 
     def discard(self) -> None:
         """Remove the hidden file."""
         self._staging.discard()
+
+    def _head(self) -> bytes:
+        """Return the header, with what was clipped so far."""
+        header = made(
+            self._description, self._geometry, self._provenance, clipped=self._clipping.total
+        )
+        buffer = io.BytesIO()
+        header.write_to(buffer)
+        return buffer.getvalue()
 
 
 def _compress(source: Path, target: Path) -> None:
