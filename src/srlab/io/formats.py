@@ -60,6 +60,7 @@ _SUBDATASETS = "srlab.io.raster.subdatasets:SubdatasetReader"
 _SENTINEL2 = "srlab.io.raster.sentinel2.reader:Sentinel2Reader"
 _IMAGE = "srlab.io.image.writer:ImageWriter"
 _STACK = "srlab.io.microscopy.reader:StackReader"
+_VIDEO = "srlab.io.video.reader:VideoReader"
 _VOLUME = "srlab.io.volume.reader:VolumeReader"
 
 FORMATS = (
@@ -111,6 +112,7 @@ FORMATS = (
     Format("volume", (".mgh",), _VOLUME),
     Format("compressed volume", (".mgz",), _VOLUME, slow=True),
     Format("Analyze volume", (".hdr",), _VOLUME, own_pixels=False),
+    Format("video", (".mp4", ".mov", ".mkv", ".avi", ".webm"), _VIDEO, slow=True),
     Format("elevation", (".asc", ".bil", ".dem", ".hgt"), _RASTER),
 )
 

@@ -1,0 +1,101 @@
+"""The frames of a video, found in one pass over its packets; nothing is decoded for it."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from typing import Any
+
+from srlab.io.video.pyav import av
+from srlab.mistakes import Mistake
+
+Container = Any  # of PyAV
+Stream = Any
+
+REORDERING = ("h264", "hevc")
+"""Codecs whose frames an AVI holds in another order than they are shown, without saying it."""
+
+
+@dataclass(frozen=True)
+class Frames:
+    """The time of each frame in the order in which they are shown."""
+
+    times: tuple[int, ...]
+    end: int
+    time_base: Fraction
+
+    keys: tuple[int, ...]
+    """The frames, by number, from which a decoder can start."""
+
+    counted: bool
+    """Whether frames are known by their count alone, since packets do not tell their times."""
+
+    def number(self, time: int | None) -> int | None:
+        """Return the frame of a time, or None."""
+        if time is None:
+            return None
+        place = bisect_left(self.times, time)
+        if place < len(self.times) and self.times[place] == time:
+            return place
+        return None
+
+    def starts(self, number: int) -> Iterator[int]:
+        """Yield frames from which to decode towards one: the nearest first, at last the first."""
+        if not self.counted:
+            before = bisect_right(self.keys, number)
+            yield from self.keys[max(before - 3, 0) : before][::-1]
+        yield 0
+
+
+def picture_stream(container: Container, path: str) -> Stream:
+    """Return the first stream of moving pictures; a `Mistake` if there is none."""
+    cover = av.stream.Disposition.attached_pic
+    for stream in container.streams.video:
+        if not stream.disposition & cover and stream.codec_context is not None:
+            # Threads of a decoder do not outlive a fork, and its end would wait for them.
+            stream.codec_context.thread_count = 1
+            return stream
+    raise Mistake(f"{path} holds no video: give a file with moving pictures.")
+
+
+def find_frames(container: Container, stream: Stream, path: str) -> Frames:
+    """Read the times of all frames.
+
+    Raises a `Mistake` if there is none, some are missing, or two have the same time.
+    """
+    count = 0
+    shown: list[tuple[int | None, int, bool]] = []
+    for packet in container.demux(stream):
+        if packet.size:
+            count += 1
+            if not packet.is_discard:
+                # The rest of a packet is let go: together they are the whole file.
+                shown.append((packet.pts, packet.duration or 0, packet.is_keyframe))
+    if not shown or stream.frames > count:
+        raise Mistake(
+            f"{path} is truncated or damaged: {count} frames are there, and its header says "
+            f"{stream.frames or 'there are some'}."
+        )
+    disordered = container.format.name == "avi" and stream.codec_context.name in REORDERING
+    if disordered or any(time is None for time, _, _ in shown):
+        rate = stream.average_rate or Fraction(25)
+        return Frames(tuple(range(len(shown))), len(shown), 1 / rate, (0,), counted=True)
+    ordered = sorted((time or 0, duration, key) for time, duration, key in shown)
+    times = tuple(time for time, _, _ in ordered)
+    _check_order(times, path)
+    keys = tuple(number for number, (_, _, key) in enumerate(ordered) if key)
+    usual = times[-1] - times[-2] if len(times) > 1 else 1
+    end = times[-1] + (ordered[-1][1] or usual)
+    return Frames(times, end, stream.time_base, keys, counted=False)
+
+
+def _check_order(times: tuple[int, ...], path: str) -> None:
+    for number, (earlier, later) in enumerate(pairwise(times)):
+        if earlier == later:
+            raise Mistake(
+                f"{path} shows frames {number} and {number + 1} at the same time: copy it into a "
+                "new file with a constant frame rate first."
+            )

@@ -1,0 +1,30 @@
+"""PyAV, which is an extra, and its errors as mistakes of one line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from srlab.mistakes import MissingPackage, Mistake
+
+try:
+    import av
+except ModuleNotFoundError as error:
+    raise MissingPackage(
+        "videos are read and written by PyAV, which is not installed: "
+        "python -m pip install 'srlab[video]'."
+    ) from error
+
+__all__ = ["av", "pyav"]
+
+
+@contextmanager
+def pyav(failure: str) -> Iterator[None]:
+    """Make what PyAV cannot do a `Mistake` of one line: `failure`, then the reason."""
+    try:
+        yield
+    except Mistake:
+        raise
+    except (av.FFmpegError, OSError, ValueError, OverflowError, MemoryError) as problem:
+        reason = str(getattr(problem, "strerror", None) or problem or type(problem).__name__)
+        raise Mistake(f"{failure} ({' '.join(reason.split()).rstrip('.')}).") from problem

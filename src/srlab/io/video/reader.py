@@ -1,0 +1,142 @@
+"""Videos through PyAV, a window of frames at a time."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from srlab.axes import Window
+from srlab.files import PathLike, existing_file
+from srlab.io.description import Axis, Channel, Description
+from srlab.io.selection import chosen
+from srlab.io.video.colours import Colours
+from srlab.io.video.decoder import Decoder
+from srlab.io.video.frames import Frames, find_frames, picture_stream
+from srlab.io.video.geometry import VideoGeometry
+from srlab.io.video.pyav import av, pyav
+from srlab.io.video.turning import orientation
+from srlab.io.windows import check_window
+from srlab.mistakes import Mistake
+
+log = logging.getLogger(__name__)
+
+COLOURS = ("red", "green", "blue")
+LONGER = 0.2
+"""Seconds by which sound is often longer than the pictures."""
+
+KEPT_TAGS = ("title", "artist", "copyright", "date", "creation_time")
+
+
+class VideoReader:
+    """A video: its axes are t, y and x, its channels red, green and blue.
+
+    Values are those of 8 bits, or of 16 bits if the file has more than 8. They come from the
+    file's own matrix and range of colours. Frames are turned upright. They are found by the times
+    of the packets, so that frame n is the same whatever was read before.
+
+    A reader may be pickled and forked: each process opens the file for itself at its first read.
+
+    Raises a `Mistake` if there is no such file, PyAV cannot open it or it holds no video. Colours
+    that cannot be converted and frames without an order are one, too.
+    """
+
+    def __init__(self, path: PathLike, *, bands: Sequence[int | str] | None = None) -> None:
+        self.path = existing_file(path)
+        self._handle: tuple[int, Decoder] | None = None
+        with pyav(f"{path} is not a video that PyAV can read"):
+            with av.open(str(self.path)) as container:
+                stream = picture_stream(container, str(path))
+                self._frames = find_frames(container, stream, str(path))
+                aspect = stream.sample_aspect_ratio or Fraction(1)
+                duration = container.duration
+                tags = {key: container.metadata.get(key, "") for key in KEPT_TAGS}
+            first = _first_frame(self.path)
+        self._colours = Colours.of(first, str(path))
+        self._turn = orientation(first, str(path))
+        _tell_if_short(self._frames, duration, str(path))
+        if first.interlaced_frame:
+            log.warning(
+                "%s is interlaced: two times are in one frame; deinterlace it first", self.path
+            )
+        geometry = VideoGeometry(
+            times=self._frames.times,
+            end=self._frames.end,
+            time_base=self._frames.time_base,
+            colours=self._colours,
+            pixel_aspect=1 / aspect if self._turn.transposed else aspect,
+            source=self.path,
+        )
+        self._stored_shape = (first.height, first.width)
+        height, width = self._turn.upright_shape((first.height, first.width))
+        every = [Channel(name, dtype=self._colours.dtype, colour=name) for name in COLOURS]
+        self._places = chosen(COLOURS, bands, path)
+        self._bands = bands and list(bands)
+        self.description = Description(
+            (len(self._frames.times), height, width),
+            (Axis("t", geometry.spacing, "s"), Axis("y"), Axis("x")),
+            tuple(every[at] for at in self._places),
+            geometry,
+            {key: value for key, value in tags.items() if value},
+        )
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(VideoReader, bands=self._bands), (str(self.path),)
+
+    def read(self, window: Window) -> NDArray[np.float32]:
+        """Read ``(C, *window)``.
+
+        Raises a `Mistake` if the window is not inside the video, or the file is damaged there.
+        """
+        check_window(window, self.description.shape)
+        times, *space = window
+        shape = tuple(span.stop - span.start for span in window)
+        values = np.empty((len(self._places), *shape), np.float32)
+        within = self._turn.stored_window(tuple(space), self.description.shape[1:])
+        with pyav(f"{self.path} cannot be read: truncated or damaged"):
+            for place, number in enumerate(range(times.start, times.stop)):
+                part = self._open().frame(number)[within].transpose(2, 0, 1)
+                values[:, place] = self._turn.upright(part[list(self._places)])
+        return values
+
+    def close(self) -> None:
+        """Release the file."""
+        if self._handle is not None and self._handle[0] == os.getpid():
+            self._handle[1].close()
+        self._handle = None
+
+    def _open(self) -> Decoder:
+        # A handle that a fork inherited shares its place in the file with the parent's.
+        if self._handle is None or self._handle[0] != os.getpid():
+            decoder = Decoder(str(self.path), self._frames, self._colours, self._stored_shape)
+            self._handle = (os.getpid(), decoder)
+        return self._handle[1]
+
+
+def _tell_if_short(frames: Frames, duration: int | None, path: str) -> None:
+    """Warn of a video that ends before its header says; `duration` is in microseconds."""
+    end, told = float(frames.end * frames.time_base), (duration or 0) / 1e6
+    if end < told - LONGER:
+        log.warning(
+            "%s may be truncated: its header says %g s, and its last frame ends at %g s",
+            path,
+            told,
+            end,
+        )
+
+
+def _first_frame(path: Path) -> Any:
+    with av.open(str(path)) as container:
+        for frame in container.decode(picture_stream(container, str(path))):
+            return frame
+    raise Mistake(f"{path} is truncated or damaged: none of its frames can be decoded.")
