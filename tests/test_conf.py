@@ -38,6 +38,7 @@ VOLUME = ["data.root={photographs}/volume.nii", "spatial_dims=3", "scale=2"]
 # What a YAML leaves to the user, by name.
 NEEDED = {
     "degradation/thick_slices": ["scale=[3,1]"],
+    "degradation/microscope": ["degradation.pixel_size=0.1"],
     "degradation/blur_kernel": ["degradation.kernel=[[1,1],[1,1]]"],
     "data/paired_folder": [
         "data.lr_root={photographs}/*.png",
@@ -46,6 +47,7 @@ NEEDED = {
     ],
     "data/rgb_folder": ["data.root={photographs}/*.png"],
     "data/medical_mri": [*VOLUME, "crop_size=32"],
+    "data/microscopy": ["data.root={photographs}/scenes"],
     "data/self": ["data.root={photographs}/scenes/0.tif", "data.bands=[1,2]"],
     "data/self_sentinel2": ["data.root={photographs}/scenes/0.tif", "data.bands=[1,2]"],
     "experiment/demo_satellite": ["data.root={photographs}/scenes/0.tif", "data.bands=[1,2]"],
@@ -91,6 +93,7 @@ NEEDED = {
         "data.crop_size=64",
         "loss.perceptual_vgg.term.weights=random",
     ],
+    "experiment/microscopy_x2": ["data.root={photographs}/scenes", "degradation.pixel_size=1"],
     "experiment/opensr_rgbn_x4": ["data.root={photographs}/scenes", "data.bands=[1,2]"],
     "experiment/opensr_swir_x8": [
         "data.root={photographs}/scenes",

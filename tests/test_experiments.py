@@ -55,6 +55,13 @@ SMALL = {
         "discriminator.channels=4",
     ],
     "self": ["data.root=scenes/0.tif", "generator.channels=8", "generator.blocks=1"],
+    "microscopy_x2": [
+        "data.root=scenes/0.tif",
+        "degradation.pixel_size=0.1",
+        "generator.channels=16",
+        "generator.blocks=1",
+        "generator.groups=1",
+    ],
     "opensr_rgbn_x4": [*SCENES, "generator.channels=16", "generator.blocks=1", *SMALL_SRGAN, *VGG],
     "opensr_swir_x8": [
         *SCENES,
@@ -66,6 +73,7 @@ SMALL = {
 WITHOUT_ADVERSARY = (
     "demo_satellite",
     "landsat_pansharpening",
+    "microscopy_x2",
     "self",
     "sentinel2_20m_to_10m",
 )

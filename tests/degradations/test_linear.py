@@ -8,6 +8,7 @@ from srlab.degradations import (
     Chain,
     GaussianMtf,
     KSpace,
+    Microscope,
     Noise,
     ThickSlices,
     adjoint,
@@ -26,6 +27,16 @@ def linear_ones():
         (KSpace(scale=(2, 1, 3), spatial_dims=3), (1, 2)),
         (ThickSlices(scale=(3, 1, 1), profile="box", gap=0.3, spatial_dims=3), (1, 1)),
         (ThickSlices(scale=(1, 4), profile="gaussian", gap=0.0), (1, 2)),
+        (
+            Microscope(
+                scale=(2, 3),
+                pixel_size=[0.2, 0.1],
+                wavelength=[450, 520, 610],
+                numerical_aperture=0.5,
+                refractive_index=1.0,
+            ),
+            (2, 3),
+        ),
         (Chain(scale=4, steps=[Bicubic(scale=2), Area(scale=2)]), (1, 3)),
     ]
 

@@ -8,6 +8,7 @@ from srlab.degradations.gaussian_mtf import GaussianMtf
 from srlab.degradations.jpeg import Jpeg
 from srlab.degradations.kspace import KSpace
 from srlab.degradations.linear import adjoint
+from srlab.degradations.microscope import Microscope
 from srlab.degradations.noise import Noise
 from srlab.degradations.photo import Photo
 from srlab.degradations.protocol import Degradation
@@ -24,6 +25,7 @@ __all__ = [
     "GaussianMtf",
     "Jpeg",
     "KSpace",
+    "Microscope",
     "Noise",
     "Photo",
     "Rician",

@@ -1,0 +1,120 @@
+"""A fluorescence microscope: its optics, the pixels of its camera, and their noise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import asin, ceil, cos, pi, sqrt
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from srlab.axes import per_axis
+from srlab.degradations.filtering import along, filtered
+from srlab.degradations.noise import Noise
+from srlab.mistakes import Mistake
+
+REACH = 4.0
+"""Standard deviations to which the kernel extends; beyond lies 1/16 000 of its weight."""
+
+
+class Microscope:
+    r"""Blurs with a wide-field PSF, averages the HR pixels of each LR pixel, and adds noise.
+
+    The PSF is the Gaussian that has the curvature of the Debye integral at its peak (Zhang et al.
+    2007, table 1, nonparaxial). It follows from the emitted `wavelength` in nanometres, one or one
+    for each channel, the `numerical_aperture` and the `refractive_index` of what lies before the
+    objective. Axes are y and x, or z, y and x. All are blurred, those of scale 1 too.
+    `pixel_size` is that of HR in micrometres, one or one for each axis. HR counts as sharp.
+
+    Then `gain` and `sigma` add shot noise and read noise, as `Noise` does. With both 0 the map is
+    linear.
+
+    Raises a `Mistake` if a number is not above 0, or the aperture is not below the index.
+    """
+
+    def __init__(
+        self,
+        *,
+        scale: int | Sequence[int],
+        pixel_size: float | Sequence[float],
+        wavelength: float | Sequence[float],
+        numerical_aperture: float,
+        refractive_index: float,
+        gain: float | Sequence[float] = 0.0,
+        sigma: float | Sequence[float] = 0.0,
+        spatial_dims: int = 2,
+    ) -> None:
+        self.scale = per_axis(scale, spatial_dims)
+        sizes = _listed("pixel_size", pixel_size)
+        if len(sizes) == 1:
+            sizes *= spatial_dims
+        if len(sizes) != spatial_dims:
+            raise Mistake(
+                f"pixel_size is {pixel_size} and the images have {spatial_dims} axes; give "
+                "micrometres, one number or one for each axis."
+            )
+        if not 0 < numerical_aperture < refractive_index:
+            raise Mistake(
+                f"numerical_aperture is {numerical_aperture} and refractive_index is "
+                f"{refractive_index}; the aperture is above 0 and below the index, which is 1 of "
+                "air, 1.33 of water and 1.515 of oil."
+            )
+        self._deviations = []
+        for each in _listed("wavelength", wavelength):
+            lateral, axial = psf_deviations(each, numerical_aperture, refractive_index)
+            across = [axial, lateral, lateral][-spatial_dims:]
+            self._deviations.append([a / size for a, size in zip(across, sizes, strict=True)])
+        self.linear = gain == 0 and sigma == 0
+        self._noise = None
+        if not self.linear:
+            self._noise = Noise(gain=gain, sigma=sigma, spatial_dims=spatial_dims)
+
+    def __call__(self, hr: Tensor, *, generator: torch.Generator) -> Tensor:
+        """HR ``(B, C, *S·scale)`` to LR ``(B, C, *S)``; only noise is random."""
+        dims = len(self.scale)
+        lr = hr
+        for axis, factor in enumerate(self.scale):
+            only_here = [1] * dims
+            only_here[axis] = factor
+            deviations = [each[axis] for each in self._deviations]
+            lr = filtered(lr, along(_taps(deviations, factor), axis, dims), only_here)
+        return lr if self._noise is None else self._noise(lr, generator=generator)
+
+
+def psf_deviations(
+    wavelength: float, numerical_aperture: float, refractive_index: float
+) -> tuple[float, float]:
+    """Return the lateral and axial standard deviation of a wide-field PSF, in micrometres.
+
+    They are those of Zhang et al. 2007, table 1, nonparaxial; `wavelength` is in nanometres.
+    """
+    wave_number = refractive_index * 2 * pi / (wavelength / 1000)
+    c = cos(asin(numerical_aperture / refractive_index))
+    light = 7 * (1 - c**1.5)
+    lateral = sqrt(light / (4 - 7 * c**1.5 + 3 * c**3.5)) / wave_number
+    spread = 4 * c**5 - 25 * c**3.5 + 42 * c**2.5 - 25 * c**1.5 + 4
+    axial = 5 * light / (sqrt(42 * spread) * wave_number)
+    return lateral, axial
+
+
+def _listed(name: str, given: float | Sequence[float]) -> list[float]:
+    values = [float(given)] if isinstance(given, float | int) else list(map(float, given))
+    if not values or not all(value > 0 for value in values):
+        raise Mistake(f"{name} is {given}; give one number above 0, or a list of them.")
+    return values
+
+
+def _taps(deviations: Sequence[float], factor: int) -> Tensor:
+    """Return ``(len(deviations), K)`` weights in sum 1: a Gaussian over HR pixels, then their mean.
+
+    The deviations are in HR pixels. The Gaussian is integrated over each pixel, so that one that is
+    far narrower than a pixel is right, too.
+    """
+    half = ceil(REACH * max(deviations))
+    edges = torch.arange(2 * half + 2, dtype=torch.float64) - half - 0.5
+    widths = torch.tensor(deviations, dtype=torch.float64)[:, None]
+    gaussians = torch.special.ndtr(edges / widths).diff(dim=1)
+    shifted = [F.pad(gaussians, (at, factor - 1 - at)) for at in range(factor)]
+    taps = torch.stack(shifted).sum(dim=0)
+    return taps / taps.sum(dim=1, keepdim=True)
