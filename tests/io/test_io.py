@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+import rasterio
 from PIL import Image
 
 from srlab.io import Provenance, Reader, Writer, create_writer, open_reader
@@ -51,6 +52,18 @@ def test_what_cannot_be_opened_is_said_in_one_line(tmp_path):
         (tmp_path / "a.tif").write_bytes(content)
         with pytest.raises(ValueError, match=r"a.tif is not a raster that GDAL can read"):
             open_reader(tmp_path / "a.tif")
+
+
+def test_nothing_is_said_of_a_raster_that_opens(tmp_path, caplog):
+    """tifffile warns of a float32's least value, which is GDAL's usual nodata, in 64 bits."""
+    least = float(np.finfo("f4").min)
+    profile = {"width": 8, "height": 8, "count": 1, "dtype": "float32", "nodata": least}
+    with rasterio.open(tmp_path / "a.tif", "w", **profile) as file:
+        file.write(np.full((1, 8, 8), least, "f4"))
+    with caplog.at_level("INFO"):
+        reader = open_reader(tmp_path / "a.tif")
+    assert np.isnan(reader.read((slice(0, 8), slice(0, 8)))).all()
+    assert caplog.messages == []
 
 
 def test_where_nothing_can_be_written_is_said_before_anything_is(photo, tmp_path):

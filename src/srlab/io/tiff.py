@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from tifffile import TiffFile, TiffFileError
 
@@ -33,7 +35,22 @@ def open_tiff(path: PathLike, *, bands: Sequence[int | str] | None = None) -> Re
 def _is_stack(path: PathLike) -> bool:
     """Whether the first page says so; what is damaged is left to the reader to tell."""
     try:
-        with TiffFile(os.path.expanduser(path)) as file:
+        with _silent(), TiffFile(os.path.expanduser(path)) as file:
             return bool(file.is_ome or file.is_imagej)
     except _DAMAGE:
         return False
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Keep what tifffile says of tags that are GDAL's from a user, who reads a raster."""
+    logger = logging.getLogger("tifffile")
+    logger.addFilter(_nothing)
+    try:
+        yield
+    finally:
+        logger.removeFilter(_nothing)
+
+
+def _nothing(record: logging.LogRecord) -> bool:
+    return False
