@@ -5,6 +5,7 @@ import math
 from itertools import cycle
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 import rasterio
@@ -32,6 +33,7 @@ SMALL_SRGAN = [
 ]
 SMALL_ESRGAN = ["discriminator.channels=4", "discriminator.dense_channels=8"]
 VGG = ["loss.perceptual_vgg.term.weights=random"]
+VOLUMES = ["data.root=volumes", "data.validation_size=16", "crop_size=16", "generator.channels=8"]
 PHOTOGRAPHS, SCENES = ["data.root=photographs"], ["data.root=scenes", "data.validation_size=128"]
 
 SMALL = {
@@ -62,6 +64,19 @@ SMALL = {
         "generator.blocks=1",
         "generator.groups=1",
     ],
+    "mri_x2_3d": [
+        *VOLUMES,
+        "generator.blocks=1",
+        "discriminator.channels=4",
+        "discriminator.layers=1",
+    ],
+    "mri_thick_slices": [*VOLUMES, "crop_size=15", "generator.blocks=1"],
+    "mri_slices_x2": [
+        *VOLUMES,
+        "generator.blocks=1",
+        "generator.groups=1",
+        "generator.reduction=2",
+    ],
     "opensr_rgbn_x4": [*SCENES, "generator.channels=16", "generator.blocks=1", *SMALL_SRGAN, *VGG],
     "opensr_swir_x8": [
         *SCENES,
@@ -74,6 +89,8 @@ WITHOUT_ADVERSARY = (
     "demo_satellite",
     "landsat_pansharpening",
     "microscopy_x2",
+    "mri_slices_x2",
+    "mri_thick_slices",
     "self",
     "sentinel2_20m_to_10m",
 )
@@ -138,10 +155,15 @@ def save_scene(path, noise, *, side, metres, bands=BANDS):
 
 @pytest.fixture
 def files(tmp_path):
-    """Photographs, and scenes whose bands have Sentinel-2's names, on two grids."""
+    """Photographs, scenes whose bands have Sentinel-2's names, on two grids, and volumes."""
     noise = np.random.default_rng(0)
     (tmp_path / "photographs").mkdir()
+    (tmp_path / "volumes").mkdir()
     for number in range(2):
+        volume = noise.normal(800, 200, (24, 24, 24)).astype(np.int16)
+        nibabel.save(
+            nibabel.Nifti1Image(volume, np.eye(4)), tmp_path / "volumes" / f"sub-{number}.nii.gz"
+        )
         Image.fromarray(noise.integers(0, 255, (256, 256, 3), dtype=np.uint8)).save(
             tmp_path / "photographs" / f"{number}.png"
         )
