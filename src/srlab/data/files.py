@@ -8,7 +8,7 @@ from glob import escape, glob, has_magic
 from pathlib import Path
 
 from srlab.files import PathLike, is_remote
-from srlab.io.formats import ending, may_be_folder
+from srlab.io.formats import ending, known_formats, may_be_folder
 from srlab.mistakes import MissingFile
 
 
@@ -16,8 +16,10 @@ def find_files(root: str, suffixes: Sequence[str], *, key: str = "data.root") ->
     """Return the images under `root` whose names end in one of `suffixes`, sorted.
 
     A folder is searched through and through, and so are folders that are linked there. A folder
-    that is itself an image, such as ``x.zarr``, is one result. Of several links to a file the first
-    counts. Hidden files and folders are passed over. A name that GDAL resolves, such as a URL, is
+    that is itself an image, such as ``x.zarr``, is one result. So are files that are one image
+    together, such as a DICOM series: the first stands for all. Names without an ending are looked
+    into where `suffixes` ask for such a format. Of several links to a file the first counts. Hidden
+    files and folders are passed over. A name that GDAL resolves, such as a URL, is
     one image.
 
     Raises a `Mistake` that says what was looked for, by which `key`, if there is nothing of it.
@@ -42,7 +44,17 @@ def find_files(root: str, suffixes: Sequence[str], *, key: str = "data.root") ->
         raise MissingFile(
             f"{key}={root} holds no {_listed(suffixes)}; give a folder of images, or try data=demo."
         )
-    return _once(sorted(images))
+    return _once(_whole(sorted(images)))
+
+
+def _whole(paths: Sequence[Path]) -> list[Path]:
+    """Return one of the files of each image that several files are together, and all others."""
+    kept = set(paths)
+    for form in known_formats():
+        if form.first_of_each:
+            parts = {path for path in kept if form.claims(path)}
+            kept = (kept - parts) | set(form.whole(sorted(parts)))
+    return sorted(kept)
 
 
 def _once(paths: Sequence[Path]) -> list[Path]:
@@ -81,9 +93,14 @@ def _matches(parts: Sequence[str], suffixes: Sequence[str]) -> Iterator[str]:
 
 
 def _is_image(path: Path, suffixes: Sequence[str]) -> bool:
-    suffix = ending(path.name, suffixes)
-    if suffix is None or path.name.startswith("."):
+    if path.name.startswith("."):
         return False
+    suffix = ending(path.name, suffixes)
+    if suffix is None:
+        wanted = {suffix.lower() for suffix in suffixes}
+        return any(
+            form.claims(path) for form in known_formats() if not wanted.isdisjoint(form.suffixes)
+        )
     return path.is_file() or (path.is_dir() and may_be_folder(suffix))
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from srlab.files import PathLike, existing_file, is_remote, new_file, sole_writer
 from srlab.io.description import Axis, Channel, Description, Geometry, Ground
-from srlab.io.formats import REMOTE, Format, Role, find_format, suffixes_of
+from srlab.io.formats import REMOTE, Format, Role, find_format, recognised, suffixes_of
 from srlab.io.protocols import Provenance, Reader, Writer
 from srlab.mistakes import Mistake
 
@@ -32,12 +32,13 @@ __all__ = [
 def open_reader(path: PathLike, *, bands: Sequence[int | str] | None = None) -> Reader:
     """Open a file of any supported format; `bands` chooses channels by number from 1 or by name.
 
-    A name that is GDAL's own, such as ``/vsizip/a.zip/b.tif`` or a URL, is opened by GDAL.
+    A name without an ending, such as that of a folder of DICOM files, is looked into. A name that
+    is GDAL's own, such as ``/vsizip/a.zip/b.tif`` or a URL, is opened by GDAL.
 
     Raises a `Mistake` if there is no such file, its format is unknown, it is damaged or it lacks
     the bands.
     """
-    form = REMOTE if is_remote(path) else find_format(str(path), "reader")
+    form = REMOTE if is_remote(path) else find_format(str(path), "reader") or recognised(path)
     if form is None:
         existing_file(path)
         raise Mistake(

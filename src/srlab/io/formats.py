@@ -6,13 +6,17 @@ A format of ours is a line in `FORMATS`. Another package adds one as an entry po
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any, Literal
 
+from srlab.files import PathLike
 from srlab.mistakes import Mistake
 
 Role = Literal["reader", "writer"]
@@ -45,14 +49,45 @@ class Format:
     own_pixels: bool = True
     """Whether the file holds its pixels itself, and so changes whenever they do."""
 
+    magic: tuple[int, bytes] | None = None
+    """The bytes, and their place, by which a file is known whose name has no ending of a format."""
+
+    first_of_each: str | None = None
+    """Where several files of a folder are one image: the function that keeps one file of each.
+
+    Any file of an image, or the folder if it holds no other, opens the whole.
+    """
+
     def target(self, role: Role) -> str | None:
         """Return the name of the class that reads or writes the format, or None."""
         return {"reader": self.reader, "writer": self.writer}[role]
 
     def load(self, role: Role) -> Any:
         """Import the class that reads or writes the format."""
-        module, _, name = str(self.target(role)).partition(":")
-        return getattr(import_module(module), name)
+        return _imported(str(self.target(role)))
+
+    def claims(self, path: Path) -> bool:
+        """Whether a name ends in one of the endings, or has none and the file begins as it should.
+
+        Digits after a point are no ending but the last number of a DICOM name.
+        """
+        if ending(path.name, self.suffixes):
+            return True
+        if self.magic is None or not re.fullmatch(r"(\.\d*)?", path.suffix):
+            return False
+        return _begins(path, *self.magic)
+
+    def whole(self, paths: Sequence[Path]) -> Sequence[Path]:
+        """Return one of the files of each image, where several of `paths` may be one."""
+        if self.first_of_each is None:
+            return paths
+        found: Sequence[Path] = _imported(self.first_of_each)(paths)
+        return found
+
+
+def _imported(target: str) -> Any:
+    module, _, name = target.partition(":")
+    return getattr(import_module(module), name)
 
 
 _RASTER = "srlab.io.raster.reader:RasterReader"
@@ -111,6 +146,14 @@ FORMATS = (
     Format("NIfTI", (".nii.gz",), _VOLUME, "srlab.io.volume.writer:NiftiWriter", slow=True),
     Format("volume", (".mgh",), _VOLUME),
     Format("compressed volume", (".mgz",), _VOLUME, slow=True),
+    Format(
+        "DICOM series",
+        (".dcm", ".dicom", ".ima"),
+        "srlab.io.volume.dicom.reader:DicomReader",
+        own_pixels=False,
+        magic=(128, b"DICM"),
+        first_of_each="srlab.io.volume.dicom.headers:first_of_each",
+    ),
     Format("Analyze volume", (".hdr",), _VOLUME, own_pixels=False),
     Format("video", (".mp4", ".mov", ".mkv", ".avi", ".webm"), _VIDEO, slow=True),
     Format("elevation", (".asc", ".bil", ".dem", ".hgt"), _RASTER),
@@ -153,6 +196,31 @@ def find_format(name: str, role: Role) -> Format | None:
     able = [form for form in known_formats() if form.target(role)]
     fitting = [form for form in able if ending(name, form.suffixes)]
     return max(fitting, key=lambda form: len(ending(name, form.suffixes) or ""), default=None)
+
+
+def recognised(path: PathLike) -> Format | None:
+    """Return the format of a file by its first bytes, or of a folder by its files', or None.
+
+    It is for names without an ending: of those, the first file of a known format counts.
+    """
+    place = Path(os.path.expanduser(path))
+    files = [place]
+    if place.is_dir():
+        files = [file for file in sorted(place.iterdir()) if not file.name.startswith(".")]
+    for file in files:
+        for form in known_formats():
+            if form.magic is not None and _begins(file, *form.magic):
+                return form
+    return None
+
+
+def _begins(file: Path, place: int, content: bytes) -> bool:
+    try:
+        with file.open("rb") as opened:
+            opened.seek(place)
+            return opened.read(len(content)) == content
+    except OSError:  # it is missing, a folder, or may not be read
+        return False
 
 
 def suffixes_of(role: Role) -> tuple[str, ...]:

@@ -1,0 +1,209 @@
+"""Headers of DICOM files: what places and scales the pixels, and nothing else."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from srlab.io.volume.dicom.quiet import get_decoder, pydicom, pydicom_reads
+from srlab.mistakes import Mistake
+
+log = logging.getLogger(__name__)
+
+WANTED = (
+    "SeriesInstanceUID",
+    "Rows",
+    "Columns",
+    "NumberOfFrames",
+    "SamplesPerPixel",
+    "PhotometricInterpretation",
+    "BitsAllocated",
+    "BitsStored",
+    "PixelRepresentation",
+    "RescaleSlope",
+    "RescaleIntercept",
+    "ModalityLUTSequence",
+    "PixelSpacing",
+    "ImagerPixelSpacing",
+    "SliceThickness",
+    "ImagePositionPatient",
+    "ImageOrientationPatient",
+)
+"""The fields of a header that are read; none of the others ever is."""
+
+Numbers = tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The type of the stored values (PS3.5, 8.1.1)."""
+
+    bits: int
+    """Allocated for each value."""
+
+    used: int
+    """Of these, from the lowest; the others may hold anything."""
+
+    signed: bool
+    inverted: bool
+    """Whether low values are bright (``MONOCHROME1``)."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type as NumPy has it."""
+        return np.dtype(f"{'i' if self.signed else 'u'}{self.bits // 8}")
+
+
+@dataclass(frozen=True)
+class Header:
+    """A slice: its file, and what its header says of the pixels."""
+
+    path: Path
+    series: str = field(repr=False)
+    """Equal for the slices of one series; never shown, since it leads to a patient."""
+
+    shape: tuple[int, int]
+    """Rows and columns."""
+
+    stored: Stored
+    slope: float
+    intercept: float
+    refusal: str
+    """The reason why the pixels cannot be read; empty if they can."""
+
+    spacing: Numbers
+    """Millimetres between rows and between columns; empty if unknown."""
+
+    thickness: float | None
+    position: Numbers
+    """Of the first pixel's centre, in DICOM's millimetres to the left, back and top; or empty."""
+
+    directions: Numbers
+    """Of a row, from column to column, and of a column: six numbers, or none."""
+
+
+def header_of(path: Path) -> Header:
+    """Read a header; a `Mistake` if the file is no image that pydicom can read."""
+    failure = f"{path} is not a DICOM image that pydicom can read: truncated, damaged or no image"
+    with pydicom_reads(failure):
+        data = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(WANTED))
+        bits = int(data.BitsAllocated)
+        return Header(
+            path,
+            series=str(data.get("SeriesInstanceUID", "")),
+            shape=(int(data.Rows), int(data.Columns)),
+            stored=Stored(
+                bits,
+                int(_number(data, "BitsStored", bits)),
+                bool(data.PixelRepresentation),
+                data.PhotometricInterpretation == "MONOCHROME1",
+            ),
+            slope=_number(data, "RescaleSlope", 1),
+            intercept=_number(data, "RescaleIntercept", 0),
+            refusal=_refusal(data, path.stat().st_size),
+            spacing=_numbers(data, "PixelSpacing", 2) or _numbers(data, "ImagerPixelSpacing", 2),
+            thickness=abs(_number(data, "SliceThickness", 0)) or None,
+            position=_numbers(data, "ImagePositionPatient", 3),
+            directions=_numbers(data, "ImageOrientationPatient", 6),
+        )
+
+
+def headers_in(folder: Path) -> tuple[Header, ...]:
+    """Read the headers of a folder's images, sorted by name; a warning tells of other files."""
+    files = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
+    states = []
+    for path in files:
+        if path.is_file():
+            status = path.stat()
+            states.append((path, status.st_size, status.st_mtime_ns))
+    return _headers(folder, tuple(states))
+
+
+@lru_cache(maxsize=128)
+def _headers(folder: Path, states: tuple[tuple[Path, int, int], ...]) -> tuple[Header, ...]:
+    """Read the headers of files, each given with what changes when it does: its size and time."""
+    found, others = [], []
+    for path, _, _ in states:
+        try:
+            found.append(header_of(path))
+        except Mistake:
+            others.append(path.name)
+    if found and others:
+        log.warning(
+            "%d of %d files in %s are no DICOM images that can be read, and are left out, such "
+            "as %s", len(others), len(states), folder, others[0],
+        )  # fmt: skip
+    return tuple(found)
+
+
+def first_of_each(paths: Iterable[Path]) -> list[Path]:
+    """Return the first file of each series; where no file of a folder can be read, its first."""
+    by_folder: dict[Path, list[Path]] = {}
+    for path in sorted(paths):
+        by_folder.setdefault(path.parent, []).append(path)
+    firsts: list[Path] = []
+    for folder, inside in by_folder.items():
+        series: dict[str, Path] = {}
+        for header in headers_in(folder):
+            if header.path in inside:
+                series.setdefault(header.series, header.path)
+        firsts += series.values() or inside[:1]
+    return firsts
+
+
+def _number(data: Any, name: str, default: float) -> float:
+    """Return a number, or `default` where it is missing or empty."""
+    value = data.get(name)
+    number = float(default if value in (None, "") else value)
+    if not np.isfinite(number):
+        raise ValueError(name)
+    return number
+
+
+def _numbers(data: Any, name: str, count: int) -> Numbers:
+    values: Sequence[Any] = data.get(name) or ()
+    numbers = tuple(map(float, values))
+    if numbers and (len(numbers) != count or not np.isfinite(numbers).all()):
+        raise ValueError(name)
+    return numbers
+
+
+def _refusal(data: Any, size: int) -> str:
+    """Return why the pixels of a file of `size` bytes cannot be read, or nothing."""
+    if _number(data, "NumberOfFrames", 1) > 1:
+        return "holds several frames (enhanced DICOM): convert it to NIfTI first, by dcm2niix"
+    monochrome = str(data.PhotometricInterpretation) in ("MONOCHROME1", "MONOCHROME2")
+    if _number(data, "SamplesPerPixel", 1) != 1 or not monochrome:
+        return "is a picture in colours, and a volume of one grey value a voxel is wanted"
+    if int(data.BitsAllocated) not in (8, 16, 32):
+        return "holds values of neither 8, 16 nor 32 bits: convert it to NIfTI first, by dcm2niix"
+    if "ModalityLUTSequence" in data:
+        return "gives its values by a table, and a slope and an intercept are wanted"
+    if not 1 <= _number(data, "BitsStored", data.BitsAllocated) <= data.BitsAllocated:
+        return "is damaged: its values have more bits than there is room for, or none"
+    if _number(data, "RescaleSlope", 1) == 0:
+        return "is damaged: its slope is 0, so that all values are the same"
+    syntax = data.file_meta.TransferSyntaxUID
+    claimed = data.Rows * data.Columns * data.BitsAllocated // 8
+    plain = not (syntax.is_compressed or syntax.is_deflated)
+    if plain and claimed > size:
+        return f"is truncated: its header says {claimed} bytes of pixels, and the file has {size}"
+    return _undecoded(syntax)
+
+
+def _undecoded(syntax: Any) -> str:
+    """Return why pixels of this transfer syntax cannot be decoded, or nothing."""
+    try:
+        decoder = get_decoder(syntax)
+    except NotImplementedError:
+        return "is compressed in a way that pydicom does not know: decompress it first, by gdcmconv"
+    if decoder.is_available:
+        return ""
+    plugins = "; ".join(decoder.missing_dependencies)
+    return f"is compressed as {syntax.name}, for which pydicom lacks a plugin ({plugins})"

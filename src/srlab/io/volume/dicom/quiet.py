@@ -1,0 +1,46 @@
+"""Calls of pydicom that say nothing of a patient."""
+
+from __future__ import annotations
+
+import logging
+import struct
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from srlab.mistakes import MissingPackage, Mistake
+
+try:  # the other files here import from this one, so that it says what to install
+    import pydicom as pydicom
+    from pydicom.pixels.decoders.base import get_decoder as get_decoder
+    from pydicom.pixels.utils import pixel_array as pixel_array
+except ImportError as error:
+    raise MissingPackage(
+        "DICOM files need the pydicom library: pip install 'srlab[dicom]'."
+    ) from error
+
+# Its warnings and log lines quote values of the header, and these may name a patient.
+logging.getLogger(pydicom.__name__).setLevel(logging.CRITICAL + 1)
+
+_DAMAGE = (
+    *(OSError, EOFError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError),
+    *(NotImplementedError, RuntimeError, MemoryError, struct.error, zlib.error),
+    pydicom.errors.InvalidDicomError,
+    pydicom.errors.BytesLengthException,
+)
+"""What pydicom raises where a file is damaged."""
+
+
+@contextmanager
+def pydicom_reads(failure: str) -> Iterator[None]:
+    """Make what pydicom cannot read a `Mistake` of one line, which is `failure`."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except Mistake:
+        raise
+    except _DAMAGE:
+        # Neither the message nor the chain of errors is kept: both may quote the header.
+        raise Mistake(f"{failure}.") from None

@@ -1,0 +1,82 @@
+"""A DICOM series as a volume, through pydicom."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache, partial
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from srlab.axes import Window
+from srlab.files import PathLike, existing_path
+from srlab.io.description import Axis, Channel, Description
+from srlab.io.selection import chosen
+from srlab.io.volume.dicom.headers import Header
+from srlab.io.volume.dicom.pixels import pixels_of
+from srlab.io.volume.dicom.series import geometry_of, series_of
+from srlab.io.windows import check_window
+
+KEPT = 16 * 2**20
+"""Bytes of decoded slices that a reader keeps, those used last."""
+
+
+class DicomReader:
+    """A volume in physical units: stored values · slope + intercept, each slice by its own.
+
+    `path` is a folder that holds one series, or any file of a series; the others lie beside it.
+    Axes are z, y and x: slices along their normal, rows and columns. Only the slices of a window
+    are decoded. Of the header only what places and scales the voxels is read, never a patient's
+    name.
+
+    A reader may be pickled and forked: it holds no open file.
+
+    Raises a `Mistake` if there is no such file or the slices do not make one volume. Several
+    volumes, frames in one file and colours are one, too.
+    """
+
+    def __init__(self, path: PathLike, *, bands: Sequence[int | str] | None = None) -> None:
+        self.path = existing_path(path)
+        self._slices = series_of(self.path)
+        every = _described(self._slices)
+        self._places = chosen(every.names, bands, path)
+        self._bands = bands and list(bands)
+        self.description = every.with_channels([every.channels[at] for at in self._places])
+        size = prod(self._slices[0].shape) * self._slices[0].stored.dtype.itemsize
+        self._decoded = lru_cache(maxsize=max(1, KEPT // size))(pixels_of)
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(DicomReader, bands=self._bands), (str(self.path),)
+
+    def read(self, window: Window) -> NDArray[np.float32]:
+        """Read ``(C, *window)`` in physical units.
+
+        Raises a `Mistake` if the window is not inside the image, or a slice of it is damaged.
+        """
+        check_window(window, self.description.shape)
+        z, y, x = window
+        values = np.empty([span.stop - span.start for span in window], np.float32)
+        for plane, one in zip(values, self._slices[z], strict=True):
+            part = self._decoded(one)[y, x].astype(np.float64)
+            plane[:] = part * one.slope + one.intercept
+        return np.stack([values] * len(self._places))
+
+    def close(self) -> None:
+        """Release the decoded slices."""
+        self._decoded.cache_clear()
+
+
+def _described(slices: Sequence[Header]) -> Description:
+    first = slices[0]
+    channel = Channel("1", dtype=first.stored.dtype, scale=first.slope, offset=first.intercept)
+    if len({(one.slope, one.intercept) for one in slices}) > 1:
+        channel = Channel("1", dtype=np.dtype(np.float32))  # no one slope holds for all values
+    geometry = geometry_of(slices)
+    sizes = reversed(geometry.spacing)
+    axes = tuple(Axis(name, size, "mm") for name, size in zip("zyx", sizes, strict=True))
+    return Description((len(slices), *first.shape), axes, (channel,), geometry)

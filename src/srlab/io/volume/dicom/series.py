@@ -1,0 +1,156 @@
+"""Slices of a series, put in order and checked to be one volume."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from srlab.io.volume.dicom.headers import Header, header_of, headers_in
+from srlab.io.volume.geometry import VolumeGeometry, rows, three
+from srlab.mistakes import Mistake
+
+TOLERANCE = 0.1
+"""The share of a step by which a slice may lie beside its place; headers round positions."""
+
+SAME_DIRECTION = 1e-3
+"""The largest difference of the entries of two unit vectors that count as one."""
+
+TO_RAS = np.array([[-1.0], [-1.0], [1.0]])
+"""DICOM counts to the left and the back, NIfTI to the right and the front."""
+
+
+def series_of(path: Path) -> list[Header]:
+    """Return the slices of the only series in a folder, or of that which a file belongs to.
+
+    They are sorted by their places along the normal (PS3.3, C.7.6.2.1.1). Raises a `Mistake` unless
+    they make one volume.
+    """
+    if path.is_dir():
+        slices = _only_series(path)
+    else:
+        named = header_of(path)
+        others = headers_in(path.parent)
+        slices = [other for other in others if other.series == named.series]
+    for one in slices:
+        _check_readable(one)
+        _check_alike(slices[0], one)
+    if len(slices) == 1:
+        return slices
+    for one in slices:
+        if not one.position or not one.directions:
+            raise Mistake(f"{one.path} does not say where its slice lies: leave this file out.")
+    ordered = sorted(slices, key=lambda one: float(_normal(one) @ one.position))
+    _check_places(ordered)
+    return ordered
+
+
+def geometry_of(slices: Sequence[Header]) -> VolumeGeometry:
+    """Return the place of ordered slices (PS3.3, C.7.6.2.1.1), from left to right as in NIfTI.
+
+    The index i counts columns, j rows and k slices. A single slice is as thick as its header says,
+    otherwise 1 mm.
+    """
+    first = slices[0]
+    between_rows, between_columns = first.spacing or (1.0, 1.0)
+    if not first.position or not first.directions:
+        return VolumeGeometry((between_columns, between_rows, first.thickness or 1.0))
+    row, column = np.reshape(first.directions, (2, 3))
+    first_voxel = np.array(first.position)
+    columns = [row * between_columns, column * between_rows, _step(slices), first_voxel]
+    affine = np.column_stack(columns) * TO_RAS
+    spacing = three(np.linalg.norm(affine[:, :3], axis=0))
+    return VolumeGeometry(spacing, rows(affine), 1, space_unit="mm")
+
+
+def _only_series(folder: Path) -> list[Header]:
+    headers = headers_in(folder)
+    firsts: dict[str, str] = {}
+    for header in headers:
+        firsts.setdefault(header.series, header.path.name)
+    if not headers:
+        raise Mistake(f"{folder} holds no DICOM image that pydicom can read.")
+    if len(firsts) > 1:
+        some = ", ".join(list(firsts.values())[:4])
+        raise Mistake(
+            f"{folder} holds {len(firsts)} series, and one is wanted: name a file of it, such as "
+            f"one of {some}."
+        )
+    return list(headers)
+
+
+def _check_readable(one: Header) -> None:
+    if one.refusal:
+        raise Mistake(f"{one.path} {one.refusal}.")
+    if min(one.shape) < 1:
+        raise Mistake(f"{one.path} is empty: its header says {one.shape[0]} x {one.shape[1]}.")
+    if one.spacing and min(one.spacing) <= 0:
+        raise Mistake(f"{one.path} says that its pixels have no size: mend or leave it out.")
+    if one.directions:
+        axes = np.reshape(one.directions, (2, 3))
+        if not np.allclose(axes @ axes.T, np.eye(2), atol=0.01):
+            raise Mistake(f"{one.path} has directions of no right angle: mend or leave it out.")
+
+
+def _check_alike(first: Header, one: Header) -> None:
+    same = {
+        "number of pixels": one.shape == first.shape,
+        "type of values": one.stored == first.stored,
+        "pixel spacing": _close(one.spacing, first.spacing),
+        "direction of the slice": _close(one.directions, first.directions),
+    }
+    for what, agrees in same.items():
+        if not agrees:
+            raise Mistake(
+                f"{one.path} differs from {first.path.name}, of the same series, in the {what}: a "
+                "volume is wanted, so leave one of them out."
+            )
+
+
+def _close(one: Sequence[float], other: Sequence[float]) -> bool:
+    return len(one) == len(other) and bool(np.allclose(one, other, rtol=0, atol=SAME_DIRECTION))
+
+
+def _check_places(ordered: Sequence[Header]) -> None:
+    """Raise a `Mistake` unless the slices follow each other in equal steps on a line."""
+    positions = np.array([one.position for one in ordered])
+    steps = np.diff(positions @ _normal(ordered[0]))
+    usual = float(np.median(steps))
+    at = int(np.argmin(steps))
+    if steps[at] <= TOLERANCE * max(usual, 1e-3):
+        raise Mistake(
+            f"{ordered[at].path} and {ordered[at + 1].path.name} lie at one place: the series is "
+            "one over time, has several echoes, or holds copies. Convert it to NIfTI first, by "
+            "dcm2niix, or put the files of one volume into a folder."
+        )
+    at = int(np.argmax(steps))
+    if steps[at] > 1.5 * usual:
+        raise Mistake(
+            f"a slice is missing: from {ordered[at].path} to {ordered[at + 1].path.name} it is "
+            f"{steps[at]:.4g} mm, and otherwise {usual:.4g} mm. Add the missing file, or leave out "
+            "those beyond the gap."
+        )
+    places = positions[0] + np.arange(len(ordered))[:, None] * _step(ordered)
+    beside = np.linalg.norm(positions - places, axis=1)
+    at = int(np.argmax(beside))
+    if beside[at] > TOLERANCE * usual:
+        raise Mistake(
+            f"{ordered[at].path} lies {beside[at]:.4g} mm beside its place in equal steps of "
+            f"{usual:.4g} mm: the slices make no regular volume. Convert it to NIfTI first, by "
+            "dcm2niix."
+        )
+
+
+def _step(ordered: Sequence[Header]) -> NDArray[np.float64]:
+    """Return the way from one slice to the next; a tilted scanner's is not along the normal."""
+    if len(ordered) == 1:
+        return _normal(ordered[0]) * (ordered[0].thickness or 1.0)
+    way = np.subtract(ordered[-1].position, ordered[0].position)
+    return np.asarray(way / (len(ordered) - 1), np.float64)
+
+
+def _normal(one: Header) -> NDArray[np.float64]:
+    row, column = np.reshape(one.directions, (2, 3))
+    return np.cross(row, column)
