@@ -78,6 +78,7 @@ def _predict(config: DictConfig) -> None:
         options={
             "compression": config.compression,
             "layout": config.layout,
+            "codec": config.codec,
             "ome_version": config.ome_version,
             "statistics": "true" if config.statistics else None,
         },

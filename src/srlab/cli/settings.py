@@ -46,6 +46,7 @@ class PredictSettings:
     overwrite: bool
     compression: str | None
     layout: str | None
+    codec: str | None
     ome_version: str | None
     statistics: bool
     bands: Sequence[int | str] | None

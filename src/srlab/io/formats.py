@@ -155,7 +155,23 @@ FORMATS = (
         first_of_each="srlab.io.volume.dicom.headers:first_of_each",
     ),
     Format("Analyze volume", (".hdr",), _VOLUME, own_pixels=False),
-    Format("video", (".mp4", ".mov", ".mkv", ".avi", ".webm"), _VIDEO, slow=True),
+    Format(
+        "MP4",
+        (".mp4", ".mov"),
+        _VIDEO,
+        "srlab.io.video.writer:VideoWriter",
+        options={"codec": ("h264", "h265")},
+        slow=True,
+    ),
+    Format(
+        "Matroska",
+        (".mkv",),
+        _VIDEO,
+        "srlab.io.video.writer:VideoWriter",
+        options={"codec": ("h264", "h265", "ffv1")},
+        slow=True,
+    ),
+    Format("video", (".avi", ".webm"), _VIDEO, slow=True),
     Format("elevation", (".asc", ".bil", ".dem", ".hgt"), _RASTER),
 )
 

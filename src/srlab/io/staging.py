@@ -61,6 +61,14 @@ class Staging:
         except OSError as error:
             raise self._failure(error) from error
 
+    def begin(self) -> None:
+        """Begin with zeros, unless another process has begun: what is there is kept."""
+        try:
+            with self.path.open("ab") as file:
+                file.truncate(self.size)
+        except OSError as error:
+            raise self._failure(error) from error
+
     def write(self, window: Window, block: Array, *, first: int = 0) -> None:
         """Write ``(planes, *window)`` of any number of planes from the plane `first` on."""
         # Not by memory-mapping: on a full disk that ends the process without a word.

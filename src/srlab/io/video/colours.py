@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -55,7 +55,7 @@ class Colours:
         if frame.format.is_rgb:
             matrix = RGB
         elif matrix in (UNSPECIFIED, RGB):
-            matrix = BT601 if frame.height <= LARGEST_SD else BT709
+            matrix = usual_matrix(frame.height)
         if matrix != RGB and matrix not in MATRICES:
             raise Mistake(
                 f"{path} has colours of the matrix {matrix} (ITU-T H.273), which cannot be "
@@ -91,3 +91,30 @@ class Colours:
         )
         rgb: NDArray[Any] = converted.to_ndarray()
         return rgb
+
+    def from_rgb(self, rgb: NDArray[Any], kind: str) -> Frame:
+        """Return a frame of PyAV's format `kind`, to be encoded, of ``(H, W, 3)``."""
+        frame = av.VideoFrame.from_ndarray(rgb, format="rgb24" if self.bits == 8 else "rgb48le")
+        return frame.reformat(
+            format=kind,
+            src_color_range=FULL,
+            dst_colorspace=MATRICES.get(self.matrix),
+            dst_color_range=self.range,
+            interpolation=CONVERSION,
+            threads=1,
+        )
+
+    def with_luma(self, height: int) -> Colours:
+        """Return those of a file that stores luma and chroma, whatever the input stores."""
+        if self.matrix != RGB:
+            return self
+        return replace(self, matrix=usual_matrix(height), range=LIMITED)
+
+    def without_luma(self) -> Colours:
+        """Return those of a file that stores red, green and blue."""
+        return replace(self, matrix=RGB, range=FULL)
+
+
+def usual_matrix(height: int) -> int:
+    """Return the matrix that players take where a file does not say which."""
+    return BT601 if height <= LARGEST_SD else BT709

@@ -28,7 +28,7 @@ from srlab.mistakes import Mistake
 
 log = logging.getLogger(__name__)
 
-COLOURS = ("red", "green", "blue")
+COLOURS = {"R": "red", "G": "green", "B": "blue"}
 LONGER = 0.2
 """Seconds by which sound is often longer than the pictures."""
 
@@ -76,8 +76,11 @@ class VideoReader:
         )
         self._stored_shape = (first.height, first.width)
         height, width = self._turn.upright_shape((first.height, first.width))
-        every = [Channel(name, dtype=self._colours.dtype, colour=name) for name in COLOURS]
-        self._places = chosen(COLOURS, bands, path)
+        every = [
+            Channel(name, dtype=self._colours.dtype, colour=colour)
+            for name, colour in COLOURS.items()
+        ]
+        self._places = chosen(tuple(COLOURS), bands, path)
         self._bands = bands and list(bands)
         self.description = Description(
             (len(self._frames.times), height, width),

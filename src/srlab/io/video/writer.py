@@ -1,0 +1,144 @@
+"""Videos out, in blocks from any process, with the input's frame times and sound."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from srlab.axes import Window
+from srlab.files import replaced
+from srlab.io.clipping import Clipping
+from srlab.io.description import Description
+from srlab.io.protocols import Provenance
+from srlab.io.stored import to_stored
+from srlab.io.video.encoding import ENCODINGS, Codec
+from srlab.io.video.geometry import VideoGeometry
+from srlab.io.video.muxing import check_sound, mux
+from srlab.io.video.pyav import pyav
+from srlab.io.video.segments import FRAMES, Segment, remove, segments
+from srlab.io.windows import check_block
+from srlab.mistakes import Mistake
+
+
+class VideoWriter:
+    """An mp4, mov or mkv whose frames are those of the input, enlarged, at the same times.
+
+    Sound is copied as it is. h264 and h265 lose a little, and need an even number of rows and of
+    columns; ffv1 loses nothing. Integers are rounded to the nearest and clipped.
+
+    Until `finish` the frames lie in a hidden folder beside `path`. A segment of them is encoded as
+    soon as it is whole, so that the folder stays small.
+
+    Raises a `Mistake` if a video cannot hold what is described, or the format the sound.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        description: Description,
+        *,
+        provenance: Provenance,
+        codec: Codec = "h264",
+    ) -> None:
+        self.path = path
+        self._description = description
+        self._provenance = provenance
+        self._encoding = ENCODINGS[codec]
+        self._geometry = _checked(path, description, codec)
+        check_sound(path, self._geometry.source)
+        self._clipping = Clipping(description.channels)
+        self.chunks = (1, 1, 1)
+
+    def prepare(self) -> None:
+        """Begin the hidden folder; a `FailedWrite` if the disk has no room for a segment."""
+        remove(self._folder)
+        self._folder.mkdir()
+        first = self._segments[0].raw
+        first.prepare()
+        first.discard()
+
+    def write(self, window: Window, array: NDArray[np.float32]) -> None:
+        """Write ``(3, *window)``, and encode each segment that is whole then.
+
+        Raises a `Mistake` if the window does not fit the file, or the array the window. It does so,
+        too, if there is a NaN.
+        """
+        check_block(window, array, 3, self._description.shape)
+        self._clipping.count(array)
+        dtype = self._description.dtype
+        stored = to_stored(array, scale=1.0, offset=0.0, dtype=dtype, nodata=None)
+        last = (window[0].stop - 1) // FRAMES
+        for segment in self._segments[window[0].start // FRAMES : last + 1]:
+            if segment.write(window, stored):
+                self._encode(segment)
+
+    def finish(self) -> None:
+        """Join segments and sound, and give the file its name."""
+        for segment in self._segments:
+            if not segment.encoded.exists():
+                self._encode(segment)
+        made = json.dumps(self._provenance.tags() | self._clipping.tags, sort_keys=True)
+        with (
+            pyav(f"{self.path} cannot be written"),
+            replaced(self.path, suffix=self.path.suffix) as unfinished,
+        ):
+            encoded = [segment.encoded for segment in self._segments]
+            mux(unfinished, encoded, self._geometry, {**self._description.tags, "comment": made})
+        self._clipping.report(self.path)
+        self.discard()
+
+    def discard(self) -> None:
+        """Remove the hidden folder."""
+        remove(self._folder)
+
+    @property
+    def _folder(self) -> Path:
+        return self.path.with_name(f".{self.path.name}.segments")
+
+    @property
+    def _segments(self) -> list[Segment]:
+        description = self._description
+        ending = self._encoding.container
+        return list(segments(self._folder, description.shape, description.dtype, ending))
+
+    def _encode(self, segment: Segment) -> None:
+        geometry = self._geometry
+        with (
+            pyav(f"{self.path} cannot be written"),
+            replaced(segment.encoded, suffix=self._encoding.container) as unfinished,
+        ):
+            self._encoding.encode(
+                unfinished, segment.frames(), geometry.colours, geometry.pixel_aspect
+            )
+        segment.forget()
+
+
+def _checked(path: Path, description: Description, codec: Codec) -> VideoGeometry:
+    geometry = description.geometry
+    if not isinstance(geometry, VideoGeometry):
+        raise Mistake(
+            f"{path} holds frames at their times, and the input tells none: write the format of "
+            "the input."
+        )
+    names = [axis.name for axis in description.axes]
+    dtypes = {channel.dtype for channel in description.channels}
+    if names != ["t", "y", "x"] or len(description.channels) != 3:
+        raise Mistake(
+            f"{path} holds red, green and blue along t, y and x, and the output has "
+            f"{', '.join(description.names)} along {', '.join(names)}."
+        )
+    if dtypes != {geometry.colours.dtype}:
+        raise Mistake(
+            f"{path} holds values of the type {geometry.colours.dtype}, and the output has "
+            f"{', '.join(map(str, dtypes))}."
+        )
+    _, height, width = description.shape
+    if ENCODINGS[codec].luma and (height % 2 or width % 2):
+        raise Mistake(
+            f"{path} would have {width} x {height} pixels, and {codec} needs even numbers: write "
+            ".mkv with codec=ffv1, or crop the input."
+        )
+    return geometry
