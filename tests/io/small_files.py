@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 import rasterio
 import rasterio.shutil
+from dicom_files import save_series, slices
 from PIL import Image, ImageCms
 from rasters import save
 from scipy.io import netcdf_file
@@ -105,6 +106,10 @@ def product(path):
             archive.write(path.with_name("one.jp2"), image)
 
 
+def slice_of_dicom(path):
+    save_series(path.parent, slices(1, (40, 50)), name=path.name)
+
+
 KINDS = {
     "geo.tif": geotiff,
     "plain.tif": plain_geotiff,
@@ -127,5 +132,6 @@ KINDS = {
     "palette.bmp": lambda path: photograph("P").save(path),
     "one.gif": lambda path: photograph("P").save(path),
     "product.zip": product,
+    "slice.dcm": slice_of_dicom,
 }
 """Functions that write a small file of each kind, by its name."""

@@ -144,16 +144,16 @@ def _headers(folder: Path, states: tuple[tuple[Path, int, int], ...]) -> tuple[H
 
 def first_of_each(paths: Iterable[Path]) -> list[Path]:
     """Return the first file of each series; where no file of a folder can be read, its first."""
-    by_folder: dict[Path, list[Path]] = {}
+    by_folder: dict[Path, dict[str, Path]] = {}
     for path in sorted(paths):
-        by_folder.setdefault(path.parent, []).append(path)
+        by_folder.setdefault(path.parent, {})[path.name] = path
     firsts: list[Path] = []
-    for folder, inside in by_folder.items():
+    for folder, named in by_folder.items():
         series: dict[str, Path] = {}
-        for header in headers_in(folder):
-            if header.path in inside:
-                series.setdefault(header.series, header.path)
-        firsts += series.values() or inside[:1]
+        for header in headers_in(folder.absolute()):
+            if header.path.name in named:
+                series.setdefault(header.series, named[header.path.name])
+        firsts += series.values() or [*named.values()][:1]
     return firsts
 
 
