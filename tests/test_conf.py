@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from clips import clip, moving
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import get_class, instantiate
@@ -51,6 +52,7 @@ NEEDED = {
     "experiment/mri_slices_x2": [*VOLUME[:1], "data.crop_size=32"],
     "data/medical_mri": [*VOLUME, "crop_size=32"],
     "data/microscopy": ["data.root={photographs}/scenes"],
+    "data/video": ["data.root={photographs}/clip.mkv"],
     "data/self": ["data.root={photographs}/scenes/0.tif", "data.bands=[1,2]"],
     "data/self_sentinel2": ["data.root={photographs}/scenes/0.tif", "data.bands=[1,2]"],
     "experiment/demo_satellite": ["data.root={photographs}/scenes/0.tif", "data.bands=[1,2]"],
@@ -123,6 +125,7 @@ def photographs(tmp_path_factory):
         imsave(folder / "scenes" / f"{number}.tif", photograph.astype("uint16") * 39)
     volume = np.tile(astronaut()[:64, :64, 0], (64, 1, 1))
     nibabel.save(nibabel.Nifti1Image(volume, np.eye(4)), folder / "volume.nii")
+    clip(folder / "clip.mkv", "ffv1", frames=moving(4, 128, 128), format="bgr0")
     (folder / "placed").mkdir()
     place = {"crs": "EPSG:32632", "transform": Affine(10, 0, 7e5, 0, -10, 52e5)}
     with rasterio.open(

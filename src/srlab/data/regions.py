@@ -63,7 +63,11 @@ class Region:
 
     def blocks(self) -> Iterator[NDArray[np.float32]]:
         """Read all of it, a window at a time."""
-        for part in self.tiled(block_sides(len(self.shape))):
+        axes = len(self.shape)
+        sides = block_sides(axes)
+        if self.reader.description.axes[0].name == "t":
+            sides = (1, *block_sides(axes - 1))  # a video decodes a frame as a whole
+        for part in self.tiled(sides):
             yield part.read()
 
 

@@ -8,6 +8,7 @@ from srlab.data.regions import Region
 from srlab.data.splits import WholeFiles
 from srlab.io import open_reader
 from srlab.io.array.memory import ArrayReader
+from srlab.mistakes import Mistake
 
 shapes = st.lists(st.integers(1, 15), min_size=2, max_size=3).map(tuple)
 fractions = st.floats(0.001, 0.999)
@@ -33,6 +34,11 @@ def test_one_file_is_held_out_at_the_end_of_its_longest_axis():
     (training,), (validation,) = WholeFiles(fraction=0.1)([region(20, 50)])
     assert training.window == (slice(0, 20), slice(0, 45))
     assert validation.window == (slice(0, 20), slice(45, 50))
+
+
+def test_the_end_in_time_needs_an_axis_of_time():
+    with pytest.raises(Mistake, match="has the axes y, x"):
+        WholeFiles(fraction=0.1, end="time")([region(20, 50)])
 
 
 @settings(deadline=None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal, get_args
 
 from srlab.axes import Window
 from srlab.data.regions import Region
@@ -12,16 +13,23 @@ from srlab.data.splits.protocol import Parted, assigned
 from srlab.data.splits.shares import checked_fraction, chosen_evenly
 from srlab.mistakes import Mistake
 
+End = Literal["longest_axis", "time"]
+"""The axis of a single file whose end is held out."""
+
 
 class WholeFiles:
     """Holds out every k-th of several files, or the end of the only one.
 
     A share of `fraction` is held out: of N files, so that both parts cover the whole list. Of one
-    file it is the end of the longest axis. Files that cover the same ground count as one.
+    file it is the end of its longest axis, or of time. Files that cover the same ground count as
+    one.
     """
 
-    def __init__(self, *, fraction: float) -> None:
+    def __init__(self, *, fraction: float, end: End = "longest_axis") -> None:
         self.fraction = checked_fraction(fraction)
+        if end not in get_args(End):
+            raise Mistake(f"end is {end!r}; choose one of {', '.join(get_args(End))}.")
+        self.end = end
 
     def __call__(self, regions: Sequence[Region]) -> Parted:
         """Split regions, each of a whole file."""
@@ -34,17 +42,28 @@ class WholeFiles:
                 f"all {len(regions)} files cover the same ground, on different grids, such as "
                 f"{regions[0].reader}: none can be held out; add files of other ground, or use one."
             )
-        end = _end(mosaic.extent, self.fraction)
+        end = _end(mosaic.extent, self._axis(mosaic.extent, regions[0]), self.fraction)
         return mosaic.parted([end], gap=[0] * len(end), least=0)
 
+    def _axis(self, extent: Window, file: Region) -> int:
+        """Return the axis whose end is held out."""
+        if self.end == "longest_axis":
+            sides = [span.stop - span.start for span in extent]
+            return sides.index(max(sides))
+        names = [axis.name for axis in file.reader.description.axes]
+        if "t" not in names:
+            raise Mistake(
+                f"split.end is time, and {file.reader} has the axes {', '.join(names)}: set "
+                "split.end=longest_axis, or choose another split."
+            )
+        return names.index("t")
 
-def _end(extent: Window, fraction: float) -> Window:
-    """Return the last `fraction` of a window along its longest axis."""
-    sides = [span.stop - span.start for span in extent]
-    longest = max(sides)
-    axis = sides.index(longest)
+
+def _end(extent: Window, axis: int, fraction: float) -> Window:
+    """Return the last `fraction` of a window along an axis."""
+    whole = extent[axis].stop - extent[axis].start
     # At least a pixel for either part, unless there is only one.
-    kept = max(min(round(longest * (1 - fraction)), longest - 1), 1)
+    kept = max(min(round(whole * (1 - fraction)), whole - 1), 1)
     end = list(extent)
     end[axis] = slice(extent[axis].start + kept, extent[axis].stop)
     return tuple(end)
