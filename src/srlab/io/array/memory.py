@@ -27,7 +27,7 @@ class ArrayReader:
         numbers = [str(number) for number in range(1, len(array) + 1)]
         channels = [Channel(name, dtype=array.dtype) for name in names or numbers]
         shape = array.shape[1:]
-        axes = [Axis(name) for name in "zyx"[-len(shape) :]]
+        axes = [Axis(name) for name in "tzyx"[-len(shape) :]]
         self.description = Description(shape, tuple(axes), tuple(channels))
 
     def __str__(self) -> str:
