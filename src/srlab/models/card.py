@@ -79,6 +79,12 @@ class ModelCard:
     dates: int = 1
     """The dates of a place whose bands are input channels, the one to be super-resolved first."""
 
+    across: str = ""
+    """The axis across the slices of a volume that becomes the first axis of a model of images.
+
+    Such a model is for volumes, which it cuts both ways along this axis. Empty for all others.
+    """
+
     scope: Scope = "fixed"
     """Where the numbers of the normaliser come from."""
 
@@ -205,6 +211,7 @@ def _check(card: ModelCard) -> None:
         "guide_ratio": len(card.guide_ratio) == (card.spatial_dims if card.guides else 0)
         and all(1 <= n <= LARGEST for n in card.guide_ratio),
         "dates": card.dates >= 1,
+        "across": card.across in ("", "x", "y", "z") and (not card.across or len(card.scale) == 2),
         "input_names": len(card.input_names) > 0,
         "output_names": len(card.output_names) > 0,
         "training_range": len(card.training_range) == len(card.input_names)
@@ -250,6 +257,7 @@ PARSERS: dict[str, Callable[[Any], Any]] = {
     "normaliser": dict,
     "degradation": dict,
     "dates": int,
+    "across": str,
     "guides": tuple,
     "guide_ratio": _integers,
     "guide_degradation": dict,

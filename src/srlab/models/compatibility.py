@@ -14,6 +14,7 @@ from srlab.data.regions import evenly
 from srlab.data.values import configured, files_of
 from srlab.files import PathLike
 from srlab.io import Reader, open_reader
+from srlab.io.across import check_thickness, in_plane_last, turned
 from srlab.io.agreement import SMALLEST_RATIO, Check, Norm, reached
 from srlab.io.dates import dated
 from srlab.io.formats import suffixes_of
@@ -100,6 +101,12 @@ def refuse_stranger(card: ModelCard, reader: Reader, *, force: Collection[Check]
     """
     norm = norm_of(card, force)
     _check_header(card, norm, reader)
+    if card.across:
+        check_thickness(
+            str(reader), reader.description, card.across, card.scale[0],
+            advice="choose a model for this distance of slices",
+            force=force,
+        )  # fmt: skip
     _warn_of_names(norm, reader)
     if card.scope != "scene":
         norm.check_values(str(reader), reader.description.names, reached(reader))
@@ -167,6 +174,9 @@ def _check_header(card: ModelCard, norm: Norm, reader: Reader) -> None:
             f"{reader} has {len(names)} bands ({', '.join(names)}) and the model takes "
             f"{len(wanted)} ({', '.join(wanted)}); choose bands= to match."
         )
+    if card.across:
+        order = in_plane_last(str(reader), description, card.across)
+        description = turned(description, order)
     norm.check(str(reader), description)
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from srlab.io import Reader, Writer
 from srlab.models.super_resolver import SuperResolver
+from srlab.prediction.across import BothWays, thick_axis
 from srlab.prediction.blocks import Predict, block, block_windows
 from srlab.prediction.engines import run
 from srlab.prediction.leading import AlongLeading
@@ -60,6 +61,8 @@ def super_resolve(
     except BaseException:
         writer.discard()
         raise
+    if model.card.across:
+        predict = BothWays(predict, thick_axis(model.card, reader.description))
     if leading:
         predict = AlongLeading(predict, leading)
     if alpha is not None:

@@ -15,6 +15,7 @@ from srlab.data.statistics import measure
 from srlab.io import Description, Provenance, Reader
 from srlab.models.bundle import file_hash
 from srlab.models.super_resolver import SuperResolver
+from srlab.prediction.across import file_scale
 from srlab.prediction.tiles import TileGrid
 
 
@@ -39,8 +40,7 @@ def output_description(
         channels.append(channel)
     if alpha is not None:
         channels += alpha.description.channels
-    leading = (1,) * (len(source.shape) - card.spatial_dims)
-    return source.scaled(leading + card.scale).with_channels(channels)
+    return source.scaled(file_scale(card, source)).with_channels(channels)
 
 
 def scene_of(model: SuperResolver, reader: Reader) -> Tensor | None:

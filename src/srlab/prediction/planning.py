@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from math import lcm
 from typing import Any
 
 import torch
@@ -12,10 +13,12 @@ from torch import Tensor
 from srlab.axes import is_count
 from srlab.generators import margin, multiple_of, receptive_field
 from srlab.io import Reader
+from srlab.io.across import SPACE, Order, Turned
 from srlab.mistakes import Mistake
 from srlab.models.super_resolver import SuperResolver
 from srlab.nn.edges import Edges, check_edges
 from srlab.nn.holes import filled
+from srlab.prediction.across import file_scale, in_file, orders_for
 from srlab.prediction.leading import Part
 from srlab.prediction.tiles import TileGrid
 
@@ -23,6 +26,9 @@ log = logging.getLogger(__name__)
 
 TILE = {2: 288, 3: 64}
 """The most LR pixels a side of ``tile="auto"``, for each number of spatial axes."""
+
+SLICES_TILE = 192
+"""The same for a volume that a model of images does slice by slice."""
 
 TOLERANCE = 1e-3
 """The share of the training range that tiling may change where no overlap is exact."""
@@ -42,7 +48,8 @@ def plan_tiles(
 ) -> TileGrid:
     """Settle the tiles of a scene; `tile` and `overlap` are in LR pixels.
 
-    A scene with more axes than the model takes has tiles of one entry along the first of them.
+    A scene with more axes than the model takes has tiles of one entry along the first of them. For
+    a model of the planes across thick slices, tiles are parts of the volume.
 
     ``overlap="auto"`` is the radius of the receptive field if that is at most a quarter of the
     tile. Tiling then changes nothing. Otherwise it is the smallest overlap that changes a sample of
@@ -50,26 +57,47 @@ def plan_tiles(
     as in a call of the model. `scene` is as for `Predictor`.
     """
     leading = check_input(model, reader)
-    scale, cells = model.card.scale, multiple_of(model.generator)
-    shape, dims = reader.description.shape, len(scale)
-    one = Part(reader, [size // 2 for size in shape[:leading]])
-    longest = _pixels("tile", tile, dims, least=1) or (TILE[dims],) * dims
-    overlaps = _pixels("overlap", overlap, dims, least=0)
-    if overlaps is None:
-        around = (0,) * dims
+    shape = reader.description.shape
+    dims, alone = len(shape) - leading, (1,) * leading
+    orders = orders_for(model.card, reader.description)
+    auto = SLICES_TILE if model.card.across else TILE[dims]
+    longest = alone + (_pixels("tile", tile, dims, least=1) or (auto,) * dims)
+    given = _pixels("overlap", overlap, dims, least=0)
+    if given is not None:
+        overlaps = (0,) * leading + given
+    else:
+        around = (0,) * model.card.spatial_dims
         if check_edges(edges) != "zeros":
             around = margin(model.generator)
-        overlaps = _automatic_overlap(model, one, longest, around, scene)
-    alone = (1,) * leading
+        found = [_seen_overlap(model, reader, order, longest, around, scene) for order in orders]
+        overlaps = tuple(map(max, *found)) if len(found) > 1 else found[0]
+    cells = [in_file(order, multiple_of(model.generator), otherwise=1) for order in orders]
     return TileGrid(
         shape,
-        tile=alone + longest,
-        overlap=(0,) * leading + overlaps,
-        scale=alone + scale,
-        multiple_of=alone + cells,
+        tile=longest,
+        overlap=overlaps,
+        scale=file_scale(model.card, reader.description),
+        multiple_of=tuple(map(lcm, *cells)) if len(cells) > 1 else cells[0],
         edges=edges,
         leading=leading,
     )
+
+
+def _seen_overlap(
+    model: SuperResolver,
+    reader: Reader,
+    order: Order,
+    tile: tuple[int, ...],
+    around: tuple[int, ...],
+    scene: Tensor | None,
+) -> tuple[int, ...]:
+    """Settle the overlap along each axis of a file, whose axes a model sees in an `order`."""
+    seen = order[-model.card.spatial_dims :]
+    others = order[: -len(seen)]
+    middle = [reader.description.shape[axis] // 2 for axis in others]
+    one = Part(Turned(reader, order), middle)
+    longest = tuple(tile[axis] for axis in seen)
+    return in_file(order, _automatic_overlap(model, one, longest, around, scene), otherwise=0)
 
 
 def check_input(model: SuperResolver, reader: Reader) -> int:
@@ -79,7 +107,8 @@ def check_input(model: SuperResolver, reader: Reader) -> int:
     """
     description = reader.description
     got = len(description.channels), len(description.shape)
-    wanted = model.generator.in_channels, model.card.spatial_dims
+    dims = SPACE if model.card.across else model.card.spatial_dims
+    wanted = model.generator.in_channels, dims
     if got[0] != wanted[0] or got[1] < wanted[1]:
         raise Mistake(
             f"the input has {got[0]} channels and {got[1]} spatial axes; the model takes "
