@@ -36,6 +36,8 @@ WITHOUT_NAMES = ["degradation=area", "degradation@data.guide_degradation=area"]
 
 VOLUME = ["data.root={photographs}/volume.nii", "spatial_dims=3", "scale=2"]
 
+THIN = ["data.root={photographs}/volume.nii", "force=[pixel_size]"]
+
 # What a YAML leaves to the user, by name.
 NEEDED = {
     "degradation/thick_slices": ["scale=[3,1]"],
@@ -55,6 +57,8 @@ NEEDED = {
     "data/video": ["data.root={photographs}/clip.mkv"],
     "data/self": ["data.root={photographs}/scenes/0.tif", "data.bands=[1,2]"],
     "data/self_sentinel2": ["data.root={photographs}/scenes/0.tif", "data.bands=[1,2]"],
+    "data/self_thick_slices": [*THIN, "scale=[2,1]"],
+    "experiment/self_thick_slices": THIN,
     "experiment/demo_satellite": ["data.root={photographs}/scenes/0.tif", "data.bands=[1,2]"],
     "experiment/self": ["data.root={photographs}/scenes/0.tif", "data.bands=[1,2]"],
     "data/sentinel2_20m_guided": [*GUIDED, *WITHOUT_NAMES],

@@ -77,6 +77,13 @@ SMALL = {
         "generator.groups=1",
         "generator.reduction=2",
     ],
+    "self_thick_slices": [
+        *VOLUMES,
+        "force=[pixel_size]",
+        "crop_size=12",
+        "generator.channels=8",
+        "generator.blocks=1",
+    ],
     "opensr_rgbn_x4": [*SCENES, "generator.channels=16", "generator.blocks=1", *SMALL_SRGAN, *VGG],
     "opensr_swir_x8": [
         *SCENES,
@@ -92,6 +99,7 @@ WITHOUT_ADVERSARY = (
     "mri_slices_x2",
     "mri_thick_slices",
     "self",
+    "self_thick_slices",
     "sentinel2_20m_to_10m",
 )
 BANDS = ["B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12"]

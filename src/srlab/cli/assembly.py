@@ -21,7 +21,15 @@ from srlab.cli.building import built, named, refused_by_library
 from srlab.cli.resume import CONFIG
 from srlab.data import Source
 from srlab.data.parts import OfParts
-from srlab.data.source import MeasuredSource, OfDates, OfGuides, OfOtherBands, Sample, hr_pixel_size
+from srlab.data.source import (
+    MeasuredSource,
+    OfDates,
+    OfGuides,
+    OfOtherBands,
+    OfThickSlices,
+    Sample,
+    hr_pixel_size,
+)
 from srlab.data.splits.record import SPLIT, difference, read_record, record_of, write_record
 from srlab.data.statistics import value_range
 from srlab.data.values import check_values
@@ -235,6 +243,8 @@ def card(
     more: dict[str, Any] = {}
     if isinstance(data, OfDates):
         more = {"dates": data.dates}
+    if isinstance(data, OfThickSlices):
+        more = {"across": data.across}
     if isinstance(data, OfGuides) and data.guides:
         more = {"guides": data.guides, "guide_ratio": data.guide_ratio}
         if "guide_degradation" in config.data:  # those of real pairs are as they were measured

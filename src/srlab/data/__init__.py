@@ -7,6 +7,7 @@ from srlab.data.guided_folder import GuidedFolder
 from srlab.data.paired_folder import PairedFolder
 from srlab.data.sensor_pair import SensorPair
 from srlab.data.source import MeasuredSource, PairDataset, Sample, Source
+from srlab.data.thick_folder import ThickFolder
 
 __all__ = [
     "DatedFolder",
@@ -19,4 +20,5 @@ __all__ = [
     "Sample",
     "SensorPair",
     "Source",
+    "ThickFolder",
 ]

@@ -25,6 +25,12 @@ class Cropping:
     symmetries: Sequence[Symmetry] = ()
     """How crops are mirrored and turned at random, LR and HR alike; see `drawn_turn`."""
 
+    turns_change_scale: bool = False
+    """Whether quarter turns may exchange axes of different scales.
+
+    LR is then made of HR that is turned already, and HR must look alike along both.
+    """
+
     channel_dropout: float = 0.0
     """The chance with which each channel of LR is emptied; see `varied`."""
 

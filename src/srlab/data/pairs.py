@@ -175,8 +175,10 @@ class RandomCrops:
         random = self.pairing.random(position)
         crop, hr = self._weighted(random)
         axes = crop.reader.description.axes
-        symmetries = self.cropping.symmetries
-        turn = drawn_turn(symmetries, axes, self.crop, self.pairing.scale, random)
+        scale = self.pairing.scale
+        if self.cropping.turns_change_scale:
+            scale = (1,) * len(scale)
+        turn = drawn_turn(self.cropping.symmetries, axes, self.crop, scale, random)
         sample = self.pairing.of(hr, crop, random, turn)
         return varied(
             sample,

@@ -161,6 +161,14 @@ class OfDates(Protocol):
 
 
 @runtime_checkable
+class OfThickSlices(Protocol):
+    """A source of slices for a model that works on planes across them."""
+
+    across: str
+    """The name of the axis across the slices; a model's first axis is this one."""
+
+
+@runtime_checkable
 class OfOtherBands(Protocol):
     """A source whose HR may have other bands than `Source.bands`, which are LR's."""
 

@@ -1,0 +1,154 @@
+"""Volumes of thick slices that teach a model of their own thick axis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from srlab.axes import per_axis
+from srlab.data.agreement import check_agreement
+from srlab.data.caches import Cache
+from srlab.data.cropping import Cropping
+from srlab.data.files import find_files
+from srlab.data.folder import opened
+from srlab.data.handles import FewOpen, OneOfMany
+from srlab.data.informative import Weighting
+from srlab.data.leading import leading_axes
+from srlab.data.pairs import FixedViews, Pairing, RandomCrops
+from srlab.data.parts import Parts, Size
+from srlab.data.scenes import Scenes
+from srlab.data.splits import Split
+from srlab.data.statistics import measure, measure_lr
+from srlab.data.symmetries import Symmetry
+from srlab.data.usable import LeftOut
+from srlab.data.values import FullScale, configured, full_scale
+from srlab.degradations import Degradation
+from srlab.io import Reader
+from srlab.io.across import Turned, check_thickness, in_plane_last
+from srlab.io.agreement import Check, check_force
+from srlab.mistakes import Mistake
+from srlab.normalisers.statistics import Statistics
+
+
+class ThickFolder:
+    """Volumes of thick slices, whose detail in the plane teaches the axis across the slices.
+
+    A slice is HR. LR is made of it by a degradation along one axis of its plane, as the slices are
+    along the axis `across` (Zhao et al. 2021, SMORE, IEEE TMI 40(3)). `scale` is ``(s, 1)``, where
+    the slices are `s` times as far apart as their pixels. With ``quarter_turns`` among `symmetries`
+    either axis of the plane is the degraded one. That takes pixels that are square.
+
+    The other arguments are those of `srlab.data.Folder`.
+    """
+
+    def __init__(
+        self,
+        *,
+        root: str,
+        suffixes: Sequence[str],
+        bands: Sequence[int | str],
+        across: str,
+        scale: int | Sequence[int],
+        spatial_dims: int,
+        degradation: Degradation,
+        crop_size: int | Sequence[int],
+        weighting: Weighting,
+        symmetries: Sequence[Symmetry],
+        split: Split,
+        validation_size: Size,
+        validation_views: int | None,
+        test_size: Size,
+        unit: str | None,
+        data_range: FullScale,
+        broken_share: float,
+        cache: Cache | None,
+        seed: int,
+        force: Sequence[Check],
+    ) -> None:
+        check_force(force)
+        factors = _checked_scale(scale, spatial_dims)
+        paths = find_files(root, suffixes)
+        left_out = LeftOut(len(paths), share=broken_share)
+        few = FewOpen()
+        self.readers: list[Reader] = []
+        for reader in opened(paths, bands, left_out, grey_as_colour=False):
+            order = in_plane_last(str(reader), reader.description, across)
+            kept = reader if cache is None else cache.keep(reader, bands)
+            self.readers.append(OneOfMany(Turned(kept, order), few))
+        usual = check_agreement(self.readers, force=force)
+        for reader in self.readers:
+            check_thickness(
+                str(reader), reader.description, across, factors[0],
+                advice=f"set scale=[{_ratio(reader)},1], or data.across to the thick axis",
+                force=force,
+            )  # fmt: skip
+        self.across = across
+        self.data_range, own_unit = full_scale(self.readers, data_range)
+        self.bands = tuple(bands)
+        self.channel_names = usual.names
+        self.unit = unit or own_unit
+        leading = leading_axes(str(self.readers[0]), usual, spatial_dims)
+        self.axes = usual.axes[leading:]
+        configured(self, force).check_types(str(self.readers[0]), usual.channels)
+        self._scenes = Scenes()
+        self.parts = Parts(
+            self.readers,
+            Pairing(degradation, (1,) * leading + factors, seed, self._scenes, leading),
+            left_out,
+            cropping=Cropping(
+                crop_size=crop_size,
+                weighting=weighting,
+                symmetries=symmetries,
+                turns_change_scale=True,
+            ),
+            split=split,
+            validation_size=validation_size,
+            validation_views=validation_views,
+            test_size=test_size,
+        )
+
+    @property
+    def training(self) -> RandomCrops:
+        """Random crops of the slices that are not held out."""
+        return self.parts.training
+
+    @property
+    def validation(self) -> FixedViews:
+        """Views of what is held out."""
+        return self.parts.validation
+
+    @property
+    def test(self) -> FixedViews:
+        """Views that cover all slices."""
+        return self.parts.test
+
+    def statistics(self) -> Statistics:
+        """Measure HR of the training split, in physical units, in one pass."""
+        return measure(self.training.scan(), channels=len(self.channel_names))
+
+    def lr_statistics(self) -> Statistics:
+        """Measure LR of the training split, in physical units, in one pass."""
+        return measure_lr(self.training.scan_pairs())
+
+    def gather_scenes(self, cache: Path) -> None:
+        """Measure each file as a whole; from then on, samples carry its ``scene``."""
+        self._scenes.gather(self.readers, cache)
+
+
+def _checked_scale(scale: int | Sequence[int], spatial_dims: int) -> tuple[int, ...]:
+    """Return the scale in a plane of slices, across them first."""
+    factors = per_axis(scale, spatial_dims, name="scale")
+    if spatial_dims != 2 or factors[0] < 2 or factors[1] != 1:
+        raise Mistake(
+            f"scale is {factors} with spatial_dims={spatial_dims}; slices are made thinner by a "
+            "model of images, so set spatial_dims=2 and scale=[3,1] for a spacing three times as "
+            "large as that of the pixels."
+        )
+    return factors
+
+
+def _ratio(reader: Reader) -> int:
+    """Return the distance of slices in pixels, rounded; at least 2."""
+    across, *others = reader.description.axes[-3:]
+    ratios = [(across.spacing or 0) / other.spacing for other in others if other.spacing]
+    return max(round(min(ratios, default=0)), 2)
