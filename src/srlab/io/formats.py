@@ -221,7 +221,7 @@ def recognised(path: PathLike) -> Format | None:
     """
     place = Path(os.path.expanduser(path))
     files = [place]
-    if place.is_dir():
+    if place.is_dir() and os.access(place, os.R_OK):
         files = [file for file in sorted(place.iterdir()) if not file.name.startswith(".")]
     for file in files:
         for form in known_formats():

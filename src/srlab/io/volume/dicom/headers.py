@@ -116,7 +116,8 @@ def header_of(path: Path) -> Header:
 
 def headers_in(folder: Path) -> tuple[Header, ...]:
     """Read the headers of a folder's images, sorted by name; a warning tells of other files."""
-    files = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
+    with pydicom_reads(f"{folder} cannot be listed: it may not be read"):
+        files = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
     states = []
     for path in files:
         if path.is_file():
