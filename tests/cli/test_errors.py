@@ -69,7 +69,7 @@ OF_VALUES = {
 OF_PARTS = {
     "~ema": "ema is no key of the configuration",
     "penalty=null": "penalty=null chooses nothing; choose one of none, r1, wgan_gp.",
-    "data=": "data= chooses nothing; choose one of demo, paired_folder, rgb_folder,",
+    "data=": "data= chooses nothing; choose one of dates, demo, landsat_pan,",
     "data=rgb_folder": "data.root must be given: data.root=….",
     "ema.device=foo": "Expected one of cpu, cuda,",
     "generator.channels=0": "generator.channels is 0; give a whole number >= 1.",

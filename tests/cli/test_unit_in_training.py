@@ -21,7 +21,7 @@ def scenes(root, dtype, top, *, factor=1.0):
     profile = {"driver": "GTiff", "count": 2, "height": 48, "width": 48, "dtype": dtype}
     for number in range(2):
         values = np.random.default_rng(number).uniform(0, top, (2, 48, 48)).astype(dtype)
-        place = from_origin(4e5, 6e6, 10, 10)
+        place = from_origin(4e5 + 1000 * number, 6e6, 10, 10)
         path = root / "scenes" / f"{number}.tif"
         with rasterio.open(path, "w", crs="EPSG:32633", transform=place, **profile) as file:
             file.write(values)

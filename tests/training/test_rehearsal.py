@@ -64,7 +64,7 @@ class TestBeforeTheFirstUpdate:
     def test_training_without_any_data_is_refused(self, refused, tmp_path):
         scene(tmp_path / "a.tif", missing=range(80))
         error = refused("split.fraction=0.167")
-        assert "no training file holds a pixel with a value in every band" in error
+        assert "no training crop holds a value in every band in 128 of its 256 pixels" in error
 
 
 def test_every_shape_is_tried_once_and_left_as_it_was(tmp_path, monkeypatch):

@@ -199,6 +199,10 @@ def test_a_changed_product_is_decoded_again(tmp_path, shared_data):
     assert key(reader, ["B04"]) != before
 
 
+def warnings_of(caplog):
+    return [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+
+
 def test_the_budget_is_kept_and_earlier_runs_make_room(tmp_path, caplog):
     budget = 2.5 * 128 * 128 * 2 / 1e9
     paths = [picture(tmp_path / f"{number}.png", 128, 200) for number in range(4)]
@@ -209,7 +213,7 @@ def test_the_budget_is_kept_and_earlier_runs_make_room(tmp_path, caplog):
         np.testing.assert_array_equal(kept(path, first)[1].read(window), check)
     old = tiles(tmp_path)
     assert len(old) == 2
-    (told,) = [record.getMessage() for record in caplog.records]
+    (told,) = warnings_of(caplog)
     assert told.startswith(f"{paths[2]} and others do not fit into the")
 
     kept(paths[3], disk(tmp_path / "cache", budget))[1].read(window)
@@ -241,7 +245,7 @@ def test_a_full_disk_is_told_once_and_files_are_read_without(tmp_path, caplog, m
         window = (slice(0, 9), slice(0, 9))
         expected = open_reader(path, bands=[1]).read(window)
         np.testing.assert_array_equal(kept(path, cache)[1].read(window), expected)
-    (told,) = [record.getMessage() for record in caplog.records]
+    (told,) = warnings_of(caplog)
     assert "files are decoded at each read (No space left on device)" in told
     assert [path.name for path in (tmp_path / "cache").iterdir()] == [".lock"]
 
@@ -311,7 +315,7 @@ def test_memory_is_bounded_and_told_once(tmp_path, caplog):
         for _ in range(5):
             cached.read((slice(0, 9), slice(0, 9)))
     assert [counting.reads for counting, _ in found] == [1, 5, 5]
-    (told,) = [record.getMessage() for record in caplog.records]
+    (told,) = warnings_of(caplog)
     assert f"{tmp_path}/1.png and others do not fit into the" in told
 
 
