@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
-import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from tifffile import TiffFile, TiffFileError
+from tifffile import TiffFile
 
 from srlab.files import PathLike
+from srlab.io.damage import DAMAGE
 from srlab.io.protocols import Reader
-
-_DAMAGE = (
-    *(TiffFileError, OSError, ValueError, KeyError, IndexError, TypeError),
-    *(ArithmeticError, AttributeError, struct.error),
-)
-"""What tifffile raises where a header is damaged."""
 
 
 def open_tiff(path: PathLike, *, bands: Sequence[int | str] | None = None) -> Reader:
@@ -37,7 +31,7 @@ def _is_stack(path: PathLike) -> bool:
     try:
         with _silent(), TiffFile(os.path.expanduser(path)) as file:
             return bool(file.is_ome or file.is_imagej)
-    except _DAMAGE:
+    except DAMAGE:
         return False
 
 

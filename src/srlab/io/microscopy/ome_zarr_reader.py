@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
-from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +14,14 @@ from numpy.typing import NDArray
 
 from srlab.axes import Window
 from srlab.files import PathLike, existing_path
+from srlab.io.blosc import check_blosc
+from srlab.io.damage import check_block_size, damage_told
 from srlab.io.description import Axis, Channel, Description
 from srlab.io.microscopy.ome_zarr_metadata import NAMES, Image, read_image
 from srlab.io.selection import chosen
 from srlab.io.stored import without_infinities
 from srlab.io.windows import check_window
 from srlab.mistakes import Mistake
-
-MOST_CHUNK = 2**29
-"""Bytes that a chunk may take: to read any of its pixels, all of it must be decoded."""
 
 
 class OmeZarrReader:
@@ -41,7 +38,7 @@ class OmeZarrReader:
     def __init__(self, path: PathLike, *, bands: Sequence[int | str] | None = None) -> None:
         self.path = existing_path(path)
         self._handle: tuple[int, Any] | None = None
-        with _store(f"{path} is not an OME-Zarr that zarr can read"):
+        with damage_told(f"{path} is not an OME-Zarr that zarr can read"):
             image, array = _opened(self.path)
             self._axes = image.axes
             every = _described(image, array, str(path))
@@ -66,7 +63,7 @@ class OmeZarrReader:
         spans: dict[str, Any] = dict(zip(kept, window, strict=True))
         spans["c"] = list(self._places)
         place = tuple(spans.get(name, slice(0, 1)) for name in self._axes)
-        with _store(f"{self.path} cannot be read at {window}: truncated or damaged"):
+        with damage_told(f"{self.path} cannot be read at {window}: truncated or damaged"):
             values = np.asarray(self._open().oindex[place])
         named = [name for name in ("c", *kept) if name in self._axes]
         order = [self._axes.index(name) for name in named]
@@ -86,22 +83,8 @@ class OmeZarrReader:
         return self._handle[1]
 
 
-@contextmanager
-def _store(failure: str) -> Iterator[None]:
-    """Make what zarr cannot read a `Mistake` of one line: `failure`, then the reason."""
-    try:
-        yield
-    except Mistake:
-        raise
-    except (
-        *(OSError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError),
-        *(ArithmeticError, RuntimeError),
-    ) as problem:
-        reason = " ".join(str(problem).split()).rstrip(".") or type(problem).__name__
-        raise Mistake(f"{failure} ({type(problem).__name__}: {reason}).") from problem
-
-
 def _opened(path: Path) -> tuple[Image, Any]:
+    check_blosc()
     root = zarr.open_group(path, mode="r")
     image = read_image(dict(root.attrs), path)
     array = root[image.array]
@@ -115,7 +98,7 @@ def _described(image: Image, array: Any, path: str) -> Description:
     if dtype.kind not in "iufb":
         raise Mistake(f"{path} holds values of the type {dtype}: write real numbers first.")
     _check_axes(image.axes, array.shape, path)
-    _check_chunk(array, path)
+    check_block_size(path, array.chunks, dtype.itemsize, "store it in smaller chunks")
     sizes = dict(zip(image.axes, array.shape, strict=True))
     kept = [name for name in NAMES if name != "c" and (name in "yx" or sizes.get(name, 1) > 1)]
     axes = tuple(Axis(name, *image.spacing.get(name, (None, None))) for name in kept)
@@ -151,13 +134,3 @@ def _check_axes(axes: Sequence[str], shape: Sequence[int], path: str) -> None:
         )
     if min(shape) < 1:
         raise Mistake(f"{path} is empty: an axis has no entry.")
-
-
-def _check_chunk(array: Any, path: str) -> None:
-    size = prod(array.chunks) * np.dtype(array.dtype).itemsize
-    if size > MOST_CHUNK:
-        sides = " x ".join(map(str, array.chunks))
-        raise Mistake(
-            f"{path} is stored in chunks of {sides}, and each takes {size / 2**20:.0f} MiB of "
-            f"memory to read, above {MOST_CHUNK / 2**20:.0f}: store it in smaller ones."
-        )

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import os
-import struct
-import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
-from xml.etree.ElementTree import ParseError
 
 import numpy as np
 import zarr
 from numpy.typing import NDArray
-from tifffile import TiffFile, TiffFileError
+from tifffile import TiffFile
 
 from srlab.axes import Window
 from srlab.files import PathLike, existing_file
+from srlab.io.damage import check_block_size, damage_told
 from srlab.io.description import Axis, Channel, Description
 from srlab.io.microscopy.metadata import Metadata, of_imagej, of_ome
 from srlab.io.selection import chosen
@@ -46,12 +43,15 @@ class StackReader:
     def __init__(self, path: PathLike, *, bands: Sequence[int | str] | None = None) -> None:
         self.path = existing_file(path)
         self._handle: tuple[int, TiffFile, Any] | None = None
-        with tiff(f"{path} is not a TIFF that tifffile can read"), TiffFile(self.path) as file:
+        failure = f"{path} is not a TIFF that tifffile can read"
+        with damage_told(failure), TiffFile(self.path) as file:
             series = _only_series(file, str(path))
             self._axes = series.axes
             sizes = dict(zip(series.axes, series.shape, strict=True))
             _check_axes(sizes, str(path))
             every = _described(file, series, sizes, str(path))
+            chunks, dtype = series.keyframe.chunks, every.channels[0].dtype
+            check_block_size(path, chunks, dtype.itemsize, "save it in tiles")
         self._places = chosen(every.names, bands, path)
         self._bands = bands and list(bands)
         self.description = every.with_channels([every.channels[at] for at in self._places])
@@ -73,7 +73,7 @@ class StackReader:
             for axis, span in zip(self.description.axes, window, strict=True)
         }
         place = tuple(_span(axis, spans) for axis in self._axes)
-        with tiff(f"{self.path} cannot be read at {window}: truncated or damaged"):
+        with damage_told(f"{self.path} cannot be read at {window}: truncated or damaged"):
             values = np.asarray(self._open()[place])
         return without_infinities(self._arranged(values))
 
@@ -104,31 +104,6 @@ class StackReader:
         return np.ascontiguousarray(channels, np.float32)
 
 
-@contextmanager
-def tiff(failure: str) -> Iterator[None]:
-    """Make what tifffile cannot read a `Mistake` of one line: `failure`, then the reason."""
-    try:
-        yield
-    except Mistake:
-        raise
-    except (
-        TiffFileError,
-        ParseError,
-        OSError,
-        EOFError,
-        ValueError,
-        TypeError,
-        KeyError,
-        IndexError,
-        OverflowError,
-        RuntimeError,
-        struct.error,
-        zlib.error,
-    ) as problem:
-        reason = " ".join(str(problem).split()).rstrip(".") or type(problem).__name__
-        raise Mistake(f"{failure} ({reason}).") from problem
-
-
 def _only_series(file: TiffFile, path: str) -> Any:
     if len(file.series) != 1:
         shapes = ", ".join(f"{one.axes} {one.shape}" for one in file.series[:4])
@@ -137,7 +112,8 @@ def _only_series(file: TiffFile, path: str) -> Any:
             "that is to be read as a file of its own."
         )
     series = file.series[0]
-    if any(page is None for page in series.pages):
+    # Planes that lie one after the other are all there, and take long to count.
+    if series.dataoffset is None and any(page is None for page in series.pages):
         raise Mistake(
             f"{path} lacks some of its planes: they lie in other files, which are missing. Put all "
             "files of the image into one folder."

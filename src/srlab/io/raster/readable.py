@@ -8,11 +8,9 @@ import numpy as np
 from rasterio.enums import ColorInterp
 
 from srlab.files import PathLike, is_remote
+from srlab.io.damage import check_block_size
 from srlab.io.raster.jpeg2000 import HEAD, tile_shape
 from srlab.mistakes import Mistake
-
-MOST_BLOCK = 2**29
-"""Bytes of one block, strip or tile of a file. GDAL holds a whole one to read a pixel of it."""
 
 
 def check_readable(dataset: Any, path: PathLike) -> None:
@@ -75,12 +73,8 @@ def _check_block(dataset: Any, path: PathLike) -> None:
     if dataset.driver == "JP2OpenJPEG" and not is_remote(path):
         with open(path, "rb") as file:
             height, width = tile_shape(file.read(HEAD)) or (height, width)
-    size = height * width * np.dtype(dataset.dtypes[0]).itemsize
+    itemsize = np.dtype(dataset.dtypes[0]).itemsize
     if dataset.tags(ns="IMAGE_STRUCTURE").get("INTERLEAVE") == "PIXEL":
-        size *= dataset.count
-    if size > MOST_BLOCK:
-        raise Mistake(
-            f"{path} is stored in blocks of {height} x {width} pixels, and each takes "
-            f"{size / 2**20:.0f} MiB of memory to read, above {MOST_BLOCK / 2**20:.0f}: store "
-            "it in tiles, as gdal_translate -co TILED=YES does."
-        )
+        itemsize *= dataset.count
+    advice = "store it in tiles, as gdal_translate -co TILED=YES does"
+    check_block_size(path, (height, width), itemsize, advice)

@@ -105,7 +105,7 @@ def _nifti(image: Any) -> tuple[VolumeGeometry, Mapping[str, str], Axis]:
     header = image.header
     pixdim = np.array(header["pixdim"], np.float64)
     spacing = three(np.abs(pixdim[1:4]))
-    space_unit, time_unit = header.get_xyzt_units()
+    space_unit, time_unit = _units(header)
     sform_code, qform_code = int(header["sform_code"]), int(header["qform_code"])
     qform = None
     if qform_code > 0:
@@ -123,6 +123,15 @@ def _nifti(image: Any) -> tuple[VolumeGeometry, Mapping[str, str], Axis]:
     tags = {name: _text(header[name]) for name in KEPT if _text(header[name]) not in NOTHING}
     step = Axis("t", abs(float(pixdim[4])) or None, TIME_UNITS.get(time_unit))
     return geometry, tags, step
+
+
+def _units(header: Any) -> tuple[str, str]:
+    """Return the words for the units of space and time, ``unknown`` for a code of none."""
+    try:
+        space, time = header.get_xyzt_units()
+    except KeyError:
+        return "unknown", "unknown"
+    return str(space), str(time)
 
 
 def _other(image: Any) -> tuple[VolumeGeometry, Mapping[str, str], Axis]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
 from math import prod
 from pathlib import Path
@@ -14,12 +12,14 @@ from typing import Any
 import nibabel
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
+from nibabel.freesurfer.mghformat import MGHError
 from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
 from srlab.axes import Window
 from srlab.files import PathLike, existing_file
+from srlab.io.damage import damage_told
 from srlab.io.selection import chosen
 from srlab.io.stored import without_infinities
 from srlab.io.volume.header import described
@@ -28,6 +28,9 @@ from srlab.mistakes import Mistake
 
 DENSEST = 1032
 """Bytes that a byte of a gzip file can stand for (RFC 1951: a match of 258 in two bits)."""
+
+ERRORS = (ImageFileError, HeaderDataError, WrapStructError, MGHError)
+"""What nibabel raises beside Python's own errors."""
 
 
 class VolumeReader:
@@ -46,7 +49,7 @@ class VolumeReader:
     def __init__(self, path: PathLike, *, bands: Sequence[int | str] | None = None) -> None:
         self.path = existing_file(path)
         self._handle: tuple[int, Any] | None = None
-        with nifti(f"{path} is not a volume that nibabel can read"):
+        with damage_told(f"{path} is not a volume that nibabel can read", *ERRORS):
             image: Any = nibabel.load(self.path)
             every = described(image, str(path))
             _check_size(image, self.path)
@@ -71,7 +74,8 @@ class VolumeReader:
         if not time:
             time = [slice(0, 1)]
         spans = [x, y, z, *time, *[slice(None)] * 3]
-        with nifti(f"{self.path} cannot be read at {_listed(window)}: truncated or damaged"):
+        failure = f"{self.path} cannot be read at {_listed(window)}: truncated or damaged"
+        with damage_told(failure, *ERRORS):
             values = np.asarray(self._open().dataobj[tuple(spans[: self._stored_axes])])
         # (i, j, k, t, channels), whatever of it the file leaves out
         values = values.reshape((*values.shape, *[1] * 5)[:5])
@@ -89,27 +93,6 @@ class VolumeReader:
         if self._handle is None or self._handle[0] != os.getpid():
             self._handle = (os.getpid(), nibabel.load(self.path, keep_file_open=True))
         return self._handle[1]
-
-
-@contextmanager
-def nifti(failure: str) -> Iterator[None]:
-    """Make what nibabel cannot read a `Mistake` of one line: `failure`, then the reason."""
-    try:
-        yield
-    except Mistake:
-        raise
-    except (
-        ImageFileError,
-        HeaderDataError,
-        WrapStructError,
-        OSError,
-        EOFError,
-        ValueError,
-        OverflowError,
-        zlib.error,
-    ) as problem:
-        reason = " ".join(str(problem).split()).rstrip(".")
-        raise Mistake(f"{failure} ({reason}).") from problem
 
 
 def _check_size(image: Any, path: Path) -> None:

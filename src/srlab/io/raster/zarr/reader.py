@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from srlab.axes import Window
 from srlab.files import PathLike, existing_path
+from srlab.io.blosc import check_blosc
+from srlab.io.damage import check_block_size, damage_told
 from srlab.io.description import Channel, Description
-from srlab.io.raster.readable import MOST_BLOCK
 from srlab.io.raster.tags import lasting
 from srlab.io.raster.variables import Part, Variable, choose
 from srlab.io.raster.zarr.place import read_geometry
@@ -49,7 +50,8 @@ class ZarrReader:
         self._handle: tuple[int, Any] | None = None
         store = _Store(self.path)
         self._parts = store.choose(bands)
-        self.description = store.describe(self._parts)
+        with damage_told(f"{path} contradicts itself"):
+            self.description = store.describe(self._parts)
 
     def __str__(self) -> str:
         return str(self.path)
@@ -61,12 +63,10 @@ class ZarrReader:
         """Read ``(C, *window)`` in physical units, NaN where there is no data."""
         check_window(window, self.description.shape)
         arrays = self._open().arrays
-        try:
+        with damage_told(f"{self.path} cannot be read at {window}: truncated or damaged"):
             stored = [
                 _planes(arrays[part.variable.name], part.numbers, window) for part in self._parts
             ]
-        except (OSError, ValueError, RuntimeError) as error:
-            raise Mistake(f"{self.path} cannot be read at {window}: {error}.") from error
         planes = [plane for planes in stored for plane in planes]
         pairs = zip(planes, self.description.channels, strict=True)
         return without_infinities(np.stack([_physical(plane, channel) for plane, channel in pairs]))
@@ -86,15 +86,14 @@ class _Store:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
+        check_blosc()
+        with damage_told(f"{path} is no Zarr store that can be read"):
             root = zarr.open(path, mode="r")
             self.attributes: dict[str, Any] = dict(root.attrs)
             self.arrays: dict[str, Array] = {"": root}
             if isinstance(root, zarr.Group):
                 members = sorted(root.members(max_depth=None))
                 self.arrays = {name: each for name, each in members if hasattr(each, "shape")}
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise Mistake(f"{path} is no Zarr store that can be read ({error}).") from error
 
     def choose(self, bands: Sequence[int | str] | None) -> tuple[Part, ...]:
         listed = self.attributes.get(BANDS)
@@ -113,7 +112,9 @@ class _Store:
 
     def describe(self, parts: Sequence[Part]) -> Description:
         for part in parts:
-            self._check_chunk(part.variable.name)
+            array = self.arrays[part.variable.name]
+            itemsize = np.dtype(array.dtype).itemsize
+            check_block_size(self.path, array.chunks, itemsize, "store it in smaller chunks")
         geometries = [self._geometry(part.variable.name) for part in parts]
         geometry = geometries[0]
         for part, other in zip(parts, geometries, strict=True):
@@ -131,17 +132,6 @@ class _Store:
             geometry=geometry,
             tags=lasting(texts),
         )
-
-    def _check_chunk(self, name: str) -> None:
-        array = self.arrays[name]
-        size = prod(array.chunks) * np.dtype(array.dtype).itemsize
-        if size > MOST_BLOCK:
-            sides = " x ".join(map(str, array.chunks))
-            raise Mistake(
-                f"{self.path} is stored in chunks of {sides}, and each takes "
-                f"{size / 2**20:.0f} MiB of memory to read, above {MOST_BLOCK / 2**20:.0f}: "
-                "store it in smaller ones."
-            )
 
     def _geometry(self, name: str) -> Any:
         array = self.arrays[name]
