@@ -3,9 +3,12 @@
 import zipfile
 
 import h5py
+import nibabel
 import numpy as np
 import rasterio
 import rasterio.shutil
+import tifffile
+import zarr
 from dicom_files import save_series, slices
 from PIL import Image, ImageCms
 from rasters import save
@@ -110,6 +113,49 @@ def slice_of_dicom(path):
     save_series(path.parent, slices(1, (40, 50)), name=path.name)
 
 
+def volume(path, kind=nibabel.Nifti1Image, shape=(20, 16, 6)):
+    values = RNG.integers(0, 100, shape).astype(np.int16)
+    image = kind(values, np.diag([2, 1, 3, 1.0]))
+    if kind is nibabel.Nifti1Image:
+        image.header.set_slope_inter(0.5, -3)
+        image.header.extensions.append(nibabel.nifti1.Nifti1Extension("comment", b"made"))
+    nibabel.save(image, path)
+
+
+def stack(path, compression="zlib", **options):
+    """Write two times, two channels and three planes."""
+    planes = pixels(12, np.uint16).reshape(2, 2, 3, 80, 100)
+    about = {"axes": "TCZYX", "PhysicalSizeX": 0.2, "Channel": {"Name": ["a", "b"]}}
+    tifffile.imwrite(
+        path, planes, metadata=about, compression=compression, tile=(32, 32), **options
+    )
+
+
+def jpeg_stack(path):
+    planes = pixels(3).reshape(3, 80, 100)
+    tifffile.imwrite(path, planes, metadata={"axes": "ZYX"}, compression="jpeg", tile=(32, 32))
+
+
+def pyramid(path):
+    with tifffile.TiffWriter(path, ome=True) as file:
+        options = {"tile": (32, 32), "compression": "zlib"}
+        file.write(pixels(2), subifds=1, metadata={"axes": "CYX"}, **options)
+        file.write(pixels(2)[:, ::2, ::2], subfiletype=1, **options)
+
+
+def hyperstack(path):
+    planes = pixels(12, np.uint16).reshape(2, 3, 2, 80, 100)
+    about = {"axes": "TZCYX", "unit": "um", "spacing": 0.7, "finterval": 5.0}
+    tifffile.imwrite(path, planes, imagej=True, resolution=(2.0, 4.0), metadata=about)
+
+
+def store(path, **options):
+    root = zarr.open_group(path, mode="w", **options)
+    root.attrs["bands"] = ["a", "b"]
+    for name in ("a", "b"):
+        root.create_array(name, data=pixels(1, np.uint16)[0], chunks=(32, 32))
+
+
 KINDS = {
     "geo.tif": geotiff,
     "plain.tif": plain_geotiff,
@@ -133,5 +179,18 @@ KINDS = {
     "one.gif": lambda path: photograph("P").save(path),
     "product.zip": product,
     "slice.dcm": slice_of_dicom,
+    "volume.nii": volume,
+    "series.nii.gz": lambda path: volume(path, shape=(20, 16, 6, 2)),
+    "long.nii": lambda path: volume(path, nibabel.Nifti2Image),
+    "volume.mgh": lambda path: volume(path, nibabel.MGHImage),
+    "volume.mgz": lambda path: volume(path, nibabel.MGHImage),
+    "stack.ome.tif": stack,
+    "lzw.ome.tif": lambda path: stack(path, "lzw", predictor=2),
+    "zstd.ome.tif": lambda path: stack(path, "zstd"),
+    "jpeg.ome.tif": jpeg_stack,
+    "pyramid.ome.tif": pyramid,
+    "hyperstack.tif": hyperstack,
+    "two.zarr": lambda path: store(path, zarr_format=2),
+    "three.zarr": lambda path: store(path, zarr_format=3),
 }
-"""Functions that write a small file of each kind, by its name."""
+"""Functions that write a small file of each kind, or a folder of files, by its name."""

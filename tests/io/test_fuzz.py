@@ -22,7 +22,7 @@ def mutant(content, random):
         length = int(random.choice([1, 1, 1, 2, 4, 8]))
         new = random.bytes(length)
         if random.random() < 0.3:
-            new = random.choice(EXTREMES) * length
+            new = EXTREMES[random.integers(len(EXTREMES))] * length
         changed[place : place + length] = new[: len(changed) - place]
     if random.random() < 0.1:
         del changed[int(random.integers(len(changed))) :]
@@ -34,17 +34,21 @@ def failures(folder, name, number, seed=0):
     random = np.random.default_rng([seed, *name.encode()])
     path = folder / name
     KINDS[name](path)
-    content = path.read_bytes()
+    files = sorted(each for each in path.rglob("*") if each.is_file()) or [path]
     reading = WatchedReading()
     assert reading(path).kind == "read"
     wrong = {}
     for at in range(number):
-        path.write_bytes(mutant(content, random))
+        file = files[random.integers(len(files))]
+        content = file.read_bytes()
+        changed = mutant(content, random)
+        file.write_bytes(changed)
         result = reading(path)
+        file.write_bytes(content)
         named = result.kind == "mistake" and name in result.message and "\n" not in result.message
         if not (result.kind == "read" or named) or result.megabytes > MOST_MEGABYTES:
             wrong[at] = result
-            path.with_name(f"wrong_{at}_{name}").write_bytes(path.read_bytes())
+            folder.joinpath(f"wrong_{at}_{file.name}").write_bytes(changed)
     reading.close()
     return wrong
 
