@@ -31,7 +31,7 @@ def dataset(values, at, *, series, **fields):
     data.SOPInstanceUID = data.file_meta.MediaStorageSOPInstanceUID = generate_uid()
     data.SeriesInstanceUID = series
     data.Modality = "MR"
-    data.Rows, data.Columns = values.shape
+    data.Rows, data.Columns = values.shape[-2:]
     data.SamplesPerPixel, data.PhotometricInterpretation = 1, "MONOCHROME2"
     data.BitsAllocated = data.BitsStored = 8 * values.dtype.itemsize
     data.HighBit = data.BitsStored - 1
@@ -60,3 +60,28 @@ def save_series(folder, values, *, name="{:04}.dcm", compress=False, **fields):
             data.compress(RLELossless, generate_instance_uid=False)
         data.save_as(folder / name.format(len(values) - at), enforce_file_format=True)
     return folder
+
+
+def save_enhanced(path, values, order, *, compress=False):
+    """Write all slices as frames, in this order; the slope of the slice number `at` is `at + 1`."""
+    data = dataset(values[order], 0, series=generate_uid(), NumberOfFrames=len(values))
+    shared, measures = Dataset(), Dataset()
+    measures.PixelSpacing, measures.SliceThickness = list(SPACING), STEP
+    orientation = Dataset()
+    orientation.ImageOrientationPatient = list(DIRECTIONS)
+    shared.PixelMeasuresSequence, shared.PlaneOrientationSequence = [measures], [orientation]
+    data.SharedFunctionalGroupsSequence = [shared]
+    frames = []
+    for at in order:
+        frame, place, scale = Dataset(), Dataset(), Dataset()
+        place.ImagePositionPatient = position(at)
+        scale.RescaleSlope, scale.RescaleIntercept, scale.RescaleType = at + 1, 0, "US"
+        frame.PlanePositionSequence, frame.PixelValueTransformationSequence = [place], [scale]
+        frames.append(frame)
+    data.PerFrameFunctionalGroupsSequence = frames
+    for name in ("PixelSpacing", "SliceThickness", "ImageOrientationPatient"):
+        delattr(data, name)
+    del data.ImagePositionPatient
+    if compress:
+        data.compress(RLELossless, generate_instance_uid=False)
+    data.save_as(path, enforce_file_format=True)

@@ -5,7 +5,16 @@ import shutil
 import nibabel
 import numpy as np
 import pytest
-from dicom_files import DIRECTIONS, FIRST, SPACING, STEP, position, save_series, slices
+from dicom_files import (
+    DIRECTIONS,
+    FIRST,
+    SPACING,
+    STEP,
+    position,
+    save_enhanced,
+    save_series,
+    slices,
+)
 from pydicom.data import get_testdata_file
 
 from srlab.data.files import find_files
@@ -108,6 +117,18 @@ def test_a_series_is_one_file_of_a_source(tmp_path):
     assert names == ["x/t1/1.2.840.1", "x/t1/b1.DCM", "y.dcm/0001.dcm"]
 
 
+@pytest.mark.parametrize("compress", [False, True])
+def test_an_enhanced_file_holds_its_slices(tmp_path, compress):
+    values, order = slices(), [3, 0, 5, 1, 4, 2]
+    save_enhanced(tmp_path / "a.dcm", values, order, compress=compress)
+    save_series(tmp_path / "ordinary", values)
+    reader = open_reader(tmp_path / "a.dcm")
+    expected = values * (np.arange(6) + 1.0)[:, None, None]
+    np.testing.assert_array_equal(whole(reader), expected)
+    ordinary = open_reader(tmp_path / "ordinary").description
+    assert reader.description.geometry == ordinary.geometry
+
+
 def test_a_window_decodes_its_own_slices_alone(tmp_path):
     folder = save_series(tmp_path, slices())
     reader = open_reader(folder)
@@ -152,7 +173,7 @@ UNLIKE = {
     "holds several frames": {"NumberOfFrames": 2},
     "is a picture in colours": {"SamplesPerPixel": 3, "PhotometricInterpretation": "RGB"},
     "has directions of no right angle": {"ImageOrientationPatient": [[1, 0, 0, 1, 0, 0]] * 6},
-    "its slope is 0": {"RescaleSlope": 0},
+    "has a slope of 0": {"RescaleSlope": 0},
     "is truncated: its header says": {"Rows": 30_000, "Columns": 30_000},
 }
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from srlab.io.volume.dicom.frames import OF_ALL, OF_EACH, frames_of
 from srlab.io.volume.dicom.quiet import get_decoder, pydicom, pydicom_reads
 from srlab.mistakes import Mistake
 
@@ -34,8 +35,10 @@ WANTED = (
     "SliceThickness",
     "ImagePositionPatient",
     "ImageOrientationPatient",
+    OF_EACH,
+    OF_ALL,
 )
-"""The fields of a header that are read; none of the others ever is."""
+"""The fields of a header that are asked for; of the others none is kept."""
 
 Numbers = tuple[float, ...]
 
@@ -65,6 +68,9 @@ class Header:
     """A slice: its file, and what its header says of the pixels."""
 
     path: Path
+    frame: int
+    """The place in the file, from 0."""
+
     series: str = field(repr=False)
     """Equal for the slices of one series; never shown, since it leads to a patient."""
 
@@ -88,30 +94,40 @@ class Header:
     """Of a row, from column to column, and of a column: six numbers, or none."""
 
 
-def header_of(path: Path) -> Header:
-    """Read a header; a `Mistake` if the file is no image that pydicom can read."""
+def headers_of(path: Path) -> list[Header]:
+    """Read the header of each frame; a `Mistake` if the file is no image that pydicom can read."""
     failure = f"{path} is not a DICOM image that pydicom can read: truncated, damaged or no image"
     with pydicom_reads(failure):
         data = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(WANTED))
-        bits = int(data.BitsAllocated)
-        return Header(
-            path,
-            series=str(data.get("SeriesInstanceUID", "")),
-            shape=(int(data.Rows), int(data.Columns)),
-            stored=Stored(
-                bits,
-                int(_number(data, "BitsStored", bits)),
-                bool(data.PixelRepresentation),
-                data.PhotometricInterpretation == "MONOCHROME1",
-            ),
-            slope=_number(data, "RescaleSlope", 1),
-            intercept=_number(data, "RescaleIntercept", 0),
-            refusal=_refusal(data, path.stat().st_size),
-            spacing=_numbers(data, "PixelSpacing", 2) or _numbers(data, "ImagerPixelSpacing", 2),
-            thickness=abs(_number(data, "SliceThickness", 0)) or None,
-            position=_numbers(data, "ImagePositionPatient", 3),
-            directions=_numbers(data, "ImageOrientationPatient", 6),
-        )
+        frames = frames_of(data)
+        if not frames:
+            raise Mistake(f"{failure}.")
+        refusal = _refusal(data, len(frames), path.stat().st_size)
+        return [_header(path, at, data, own, refusal) for at, own in enumerate(frames)]
+
+
+def _header(path: Path, frame: int, data: Any, own: Any, refusal: str) -> Header:
+    """Return the header of a frame, of whose fields `own` are its own."""
+    bits = int(data.BitsAllocated)
+    return Header(
+        path,
+        frame,
+        series=str(data.get("SeriesInstanceUID", "")),
+        shape=(int(data.Rows), int(data.Columns)),
+        stored=Stored(
+            bits,
+            int(_number(data, "BitsStored", bits)),
+            bool(data.PixelRepresentation),
+            data.PhotometricInterpretation == "MONOCHROME1",
+        ),
+        slope=_number(own, "RescaleSlope", 1),
+        intercept=_number(own, "RescaleIntercept", 0),
+        refusal=refusal,
+        spacing=_numbers(own, "PixelSpacing", 2) or _numbers(own, "ImagerPixelSpacing", 2),
+        thickness=abs(_number(own, "SliceThickness", 0)) or None,
+        position=_numbers(own, "ImagePositionPatient", 3),
+        directions=_numbers(own, "ImageOrientationPatient", 6),
+    )
 
 
 def headers_in(folder: Path) -> tuple[Header, ...]:
@@ -129,10 +145,11 @@ def headers_in(folder: Path) -> tuple[Header, ...]:
 @lru_cache(maxsize=128)
 def _headers(folder: Path, states: tuple[tuple[Path, int, int], ...]) -> tuple[Header, ...]:
     """Read the headers of files, each given with what changes when it does: its size and time."""
-    found, others = [], []
+    found: list[Header] = []
+    others = []
     for path, _, _ in states:
         try:
-            found.append(header_of(path))
+            found += headers_of(path)
         except Mistake:
             others.append(path.name)
     if found and others:
@@ -175,10 +192,10 @@ def _numbers(data: Any, name: str, count: int) -> Numbers:
     return numbers
 
 
-def _refusal(data: Any, size: int) -> str:
+def _refusal(data: Any, frames: int, size: int) -> str:
     """Return why the pixels of a file of `size` bytes cannot be read, or nothing."""
-    if _number(data, "NumberOfFrames", 1) > 1:
-        return "holds several frames (enhanced DICOM): convert it to NIfTI first, by dcm2niix"
+    if _number(data, "NumberOfFrames", 1) != frames:
+        return "holds several frames that have no place: convert it to NIfTI first, by dcm2niix"
     monochrome = str(data.PhotometricInterpretation) in ("MONOCHROME1", "MONOCHROME2")
     if _number(data, "SamplesPerPixel", 1) != 1 or not monochrome:
         return "is a picture in colours, and a volume of one grey value a voxel is wanted"
@@ -188,10 +205,8 @@ def _refusal(data: Any, size: int) -> str:
         return "gives its values by a table, and a slope and an intercept are wanted"
     if not 1 <= _number(data, "BitsStored", data.BitsAllocated) <= data.BitsAllocated:
         return "is damaged: its values have more bits than there is room for, or none"
-    if _number(data, "RescaleSlope", 1) == 0:
-        return "is damaged: its slope is 0, so that all values are the same"
     syntax = data.file_meta.TransferSyntaxUID
-    claimed = data.Rows * data.Columns * data.BitsAllocated // 8
+    claimed = frames * data.Rows * data.Columns * data.BitsAllocated // 8
     plain = not (syntax.is_compressed or syntax.is_deflated)
     if plain and claimed > size:
         return f"is truncated: its header says {claimed} bytes of pixels, and the file has {size}"

@@ -19,7 +19,7 @@ def pixels_of(header: Header) -> NDArray[Any]:
     """
     failure = f"{header.path} cannot be decoded: truncated or damaged"
     with pydicom_reads(failure):
-        values = np.asarray(pixel_array(header.path, raw=True))
+        values = np.asarray(pixel_array(header.path, raw=True, index=header.frame))
         if values.shape != header.shape:
             raise Mistake(f"{failure}.")
         return _used(values.astype(header.stored.dtype, casting="unsafe"), header.stored)

@@ -26,7 +26,8 @@ KEPT = 16 * 2**20
 class DicomReader:
     """A volume in physical units: stored values · slope + intercept, each slice by its own.
 
-    `path` is a folder that holds one series, or any file of a series; the others lie beside it.
+    `path` is a folder that holds one series, or any file of a series; the others lie beside it. An
+    enhanced file may hold several slices, or all.
     Axes are z, y and x: slices along their normal, rows and columns. Only the slices of a window
     are decoded. Of the header only what places and scales the voxels is read, never a patient's
     name.
@@ -34,7 +35,7 @@ class DicomReader:
     A reader may be pickled and forked: it holds no open file.
 
     Raises a `Mistake` if there is no such file or the slices do not make one volume. Several
-    volumes, frames in one file and colours are one, too.
+    volumes and colours are one, too.
     """
 
     def __init__(self, path: PathLike, *, bands: Sequence[int | str] | None = None) -> None:

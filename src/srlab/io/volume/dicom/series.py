@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from srlab.io.volume.dicom.headers import Header, header_of, headers_in
+from srlab.io.volume.dicom.headers import Header, headers_in, headers_of
 from srlab.io.volume.geometry import VolumeGeometry, rows, three
 from srlab.mistakes import Mistake
 
@@ -31,7 +31,7 @@ def series_of(path: Path) -> list[Header]:
     if path.is_dir():
         slices = _only_series(path)
     else:
-        named = header_of(path)
+        named = headers_of(path)[0]
         others = headers_in(path.parent)
         slices = [other for other in others if other.series == named.series]
     for one in slices:
@@ -86,6 +86,8 @@ def _check_readable(one: Header) -> None:
         raise Mistake(f"{one.path} {one.refusal}.")
     if min(one.shape) < 1:
         raise Mistake(f"{one.path} is empty: its header says {one.shape[0]} x {one.shape[1]}.")
+    if one.slope == 0:
+        raise Mistake(f"{one.path} has a slope of 0, so that all values are the same: mend it.")
     if one.spacing and min(one.spacing) <= 0:
         raise Mistake(f"{one.path} says that its pixels have no size: mend or leave it out.")
     if one.directions:
