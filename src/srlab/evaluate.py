@@ -24,6 +24,7 @@ def evaluate(config: DictConfig) -> None:
     from srlab.cli.building import built, named
     from srlab.cli.following import (
         check_asked,
+        check_masks,
         check_split,
         degradation_of,
         follow_files,
@@ -43,6 +44,7 @@ def evaluate(config: DictConfig) -> None:
     check_asked(config, model.card)
     config.scale, config.spatial_dims = list(model.card.scale), model.card.spatial_dims
     check_split(config)
+    check_masks(config)
     follow_split(config)
     follow_files(config)
     degradation = degradation_of(model.card, config)

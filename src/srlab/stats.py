@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 def stats(config: DictConfig) -> None:
     """Print a table of the values of all files, and draw their histograms."""
     from srlab.cli.building import built
-    from srlab.cli.following import follow_files, is_chosen
+    from srlab.cli.following import check_masks, follow_files, is_chosen
     from srlab.files import new_file, replaced
     from srlab.report.histogram_chart import draw
     from srlab.report.suggestion import suggested
@@ -29,6 +29,7 @@ def stats(config: DictConfig) -> None:
 
     check_axes(config, "scale")
     check_bands(config)
+    check_masks(config)
     for group in ("normaliser", "degradation", "split"):
         if is_chosen(group):
             raise Mistake(f"{group}= changes nothing here: files are measured as they are.")

@@ -37,7 +37,7 @@ def train(config: DictConfig) -> float | None:
 def _trained(config: DictConfig, state: dict[str, Any] | None, folder: Path) -> float | None:
     from srlab.cli import assembly
     from srlab.cli.building import built, named
-    from srlab.cli.following import check_split, follow_files
+    from srlab.cli.following import check_masks, check_split, follow_files
     from srlab.training.processes.folder import held
     from srlab.training.processes.isolation import isolated, quieten
 
@@ -47,6 +47,7 @@ def _trained(config: DictConfig, state: dict[str, Any] | None, folder: Path) -> 
         generator, adversary = assembly.generator(config), assembly.adversary(config)
         schedule, guard = built(config.schedule), built(config.guard)
         check_split(config)
+        check_masks(config)
         follow_files(config)
         data = built(config.data)
         if state:

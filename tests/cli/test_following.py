@@ -7,8 +7,9 @@ from model_examples import card
 
 from srlab.cli.command import prepare
 from srlab.cli.configuration import composed
-from srlab.cli.following import degradation_of, follow_files
+from srlab.cli.following import check_masks, degradation_of, follow_files
 from srlab.degradations import Bicubic
+from srlab.mistakes import Mistake
 
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 
@@ -54,6 +55,22 @@ def test_a_range_that_is_given_stays(tmp_path):
     assert (config.data.data_range, config.data.unit) == (4095, "12-bit value")
     assert instantiate(config.normaliser).maximum.tolist() == [4095]
     assert list(config.degradation.integers) == [0, 4095]
+
+
+@pytest.mark.parametrize(
+    ("data", "mask", "classes"),
+    [
+        ("sentinel2", "mask", "hidden_classes"),
+        ("sensor_pair", "lr_mask", "lr_hidden_classes"),
+    ],
+)
+@pytest.mark.parametrize("command", ["train", "evaluate", "stats"])
+def test_classes_are_not_hidden_without_a_mask(command, data, mask, classes):
+    given = [f"data={data}", f"data.{classes}=[3]"]
+    with pytest.raises(Mistake, match=rf"data\.{classes} hides nothing.* set data\.{mask},"):
+        check_masks(configured(command, *given))
+    check_masks(configured(command, *given, f"data.{mask}=SCL"))
+    check_masks(configured(command, f"data={data}"))
 
 
 def test_scores_are_of_the_models_degradation_unless_another_is_chosen(caplog):

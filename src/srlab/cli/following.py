@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from srlab.axes import per_axis
@@ -31,6 +32,9 @@ log = logging.getLogger(__name__)
 
 OF_FILES = {"root", "suffixes", "bands", "data_range", "unit"}
 """The keys of data that lie in files, and whose range of values may follow these."""
+
+MASKS = {"mask": "hidden_classes", "lr_mask": "lr_hidden_classes"}
+"""The keys of data that name a mask, and those of its classes."""
 
 
 def follow_files(config: DictConfig) -> None:
@@ -102,6 +106,18 @@ def check_split(config: DictConfig) -> None:
             "split= has no effect on these data, which are split already; leave it out, or choose "
             "other data, such as data=rgb_folder."
         )
+
+
+def check_masks(config: DictConfig) -> None:
+    """Raise a `Mistake` if classes are to be hidden, and no mask says where they are."""
+    if HydraConfig.get().mode == RunMode.MULTIRUN:
+        return  # a sweep may compare a mask with none
+    for mask, classes in MASKS.items():
+        if is_chosen(f"data.{classes}") and mask in config.data and config.data[mask] is None:
+            raise Mistake(
+                f"data.{classes} hides nothing without a mask: set data.{mask}, a band of classes "
+                "or files beside the images, or leave it out."
+            )
 
 
 def follow_split(config: DictConfig) -> None:
