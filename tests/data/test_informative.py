@@ -80,3 +80,19 @@ def test_scores_are_numpys():
     rows, columns = np.abs(np.diff(image, axis=1)), np.abs(np.diff(image, axis=2))
     expected = (rows.mean() + columns.mean()) / 2
     assert information(image, "gradient") == pytest.approx(expected, rel=1e-5)
+
+
+def test_files_of_another_unit_are_as_likely_where_each_is_measured(tmp_path):
+    image = ramps(3, 1, 1, 3, 1, 1)
+    readers = [ArrayReader(image, name="a"), ArrayReader(37.5 * image, name="b")]
+    pairing = InTiles(lambda hr, *, generator: hr, (1, 1), 0)
+    cropping = Cropping(crop_size=8, weighting="variance")
+    crops = RandomCrops([*map(Region.whole, readers)], pairing, cropping)
+
+    def share():
+        """The share of crops of the second file, by its larger values."""
+        return np.mean([float(crops[position]["hr"].max()) > 21 for position in range(400)])
+
+    assert share() > 0.9
+    pairing.scenes.gather(readers, tmp_path / "scenes.json")
+    assert share() == pytest.approx(0.5, abs=4 * 0.025)

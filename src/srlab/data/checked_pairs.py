@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from srlab.data.real_pairs import RealPairs
 from srlab.data.regions import Region
 from srlab.data.same_ground import Finding, SameGround
+from srlab.data.scenes import Scenes
 from srlab.data.source import Sample
 from srlab.data.symmetries import UNTURNED, Turn
 
@@ -38,6 +39,11 @@ class CheckedPairs:
     def leading(self) -> int:
         """The first axes of the files that pairs do not have."""
         return self.pairs.leading
+
+    @property
+    def scenes(self) -> Scenes:
+        """The statistics of the files, once they are gathered."""
+        return self.pairs.scenes
 
     @property
     def step(self) -> tuple[int, ...]:

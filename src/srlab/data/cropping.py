@@ -20,7 +20,10 @@ class Cropping:
     """The share of a crop's pixels that must have a value in every band; one must in any case."""
 
     weighting: Weighting = "none"
-    """What makes a place likelier to be drawn; see `information`."""
+    """What makes a place likelier to be drawn; see `information`.
+
+    Where a normaliser measures each file, values count in deviations of their file.
+    """
 
     symmetries: Sequence[Symmetry] = ()
     """How crops are mirrored and turned at random, LR and HR alike; see `drawn_turn`."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from srlab.data.pairs import Pairing
 from srlab.data.regions import Region
+from srlab.data.scenes import Scenes
 from srlab.data.source import Sample
 from srlab.data.symmetries import UNTURNED, Turn
 
@@ -35,6 +36,11 @@ class DatedPairing:
     def leading(self) -> int:
         """The first axes of the files that pairs do not have."""
         return self.pairing.leading
+
+    @property
+    def scenes(self) -> Scenes:
+        """The statistics of the files, once they are gathered."""
+        return self.pairing.scenes
 
     @property
     def step(self) -> tuple[int, ...]:

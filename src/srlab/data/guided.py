@@ -11,6 +11,7 @@ from torch import Tensor
 
 from srlab.data.pairs import Pairing
 from srlab.data.regions import Region
+from srlab.data.scenes import Scenes
 from srlab.data.source import Sample
 from srlab.data.symmetries import UNTURNED, Turn
 from srlab.degradations import Degradation
@@ -44,6 +45,11 @@ class GuidedPairing:
     def leading(self) -> int:
         """Images and guides have all axes of their files."""
         return self.pairing.leading
+
+    @property
+    def scenes(self) -> Scenes:
+        """The statistics of the files, once they are gathered."""
+        return self.pairing.scenes
 
     @property
     def step(self) -> tuple[int, ...]:

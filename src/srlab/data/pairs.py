@@ -28,6 +28,7 @@ from srlab.data.variations import check_chances, varied
 from srlab.degradations import Degradation
 from srlab.mistakes import Mistake, UnfitFile
 from srlab.nn.holes import filled, throughout
+from srlab.normalisers.statistics import DEVIATION
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +55,10 @@ class PairMaker(Protocol):
 
         Slices of volumes and frames of videos are such pairs.
         """
+
+    @property
+    def scenes(self) -> Scenes:
+        """The statistics of the files, once they are gathered."""
 
     @property
     def step(self) -> tuple[int, ...]:
@@ -193,8 +198,21 @@ class RandomCrops:
         if weighting == "none":
             return self._drawn(random)
         candidates = [self._drawn(random) for _ in range(CANDIDATES)]
-        scores = [information(hr, weighting) for _, hr in candidates]
+        scores = [information(self._comparable(*crop), weighting) for crop in candidates]
         return candidates[chosen(scores, random)]
+
+    def _comparable(self, crop: Region, hr: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Divide by the deviations of the file where these are known.
+
+        Of files in units of their own, as in MRI, those of large numbers are no likelier then.
+        """
+        scene = self.pairing.scenes.get(crop.reader)
+        if scene is None:
+            return hr
+        deviations = scene[DEVIATION, : len(hr)].numpy()
+        deviations = np.where(deviations == 0, 1, deviations).astype(np.float32)
+        in_deviations: NDArray[np.float32] = hr / deviations.reshape(-1, *[1] * (hr.ndim - 1))
+        return in_deviations
 
     def _drawn(self, random: np.random.Generator) -> Crop:
         """Draw a crop that holds enough data."""
