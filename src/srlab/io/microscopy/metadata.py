@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 from xml.etree import ElementTree
+
+from srlab.mistakes import Mistake
+
+MOST_PLANES = 2**24
+"""Planes of an image, which are listed in memory before the first is read."""
 
 MICROMETRE = "µm"
 
@@ -79,6 +85,20 @@ def of_ome(xml: str, image: int = 0) -> Metadata:
         tuple(channel.get("Color", "") for channel in channels),
         tags,
     )
+
+
+def check_planes(xml: str, path: str) -> None:
+    """Raise a `Mistake` if OME-XML claims more planes than a list of them can hold."""
+    for pixels in ElementTree.fromstring(xml).iterfind("{*}Image/{*}Pixels"):
+        sizes = prod(int(pixels.get(f"Size{axis}", 1)) for axis in "TCZ")
+        parts = pixels.findall("{*}TiffData")
+        counts = [int(part.get("PlaneCount", part.get("NumPlanes", 1))) for part in parts]
+        most = max(sizes, *counts, 0)
+        if most > MOST_PLANES:
+            raise Mistake(
+                f"{path} says that it has {most} planes, and at most {MOST_PLANES} are read: it is "
+                "damaged, or must be divided."
+            )
 
 
 def of_imagej(about: Mapping[str, Any], pixels_per_unit: tuple[float, float]) -> Metadata:

@@ -16,7 +16,7 @@ from srlab.axes import Window
 from srlab.files import PathLike, existing_file
 from srlab.io.damage import check_block_size, damage_told
 from srlab.io.description import Axis, Channel, Description
-from srlab.io.microscopy.metadata import Metadata, of_imagej, of_ome
+from srlab.io.microscopy.metadata import Metadata, check_planes, of_imagej, of_ome
 from srlab.io.selection import chosen
 from srlab.io.stored import without_infinities
 from srlab.io.windows import check_window
@@ -105,6 +105,8 @@ class StackReader:
 
 
 def _only_series(file: TiffFile, path: str) -> Any:
+    if file.is_ome and file.ome_metadata:
+        check_planes(file.ome_metadata, path)
     if len(file.series) != 1:
         shapes = ", ".join(f"{one.axes} {one.shape}" for one in file.series[:4])
         raise Mistake(
@@ -112,6 +114,11 @@ def _only_series(file: TiffFile, path: str) -> Any:
             "that is to be read as a file of its own."
         )
     series = file.series[0]
+    if file.is_ome and series.kind != "ome":
+        # Its pages would be read as planes of one z.
+        raise Mistake(
+            f"{path} has OME-XML that contradicts its {len(series.pages)} pages: write it anew."
+        )
     # Planes that lie one after the other are all there, and take long to count.
     if series.dataoffset is None and any(page is None for page in series.pages):
         raise Mistake(
