@@ -1,12 +1,20 @@
-"""Every hostile file: one line that names it, in little time and memory; see `hostile_files`."""
+"""Every hostile file: one line that names it, in little time and memory.
+
+See `hostile_files` and `hostile_stacks`.
+"""
 
 import pytest
 from hostile_files import ODD, UNREADABLE
+from hostile_stacks import ODD_STACKS, UNREADABLE_STACKS
 from watched_reading import WatchedReading
 
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 
 MOST_MEGABYTES = 1024  # a block of `MOST_BLOCK` bytes, GDAL's cache, and the libraries
+
+
+HARMED = {**UNREADABLE, **UNREADABLE_STACKS}
+STRANGE = {**ODD, **ODD_STACKS}
 
 
 @pytest.fixture(scope="module")
@@ -16,9 +24,9 @@ def reading():
     reading.close()
 
 
-@pytest.mark.parametrize("name", UNREADABLE)
+@pytest.mark.parametrize("name", HARMED)
 def test_what_cannot_be_read_is_told_in_one_line(tmp_path, reading, name):
-    UNREADABLE[name](tmp_path / name)
+    HARMED[name](tmp_path / name)
     result = reading(tmp_path / name)
     assert result.kind == "mistake", result
     assert name in result.message
@@ -26,9 +34,9 @@ def test_what_cannot_be_read_is_told_in_one_line(tmp_path, reading, name):
     assert result.megabytes < MOST_MEGABYTES
 
 
-@pytest.mark.parametrize("name", ODD)
+@pytest.mark.parametrize("name", STRANGE)
 def test_what_is_odd_is_read_or_told(tmp_path, reading, name):
-    ODD[name](tmp_path / name)
+    STRANGE[name](tmp_path / name)
     result = reading(tmp_path / name)
     assert result.kind == "read" or (result.kind == "mistake" and name in result.message), result
     assert result.megabytes < MOST_MEGABYTES
