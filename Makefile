@@ -1,5 +1,6 @@
 # make demo   sets everything up, trains a small GAN on photographs and compares it with bicubic interpolation
 # make demo-satellite   trains a model for a Sentinel-2 scene, scores it on a block that it never saw, and writes a COG
+# make demo-microscopy   trains a model for a picture of stained tissue, and writes a pyramid as OME-TIFF and OME-Zarr
 # make test   sets everything up, and runs lint, types and tests
 # make slow   the few tests that take long
 # make coverage   the tests of make test again, with the lines that none of them reaches
@@ -9,8 +10,9 @@ READY := .venv/ready
 NOW := $(shell date +%Y-%m-%d_%H-%M-%S)
 RUN := outputs/demo/$(NOW)
 SATELLITE := outputs/demo-satellite/$(NOW)
+MICROSCOPY := outputs/demo-microscopy/$(NOW)
 
-.PHONY: demo demo-satellite test slow coverage
+.PHONY: demo demo-satellite demo-microscopy test slow coverage
 
 demo: $(READY)
 	$(BIN)/python -m srlab.train experiment=demo hydra.run.dir=$(RUN)
@@ -21,6 +23,13 @@ demo-satellite: $(READY)
 	$(BIN)/python -m srlab.train experiment=demo_satellite data.root=$(SATELLITE)/scene.tif hydra.run.dir=$(SATELLITE)
 	$(BIN)/python -m srlab.evaluate model=$(SATELLITE)/model.safetensors data=self_sentinel2 data.root=$(SATELLITE)/scene.tif part=validation output=$(SATELLITE)
 	$(BIN)/python -m srlab.predict model=$(SATELLITE)/model.safetensors input=$(SATELLITE)/scene.tif output=$(SATELLITE)/scene_x2.tif layout=cog
+
+demo-microscopy: $(READY)
+	$(BIN)/python demos/microscope_tissue.py $(MICROSCOPY)/tissue.ome.tif
+	$(BIN)/python -m srlab.train experiment=demo_microscopy data.root=$(MICROSCOPY)/tissue.ome.tif data.bands=[red,green,blue] hydra.run.dir=$(MICROSCOPY)
+	$(BIN)/python -m srlab.evaluate model=$(MICROSCOPY)/model.safetensors data=microscopy data.root=$(MICROSCOPY)/tissue.ome.tif data.bands=[red,green,blue] part=validation output=$(MICROSCOPY)
+	$(BIN)/python -m srlab.predict model=$(MICROSCOPY)/model.safetensors input=$(MICROSCOPY)/tissue.ome.tif output=$(MICROSCOPY)/tissue_x2.ome.tif
+	$(BIN)/python -m srlab.predict model=$(MICROSCOPY)/model.safetensors input=$(MICROSCOPY)/tissue.ome.tif output=$(MICROSCOPY)/tissue_x2.ome.zarr
 
 test: $(READY)
 	$(BIN)/ruff check .

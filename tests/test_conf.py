@@ -102,6 +102,7 @@ NEEDED = {
         "data.crop_size=64",
         "loss.perceptual_vgg.term.weights=random",
     ],
+    "experiment/demo_microscopy": ["data.root={photographs}/scenes/0.tif"],
     "experiment/microscopy_x2": ["data.root={photographs}/scenes", "degradation.pixel_size=1"],
     "experiment/opensr_rgbn_x4": ["data.root={photographs}/scenes", "data.bands=[1,2]"],
     "experiment/opensr_swir_x8": [

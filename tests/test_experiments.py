@@ -48,6 +48,7 @@ SMALL = {
         *VGG,
     ],
     "demo_satellite": ["data.root=scenes/0.tif", "generator.channels=8", "generator.blocks=1"],
+    "demo_microscopy": ["data.root=scenes/0.tif", "generator.channels=8", "generator.blocks=1"],
     "sentinel2_20m_to_10m": [*SCENES, "data.guide_root=finer", "generator.channels=8"],
     "landsat_pansharpening": [*SCENES, "data.guide_root=finer", "generator.channels=8"],
     "sentinel2_x4": [
@@ -93,6 +94,7 @@ SMALL = {
     ],
 }
 WITHOUT_ADVERSARY = (
+    "demo_microscopy",
     "demo_satellite",
     "landsat_pansharpening",
     "microscopy_x2",

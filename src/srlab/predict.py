@@ -79,7 +79,7 @@ def _predict(config: DictConfig) -> None:
             "compression": config.compression,
             "layout": config.layout,
             "codec": config.codec,
-            "ome_version": config.ome_version,
+            "ome_version": None if config.ome_version is None else str(config.ome_version),
             "statistics": "true" if config.statistics else None,
         },
     )

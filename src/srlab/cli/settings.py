@@ -47,7 +47,7 @@ class PredictSettings:
     compression: str | None
     layout: str | None
     codec: str | None
-    ome_version: str | None
+    ome_version: float | None
     statistics: bool
     bands: Sequence[int | str] | None
     guides: Sequence[int | str] | None
