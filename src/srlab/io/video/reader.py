@@ -62,6 +62,8 @@ class VideoReader:
         self._colours = Colours.of(first, str(path))
         self._turn = orientation(first, str(path))
         _tell_if_short(self._frames, duration, str(path))
+        if any(component.is_alpha for component in first.format.components):
+            log.warning("%s has transparency, which is not read", self.path)
         if first.interlaced_frame:
             log.warning(
                 "%s is interlaced: two times are in one frame; deinterlace it first", self.path
