@@ -97,6 +97,11 @@ NEEDED = {
     ],
     "experiment/srgan": ["data.root={photographs}/*.png"],
     "experiment/esrgan": ["data.root={photographs}/*.png"],
+    "experiment/video_x4": [
+        "data.root={photographs}/clip.mkv",
+        "data.crop_size=64",
+        "loss.perceptual_vgg.term.weights=random",
+    ],
     "experiment/real_esrgan": [
         "data.root={photographs}/*.png",
         "data.crop_size=64",

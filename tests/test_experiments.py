@@ -9,6 +9,7 @@ import nibabel
 import numpy as np
 import pytest
 import rasterio
+from clips import clip, moving
 from conftest import Outcome
 from omegaconf import OmegaConf
 from PIL import Image
@@ -45,6 +46,11 @@ SMALL = {
         "generator.channels=8",
         "generator.blocks=1",
         "discriminator.channels=4",
+        *VGG,
+    ],
+    "video_x4": [
+        *("data.root=clip.mkv", "crop_size=64", "cache=none"),
+        *("generator.channels=8", "generator.blocks=1", "discriminator.channels=4"),
         *VGG,
     ],
     "demo_satellite": ["data.root=scenes/0.tif", "generator.channels=8", "generator.blocks=1"],
@@ -165,8 +171,9 @@ def save_scene(path, noise, *, side, metres, bands=BANDS):
 
 @pytest.fixture
 def files(tmp_path):
-    """Photographs, scenes whose bands have Sentinel-2's names, on two grids, and volumes."""
+    """Photographs, scenes whose bands have Sentinel-2's names, on two grids, volumes, a video."""
     noise = np.random.default_rng(0)
+    clip(tmp_path / "clip.mkv", "ffv1", frames=moving(12, 96, 96), format="bgr0")
     (tmp_path / "photographs").mkdir()
     (tmp_path / "volumes").mkdir()
     for number in range(2):
