@@ -2,6 +2,7 @@
 
 import zipfile
 
+import av
 import h5py
 import nibabel
 import numpy as np
@@ -13,6 +14,8 @@ from dicom_files import save_series, slices
 from PIL import Image, ImageCms
 from rasters import save
 from scipy.io import netcdf_file
+
+from srlab.io import Axis, Channel, Description, Provenance, create_writer
 
 RNG = np.random.default_rng(0)
 PLACE = {"crs": "EPSG:32633", "transform": rasterio.Affine(10, 0, 5e5, 0, -10, 5e6)}
@@ -156,6 +159,28 @@ def store(path, **options):
         root.create_array(name, data=pixels(1, np.uint16)[0], chunks=(32, 32))
 
 
+def ome_store(path, ome_version):
+    axes = (Axis("z"), Axis("y", 0.2, "µm"), Axis("x", 0.2, "µm"))
+    channels = tuple(Channel(name, dtype=np.dtype(np.uint16)) for name in ("a", "b"))
+    description = Description((2, 80, 300), axes, channels)
+    options = {"ome_version": ome_version}
+    writer = create_writer(path, description, provenance=Provenance("", ""), options=options)
+    writer.prepare()
+    values = pixels(4, np.uint16, (40, 150)).reshape(2, 2, 80, 300)
+    writer.write((slice(0, 2), slice(0, 80), slice(0, 300)), values.astype(np.float32))
+    writer.finish()
+
+
+def video(path, codec="libx264", frames=6):
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.width, stream.height, stream.pix_fmt = 100, 80, "yuv420p"
+        for picture in pixels(frames):
+            frame = av.VideoFrame.from_ndarray(np.stack([picture] * 3, -1), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+
+
 KINDS = {
     "geo.tif": geotiff,
     "plain.tif": plain_geotiff,
@@ -192,5 +217,10 @@ KINDS = {
     "hyperstack.tif": hyperstack,
     "two.zarr": lambda path: store(path, zarr_format=2),
     "three.zarr": lambda path: store(path, zarr_format=3),
+    "four.ome.zarr": lambda path: ome_store(path, "0.4"),
+    "five.ome.zarr": lambda path: ome_store(path, "0.5"),
+    "clip.mp4": video,
+    "clip.mkv": lambda path: video(path, "ffv1"),
+    "clip.avi": lambda path: video(path, "mpeg4"),
 }
 """Functions that write a small file of each kind, or a folder of files, by its name."""
