@@ -1,10 +1,14 @@
 """The report on a model whose test images are partly exact."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import pytest
 import torch
+from model_examples import model as small_model
 
 from srlab.metrics import ERGAS, PSNR
-from srlab.report.scores import Comparison
+from srlab.report.scores import Comparison, compare
 
 METRICS = {"psnr": PSNR(), "ergas": ERGAS()}
 
@@ -34,3 +38,15 @@ def test_means_are_those_of_the_images_where_none_is_exact():
     result = comparison(model=[20.0, 30.0, 40.0], bicubic=[20.0, 30.0, 60.0])
     assert result.means("model") == pytest.approx({"psnr": 30.0, "ergas": 2.0})
     assert "exact" not in result.table()
+
+
+def test_model_of_thick_slices_is_scored_on_planes():
+    planes = small_model(scale=(3, 1))
+    volumes = small_model(scale=(3, 1))
+    volumes.card = replace(volumes.card, across="z")
+    images = [{"lr": torch.rand(3, 8, 24), "hr": torch.rand(3, 24, 24)}]
+    data = SimpleNamespace(test=images, data_range=1.0, axes=planes.card.axes)
+    settings = {"tile": "auto", "overlap": "auto", "device": "cpu", "degradation": torch.clone}
+    given = {"metrics": {"psnr": PSNR()}, **settings}
+    scores = [compare(each, data, **given).scores["model"] for each in (planes, volumes)]
+    assert scores[0] == scores[1]

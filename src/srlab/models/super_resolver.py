@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import cast
 
 import torch
@@ -119,6 +120,13 @@ class SuperResolver(nn.Module):
         if not is_count(seed) or seed >= 2**32:
             raise Mistake(f"noise_seed is {seed!r}; give a whole number from 0 to 4294967295.")
         return torch.randn(1, channels, generator=torch.Generator().manual_seed(seed))
+
+    def of_planes(self) -> SuperResolver:
+        """Return the same model for images that are planes across thick slices already."""
+        card = replace(self.card, across="")
+        generator, normaliser = self.get_submodule("generator"), self.get_submodule("normaliser")
+        planes = SuperResolver(generator=generator, normaliser=normaliser, card=card)
+        return planes.train(self.training)
 
     def save(self, path: PathLike) -> None:
         """Write the bundle; an earlier one at `path` is replaced only by a complete one."""

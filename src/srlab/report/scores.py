@@ -107,6 +107,7 @@ def compare(
     (`srlab.data.usable.SHARE`).
     """
     result = Comparison(metrics)
+    model = model.of_planes()  # which pairs are, where a model is for volumes of thick slices
     pairs = data.test if pairs is None else pairs
     positions = range(len(pairs))
     left_out = LeftOut(len(positions), what="test images")
