@@ -117,6 +117,15 @@ def test_a_series_is_one_file_of_a_source(tmp_path):
     assert names == ["x/t1/1.2.840.1", "x/t1/b1.DCM", "y.dcm/0001.dcm"]
 
 
+def test_a_disc_with_its_contents_is_searched(tmp_path, caplog):
+    shutil.copy(get_testdata_file("dicomdirtests/DICOMDIR", download=False), tmp_path)
+    save_series(tmp_path / "DICOM" / "ST1", slices(), name="IM{}")
+    (tmp_path / "DICOM" / "ST2").mkdir()
+    (tmp_path / "DICOM" / "ST2" / "a.dcm").write_text("no image")
+    assert find_files(str(tmp_path), [".dcm"]) == [tmp_path / "DICOM" / "ST1" / "IM1"]
+    assert "ST2 is a DICOM image that can be read: it is left out" in caplog.text
+
+
 @pytest.mark.parametrize("compress", [False, True])
 def test_an_enhanced_file_holds_its_slices(tmp_path, compress):
     values, order = slices(), [3, 0, 5, 1, 4, 2]
@@ -142,6 +151,7 @@ def test_other_files_are_left_out_with_a_warning(tmp_path, caplog):
     save_series(tmp_path, slices())
     (tmp_path / "notes.txt").write_text("no image")
     (tmp_path / "empty.dcm").touch()
+    (tmp_path / "DICOMDIR").touch()
     with caplog.at_level(logging.WARNING):
         np.testing.assert_array_equal(whole(open_reader(tmp_path)), slices())
     assert "2 of 8 files" in caplog.text

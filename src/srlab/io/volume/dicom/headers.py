@@ -40,6 +40,9 @@ WANTED = (
 )
 """The fields of a header that are asked for; of the others none is kept."""
 
+INDEX = "DICOMDIR"
+"""The name of a disc's table of contents, which is no image (PS3.10, 8.6)."""
+
 Numbers = tuple[float, ...]
 
 
@@ -136,7 +139,7 @@ def headers_in(folder: Path) -> tuple[Header, ...]:
         files = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
     states = []
     for path in files:
-        if path.is_file():
+        if path.is_file() and path.name != INDEX:
             status = path.stat()
             states.append((path, status.st_size, status.st_mtime_ns))
     return _headers(folder, tuple(states))
@@ -161,17 +164,28 @@ def _headers(folder: Path, states: tuple[tuple[Path, int, int], ...]) -> tuple[H
 
 
 def first_of_each(paths: Iterable[Path]) -> list[Path]:
-    """Return the first file of each series; where no file of a folder can be read, its first."""
+    """Return the first file of each series; where no file of any can be read, the first of all.
+
+    A warning tells of folders in which none can be read.
+    """
     by_folder: dict[Path, dict[str, Path]] = {}
     for path in sorted(paths):
-        by_folder.setdefault(path.parent, {})[path.name] = path
+        if path.name != INDEX:
+            by_folder.setdefault(path.parent, {})[path.name] = path
     firsts: list[Path] = []
+    unread: list[Path] = []
     for folder, named in by_folder.items():
         series: dict[str, Path] = {}
         for header in headers_in(folder.absolute()):
             if header.path.name in named:
                 series.setdefault(header.series, named[header.path.name])
-        firsts += series.values() or [*named.values()][:1]
+        firsts += series.values()
+        if not series:
+            unread += named.values()
+    if not firsts:
+        return unread[:1]
+    for folder in dict.fromkeys(path.parent for path in unread):
+        log.warning("no file in %s is a DICOM image that can be read: it is left out", folder)
     return firsts
 
 

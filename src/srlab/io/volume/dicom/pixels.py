@@ -22,16 +22,12 @@ def pixels_of(header: Header) -> NDArray[Any]:
         values = np.asarray(pixel_array(header.path, raw=True, index=header.frame))
         if values.shape != header.shape:
             raise Mistake(f"{failure}.")
-        return _used(values.astype(header.stored.dtype, casting="unsafe"), header.stored)
+        stored = values.astype(header.stored.dtype, casting="unsafe")
+        return _turned_round(stored, header.stored) if header.stored.inverted else stored
 
 
-def _used(values: NDArray[Any], stored: Stored) -> NDArray[Any]:
-    """Clear the bits that hold no part of a value, and turn inverted values round."""
-    unused = stored.bits - stored.used
-    if unused:
-        # Shifts of signed numbers repeat the sign.
-        values = (values << unused) >> unused
-    if stored.inverted:
-        # The sum of the lowest and the highest value is all ones: the complement, within the bits.
-        values = ~values if stored.signed else values ^ values.dtype.type(2**stored.used - 1)
-    return values
+def _turned_round(values: NDArray[Any], stored: Stored) -> NDArray[Any]:
+    """Return the lowest plus the highest value, less each: the complement of the bits in use."""
+    in_use = -1 if stored.signed else 2**stored.used - 1
+    turned: NDArray[Any] = np.bitwise_xor(values, values.dtype.type(in_use))
+    return turned
