@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 
 import srlab.data.folder
 from srlab.data import Folder
-from srlab.data.splits import WholeFiles
+from srlab.data.splits import Listed, WholeFiles
 
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 
@@ -236,6 +236,14 @@ def test_a_share_of_files_below_one_is_asked_for(tmp_path, share):
     pictures(tmp_path, 1)
     with pytest.raises(ValueError, match=rf"^broken_share is {share}; give a share of the files"):
         folder(tmp_path, broken_share=share)
+
+
+def test_what_is_left_out_may_not_be_all_that_trains(tmp_path):
+    picture(tmp_path / "a.png", 40, 40)
+    picture(tmp_path / "b.png", 4, 40)
+    source = folder(tmp_path, broken_share=0.9, split=Listed(files=["a.png"]))
+    with pytest.raises(ValueError, match=r"does not fit into .*b\.png"):
+        _ = source.training
 
 
 def test_grey_pictures_are_repeated_where_colours_are_wanted(tmp_path, caplog):

@@ -125,16 +125,18 @@ class Parts:
         """
         fit: list[Region] = []
         small: list[UnfitFile] = []
+        left_out: list[UnfitFile] = []
         for file in by_file(regions):
             try:
                 fit += able(file)
             except UnfitFile as error:
                 if file == [Region.whole(file[0].reader)]:
                     self._left_out.add(str(file[0].reader), error)
+                    left_out.append(error)
                 else:
                     small.append(error)
-        if small and not fit:
-            raise small[0]
+        if not fit and (small or left_out):
+            raise (small or left_out)[0]
         if small:
             log.warning("of %d files nothing is used: %s", len(small), small[0])
         return fit
