@@ -64,6 +64,18 @@ def test_round_trip_is_lossless_and_valid(tmp_path, sizes, dtype, ome_version):
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.ome.zarr"]
 
 
+def test_values_beyond_the_type_are_clipped_and_counted(tmp_path, caplog):
+    description = described({"y": 8, "x": 9}, dtype=np.uint8)
+    values = counted(description)
+    values[1, 2, 3:5] = 300, -7
+    with caplog.at_level("INFO"):
+        path = written(tmp_path / "a.ome.zarr", description, values)
+    assert zarr.open_group(path).attrs["CLIPPED_VALUES"] == "GFP 2"
+    assert "were clipped: 2 of GFP" in caplog.text
+    read = open_reader(path).read((slice(0, 8), slice(0, 9)))
+    np.testing.assert_array_equal(read, values.clip(0, 255))
+
+
 def test_levels_are_means_of_four_pixels_and_say_where_they_lie(tmp_path):
     description = described({"t": 2, "y": 700, "x": 515}, dtype=np.float32)
     path = written(tmp_path / "a.ome.zarr", description, counted(description))

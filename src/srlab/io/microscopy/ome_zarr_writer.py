@@ -14,6 +14,7 @@ from zarr.codecs import GzipCodec, ZstdCodec
 
 from srlab.axes import Window
 from srlab.files import replaced_folder
+from srlab.io.clipping import Clipping
 from srlab.io.description import Description
 from srlab.io.microscopy.ome_zarr_metadata import NAMES, made_image
 from srlab.io.microscopy.pyramid import halved, level_sizes
@@ -66,6 +67,7 @@ class OmeZarrWriter:
         if any((each.scale, each.offset) != (1.0, 0.0) for each in description.channels):
             raise Mistake(f"{path} holds neither scale nor offset, and the channels have them.")
         self.chunks = (1,) * len(names)  # blocks wait on the disk, and may end anywhere
+        self._clipping = Clipping(description.channels)
         self._staging = Staging(
             path, len(description.channels), description.shape, description.dtype
         )
@@ -81,6 +83,7 @@ class OmeZarrWriter:
         so, too, if there is a NaN and the type is an integer.
         """
         check_block(window, array, len(self._description.channels), self._description.shape)
+        self._clipping.count(array)
         stored = to_stored(array, scale=1.0, offset=0.0, dtype=self._staging.dtype, nodata=None)
         self._staging.write(window, stored)
 
@@ -91,6 +94,7 @@ class OmeZarrWriter:
                 self._encode(unfinished)
         except OSError as error:
             raise FailedWrite(f"{self.path} cannot be written: {error.strerror}.") from error
+        self._clipping.report(self.path)
         self.discard()
 
     def discard(self) -> None:
@@ -106,7 +110,7 @@ class OmeZarrWriter:
         for finer, coarser in pairwise(levels):
             for chunk in _chunks(coarser):
                 coarser[chunk] = halved(finer[_under(chunk, finer.shape)])
-        root.attrs.update(self._provenance.tags())
+        root.attrs.update({**self._provenance.tags(), **self._clipping.tags})
         root.attrs.update(
             made_image(
                 self._description,
