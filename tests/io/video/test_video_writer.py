@@ -126,6 +126,12 @@ def test_a_block_that_comes_twice_counts_once(tmp_path):
     assert (tmp_path / "b.mkv").read_bytes() == (tmp_path / "c.mkv").read_bytes()
 
 
+def test_h265_has_the_name_that_every_player_knows(tmp_path):
+    written(clip(tmp_path / "a.mp4"), tmp_path / "b.MP4", codec="h265")
+    with av.open(str(tmp_path / "b.MP4")) as container:
+        assert container.streams.video[0].codec_context.codec_tag == "hvc1"
+
+
 def test_the_origin_is_told_in_the_comment(tmp_path):
     source = clip(tmp_path / "a.mp4")
     written(source, tmp_path / "b.mp4")
