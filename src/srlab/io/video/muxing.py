@@ -52,7 +52,10 @@ def mux(
         with av.open(str(segments[0])) as first:
             stream = output.add_stream_from_template(first.streams.video[0])
         stream.time_base = geometry.time_base
-        if stream.codec_context.name == "hevc" and target.suffix.lower() in (".mp4", ".mov"):
+        if stream.codec_context.codec.canonical_name == "hevc" and target.suffix.lower() in (
+            ".mp4",
+            ".mov",
+        ):
             stream.codec_context.codec_tag = "hvc1"  # Apple's players know no other name of it
         sources = [_pictures(segments, geometry, stream)]
         if geometry.source is not None:
