@@ -41,6 +41,7 @@ THIN = ["data.root={photographs}/volume.nii", "force=[pixel_size]"]
 # What a YAML leaves to the user, by name.
 NEEDED = {
     "degradation/thick_slices": ["scale=[3,1]"],
+    "degradation/thick_slices_box": ["scale=[3,1]"],
     "degradation/microscope": ["degradation.pixel_size=0.1"],
     "degradation/blur_kernel": ["degradation.kernel=[[1,1],[1,1]]"],
     "data/paired_folder": [
