@@ -35,7 +35,9 @@ def commands():
 
 
 @pytest.mark.parametrize(
-    ("page", "name", "given"), commands(), ids=lambda value: value if isinstance(value, str) else ""
+    ("page", "name", "given"),
+    list(commands()),
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_every_command_has_keys_and_values_that_there_are(page, name, given, monkeypatch):
     if "data=arrays" in given:
@@ -54,7 +56,7 @@ def table_rows():
             yield group, re.findall(r"`(\w+)`", part)
 
 
-@pytest.mark.parametrize(("group", "named"), table_rows(), ids=str)
+@pytest.mark.parametrize(("group", "named"), list(table_rows()), ids=str)
 def test_every_choice_of_the_table_is_there(group, named):
     assert named
     assert set(named) <= set(choices(group))
