@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from srlab.axes import check_counts, per_axis
 from srlab.data.agreement import check_agreement
@@ -15,12 +14,12 @@ from srlab.data.files import find_files
 from srlab.data.handles import FewOpen, OneOfMany
 from srlab.data.informative import Weighting
 from srlab.data.masks import Masks
-from srlab.data.pairs import FixedViews, Pairing, RandomCrops
+from srlab.data.pairs import Pairing
+from srlab.data.parted_files import PartedFiles
 from srlab.data.parts import Parts, Size
 from srlab.data.scenes import Scenes
 from srlab.data.series import by_place
 from srlab.data.splits import Split
-from srlab.data.statistics import measure, measure_lr
 from srlab.data.symmetries import Symmetry
 from srlab.data.usable import SHARE, LeftOut
 from srlab.data.values import configured, values_of
@@ -30,12 +29,11 @@ from srlab.io import Reader, open_reader
 from srlab.io.agreement import Check, check_force
 from srlab.io.dates import dated
 from srlab.mistakes import Mistake
-from srlab.normalisers.statistics import Statistics
 
 log = logging.getLogger(__name__)
 
 
-class DatedFolder:
+class DatedFolder(PartedFiles):
     """Several dates of each place, which help to super-resolve one of them.
 
     `root` is a folder or a glob. By the pattern `name`, such as ``{place}/{date}``, the last part
@@ -100,8 +98,8 @@ class DatedFolder:
         self.axes = usual.axes
         configured(self, force).check_types(str(self.readers[0]), usual.channels)
 
-        self._scenes = Scenes()
-        pairing = Pairing(degradation, per_axis(scale, spatial_dims), seed, self._scenes)
+        self.scenes = Scenes()
+        pairing = Pairing(degradation, per_axis(scale, spatial_dims), seed, self.scenes)
         self.parts = Parts(
             self.readers,
             DatedPairing(pairing, dates),
@@ -119,33 +117,6 @@ class DatedFolder:
             validation_views=validation_views,
             test_size=test_size,
         )
-
-    @property
-    def training(self) -> RandomCrops:
-        """Random crops of the images that are not held out."""
-        return self.parts.training
-
-    @property
-    def validation(self) -> FixedViews:
-        """Views of what is held out."""
-        return self.parts.validation
-
-    @property
-    def test(self) -> FixedViews:
-        """Views that cover all images."""
-        return self.parts.test
-
-    def statistics(self) -> Statistics:
-        """Measure the training split, in physical units, in one pass: date by date."""
-        return measure(self.training.scan(), channels=len(self.channel_names))
-
-    def lr_statistics(self) -> Statistics:
-        """Measure LR of the training split, in physical units, in one pass: all its channels."""
-        return measure_lr(self.training.scan_pairs())
-
-    def gather_scenes(self, cache: Path) -> None:
-        """Measure each place as a whole; from then on, samples carry its ``scene``."""
-        self._scenes.gather(self.readers, cache)
 
     def _opened(
         self, places: Sequence[Sequence[PathLike]], left_out: LeftOut, masks: Masks

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from srlab.axes import per_axis
 from srlab.data.agreement import check_agreement
@@ -15,11 +14,11 @@ from srlab.data.handles import FewOpen, OneOfMany
 from srlab.data.informative import Weighting
 from srlab.data.leading import leading_axes
 from srlab.data.masks import Masks
-from srlab.data.pairs import FixedViews, Pairing, RandomCrops
+from srlab.data.pairs import Pairing
+from srlab.data.parted_files import PartedFiles
 from srlab.data.parts import Parts, Size
 from srlab.data.scenes import Scenes
 from srlab.data.splits import Split
-from srlab.data.statistics import measure, measure_lr
 from srlab.data.symmetries import Symmetry
 from srlab.data.usable import SHARE, LeftOut
 from srlab.data.values import FullScale, configured, full_scale
@@ -29,12 +28,11 @@ from srlab.io import Reader, open_reader
 from srlab.io.agreement import Check, check_force
 from srlab.io.grey import open_as_colour
 from srlab.mistakes import Mistake
-from srlab.normalisers.statistics import Statistics
 
 log = logging.getLogger(__name__)
 
 
-class Folder:
+class Folder(PartedFiles):
     """HR images in files, from which LR is made by a degradation.
 
     `root` is a file, a folder or a glob. Windows are read from disk as they are needed; no scene is
@@ -103,10 +101,10 @@ class Folder:
         configured(self, force).check_types(str(self.readers[0]), usual.channels)
 
         factors = (1,) * leading + per_axis(scale, spatial_dims)
-        self._scenes = Scenes()
+        self.scenes = Scenes()
         self.parts = Parts(
             self.readers,
-            Pairing(degradation, factors, seed, self._scenes, leading),
+            Pairing(degradation, factors, seed, self.scenes, leading),
             left_out,
             cropping=Cropping(
                 crop_size=crop_size,
@@ -121,36 +119,6 @@ class Folder:
             validation_views=validation_views,
             test_size=test_size,
         )
-
-    @property
-    def training(self) -> RandomCrops:
-        """Random crops of the files that are not held out; those that are too small are left out.
-
-        The place of a crop that cannot be read counts as one without data.
-        """
-        return self.parts.training
-
-    @property
-    def validation(self) -> FixedViews:
-        """Views of what is held out."""
-        return self.parts.validation
-
-    @property
-    def test(self) -> FixedViews:
-        """Views that cover all files."""
-        return self.parts.test
-
-    def statistics(self) -> Statistics:
-        """Measure HR of the training split, in physical units, in one pass."""
-        return measure(self.training.scan(), channels=len(self.channel_names))
-
-    def lr_statistics(self) -> Statistics:
-        """Measure LR of the training split, in physical units, in one pass."""
-        return measure_lr(self.training.scan_pairs())
-
-    def gather_scenes(self, cache: Path) -> None:
-        """Measure each file as a whole; from then on, samples carry its ``scene``."""
-        self._scenes.gather(self.readers, cache)
 
 
 def opened(

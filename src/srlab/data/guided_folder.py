@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from srlab.axes import per_axis
 from srlab.data.agreement import check_agreement
@@ -15,12 +14,12 @@ from srlab.data.guides import Guides, guide_files
 from srlab.data.handles import FewOpen, OneOfMany
 from srlab.data.informative import Weighting
 from srlab.data.masks import Masks
-from srlab.data.pairs import FixedViews, Pairing, RandomCrops
+from srlab.data.pairs import Pairing
+from srlab.data.parted_files import PartedFiles
 from srlab.data.partners import Named
 from srlab.data.parts import Parts, Size
 from srlab.data.scenes import Scenes
 from srlab.data.splits import Split
-from srlab.data.statistics import measure, measure_lr
 from srlab.data.symmetries import Symmetry
 from srlab.data.usable import SHARE, LeftOut
 from srlab.data.values import configured, values_of
@@ -29,10 +28,9 @@ from srlab.io import Reader, open_reader
 from srlab.io.agreement import Check, check_force
 from srlab.io.guided import Layout
 from srlab.mistakes import Mistake
-from srlab.normalisers.statistics import Statistics
 
 
-class GuidedFolder:
+class GuidedFolder(PartedFiles):
     """Images whose finer bands help the coarser ones, from which LR is made by degradations.
 
     `bands` are to be super-resolved, and `guides` are the bands of `guide_ratio` times as many
@@ -113,8 +111,8 @@ class GuidedFolder:
         self.axes = usual.axes
         configured(self, force).check_types(str(self.readers[0]), usual.channels)
 
-        self._scenes = Scenes()
-        pairing = Pairing(degradation, per_axis(scale, spatial_dims), seed, self._scenes)
+        self.scenes = Scenes()
+        pairing = Pairing(degradation, per_axis(scale, spatial_dims), seed, self.scenes)
         self.parts = Parts(
             self.readers,
             GuidedPairing(pairing, guide_degradation, Layout(len(bands), self.guide_ratio)),
@@ -132,33 +130,6 @@ class GuidedFolder:
             validation_views=validation_views,
             test_size=test_size,
         )
-
-    @property
-    def training(self) -> RandomCrops:
-        """Random crops of the images that are not held out."""
-        return self.parts.training
-
-    @property
-    def validation(self) -> FixedViews:
-        """Views of what is held out."""
-        return self.parts.validation
-
-    @property
-    def test(self) -> FixedViews:
-        """Views that cover all images."""
-        return self.parts.test
-
-    def statistics(self) -> Statistics:
-        """Measure the training split, in physical units, in one pass: `bands`, then guides."""
-        return measure(self.training.scan(), channels=len(self.channel_names))
-
-    def lr_statistics(self) -> Statistics:
-        """Measure LR of the training split, in physical units, in one pass: all its channels."""
-        return measure_lr(self.training.scan_pairs())
-
-    def gather_scenes(self, cache: Path) -> None:
-        """Measure each image as a whole; from then on, samples carry its ``scene``."""
-        self._scenes.gather(self.readers, cache)
 
     def _opened(self, beside: Guides, left_out: LeftOut, masks: Masks) -> Iterator[Reader]:
         """Open image after image, and leave those out that cannot be opened."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from srlab.axes import per_axis
 from srlab.data.agreement import check_agreement
@@ -15,13 +14,12 @@ from srlab.data.handles import FewOpen, OneOfMany
 from srlab.data.informative import Weighting
 from srlab.data.leading import leading_axes
 from srlab.data.masks import Masks
-from srlab.data.pairs import FixedViews, RandomCrops
+from srlab.data.parted_files import PartedFiles
 from srlab.data.partners import Named, partners
 from srlab.data.parts import Parts, Size
 from srlab.data.real_pairs import RealPairs
 from srlab.data.scenes import Scenes
 from srlab.data.splits import Split
-from srlab.data.statistics import measure, measure_lr
 from srlab.data.symmetries import Symmetry
 from srlab.data.usable import SHARE, Forgiving, LeftOut
 from srlab.data.values import configured, values_of
@@ -33,7 +31,7 @@ from srlab.mistakes import Mistake
 from srlab.normalisers.statistics import Statistics
 
 
-class PairedFolder:
+class PairedFolder(PartedFiles):
     """Pairs of LR and HR from two folders, matched by the files' names.
 
     `lr_root` and `root` (HR) are each a file, a folder or a glob. A file's name without its ending
@@ -117,7 +115,7 @@ class PairedFolder:
         configured(self, force).check_types(str(self.readers[0]), usual.channels)
         configured(self, force).check_types(str(self.hr_readers[0]), usual_hr.channels)
 
-        self._scenes = Scenes()
+        self.scenes = Scenes()
         belonging = {str(hr): Forgiving(lr, left_out) for lr, hr in pairs}
         self.parts = Parts(
             self.hr_readers,
@@ -125,7 +123,7 @@ class PairedFolder:
                 belonging,
                 (1,) * leading + factors,
                 seed,
-                self._scenes,
+                self.scenes,
                 leading,
                 layout=Layout(len(bands), self.guide_ratio) if guides else None,
             ),
@@ -144,37 +142,12 @@ class PairedFolder:
             test_size=test_size,
         )
 
-    @property
-    def training(self) -> RandomCrops:
-        """Random crops of the pairs that are not held out."""
-        return self.parts.training
-
-    @property
-    def validation(self) -> FixedViews:
-        """Views of what is held out."""
-        return self.parts.validation
-
-    @property
-    def test(self) -> FixedViews:
-        """Views that cover all pairs."""
-        return self.parts.test
-
     def statistics(self) -> Statistics:
-        """Measure HR of the training split, in physical units, in one pass.
+        """Measure HR of the training split, or with guides LR, in one pass.
 
-        With guides it is LR, since a normaliser needs numbers for these as well.
+        A normaliser needs numbers for the guides as well.
         """
-        if self.guides:
-            return self.lr_statistics()
-        return measure(self.training.scan(), channels=len(self.channel_names))
-
-    def lr_statistics(self) -> Statistics:
-        """Measure LR of the training split, in physical units, in one pass."""
-        return measure_lr(self.training.scan_pairs())
-
-    def gather_scenes(self, cache: Path) -> None:
-        """Measure each LR file as a whole; from then on, samples carry its ``scene``."""
-        self._scenes.gather(self.readers, cache)
+        return self.lr_statistics() if self.guides else super().statistics()
 
 
 def _opened(

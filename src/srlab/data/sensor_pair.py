@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from srlab.axes import per_axis
 from srlab.data.agreement import check_agreement
@@ -15,7 +14,7 @@ from srlab.data.files import find_files
 from srlab.data.handles import FewOpen, OneOfMany
 from srlab.data.informative import Weighting
 from srlab.data.masks import Masks
-from srlab.data.pairs import FixedViews, RandomCrops
+from srlab.data.parted_files import PartedFiles
 from srlab.data.partners import PLACE, Named, partners
 from srlab.data.parts import Parts, Size
 from srlab.data.real_pairs import RealPairs
@@ -24,7 +23,6 @@ from srlab.data.same_ground import SameGround
 from srlab.data.scenes import Scenes
 from srlab.data.shared_grid import Pair, Warp, by_ground, on_shared_grid, told_apart
 from srlab.data.splits import Split
-from srlab.data.statistics import measure, measure_lr
 from srlab.data.symmetries import Symmetry
 from srlab.data.usable import SHARE, Forgiving, LeftOut
 from srlab.data.values import configured, values_of
@@ -33,13 +31,12 @@ from srlab.io import Reader, open_reader
 from srlab.io.agreement import Check, check_force
 from srlab.io.raster.grids import georeferenced
 from srlab.mistakes import Mistake
-from srlab.normalisers.statistics import Statistics
 
 PROBES = 64
 """The windows of a pair that are looked at until one shows the same ground."""
 
 
-class SensorPair:
+class SensorPair(PartedFiles):
     """LR and HR rasters of two sensors, aligned by their georeferencing.
 
     `lr_root` and `root` (HR) are each a file, a folder or a glob. Files that share ground are a
@@ -132,11 +129,11 @@ class SensorPair:
         self.axes, self.hr_axes = usual.axes, usual_hr.axes
         configured(self, force).check_types(str(pairs[0].hr), usual_hr.channels)
 
-        self._scenes = Scenes()
+        self.scenes = Scenes()
         belonging = {str(pair.hr): Forgiving(pair.lr, left_out) for pair in pairs}
         lr_channels, hr_channels = self._compared(shift_bands)
         checked = CheckedPairs(
-            RealPairs(belonging, factors, seed, self._scenes),
+            RealPairs(belonging, factors, seed, self.scenes),
             SameGround(
                 factors,
                 valid_share=valid_share,
@@ -162,33 +159,6 @@ class SensorPair:
             validation_views=validation_views,
             test_size=test_size,
         )
-
-    @property
-    def training(self) -> RandomCrops:
-        """Random crops of the pairs that are not held out."""
-        return self.parts.training
-
-    @property
-    def validation(self) -> FixedViews:
-        """Views of what is held out."""
-        return self.parts.validation
-
-    @property
-    def test(self) -> FixedViews:
-        """Views that cover all pairs."""
-        return self.parts.test
-
-    def statistics(self) -> Statistics:
-        """Measure HR of the training split, in physical units, in one pass."""
-        return measure(self.training.scan(), channels=len(self.hr_channel_names))
-
-    def lr_statistics(self) -> Statistics:
-        """Measure LR of the training split, in physical units, in one pass."""
-        return measure_lr(self.training.scan_pairs())
-
-    def gather_scenes(self, cache: Path) -> None:
-        """Measure each LR file as a whole; from then on, samples carry its ``scene``."""
-        self._scenes.gather(self.readers, cache)
 
     def _compared(self, wanted: Sequence[int | str] | None) -> tuple[list[int], list[int]]:
         """Return the channels of LR and of HR by which shifts are measured."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from srlab.axes import per_axis
 from srlab.data.agreement import check_agreement
@@ -14,11 +13,11 @@ from srlab.data.folder import opened
 from srlab.data.handles import FewOpen, OneOfMany
 from srlab.data.informative import Weighting
 from srlab.data.leading import leading_axes
-from srlab.data.pairs import FixedViews, Pairing, RandomCrops
+from srlab.data.pairs import Pairing
+from srlab.data.parted_files import PartedFiles
 from srlab.data.parts import Parts, Size
 from srlab.data.scenes import Scenes
 from srlab.data.splits import Split
-from srlab.data.statistics import measure, measure_lr
 from srlab.data.symmetries import Symmetry
 from srlab.data.usable import LeftOut
 from srlab.data.values import FullScale, configured, full_scale
@@ -27,10 +26,9 @@ from srlab.io import Reader
 from srlab.io.across import Turned, check_thickness, in_plane_last
 from srlab.io.agreement import Check, check_force
 from srlab.mistakes import Mistake
-from srlab.normalisers.statistics import Statistics
 
 
-class ThickFolder:
+class ThickFolder(PartedFiles):
     """Volumes of thick slices, whose detail in the plane teaches the axis across the slices.
 
     A slice is HR. LR is made of it by a degradation along one axis of its plane, as the slices are
@@ -90,10 +88,10 @@ class ThickFolder:
         leading = leading_axes(str(self.readers[0]), usual, spatial_dims)
         self.axes = usual.axes[leading:]
         configured(self, force).check_types(str(self.readers[0]), usual.channels)
-        self._scenes = Scenes()
+        self.scenes = Scenes()
         self.parts = Parts(
             self.readers,
-            Pairing(degradation, (1,) * leading + factors, seed, self._scenes, leading),
+            Pairing(degradation, (1,) * leading + factors, seed, self.scenes, leading),
             left_out,
             cropping=Cropping(
                 crop_size=crop_size,
@@ -106,33 +104,6 @@ class ThickFolder:
             validation_views=validation_views,
             test_size=test_size,
         )
-
-    @property
-    def training(self) -> RandomCrops:
-        """Random crops of the slices that are not held out."""
-        return self.parts.training
-
-    @property
-    def validation(self) -> FixedViews:
-        """Views of what is held out."""
-        return self.parts.validation
-
-    @property
-    def test(self) -> FixedViews:
-        """Views that cover all slices."""
-        return self.parts.test
-
-    def statistics(self) -> Statistics:
-        """Measure HR of the training split, in physical units, in one pass."""
-        return measure(self.training.scan(), channels=len(self.channel_names))
-
-    def lr_statistics(self) -> Statistics:
-        """Measure LR of the training split, in physical units, in one pass."""
-        return measure_lr(self.training.scan_pairs())
-
-    def gather_scenes(self, cache: Path) -> None:
-        """Measure each file as a whole; from then on, samples carry its ``scene``."""
-        self._scenes.gather(self.readers, cache)
 
 
 def _checked_scale(scale: int | Sequence[int], spatial_dims: int) -> tuple[int, ...]:
