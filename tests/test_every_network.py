@@ -13,7 +13,9 @@ VOLUMES = '''
 import numpy as np
 
 from srlab.data.cropping import Cropping
-from srlab.data.pairs import FixedViews, Pairing, RandomCrops
+from srlab.data.crops import RandomCrops
+from srlab.data.fixed_views import FixedViews
+from srlab.data.pairs import Pairing
 from srlab.data.regions import Region
 from srlab.io.array.memory import ArrayReader
 from srlab.axes import per_axis

@@ -8,8 +8,9 @@ from test_paired_folder import SETTINGS, write
 
 from srlab.data import GuidedFolder
 from srlab.data.cropping import Cropping
+from srlab.data.crops import RandomCrops
 from srlab.data.guided import GuidedPairing
-from srlab.data.pairs import Pairing, RandomCrops
+from srlab.data.pairs import Pairing
 from srlab.data.regions import Region
 from srlab.degradations import Area
 from srlab.io.array import ArrayReader

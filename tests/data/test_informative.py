@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from srlab.data.cropping import Cropping
+from srlab.data.crops import RandomCrops
 from srlab.data.informative import CANDIDATES, information
-from srlab.data.pairs import Pairing, RandomCrops
+from srlab.data.pairs import Pairing
 from srlab.data.regions import Region
 from srlab.io.array.memory import ArrayReader
 

@@ -10,7 +10,9 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from srlab.data.cropping import Cropping
-from srlab.data.pairs import ATTEMPTS, FixedViews, Pairing, RandomCrops
+from srlab.data.crops import ATTEMPTS, RandomCrops
+from srlab.data.fixed_views import FixedViews
+from srlab.data.pairs import Pairing
 from srlab.data.regions import BLOCK, Region
 from srlab.degradations import Bicubic
 from srlab.io import Axis

@@ -7,7 +7,8 @@ import pytest
 
 import srlab.data.regions
 from srlab.data.cropping import Cropping
-from srlab.data.pairs import Pairing, RandomCrops
+from srlab.data.crops import RandomCrops
+from srlab.data.pairs import Pairing
 from srlab.data.regions import Region
 from srlab.data.valid_pixels import ValidPlaces, least_pixels
 from srlab.io.array.memory import ArrayReader

@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from srlab.data.cropping import Cropping
-from srlab.data.pairs import FixedViews, Pairing, RandomCrops
+from srlab.data.crops import RandomCrops
+from srlab.data.fixed_views import FixedViews
+from srlab.data.pairs import Pairing
 from srlab.data.regions import Region
 from srlab.degradations import Area
 from srlab.io.array.memory import ArrayReader

@@ -11,7 +11,9 @@ from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
 
 from srlab.data.cropping import Cropping
-from srlab.data.pairs import FixedViews, Pairing, RandomCrops
+from srlab.data.crops import RandomCrops
+from srlab.data.fixed_views import FixedViews
+from srlab.data.pairs import Pairing
 from srlab.data.regions import Region
 from srlab.io import Axis
 from srlab.io.array.memory import ArrayReader

@@ -10,7 +10,9 @@ import numpy as np
 
 from srlab.axes import per_axis
 from srlab.data.cropping import Cropping
-from srlab.data.pairs import FixedViews, Pairing, RandomCrops
+from srlab.data.crops import RandomCrops
+from srlab.data.fixed_views import FixedViews
+from srlab.data.pairs import Pairing
 from srlab.data.regions import Region, views
 from srlab.data.scenes import Scenes
 from srlab.data.statistics import measure, measure_lr

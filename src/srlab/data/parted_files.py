@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from srlab.data.pairs import FixedViews, RandomCrops
+from srlab.data.crops import RandomCrops
+from srlab.data.fixed_views import FixedViews
 from srlab.data.parts import Parts
 from srlab.data.scenes import Scenes
 from srlab.data.statistics import measure, measure_lr

@@ -10,7 +10,9 @@ from typing import Literal, Protocol, runtime_checkable
 
 from srlab.axes import per_axis
 from srlab.data.cropping import Cropping
-from srlab.data.pairs import FixedViews, PairMaker, RandomCrops
+from srlab.data.crops import RandomCrops
+from srlab.data.fixed_views import FixedViews
+from srlab.data.pairs import PairMaker
 from srlab.data.regions import Region, aligned, by_file, views
 from srlab.data.splits import Parted, Split
 from srlab.data.usable import Forgiving, LeftOut

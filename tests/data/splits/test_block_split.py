@@ -8,7 +8,8 @@ from scipy.ndimage import distance_transform_cdt
 from split_examples import Placed, painted, unchanged
 
 from srlab.data.cropping import Cropping
-from srlab.data.pairs import Pairing, RandomCrops
+from srlab.data.crops import RandomCrops
+from srlab.data.pairs import Pairing
 from srlab.data.regions import Region
 from srlab.data.splits import Blocks
 from srlab.io import open_reader
