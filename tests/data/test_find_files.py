@@ -1,5 +1,6 @@
 import os
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -179,3 +180,14 @@ def test_links_in_circles_end(tmp_path):
     for root in (tmp_path, tmp_path / "**" / "*.png"):
         found = find_files(str(root), SUFFIXES)
         assert [path.name for path in found] == ["a.png", "b.png", "c.png"]
+
+
+def test_a_folder_of_others_needs_no_library_of_dicom(tmp_path, monkeypatch):
+    for name in [each for each in sys.modules if each.startswith("srlab.io.volume.dicom")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "pydicom", None)
+    (tmp_path / "a.png").touch()
+    assert find_files(str(tmp_path), [".png"]) == [tmp_path / "a.png"]
+    (tmp_path / "b.dcm").touch()
+    with pytest.raises(ModuleNotFoundError, match="pip install 'srlab\\[dicom\\]'"):
+        find_files(str(tmp_path), [".dcm"])

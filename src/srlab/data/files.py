@@ -51,8 +51,10 @@ def _whole(paths: Sequence[Path]) -> list[Path]:
     """Return one of the files of each image that several files are together, and all others."""
     kept = set(paths)
     for form in known_formats():
-        if form.first_of_each:
-            parts = {path for path in kept if form.claims(path)}
+        if form.first_of_each is None:
+            continue
+        parts = {path for path in kept if form.claims(path)}
+        if parts:  # their library may not be installed
             kept = (kept - parts) | set(form.whole(sorted(parts)))
     return sorted(kept)
 
