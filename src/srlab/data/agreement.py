@@ -50,7 +50,7 @@ def check_agreement(readers: Sequence[Reader], *, force: Collection[Check] = ())
 
 def _check_axes(readers: Sequence[Reader]) -> None:
     """Compare the names of the axes."""
-    names = [", ".join(axis.name for axis in reader.description.axes) for reader in readers]
+    names = [_axis_names(reader.description) for reader in readers]
     usual = _usual(names)
     for reader, own in zip(readers, names, strict=True):
         if own != usual:
@@ -58,6 +58,10 @@ def _check_axes(readers: Sequence[Reader]) -> None:
                 f"{reader} has the axes {own} and most of the files have {usual}; remove the file, "
                 "or keep images of other axes apart."
             )
+
+
+def _axis_names(description: Description) -> str:
+    return ", ".join(axis.name for axis in description.axes)
 
 
 def _usual(values: Iterable[Value]) -> Value:

@@ -42,8 +42,8 @@ def _mean(values: NDArray[np.floating]) -> float:
 def chosen(scores: Sequence[float], random: np.random.Generator) -> int:
     """Draw one of some candidates, each by its share of their scores; evenly if all are 0.
 
-    Candidates are drawn evenly before. Of N of them, where a share f of all places has the score a
-    and the others b, one with a is chosen with the chance
+    The N candidates are drawn evenly before. Say that a share f of all places has the score a, and
+    the others b. Then one with a is chosen with the chance
     ``sum over k of binomial(N, k) f^k (1 - f)^(N - k) · k a / (k a + (N - k) b)``.
     """
     total = sum(scores)

@@ -14,13 +14,18 @@ from srlab.axes import Window
 def disjoint(windows: Sequence[Window], *, without: Sequence[Window] = ()) -> list[Window]:
     """Return rectangles that hold each pixel of `windows` once, and none of those `without`."""
     axes = list(zip(*windows, *without, strict=True))
-    edges = [np.unique([[span.start, span.stop] for span in axis]) for axis in axes]
+    edges = [_edges(axis) for axis in axes]
     inside = np.zeros([len(axis) - 1 for axis in edges], bool)
     for window in windows:
         inside[_cells(window, edges)] = True
     for window in without:
         inside[_cells(window, edges)] = False
     return list(_runs(inside, edges))
+
+
+def _edges(spans: Sequence[slice]) -> NDArray[np.int64]:
+    """Return where spans of one axis begin and end, in order and once each."""
+    return np.unique([[span.start, span.stop] for span in spans])
 
 
 def _cells(window: Window, edges: Sequence[NDArray[np.int64]]) -> Window:
@@ -55,10 +60,11 @@ def grown(window: Window, before: Sequence[int], after: Sequence[int]) -> Window
 
 def hull(windows: Sequence[Window]) -> Window:
     """Return the smallest window that holds all of `windows`."""
-    axes = zip(*windows, strict=True)
-    return tuple(
-        slice(min(span.start for span in axis), max(span.stop for span in axis)) for axis in axes
-    )
+    spans = []
+    for axis in zip(*windows, strict=True):
+        edges = _edges(axis)
+        spans.append(slice(int(edges[0]), int(edges[-1])))
+    return tuple(spans)
 
 
 def corners(windows: Sequence[Window], shape: Sequence[int]) -> list[Window]:

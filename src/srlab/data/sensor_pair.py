@@ -46,8 +46,8 @@ class SensorPair(PartedFiles):
     ``refuse`` takes only HR that lies on that grid already. What only one of them shows is left
     out. HR may have other bands (`hr_bands`) than LR, and `unit` and `data_range` are HR's.
 
-    Windows must show the same ground: at least a share of `valid_share` of their pixels holds data
-    in both, and they are shifted by at most `max_shift` HR pixels (`srlab.data.same_ground`).
+    Windows must show the same ground (`srlab.data.same_ground`). At least a share of `valid_share`
+    of their pixels holds data in both, and they are shifted by at most `max_shift` HR pixels.
     Others are drawn anew in training and left out of views, which a message counts. A pair without
     any good window is left out like a file that cannot be opened. `shift_bands` are those of
     `bands` by which shifts are measured; null: those that HR has by the same name, or all.

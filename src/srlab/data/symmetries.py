@@ -78,11 +78,12 @@ def _alike(axes: Sequence[Axis], shape: Sequence[int], scale: Sequence[int]) -> 
     """Return the largest group of axes that may be exchanged; one alone if there is none."""
     places = range(len(axes))
     sized = [*zip(shape, scale, strict=True)]
-    groups = [
-        [other for other in places if sized[one] == sized[other] and _equal(axes[one], axes[other])]
-        for one in places
-    ]
-    return max(groups, key=len)
+    largest: list[int] = []
+    for one in places:
+        same_size = [other for other in places if sized[one] == sized[other]]
+        group = [other for other in same_size if _equal(axes[one], axes[other])]
+        largest = max(largest, group, key=len)
+    return largest
 
 
 def _equal(one: Axis, other: Axis) -> bool:
