@@ -1,7 +1,5 @@
 """Every command of the page for users of satellite scenes, in its order, on small files."""
 
-import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -11,24 +9,17 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
-from conftest import run_command
+from page_commands import SMALL_ADVERSARY, SMALL_GENERATOR, commands, run
 from scipy.io import netcdf_file
 from scipy.ndimage import zoom
 
-PAGE = Path(__file__).parents[2] / "docs" / "satellite.md"
 COLOURS = ("B04", "B03", "B02", "B08")
 GRIDS = {10: COLOURS, 20: ("B05", "B06", "B07", "B8A", "B11", "B12", "SCL"), 60: ("B01",)}
 PRODUCT = "S2A_MSIL2A_20230610T101559_N0509_R065_T32T{}_20230610T134500.SAFE"
 METADATA = """<a><Product_Info><BOA_QUANTIFICATION_VALUE>10000</BOA_QUANTIFICATION_VALUE>
 <BOA_ADD_OFFSET band_id="1">-1000</BOA_ADD_OFFSET></Product_Info></a>"""
 
-SMALL = [
-    *("trainer.max_steps=2", "trainer.val_check_interval=2", "schedule.pretrain_steps=1"),
-    *("schedule.ramp_steps=1", "loader.batch_size=1", "loader.num_workers=0", "crop_size=32"),
-    *("data.validation_size=64", "data.validation_views=1", "logger=[csv]", "cache=none"),
-    *("generator.channels=16", "generator.blocks=1"),
-]
-WITH_ADVERSARY = ["discriminator=patchgan", "discriminator.channels=4", "discriminator.layers=1"]
+SMALL = ["crop_size=32", "data.validation_size=64", "data.validation_views=1", *SMALL_GENERATOR]
 
 
 def ground(count, side, *, seed=0):
@@ -112,13 +103,6 @@ def files(tmp_path, monkeypatch):
     shutil.copytree("PLACES/place", "place")
 
 
-def commands():
-    """The page's command lines, as words."""
-    blocks = re.findall(r"^```sh\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
-    for line in "".join(blocks).splitlines():
-        yield shlex.split(line, comments=True)
-
-
 def adapted(words):
     """Name this test's files where the page's names stand for several kinds of files."""
     line = " ".join(words)
@@ -136,30 +120,26 @@ MODELS = {"output=scene.tif": "data=sentinel2_10m", "data.root=OTHERS": "data=se
 @pytest.mark.slow
 def test_every_command_of_the_page_runs(files):
     done = 0
-    for words in map(adapted, commands()):
+    for words in map(adapted, commands("satellite.md")):
         if words[0] == "rio":
             subprocess.run([Path(sys.executable).with_name("rio"), *words[1:]], check=True)
             continue
-        name, given = words[2].removeprefix("srlab."), words[3:]
-        if name == "train":
-            if not any(word.startswith("hydra.run.dir=") for word in given):
-                given.append("hydra.run.dir=RUN")
-            run = next(word for word in given if word.startswith("hydra.run.dir="))
-            kept = Path("kept")
-            if Path("RUN/split.json").exists():  # which a later command names
-                shutil.copy("RUN/split.json", kept)
-            given = [word.replace("RUN/split.json", "kept") for word in given]
-            shutil.rmtree(run.partition("=")[2], ignore_errors=True)
-            given += SMALL
-            if not {"experiment=self", "experiment=sentinel2_20m_to_10m"} & {*given}:
-                given += WITH_ADVERSARY
         for word, data in MODELS.items():
-            if word in given:
+            if word in words:
                 Path("scene.tif").unlink(missing_ok=True)
-                shutil.rmtree("RUN")
-                model = [data, "data.root=PRODUCTS", "hydra.run.dir=RUN", *SMALL, *WITH_ADVERSARY]
-                assert run_command("train", model).code == 0
-        outcome = run_command(name, given)
-        assert outcome.code == 0, (words, outcome.error)
+                train(["python", "-m", "srlab.train", data, "data.root=PRODUCTS"])
+        if "srlab.train" in words:
+            train(words)
+        else:
+            run(words)
         done += 1
     assert done > 15
+
+
+def train(words):
+    """Run a training, which replaces the one before; a split that it names is kept first."""
+    if Path("RUN/split.json").exists():
+        shutil.copy("RUN/split.json", "kept")
+    words = [word.replace("RUN/split.json", "kept") for word in words]
+    alone = {"experiment=self", "experiment=sentinel2_20m_to_10m"} & {*words}
+    run(words, SMALL if alone else [*SMALL, *SMALL_ADVERSARY])
