@@ -11,6 +11,7 @@ from srlab.degradations.linear import adjoint
 from srlab.degradations.microscope import Microscope
 from srlab.degradations.noise import Noise
 from srlab.degradations.photo import Photo
+from srlab.degradations.projection import Projection
 from srlab.degradations.protocol import Degradation
 from srlab.degradations.rician import Rician
 from srlab.degradations.sentinel2_mtf import Sentinel2Mtf
@@ -28,6 +29,7 @@ __all__ = [
     "Microscope",
     "Noise",
     "Photo",
+    "Projection",
     "Rician",
     "Sentinel2Mtf",
     "ThickSlices",

@@ -24,7 +24,8 @@ def adjoint(degradation: Degradation, lr: Tensor) -> Tensor:
         )
     sides = zip(lr.shape[2:], degradation.scale, strict=True)
     shape = (*lr.shape[:2], *(side * factor for side, factor in sides))
-    with torch.enable_grad():
+    # Lightning validates in inference mode, in which nothing can be differentiated.
+    with torch.inference_mode(False), torch.enable_grad():
         hr = torch.zeros(shape, dtype=lr.dtype, device=lr.device, requires_grad=True)
         degraded = degradation(hr, generator=torch.Generator(lr.device))
         (result,) = torch.autograd.grad(degraded, hr, lr)
