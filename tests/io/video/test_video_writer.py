@@ -148,6 +148,8 @@ def refused(path, description, **options):
 def test_what_a_video_cannot_hold_is_refused(tmp_path):
     odd = open_reader(clip(tmp_path / "a.mkv", "ffv1", frames=moving(3, 45, 60))).description
     assert "needs even numbers" in refused(tmp_path / "b.mp4", odd)
+    small = open_reader(clip(tmp_path / "s.mkv", "ffv1", frames=moving(3, 44, 62))).description
+    assert "h265 needs 64 x 16 at least" in refused(tmp_path / "b.mp4", small, codec="h265")
     assert "offers h264, h265" in refused(tmp_path / "b.mp4", odd, codec="ffv1")
     assert "the input tells none" in refused(tmp_path / "b.mkv", replace(odd, geometry=None))
     assert "the type uint8" in refused(tmp_path / "b.mkv", odd.with_dtype(np.float32))

@@ -15,6 +15,9 @@ from srlab.io.video.pyav import av
 
 Codec = Literal["h264", "h265", "ffv1"]
 
+SMALLEST_H265 = (16, 64)
+"""Rows and columns below which libx265 refuses a frame, or writes beyond its own memory (tried)."""
+
 STEP = Fraction(1, 25)
 """Seconds from frame to frame inside a segment; the true times are given as it is copied."""
 
@@ -36,6 +39,9 @@ class Encoding:
     options: Mapping[str, str]
     luma: bool = True
     """Whether luma and chroma are stored, and chroma at half the rows and columns."""
+
+    smallest: tuple[int, int] = (1, 1)
+    """Rows and columns at least."""
 
     def colours(self, colours: Colours, height: int) -> Colours:
         """Return the colours of what is stored."""
@@ -82,6 +88,7 @@ ENCODINGS: Mapping[Codec, Encoding] = {
         ".mp4",
         {8: "yuv420p", 16: "yuv420p10le"},
         {"crf": "18", "x265-params": "log-level=none:pools=4:frame-threads=2"},
+        smallest=SMALLEST_H265,
     ),
     "ffv1": Encoding(
         "ffv1",

@@ -136,6 +136,12 @@ def _checked(path: Path, description: Description, codec: Codec) -> VideoGeometr
             f"{', '.join(map(str, dtypes))}."
         )
     _, height, width = description.shape
+    least = ENCODINGS[codec].smallest
+    if height < least[0] or width < least[1]:
+        raise Mistake(
+            f"{path} would have {width} x {height} pixels, and {codec} needs {least[1]} x "
+            f"{least[0]} at least: write it with codec=h264."
+        )
     if ENCODINGS[codec].luma and (height % 2 or width % 2):
         raise Mistake(
             f"{path} would have {width} x {height} pixels, and {codec} needs even numbers: write "
