@@ -38,10 +38,14 @@ VOLUME = ["data.root={photographs}/volume.nii", "spatial_dims=3", "scale=2"]
 
 THIN = ["data.root={photographs}/volume.nii", "force=[pixel_size]"]
 
+CLIPS = ["spatial_dims=3", "scale=[1,2,2]"]
+
 # What a YAML leaves to the user, by name.
 NEEDED = {
     "degradation/thick_slices": ["scale=[3,1]"],
     "degradation/thick_slices_box": ["scale=[3,1]"],
+    "degradation/video": CLIPS,
+    "degradation/video_exposure": CLIPS,
     "degradation/microscope": ["degradation.pixel_size=0.1"],
     "degradation/blur_kernel": ["degradation.kernel=[[1,1],[1,1]]"],
     "data/paired_folder": [

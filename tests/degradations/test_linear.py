@@ -6,6 +6,7 @@ from srlab.degradations import (
     Bicubic,
     BlurKernel,
     Chain,
+    Exposure,
     GaussianMtf,
     KSpace,
     Microscope,
@@ -38,6 +39,8 @@ def linear_ones():
             (2, 3),
         ),
         (Chain(scale=4, steps=[Bicubic(scale=2), Area(scale=2)]), (1, 3)),
+        (Exposure(shutter=2.5), (2, 3)),
+        (Exposure(shutter=1.5, scale=(2, 1, 1)), (1, 2)),
     ]
 
 

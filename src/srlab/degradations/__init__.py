@@ -4,6 +4,7 @@ from srlab.degradations.area import Area
 from srlab.degradations.bicubic import Bicubic
 from srlab.degradations.blur_kernel import BlurKernel
 from srlab.degradations.chain import Chain
+from srlab.degradations.exposure import Exposure
 from srlab.degradations.gaussian_mtf import GaussianMtf
 from srlab.degradations.jpeg import Jpeg
 from srlab.degradations.kspace import KSpace
@@ -16,6 +17,7 @@ from srlab.degradations.protocol import Degradation
 from srlab.degradations.rician import Rician
 from srlab.degradations.sentinel2_mtf import Sentinel2Mtf
 from srlab.degradations.thick_slices import ThickSlices
+from srlab.degradations.video_compression import VideoCompression
 
 __all__ = [
     "Area",
@@ -23,6 +25,7 @@ __all__ = [
     "BlurKernel",
     "Chain",
     "Degradation",
+    "Exposure",
     "GaussianMtf",
     "Jpeg",
     "KSpace",
@@ -33,5 +36,6 @@ __all__ = [
     "Rician",
     "Sentinel2Mtf",
     "ThickSlices",
+    "VideoCompression",
     "adjoint",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil
 
 import torch
 from torch import Tensor
@@ -61,3 +62,13 @@ def along(taps: Tensor, axis: int, dims: int) -> Tensor:
     shape = [1] * dims
     shape[axis] = taps.shape[1]
     return taps.view(len(taps), *shape)
+
+
+def box(width: float, factor: int) -> Tensor:
+    """Return how much of each HR pixel lies in a box about the middle of an LR pixel, in sum 1.
+
+    `width` is that of the box and `factor` that of the LR pixel, in HR pixels.
+    """
+    count = factor + 2 * ceil(max(width - factor, 0) / 2)
+    edges = torch.arange(count + 1, dtype=torch.float64) - count / 2
+    return edges.clamp(-width / 2, width / 2).diff() / width

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from srlab.axes import per_axis
-from srlab.degradations.filtering import along, filtered
+from srlab.degradations.filtering import along, box, filtered
 from srlab.mistakes import Mistake
 
 Profile = Literal["box", "gaussian"]
@@ -64,16 +64,10 @@ class ThickSlices:
     def __call__(self, hr: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
         """HR ``(B, C, *S·scale)`` to LR ``(B, C, *S)``; nothing here is random."""
         factor = self.scale[self.axis]
-        taps = _box(self.thickness, factor)
+        taps = box(self.thickness, factor)
         if self.profile == "gaussian":
             taps = _gaussian(self.thickness, factor)
         return filtered(hr, along(taps[None], self.axis, len(self.scale)), self.scale)
-
-
-def _box(width: float, factor: int) -> Tensor:
-    """Return how much of each HR pixel lies in a slice, in sum 1; `width` is at most `factor`."""
-    edges = torch.arange(factor + 1, dtype=torch.float64) - factor / 2
-    return edges.clamp(-width / 2, width / 2).diff() / width
 
 
 def _gaussian(width: float, factor: int) -> Tensor:

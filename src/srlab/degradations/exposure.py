@@ -1,0 +1,65 @@
+"""The blur of what moves while the shutter of a video camera is open."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from srlab.axes import per_axis
+from srlab.degradations.filtering import along, box, filtered
+from srlab.degradations.ranges import check_range, drawn
+from srlab.mistakes import Mistake
+
+
+class Exposure:
+    """Averages HR frames over the time for which the shutter is open.
+
+    Images are ``(B, C, T, H, W)`` with time first, in any unit. The shutter opens once for each LR
+    frame and about its middle. `shutter` is how long it stays open, in HR frames; a frame that it
+    covers in part counts in part. It is a number, or ``[low, high]`` from which each clip draws
+    one. Its angle in degrees is 360 times `shutter`, over the factor along time. Blur as a mean of
+    sharp frames is that of Nah et al. 2017, eq. 2, with a linear response of the camera.
+
+    The first and the last frame are repeated outwards. The map is linear where `shutter` is one
+    number.
+
+    Raises a `Mistake` if an axis of space has a scale above 1, or no frame would change.
+    """
+
+    def __init__(
+        self,
+        *,
+        shutter: float | Sequence[float],
+        scale: int | Sequence[int] = 1,
+        spatial_dims: int = 3,
+    ) -> None:
+        if spatial_dims != 3:
+            raise Mistake(
+                f"an exposure lasts for several frames, and spatial_dims is {spatial_dims}; set "
+                "spatial_dims=3 and scale=[1,2,2], or choose degradation=video_compression."
+            )
+        self.scale = per_axis(scale, spatial_dims)
+        if self.scale[1:] != (1, 1):
+            raise Mistake(
+                f"the scale of an exposure is {self.scale}; it may be above 1 along time alone. "
+                "Shrink rows and columns by another step of a chain."
+            )
+        self.shutter = check_range("shutter", shutter, least=0)
+        low, high = self.shutter
+        if low == 0 or (high <= 1 and self.scale == (1, 1, 1)):
+            raise Mistake(
+                f"shutter is {shutter}; give the HR frames for which it is open, above 1 where "
+                "LR has as many frames as HR, or leave the exposure out."
+            )
+        self.linear = low == high
+
+    def __call__(self, hr: Tensor, *, generator: torch.Generator) -> Tensor:
+        """HR ``(B, C, T·scale, H, W)`` to LR ``(B, C, T, H, W)``."""
+        widths = drawn(self.shutter, hr, generator).flatten().tolist()
+        clips = [
+            filtered(clip[None], along(box(width, self.scale[0])[None], 0, 3), self.scale)
+            for clip, width in zip(hr, widths, strict=True)
+        ]
+        return torch.cat(clips)
