@@ -28,6 +28,7 @@ from srlab.data.source import (
     OfOtherBands,
     OfThickSlices,
     Sample,
+    has_scenes_of_hr,
     hr_pixel_size,
 )
 from srlab.data.splits.record import SPLIT, difference, read_record, record_of, write_record
@@ -223,6 +224,7 @@ def validation(metrics: dict[str, Any], data: Source, degradation: Any) -> Valid
         data_range=data.data_range,
         pixel_size=hr_pixel_size(data),
         crop=data.training[0]["hr"].shape[1:],
+        scenes_of_hr=has_scenes_of_hr(data),
     )
 
 

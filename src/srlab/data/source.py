@@ -181,3 +181,8 @@ def hr_pixel_size(source: Source) -> tuple[float, ...] | None:
     if isinstance(source, OfRealPairs):
         return metres(source.hr_axes)
     return metres(source.axes)
+
+
+def has_scenes_of_hr(source: Source) -> bool:
+    """Whether the ``scene`` of a sample is that of HR's file, as it is where LR is made of HR."""
+    return not isinstance(source, OfRealPairs)

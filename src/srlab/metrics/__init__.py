@@ -9,9 +9,10 @@ from srlab.metrics.consistency import (
 )
 from srlab.metrics.correctness import Correctness
 from srlab.metrics.edge import EdgeCurve, SlantedEdge, mtf50, slanted_edge
+from srlab.metrics.foreground import Foreground
 from srlab.metrics.perceptual import LPIPS
 from srlab.metrics.pixel import MAE, PSNR, RMSE
-from srlab.metrics.protocol import Metric, Pooled, ScoringContext
+from srlab.metrics.protocol import Local, Metric, Pooled, ScoringContext
 from srlab.metrics.resolution import (
     FourierRingCorrelation,
     RingCurve,
@@ -35,7 +36,9 @@ __all__ = [
     "Benchmark",
     "Correctness",
     "EdgeCurve",
+    "Foreground",
     "FourierRingCorrelation",
+    "Local",
     "Metric",
     "Pooled",
     "ReflectanceConsistency",

@@ -28,6 +28,10 @@ class PSNR:
         mse = band_means((sr - hr).square(), context.valid).mean(dim=1)
         return 10 * torch.log10(context.data_range**2 / mse)
 
+    def among(self, sr: Tensor, hr: Tensor, context: ScoringContext, counted: Tensor) -> Tensor:
+        """Compare each image of a batch over some of its valid pixels."""
+        return self(sr, hr, context.among(counted))
+
     def pooled(self, values: Tensor) -> Tensor:
         """The PSNR of the mean MSE of images that have these PSNRs ``(N,)``."""
         mse = torch.pow(10.0, -values.double() / 10)  # in squares of the data range
@@ -56,6 +60,12 @@ class MAE:
             return {"": mean} | _by_name(errors, context.channel_names)
         return mean
 
+    def among(
+        self, sr: Tensor, hr: Tensor, context: ScoringContext, counted: Tensor
+    ) -> Tensor | dict[str, Tensor]:
+        """Compare each image of a batch over some of its valid pixels."""
+        return self(sr, hr, context.among(counted))
+
 
 class RMSE:
     """Root of the mean squared error over all channels at once, in physical units.
@@ -78,6 +88,12 @@ class RMSE:
         if self.per_band:
             return {"": root} | _by_name(errors.sqrt(), context.channel_names)
         return root
+
+    def among(
+        self, sr: Tensor, hr: Tensor, context: ScoringContext, counted: Tensor
+    ) -> Tensor | dict[str, Tensor]:
+        """Compare each image of a batch over some of its valid pixels."""
+        return self(sr, hr, context.among(counted))
 
 
 def _by_name(errors: Tensor, names: tuple[str, ...]) -> dict[str, Tensor]:

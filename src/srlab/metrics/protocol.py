@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 from torch import Tensor
@@ -34,6 +34,16 @@ class ScoringContext:
     degrade: Callable[[Tensor], Tensor]
     """HR to LR."""
 
+    scene: Tensor | None = None
+    """``(B, rows, C + 1)``, the statistics of the whole files that HR is from, where measured.
+
+    The rows are those of `srlab.normalisers.Statistics.as_tensor`.
+    """
+
+    def among(self, counted: Tensor) -> ScoringContext:
+        """The circumstances in which only the pixels of a mask ``(B, 1, *S)`` are valid, too."""
+        return replace(self, valid=counted if self.valid is None else self.valid & counted)
+
 
 class Metric(Protocol):
     """A measure of quality, in physical units."""
@@ -57,3 +67,18 @@ class Pooled(Protocol):
 
     def pooled(self, values: Tensor) -> Tensor:
         """The value for the mean squared error of several images, from their values ``(N,)``."""
+
+
+@runtime_checkable
+class Local(Protocol):
+    """A metric that is a mean over places, and can be taken over some of them."""
+
+    higher_is_better: bool
+
+    def among(
+        self, sr: Tensor, hr: Tensor, context: ScoringContext, counted: Tensor
+    ) -> Tensor | dict[str, Tensor]:
+        """Compare as a call does, where `counted` ``(B, 1, *S)`` is true and pixels are valid.
+
+        A window counts by the pixel in its middle.
+        """

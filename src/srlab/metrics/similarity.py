@@ -35,9 +35,22 @@ class SSIM:
 
     def __call__(self, sr: Tensor, hr: Tensor, context: ScoringContext) -> Tensor:
         """Compare each image of a batch over its whole windows."""
+        return self._compared(sr, hr, context, None)
+
+    def among(self, sr: Tensor, hr: Tensor, context: ScoringContext, counted: Tensor) -> Tensor:
+        """Compare over the whole windows whose middle pixel counts."""
+        return self._compared(sr, hr, context, counted)
+
+    def _compared(
+        self, sr: Tensor, hr: Tensor, context: ScoringContext, counted: Tensor | None
+    ) -> Tensor:
         sr, hr = without_hidden(sr, context.valid), without_hidden(hr, context.valid)
         similarity, _ = ssim_map(sr, hr, data_range=context.data_range, window=self.window)
-        return _window_mean(similarity, context.valid).mean(dim=1)
+        whole = _whole_windows(similarity, context.valid)
+        if counted is not None:
+            middles = _middles(similarity, counted)
+            whole = middles if whole is None else whole & middles
+        return band_means(similarity, whole).mean(dim=1)
 
 
 class MSSSIM:
@@ -125,11 +138,24 @@ def _window_means(image: Tensor, sides: Sequence[int]) -> Tensor:
 
 def _window_mean(values: Tensor, valid: Tensor | None) -> Tensor:
     """Average ``(B, C, *windows)`` over the windows that hold valid pixels alone: ``(B, C)``."""
+    return band_means(values, _whole_windows(values, valid))
+
+
+def _whole_windows(values: Tensor, valid: Tensor | None) -> Tensor | None:
+    """The windows of ``(B, C, *windows)`` that hold valid pixels alone: ``(B, 1, *windows)``."""
     if valid is not None:
         for axis in range(2, valid.ndim):
             side = valid.shape[axis] - values.shape[axis] + 1
             valid = valid.unfold(axis, side, 1).all(dim=-1)
-    return band_means(values, valid)
+    return valid
+
+
+def _middles(values: Tensor, counted: Tensor) -> Tensor:
+    """The pixels ``(B, 1, *windows)`` in the middles of the windows of ``(B, C, *windows)``."""
+    for axis in range(2, counted.ndim):
+        side = counted.shape[axis] - values.shape[axis] + 1
+        counted = counted.narrow(axis, side // 2, values.shape[axis])
+    return counted
 
 
 def _halved(valid: Tensor | None, sides: Sequence[int]) -> Tensor | None:

@@ -13,7 +13,13 @@ import torch
 from torch import Tensor
 
 from srlab.data import Source
-from srlab.data.source import PairsOfFiles, Sample, SizedPairDataset, hr_pixel_size
+from srlab.data.source import (
+    PairsOfFiles,
+    Sample,
+    SizedPairDataset,
+    has_scenes_of_hr,
+    hr_pixel_size,
+)
 from srlab.data.usable import LeftOut
 from srlab.degradations import Degradation
 from srlab.io.array import ArrayReader, ArrayWriter
@@ -147,6 +153,7 @@ def _context(
 ) -> ScoringContext:
     """Return the circumstances in which a sample is scored."""
     valid = sample.get("valid")
+    scene = sample.get("scene") if has_scenes_of_hr(data) else None
     return ScoringContext(
         lr=_continued(model, sample),
         valid=None if valid is None else valid[None],
@@ -155,6 +162,7 @@ def _context(
         channel_names=model.card.output_names,
         pixel_size=hr_pixel_size(data),
         degrade=partial(degradation, generator=torch.Generator().manual_seed(position)),
+        scene=None if scene is None else scene[None],
     )
 
 

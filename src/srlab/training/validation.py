@@ -29,7 +29,7 @@ class Validation:
 
     A discriminator that has learnt is scored, too. As in training it sees crops of the size `crop`
     and normalises by the statistics of its batch, which holds the crops of one view. `pixel_size`
-    is that of HR, in metres.
+    is that of HR, in metres. `scenes_of_hr` says whether the ``scene`` of a view is its HR's.
     ``accuracy_real`` and ``accuracy_fake`` are the shares of its logits that are right, of HR and
     of SR. They are near a half in an even game, and near 1 when the discriminator wins.
     """
@@ -42,12 +42,14 @@ class Validation:
         data_range: float,
         pixel_size: tuple[float, ...] | None,
         crop: Sequence[int],
+        scenes_of_hr: bool = True,
     ) -> None:
         self.metrics = dict(metrics)
         self.degradation = degradation
         self.data_range = data_range
         self.pixel_size = pixel_size
         self.crop = tuple(crop)
+        self.scenes_of_hr = scenes_of_hr
         self.remarks: list[str] = []
         """What one must know to read the last means, such as the number of exact views."""
         self._found: dict[int, dict[str, dict[str, Tensor]]] = {}
@@ -71,6 +73,7 @@ class Validation:
             channel_names=card.output_names,
             pixel_size=self.pixel_size,
             degrade=one_draw(self.degradation, lr.device, seed=number),
+            scene=batch.get("scene") if self.scenes_of_hr else None,
         )
         sr: Tensor = self._model(lr, scene=batch.get("scene"))
         with torch.autocast(sr.device.type, enabled=False):
