@@ -20,7 +20,7 @@ def scoring(**changed):
         "scale": (1, 1),
         "data_range": 1.0,
         "channel_names": (),
-        "pixel_size": None,
+        "axes": (),
         "degrade": lambda hr: hr,
     }
     return ScoringContext(**{**values, **changed})

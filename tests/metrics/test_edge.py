@@ -5,6 +5,7 @@ from metric_checks import scoring
 from scipy.ndimage import gaussian_filter
 from scipy.special import ndtr
 
+from srlab.io import Axis
 from srlab.metrics.edge import EdgeCurve, SlantedEdge, mtf50, slanted_edge
 
 
@@ -96,6 +97,15 @@ def test_finds_the_edge_in_hr_and_measures_both():
     result = scored(scene(1.2), scene(0.6))
     assert result["sr"].item() == pytest.approx(gaussian_mtf50(1.2), rel=0.05)
     assert result["hr"].item() == pytest.approx(gaussian_mtf50(0.6), rel=0.05)
+
+
+@pytest.mark.parametrize(("row", "known"), [(0.25, True), (0.5, False), (None, False)])
+def test_values_are_per_unit_where_pixels_are_square_and_known(row, known):
+    image, axes = scene(1.2), (Axis("y", row, "mm"), Axis("x", 0.25, "mm"))
+    result = SlantedEdge()(image, image, scoring(axes=axes))
+    assert ("sr_per_mm" in result) is known
+    if known:
+        assert result["sr_per_mm"].item() == pytest.approx(gaussian_mtf50(1.2) / 0.25, rel=0.05)
 
 
 def test_falling_and_lying_edges_are_found():

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from metric_checks import noise as normal
 from metric_checks import scoring
 
+from srlab.io import Axis
 from srlab.metrics.resolution import (
     FourierRingCorrelation,
     RingCurve,
@@ -114,18 +115,22 @@ def test_finds_the_frequency_beyond_which_all_is_wrong(threshold):
 def test_long_voxels_have_physical_frequencies():
     hr, pixel_size = noise(1, 2, 16, 64, 64), (4.0, 1.0, 1.0)
     sr = wrong_beyond(hr, 0.3, pixel_size)
-    result = FourierRingCorrelation()(sr, hr, scoring(pixel_size=pixel_size))
-    assert 1 / result["physical"].item() == pytest.approx(0.3, abs=1.5 / 64)
-    torch.testing.assert_close(result["pixels"], result["physical"])
+    axes = tuple(Axis(name, size, "mm") for name, size in zip("zyx", pixel_size, strict=True))
+    result = FourierRingCorrelation()(sr, hr, scoring(axes=axes))
+    assert 1 / result["mm"].item() == pytest.approx(0.3, abs=1.5 / 64)
+    torch.testing.assert_close(result["pixels"], result["mm"])
 
 
 def test_physical_is_pixels_by_their_size():
     hr = noise(2, 1, 64, 64)
     sr = wrong_beyond(hr, 0.2, (1, 1))
     plain = FourierRingCorrelation()(sr, hr, scoring())["pixels"]
-    known = FourierRingCorrelation()(sr, hr, scoring(pixel_size=(2.5, 2.5)))
+    square = (Axis("y", 0.0025, "mm"), Axis("x", 2.5, "µm"))
+    known = FourierRingCorrelation()(sr, hr, scoring(axes=square))
     torch.testing.assert_close(known["pixels"], plain)
-    torch.testing.assert_close(known["physical"], 2.5 * plain)
+    torch.testing.assert_close(known["um"], 2.5 * plain)
+    for axes in ((Axis("y", 2.5), Axis("x", 2.5)), (Axis("t", 0.1, "s"), Axis("x", 2.5, "mm"))):
+        assert list(FourierRingCorrelation()(sr, hr, scoring(axes=axes))) == ["pixels"]
 
 
 def test_borders_that_do_not_meet_are_faded_out():

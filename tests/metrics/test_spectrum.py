@@ -5,14 +5,16 @@ import pytest
 import torch
 from metric_checks import assert_hidden_image_is_nan_alone, noise, scoring
 
+from srlab.io import Axis
 from srlab.metrics.spectrum import SpectrumDistance
 
 
-def distance(sr, hr, *, valid=None, data_range=1.0, **options):
-    return SpectrumDistance(**options)(sr, hr, scoring(valid=valid, data_range=data_range))
+def distance(sr, hr, *, valid=None, data_range=1.0, axes=(), **options):
+    given = scoring(valid=valid, data_range=data_range, axes=axes)
+    return SpectrumDistance(**options)(sr, hr, given)
 
 
-def ring_power(image, valid, floor):
+def ring_power(image, valid, floor, pixels):
     """One channel, ring by ring."""
     hann = np.ones(())
     for n in image.shape:
@@ -20,15 +22,21 @@ def ring_power(image, valid, floor):
     hann = hann * valid
     centred = np.where(valid, image - np.average(image, weights=hann), 0)
     power = np.abs(np.fft.fftn(centred * hann)) ** 2 / (hann**2).sum()
-    axes = np.meshgrid(*map(np.fft.fftfreq, image.shape), indexing="ij")
-    rings = np.rint(np.linalg.norm(axes, axis=0) * min(image.shape))
-    means = [power[rings == ring].mean() for ring in range(1, min(image.shape) // 2 + 1)]
+    axes = np.meshgrid(*map(np.fft.fftfreq, image.shape, pixels), indexing="ij")
+    shortest = min(np.multiply(image.shape, pixels))
+    rings = np.rint(np.linalg.norm(axes, axis=0) * shortest)
+    last = int(shortest / min(pixels)) // 2
+    means = [power[rings == ring].mean() for ring in range(1, last + 1)]
     return np.array(means) + floor**2
 
 
 @pytest.mark.parametrize("masked", [False, True])
-@pytest.mark.parametrize("size", [(2, 3, 16, 21), (1, 2, 6, 9, 8)], ids=str)
-def test_matches_rings_summed_in_numpy(size, masked):
+@pytest.mark.parametrize(
+    ("size", "pixels"),
+    [((2, 3, 16, 21), None), ((1, 2, 6, 9, 8), None), ((1, 1, 6, 20, 18), (4, 1, 2))],
+    ids=str,
+)
+def test_matches_rings_summed_in_numpy(size, pixels, masked):
     sr, hr = 40 * noise(*size), 90 * noise(*size, seed=1) + 500
     valid, given = torch.ones(size[0], 1, *size[2:], dtype=torch.bool), {}
     if masked:
@@ -38,10 +46,16 @@ def test_matches_rings_summed_in_numpy(size, masked):
     for s, h, v in zip(sr.double().numpy(), hr.double().numpy(), valid.numpy(), strict=True):
         distances = []
         for ours, theirs in zip(s, h, strict=True):
-            level = 10 * np.log10(ring_power(theirs, v[0], 0.3) / ring_power(ours, v[0], 0.3))
+            one = pixels or (1,) * theirs.ndim
+            powers = [ring_power(image, v[0], 0.3, one) for image in (theirs, ours)]
+            level = 10 * np.log10(powers[0] / powers[1])
             distances.append(np.sqrt(np.mean(level**2)))
         expected.append(np.mean(distances))
     hidden = torch.where(valid, hr, torch.nan)
+    if pixels:
+        given["axes"] = tuple(
+            Axis("xyz"[number], float(size), "mm") for number, size in enumerate(pixels)
+        )
     result = distance(sr, hidden, data_range=3000, noise_floor=1e-4, **given)
     np.testing.assert_allclose(result, expected, atol=1e-3, rtol=0)
 

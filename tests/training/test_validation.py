@@ -79,7 +79,7 @@ def validate(adversary, *views, crop=(CROP, CROP), by=0.1, metrics=None, normali
     settings = {
         "degradation": Bicubic(scale=2),
         "data_range": 255.0,
-        "pixel_size": None,
+        "axes": (),
         "crop": crop,
     }
     validation = Validation(metrics=metrics or {}, **settings)

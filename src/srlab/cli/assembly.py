@@ -28,8 +28,8 @@ from srlab.data.source import (
     OfOtherBands,
     OfThickSlices,
     Sample,
+    axes_of_hr,
     has_scenes_of_hr,
-    hr_pixel_size,
 )
 from srlab.data.splits.record import SPLIT, difference, read_record, record_of, write_record
 from srlab.data.statistics import value_range
@@ -222,7 +222,7 @@ def validation(metrics: dict[str, Any], data: Source, degradation: Any) -> Valid
         metrics=metrics,
         degradation=degradation,
         data_range=data.data_range,
-        pixel_size=hr_pixel_size(data),
+        axes=axes_of_hr(data),
         crop=data.training[0]["hr"].shape[1:],
         scenes_of_hr=has_scenes_of_hr(data),
     )

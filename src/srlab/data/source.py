@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from srlab.io import Axis, Reader
-from srlab.io.agreement import metres
 from srlab.normalisers.statistics import Statistics
 
 
@@ -176,11 +175,11 @@ class OfOtherBands(Protocol):
     """The names of HR's channels."""
 
 
-def hr_pixel_size(source: Source) -> tuple[float, ...] | None:
-    """Return the metres per HR pixel: where LR is made of the files, they are HR."""
+def axes_of_hr(source: Source) -> tuple[Axis, ...]:
+    """Return the spatial axes of HR: where LR is made of the files, they are HR."""
     if isinstance(source, OfRealPairs):
-        return metres(source.hr_axes)
-    return metres(source.axes)
+        return source.hr_axes
+    return source.axes
 
 
 def has_scenes_of_hr(source: Source) -> bool:

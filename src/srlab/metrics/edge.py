@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from srlab.metrics.lengths import lengths
 from srlab.metrics.protocol import ScoringContext
 from srlab.metrics.resolution import first_below_zero
 from srlab.mistakes import Mistake
@@ -17,6 +18,9 @@ _BINS = 4
 
 _SMALLEST = 16
 """Fewer pixels a side leave no plateau beside the edge."""
+
+SQUARE = 1.01
+"""Pixels whose sides differ by no more than this factor count as square."""
 
 _AT_ONCE = 2048
 """Windows measured together, so that a large image does not fill the memory."""
@@ -150,7 +154,8 @@ class SlantedEdge:
     contrast is taken.
 
     There ``sr`` is measured in SR, and ``hr`` in HR (see `slanted_edge`). The latter is the aim:
-    above it SR is oversharpened.
+    above it SR is oversharpened. Where the size of square pixels is known, both are also given in
+    cycles per its unit, such as ``sr_per_mm``.
 
     An image without such an edge is NaN. Most natural images are; targets, roofs and field borders
     are not. Windows with a hidden pixel do not count. Volumes are a `Mistake`: they have no single
@@ -182,6 +187,12 @@ class SlantedEdge:
         for name, candidates in windows.items():
             edge = candidates.gather(1, index)[:, 0]
             values[name] = torch.where(found, mtf50(slanted_edge(edge)), torch.nan).to(hr.dtype)
+        known = lengths(context.axes)
+        if known is not None and max(known.pixel) <= SQUARE * min(known.pixel):
+            per_unit = {
+                f"{name}_per_{known.unit}": values[name] / known.pixel[0] for name in values
+            }
+            values |= per_unit
         return values
 
     def _windows(self, image: Tensor, valid: Tensor | None) -> Tensor:

@@ -8,6 +8,8 @@ from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
+from srlab.io import Axis
+
 
 @dataclass(frozen=True)
 class ScoringContext:
@@ -28,8 +30,8 @@ class ScoringContext:
     channel_names: tuple[str, ...]
     """The names of HR's channels."""
 
-    pixel_size: tuple[float, ...] | None
-    """The size of an HR pixel along each axis, in metres, millimetres or the modality's unit."""
+    axes: tuple[Axis, ...]
+    """The axes of HR, with their spacings where these are known; empty where nothing is."""
 
     degrade: Callable[[Tensor], Tensor]
     """HR to LR."""

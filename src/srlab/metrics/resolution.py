@@ -10,6 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from srlab.metrics.lengths import lengths
 from srlab.metrics.protocol import ScoringContext
 from srlab.mistakes import Mistake
 from srlab.nn.masks import without_hidden
@@ -104,7 +105,7 @@ def fourier_ring_correlation(
             f"ring correlation needs at least {_SMALLEST} pixels along each axis; got {size}. "
             "Compare larger images."
         )
-    rings, width, last = _rings(size, tuple(pixel_size or (1.0,) * len(size)))
+    rings, width, last = rings_of(size, pixel_size)
     rings = rings.to(sr.device)
     f, g = (_spectrum(image, visible, taper) for image in (sr, hr))
 
@@ -129,11 +130,14 @@ def _spectrum(image: Tensor, visible: Tensor | None, taper: float) -> Tensor:
     return spectrum.flatten(2)
 
 
-def _rings(size: tuple[int, ...], pixel_size: tuple[float, ...]) -> tuple[Tensor, float, int]:
+def rings_of(
+    size: Sequence[int], pixel_size: Sequence[float] | None = None
+) -> tuple[Tensor, float, int]:
     """The ring of each Fourier coefficient, flat; a ring's width; the number of the last ring.
 
     Coefficients beyond the last ring share one more.
     """
+    pixel_size = tuple(pixel_size or (1.0,) * len(size))
     if len(pixel_size) != len(size) or min(pixel_size) <= 0:
         raise Mistake(
             f"pixel_size is {pixel_size} for {len(size)} axes; give a positive size for each axis."
@@ -141,13 +145,13 @@ def _rings(size: tuple[int, ...], pixel_size: tuple[float, ...]) -> tuple[Tensor
     width = max(1 / (n * d) for n, d in zip(size, pixel_size, strict=True))
     # The last ring is that which reaches Nyquist by its middle.
     last = math.floor(0.5 / min(pixel_size) / width * (1 + 1e-9))
-    ring = (radii(size, pixel_size) / width).round().long()
+    ring = (_radii(size, pixel_size) * (1 / width)).round().long()
     return ring.clamp(max=last + 1), width, last
 
 
-def radii(size: Sequence[int], pixel_size: Sequence[float] | None = None) -> Tensor:
+def _radii(size: Sequence[int], pixel_size: Sequence[float]) -> Tensor:
     """Length of the frequency of each Fourier coefficient, flat, in cycles per unit of a pixel."""
-    sizes = zip(size, pixel_size or (1.0,) * len(size), strict=True)
+    sizes = zip(size, pixel_size, strict=True)
     steps = [torch.fft.fftfreq(n, d, dtype=torch.float64) for n, d in sizes]
     return torch.stack(torch.meshgrid(*steps, indexing="ij")).square().sum(0).sqrt().flatten()
 
@@ -208,8 +212,8 @@ class FourierRingCorrelation:
 
     It is the period at which their Fourier ring correlation is lost. ``pixels`` is in HR pixels of
     the finest axis. It is 2 where all is right up to Nyquist, and more where detail is absent,
-    wrong or drowned in noise. ``physical`` is in the unit of the pixel size, if that is known. Then
-    frequencies are physical, too, so that voxels may be longer one way.
+    wrong or drowned in noise. Where the pixels' size is known, the period has a second name by its
+    unit, such as ``mm``. Then frequencies are physical, too, so that voxels may be longer one way.
 
     Contrast does not count: a blur without noise after it costs nothing. `SlantedEdge` sees that.
 
@@ -235,11 +239,12 @@ class FourierRingCorrelation:
 
     def __call__(self, sr: Tensor, hr: Tensor, context: ScoringContext) -> dict[str, Tensor]:
         """Compare SR with HR, both ``(B, C, *S)``: the periods, each ``(B,)``."""
-        size = context.pixel_size
+        known = lengths(context.axes)
+        size = None if known is None else known.pixel
         curve = fourier_ring_correlation(
             sr, hr, visible=context.valid, taper=self.taper, pixel_size=size
         )
         period = 1 / cutoff(curve, self.threshold)
-        if size is None:
+        if known is None:
             return {"pixels": period}
-        return {"pixels": period / min(size), "physical": period}
+        return {"pixels": period / min(known.pixel), known.unit: period}

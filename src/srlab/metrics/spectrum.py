@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from srlab.metrics.lengths import lengths
 from srlab.metrics.protocol import ScoringContext
-from srlab.metrics.resolution import radii
+from srlab.metrics.resolution import rings_of
 from srlab.mistakes import Mistake
 
 
@@ -14,10 +15,11 @@ class SpectrumDistance:
     """Log-spectral distance, in dB: root mean square over frequencies of ``10 log10(P_hr / P_sr)``.
 
     `P` is the power spectrum averaged over rings (shells in 3D). There is a ring for each whole
-    number of cycles along the shortest axis, from 1 to the Nyquist frequency. Frequencies are in
-    cycles per pixel, whatever the pixel's size. Phase does not enter: texture that is right in
-    strength but not in place scores 0. The form is that of speech coding (Gray & Markel 1976), on
-    power averaged over orientations (van der Schaaf & van Hateren 1996).
+    number of cycles along the shortest axis, from 1 to the finest axis' Nyquist frequency. Where
+    the pixels' size is known, lengths are physical, so that voxels may be longer one way. Phase
+    does not enter: texture that is right in strength but not in place scores 0. The form is that of
+    speech coding (Gray & Markel 1976), on power averaged over orientations (van der Schaaf & van
+    Hateren 1996).
 
     Images ``(B, C, *S)`` to ``(B,)``, the mean over channels. The mean of an image is taken off and
     a Hann window laid over it, since the borders of a photograph do not meet. Hidden pixels are set
@@ -46,7 +48,11 @@ class SpectrumDistance:
         if context.valid is not None:
             window = torch.where(context.valid, window, 0.0)
         floor = (self.noise_floor * context.data_range) ** 2
-        ours, theirs = (10 * torch.log10(_ring_power(image, window) + floor) for image in (sr, hr))
+        known = lengths(context.axes)
+        ring, _, last = rings_of(size, None if known is None else known.pixel)
+        ring = ring.to(hr.device)
+        powers = (_ring_power(image, window, ring, last) for image in (sr, hr))
+        ours, theirs = (10 * torch.log10(power + floor) for power in powers)
         return (ours - theirs).square().mean(dim=2).sqrt().mean(dim=1)
 
 
@@ -61,17 +67,17 @@ def _hann(image: Tensor) -> Tensor:
     return window
 
 
-def _ring_power(image: Tensor, window: Tensor) -> Tensor:
-    """Mean power on rings, ``(B, C, rings)``; white noise of variance v has power v on each."""
+def _ring_power(image: Tensor, window: Tensor, ring: Tensor, last: int) -> Tensor:
+    """Mean power on rings, ``(B, C, rings)``; white noise of variance v has power v on each.
+
+    `ring` is the number of each coefficient's, flat. Those from 1 to `last` count.
+    """
     axes = tuple(range(2, image.ndim))
     image = torch.where(window > 0, image, 0.0)
     mean = (image * window).sum(axes, keepdim=True) / window.sum(axes, keepdim=True)
     spectrum = torch.fft.fftn((image - mean) * window, dim=axes)
     power = spectrum.abs().square() / window.square().sum(axes, keepdim=True)
-    shortest = min(image.shape[2:])
-    rings = shortest // 2
-    # Frequencies in the corners, beyond the last ring, share one more.
-    ring = (radii(image.shape[2:]) * shortest).round().long().clamp(max=rings + 1).to(image.device)
-    sums = torch.zeros(*image.shape[:2], rings + 2, dtype=power.dtype, device=power.device)
+    count = torch.bincount(ring, minlength=last + 2)
+    sums = torch.zeros(*image.shape[:2], len(count), dtype=power.dtype, device=power.device)
     sums.index_add_(2, ring, power.flatten(2))
-    return (sums / torch.bincount(ring, minlength=rings + 2))[..., 1:-1]
+    return (sums / count)[..., 1:-1]

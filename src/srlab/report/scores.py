@@ -17,8 +17,8 @@ from srlab.data.source import (
     PairsOfFiles,
     Sample,
     SizedPairDataset,
+    axes_of_hr,
     has_scenes_of_hr,
-    hr_pixel_size,
 )
 from srlab.data.usable import LeftOut
 from srlab.degradations import Degradation
@@ -160,7 +160,7 @@ def _context(
         scale=model.card.scale,
         data_range=data.data_range,
         channel_names=model.card.output_names,
-        pixel_size=hr_pixel_size(data),
+        axes=axes_of_hr(data),
         degrade=partial(degradation, generator=torch.Generator().manual_seed(position)),
         scene=None if scene is None else scene[None],
     )

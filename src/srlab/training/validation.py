@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from srlab.degradations import Degradation
+from srlab.io import Axis
 from srlab.metrics import Metric, ScoringContext, means, remarks, scores
 from srlab.models.super_resolver import SuperResolver
 from srlab.nn.masks import without_hidden
@@ -28,8 +29,8 @@ class Validation:
     """Scores a model view by view, in physical units, beside bicubic interpolation.
 
     A discriminator that has learnt is scored, too. As in training it sees crops of the size `crop`
-    and normalises by the statistics of its batch, which holds the crops of one view. `pixel_size`
-    is that of HR, in metres. `scenes_of_hr` says whether the ``scene`` of a view is its HR's.
+    and normalises by the statistics of its batch, which holds the crops of one view. `axes`
+    are those of HR. `scenes_of_hr` says whether the ``scene`` of a view is its HR's.
     ``accuracy_real`` and ``accuracy_fake`` are the shares of its logits that are right, of HR and
     of SR. They are near a half in an even game, and near 1 when the discriminator wins.
     """
@@ -40,14 +41,14 @@ class Validation:
         metrics: Mapping[str, Metric],
         degradation: Degradation,
         data_range: float,
-        pixel_size: tuple[float, ...] | None,
+        axes: tuple[Axis, ...],
         crop: Sequence[int],
         scenes_of_hr: bool = True,
     ) -> None:
         self.metrics = dict(metrics)
         self.degradation = degradation
         self.data_range = data_range
-        self.pixel_size = pixel_size
+        self.axes = axes
         self.crop = tuple(crop)
         self.scenes_of_hr = scenes_of_hr
         self.remarks: list[str] = []
@@ -71,7 +72,7 @@ class Validation:
             scale=card.scale,
             data_range=self.data_range,
             channel_names=card.output_names,
-            pixel_size=self.pixel_size,
+            axes=self.axes,
             degrade=one_draw(self.degradation, lr.device, seed=number),
             scene=batch.get("scene") if self.scenes_of_hr else None,
         )
