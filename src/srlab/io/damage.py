@@ -24,6 +24,9 @@ A claimed size that no memory holds is among them, and a codec that a library la
 MOST_BLOCK = 2**29
 """Bytes of one block, strip, tile or chunk of a file, which is read whole for a pixel of it."""
 
+DENSEST = 1032
+"""Bytes that a deflated byte can stand for (RFC 1951: a match of 258 in two bits)."""
+
 
 @contextmanager
 def damage_told(failure: str, *further: type[Exception]) -> Iterator[None]:

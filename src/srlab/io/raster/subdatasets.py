@@ -18,7 +18,7 @@ from srlab.io.description import Channel
 from srlab.io.raster.classic_netcdf import check_classic_header
 from srlab.io.raster.gdal import gdal
 from srlab.io.raster.reader import RasterReader
-from srlab.io.raster.variables import Part, Variable, choose
+from srlab.io.variables import Part, Variable, choose
 from srlab.mistakes import Mistake
 
 _UNNAMED = "__xarray_dataarray_variable__"

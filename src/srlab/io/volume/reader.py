@@ -19,15 +19,12 @@ from numpy.typing import NDArray
 
 from srlab.axes import Window
 from srlab.files import PathLike, existing_file
-from srlab.io.damage import damage_told
+from srlab.io.damage import DENSEST, damage_told
 from srlab.io.selection import chosen
 from srlab.io.stored import without_infinities
 from srlab.io.volume.header import described
 from srlab.io.windows import check_window
 from srlab.mistakes import Mistake
-
-DENSEST = 1032
-"""Bytes that a byte of a gzip file can stand for (RFC 1951: a match of 258 in two bits)."""
 
 ERRORS = (ImageFileError, HeaderDataError, WrapStructError, MGHError)
 """What nibabel raises beside Python's own errors."""

@@ -20,9 +20,9 @@ from srlab.io.blosc import check_blosc
 from srlab.io.damage import check_block_size, damage_told
 from srlab.io.description import Channel, Description
 from srlab.io.raster.tags import lasting
-from srlab.io.raster.variables import Part, Variable, choose
 from srlab.io.raster.zarr.place import read_geometry
 from srlab.io.stored import without_infinities
+from srlab.io.variables import Part, Variable, choose
 from srlab.io.windows import check_window
 from srlab.mistakes import Mistake
 

@@ -122,7 +122,7 @@ class ZarrWriter:
                 chunks=(side, side),
                 dtype=channel.dtype,
                 fill_value=_fill(channel),
-                compressors=_compressor(self._compression),
+                compressors=compressor(self._compression),
                 attributes={**_attributes(channel, name), **shared},
             )
             for name, channel in zip(names, description.channels, strict=True)
@@ -208,7 +208,8 @@ def _write_place(root: Any, description: Description) -> Mapping[str, Any]:
 _POLES = {"y": "north", "x": "east"}
 
 
-def _compressor(compression: str) -> Any:
+def compressor(compression: str) -> Any:
+    """Return the codec of a store of format 2."""
     import numcodecs
 
     return {
