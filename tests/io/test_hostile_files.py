@@ -1,9 +1,10 @@
 """Every hostile file: one line that names it, in little time and memory.
 
-See `hostile_files` and `hostile_stacks`.
+See `hostile_files`, `hostile_stacks` and `hostile_arrays`.
 """
 
 import pytest
+from hostile_arrays import UNREADABLE_ARRAYS
 from hostile_files import ODD, UNREADABLE
 from hostile_stacks import ODD_STACKS, UNREADABLE_STACKS
 from watched_reading import WatchedReading
@@ -13,7 +14,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreference
 MOST_MEGABYTES = 1024  # a block of `MOST_BLOCK` bytes, GDAL's cache, and the libraries
 
 
-HARMED = {**UNREADABLE, **UNREADABLE_STACKS}
+HARMED = {**UNREADABLE, **UNREADABLE_STACKS, **UNREADABLE_ARRAYS}
 STRANGE = {**ODD, **ODD_STACKS}
 
 

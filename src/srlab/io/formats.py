@@ -129,7 +129,7 @@ FORMATS = (
         "Zarr",
         (".zarr",),
         "srlab.io.zarr_store:open_zarr",
-        "srlab.io.raster.zarr.writer:ZarrWriter",
+        "srlab.io.zarr_store:create_zarr",
         folder=True,
         options={"compression": ("zstd", "deflate", "none")},
     ),
@@ -172,6 +172,16 @@ FORMATS = (
         slow=True,
     ),
     Format("video", (".avi", ".webm"), _VIDEO, slow=True),
+    Format(
+        "NumPy array", (".npy",), "srlab.io.array.npy:open_npy", "srlab.io.array.npy:create_npy"
+    ),
+    Format(
+        "NumPy arrays",
+        (".npz",),
+        "srlab.io.array.npz:open_npz",
+        "srlab.io.array.npz:create_npz",
+        slow=True,
+    ),
     Format("elevation", (".asc", ".bil", ".dem", ".hgt"), _RASTER),
 )
 

@@ -1,4 +1,4 @@
-"""Arrays in memory."""
+"""Arrays in memory, and in files that hold nothing but numbers."""
 
 from srlab.io.array.memory import ArrayReader, ArrayWriter
 

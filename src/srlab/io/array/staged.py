@@ -1,0 +1,174 @@
+"""The arrays of an output, which wait on the disk until it is whole."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from srlab.axes import Window
+from srlab.io.array.axes import as_stored, place_of, space_of, stated
+from srlab.io.description import Channel, Description
+from srlab.io.staging import Staging
+from srlab.io.stored import holds, to_stored
+from srlab.mistakes import Mistake
+
+UNNAMED = "arr_0"
+"""The name that NumPy gives to an array without one."""
+
+
+@dataclass(frozen=True)
+class StagedArray:
+    """Channels of an image that are one array, in a hidden file that is an ``.npy``."""
+
+    name: str
+    axes: str
+    places: tuple[int, ...]
+    """Of its channels in the image, from 0."""
+
+    channels: tuple[Channel, ...]
+    staging: Staging
+
+    def write(self, window: Window, image: NDArray[np.float32]) -> None:
+        """Write its channels of a block ``(C, *window)`` of the image."""
+        planes = [self._plane(image[at], each) for at, each in self._pairs()]
+        place = place_of(window, self.axes, slice(0, len(planes)))
+        self.staging.write(place, as_stored(np.stack(planes), self.axes)[np.newaxis])
+
+    def read(self, place: Window) -> NDArray[Any]:
+        """Read a part in the order of its axes."""
+        values: NDArray[Any] = self.staging.read(place)[0]
+        return values
+
+    def _pairs(self) -> Iterator[tuple[int, Channel]]:
+        return zip(self.places, self.channels, strict=True)
+
+    def _plane(self, plane: NDArray[np.float32], channel: Channel) -> NDArray[Any]:
+        return to_stored(
+            plane, scale=1.0, offset=0.0, dtype=self.staging.dtype, nodata=channel.nodata
+        )
+
+
+def plain(path: Path, description: Description) -> Description:
+    """Describe an image as arrays can hold it: of numbers without scale, offset, mask or place.
+
+    Values that a file scales become what they stand for, as float32. An integer that stands for no
+    data stays; of floats it is NaN.
+
+    Raises a `Mistake` if a mask tells which integers hold no data.
+    """
+    channels = [_plain(path, channel) for channel in description.channels]
+    return replace(description, channels=tuple(channels), geometry=None)
+
+
+def _plain(path: Path, channel: Channel) -> Channel:
+    if (channel.scale, channel.offset) != (1.0, 0.0):
+        return replace(channel, dtype=np.dtype(np.float32), scale=1.0, offset=0.0, nodata=None)
+    if channel.dtype.kind == "f":
+        return replace(channel, nodata=None, masked=False)
+    nodata = channel.nodata
+    if nodata is not None and not holds(channel.dtype, nodata):
+        nodata = None
+    if channel.masked and nodata is None:
+        raise Mistake(
+            f"{path} cannot be written: pixels are marked empty by a mask, and an array of "
+            f"{channel.dtype} holds none. Write a .tif."
+        )
+    return replace(channel, nodata=nodata)
+
+
+def in_one(path: Path, description: Description) -> list[StagedArray]:
+    """Return all channels as one array."""
+    return [_staged(path, description, UNNAMED, range(len(description.channels)))]
+
+
+def by_name(path: Path, description: Description) -> list[StagedArray]:
+    """Return the channels as arrays by their names.
+
+    ``rgb:1`` to ``rgb:3`` make one array, and so do mere numbers. Any other channel is one by
+    itself.
+    """
+    groups = _groups(description.names)
+    arrays = []
+    for number, (name, places) in enumerate(groups.items(), start=1):
+        hidden = path
+        if len(groups) > 1:
+            hidden = path.with_name(f"{path.name}.{number}")
+        arrays.append(_staged(path, description, name, places, hidden))
+    return arrays
+
+
+def _groups(names: Sequence[str]) -> Mapping[str, Sequence[int]]:
+    """Return the places of the channels of each array."""
+    if len(set(names)) < len(names) or all(name.isdigit() for name in names):
+        return {UNNAMED: range(len(names))}
+    groups: dict[str, list[int]] = {}
+    for place, name in enumerate(names):
+        groups.setdefault(name, []).append(place)
+    stems: dict[str, list[str]] = {}
+    for name in names:
+        stems.setdefault(re.sub(r":\d+$", "", name), []).append(name)
+    for stem, members in stems.items():
+        if len(members) > 1 and members == [f"{stem}:{at + 1}" for at in range(len(members))]:
+            groups[stem] = [groups.pop(member)[0] for member in members]
+    return groups
+
+
+def _staged(
+    path: Path,
+    description: Description,
+    name: str,
+    places: Sequence[int],
+    hidden: Path | None = None,
+) -> StagedArray:
+    channels = tuple(description.channels[place] for place in places)
+    axes = _axes(path, description, len(channels))
+    sizes = {
+        axis.name: size for axis, size in zip(description.axes, description.shape, strict=True)
+    }
+    sizes["c"] = len(channels)
+    shape = tuple(sizes[axis] for axis in axes)
+    dtype = description.with_channels(channels).dtype
+    return StagedArray(
+        name=name,
+        axes=axes,
+        places=tuple(places),
+        channels=channels,
+        staging=Staging(hidden or path, 1, shape, dtype, _head(shape, dtype)),
+    )
+
+
+def _axes(path: Path, description: Description, channels: int) -> str:
+    """Return the axes that a name states; otherwise channels first, if there are several axes.
+
+    Raises a `Mistake` if the name states others than there are.
+    """
+    space = "".join(axis.name for axis in description.axes)
+    axes = stated(path)
+    if axes is None:
+        return space if space == "yx" and channels == 1 else f"c{space}"
+    held = f"c{space}" if channels > 1 else space
+    if space_of(axes) != space or (channels > 1 and "c" not in axes):
+        raise Mistake(
+            f"{path} is to have the axes {axes}, and the image has {held}: end its name in "
+            f".{held}{path.suffix}."
+        )
+    return axes
+
+
+def _head(shape: tuple[int, ...], dtype: np.dtype[Any]) -> bytes:
+    """Return the header of an ``.npy``."""
+    buffer = io.BytesIO()
+    words = {
+        "descr": np.lib.format.dtype_to_descr(dtype),
+        "fortran_order": False,
+        "shape": shape,
+    }
+    np.lib.format.write_array_header_1_0(buffer, words)
+    return buffer.getvalue()

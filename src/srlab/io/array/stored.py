@@ -1,0 +1,113 @@
+"""Arrays as they lie in files, whichever kind of file it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from tokenize import TokenError
+from typing import IO, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from srlab.axes import Window
+from srlab.io.damage import damage_told
+from srlab.mistakes import Mistake
+
+
+class StoredArray(Protocol):
+    """An array in a file, of which parts are read."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Entries along each axis."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the values."""
+
+    def read(self, place: Window) -> NDArray[Any]:
+        """Read a part, with the axes and the type of the file."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The words of an ``.npy`` header (NEP 1), and where they end."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    fortran: bool
+    """Whether the first axis, and not the last, lies side by side."""
+
+    length: int
+    """Bytes of the header."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of the header and all values."""
+        return self.length + prod(self.shape) * self.dtype.itemsize
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """An array that lies in a file as it lies in memory."""
+
+    path: Path
+    layout: Layout
+    start: int = 0
+    """Where its header begins in the file."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Entries along each axis."""
+        return self.layout.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the values."""
+        return self.layout.dtype
+
+    def read(self, place: Window) -> NDArray[Any]:
+        """Read a part by mapping the file, which fails if it is too short by now."""
+        # A map that stayed open would keep in memory whatever was read.
+        whole = np.memmap(
+            self.path,
+            self.dtype,
+            "r",
+            offset=self.start + self.layout.length,
+            shape=self.shape,
+            order="F" if self.layout.fortran else "C",
+        )
+        return np.array(whole[place])
+
+
+def read_layout(file: IO[bytes], path: object) -> Layout:
+    """Read the header with which an array begins.
+
+    Raises a `Mistake` if it is of Python objects, or of a version that simple numbers never need.
+    """
+    start = file.tell()
+    with damage_told(f"{path} does not begin as an array", SyntaxError, TokenError):
+        version = np.lib.format.read_magic(file)
+        if version == (1, 0):
+            shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
+        elif version == (2, 0):
+            shape, fortran, dtype = np.lib.format.read_array_header_2_0(file)
+        else:
+            raise Mistake(f"{path} holds no plain numbers: save an array of integers or floats.")
+    return Layout(shape, dtype, fortran, file.tell() - start)
+
+
+def is_number(dtype: np.dtype[Any]) -> bool:
+    """Whether values are booleans, integers or floats of up to 64 bits."""
+    return dtype.kind in "biuf" and dtype.itemsize <= 8
+
+
+def check_size(path: object, layout: Layout, held: int) -> None:
+    """Raise a `Mistake` if a header claims more bytes than a file can hold."""
+    if layout.size > held:
+        raise Mistake(
+            f"{path} is truncated or damaged: its header says {layout.size:.3g} bytes, and at "
+            f"most {held:.3g} are there."
+        )

@@ -1,0 +1,89 @@
+"""Arrays out, in blocks from any process."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from srlab.axes import Window
+from srlab.io.array.staged import StagedArray, plain
+from srlab.io.clipping import Clipping
+from srlab.io.description import Description
+from srlab.io.protocols import Provenance
+from srlab.io.windows import check_block
+from srlab.mistakes import FailedWrite
+
+log = logging.getLogger(__name__)
+
+Arrange = Callable[[Path, Description], list[StagedArray]]
+"""A function that says which channels make which arrays."""
+
+Encode = Callable[[Path, Sequence[StagedArray], Mapping[str, str]], None]
+"""A function that makes a file of arrays and tags, under its name at last."""
+
+
+class ArrayFileWriter:
+    """Arrays of nothing but numbers, in a file of a kind that `encode` makes.
+
+    A name states the axes, such as ``x.zyx.npy`` or ``x.yxc.npy``. Without that an image of one
+    channel is ``(H, W)``, and any other begins with its channels: ``(C, H, W)``, ``(C, D, H, W)``.
+    Integers are rounded to the nearest, halves to even, and clipped. The place of the pixels is
+    lost, which a warning says. Until `finish` the blocks lie in hidden files beside `path`.
+
+    Raises a `Mistake` if arrays cannot hold what is described. `prepare`, `write` and `finish`
+    raise a `FailedWrite` if the disk is full.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        description: Description,
+        *,
+        provenance: Provenance,
+        arrange: Arrange,
+        encode: Encode,
+    ) -> None:
+        self.path = path
+        self._provenance, self._encode = provenance, encode
+        self._loses_place = description.geometry is not None
+        self._description = plain(path, description)
+        self.chunks = (1,) * len(description.shape)
+        self._clipping = Clipping(self._description.channels)
+        self._arrays = arrange(path, self._description)
+
+    def prepare(self) -> None:
+        """Begin the hidden files."""
+        if self._loses_place:
+            log.warning("%s will not hold the place of its pixels, as the input does", self.path)
+        for array in self._arrays:
+            array.staging.prepare()
+
+    def write(self, window: Window, array: NDArray[np.float32]) -> None:
+        """Write ``(C, *window)``, NaN where there is no data.
+
+        Raises a `Mistake` if the window does not fit the image, or the array the window. It does
+        so, too, if there is a NaN and nothing can mark it.
+        """
+        check_block(window, array, len(self._description.channels), self._description.shape)
+        self._clipping.count(array)
+        for each in self._arrays:
+            each.write(window, array)
+
+    def finish(self) -> None:
+        """Complete the file and give it its name."""
+        tags = {**self._provenance.tags(), **self._clipping.tags}
+        try:
+            self._encode(self.path, self._arrays, tags)
+        except OSError as error:
+            raise FailedWrite(f"{self.path} cannot be written: {error.strerror}.") from error
+        self._clipping.report(self.path)
+        self.discard()
+
+    def discard(self) -> None:
+        """Remove the hidden files."""
+        for array in self._arrays:
+            array.staging.discard()
