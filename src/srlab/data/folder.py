@@ -9,6 +9,7 @@ from srlab.axes import per_axis
 from srlab.data.agreement import check_agreement
 from srlab.data.caches import Cache
 from srlab.data.cropping import Cropping
+from srlab.data.cuts import Cuts
 from srlab.data.files import find_files
 from srlab.data.handles import FewOpen, OneOfMany
 from srlab.data.informative import Weighting
@@ -42,7 +43,7 @@ class Folder(PartedFiles):
     Files that cannot be opened, are damaged or too small are left out with a warning, unless they
     are more than `broken_share` allows (`srlab.data.usable.LeftOut`). `cache` keeps decoded files.
     With `grey_as_colour` the band of a grey picture is repeated where red, green and blue are
-    wanted.
+    wanted. Where time is an axis, videos are divided at their cuts (`srlab.data.cuts.Cuts`).
 
     All files must agree in the order of their bands, in pixel size and in type. The type must suit
     `data_range`. `force` leaves checks out (`srlab.io.agreement.Check`). Where `data_range` is
@@ -77,6 +78,7 @@ class Folder(PartedFiles):
         broken_share: float = SHARE,
         cache: Cache | None = None,
         grey_as_colour: bool = False,
+        cut_threshold: float | None = None,
         force: Sequence[Check] = (),
     ) -> None:
         check_force(force)
@@ -118,6 +120,7 @@ class Folder(PartedFiles):
             validation_size=validation_size,
             validation_views=validation_views,
             test_size=test_size,
+            cuts=None if cut_threshold is None else Cuts(cut_threshold),
         )
 
 

@@ -11,6 +11,7 @@ from typing import Literal, Protocol, runtime_checkable
 from srlab.axes import per_axis
 from srlab.data.cropping import Cropping
 from srlab.data.crops import RandomCrops
+from srlab.data.cuts import Cuts
 from srlab.data.fixed_views import FixedViews
 from srlab.data.pairs import PairMaker
 from srlab.data.regions import Region, aligned, by_file, views
@@ -33,7 +34,8 @@ class Parts:
 
     `split` decides what is held out. Validation takes at most `validation_views` views of at most
     `validation_size` pixels a side. Each part is made when it is first used: evaluation needs none
-    of training's crops. Files that are too small or damaged are added to `left_out`.
+    of training's crops. Files that are too small or damaged are added to `left_out`. Of videos with
+    `cuts`, no crop or view of several frames crosses one.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class Parts:
         validation_size: Size,
         validation_views: int | None,
         test_size: Size,
+        cuts: Cuts | None = None,
     ) -> None:
         dims = len(pairing.scale)
         self._readers, self._pairing, self._left_out = readers, pairing, left_out
@@ -56,12 +59,14 @@ class Parts:
         spatial_dims = dims - pairing.leading
         self._validation_size = _sides("validation_size", validation_size, spatial_dims)
         self._validation_views = validation_views
+        # Where frames are seen one by one there is nothing to divide.
+        self._cuts = None if pairing.leading else cuts
         self._test_size = _sides("test_size", test_size, spatial_dims)
 
     @cached_property
     def training(self) -> RandomCrops:
         """Random crops of what is not held out."""
-        return self._crops(self._fit(self.parted.training, self._with_room))
+        return self._crops(self._fit(self._uncut(self.parted.training), self._with_room))
 
     @cached_property
     def validation(self) -> FixedViews:
@@ -91,6 +96,10 @@ class Parts:
         forgiving = [Forgiving(reader, self._left_out) for reader in self._readers]
         return self._split([*map(Region.whole, forgiving)])
 
+    def _uncut(self, regions: Sequence[Region]) -> Sequence[Region]:
+        """Return regions that no cut divides."""
+        return regions if self._cuts is None else self._cuts.divided(regions)
+
     def _crops(self, regions: Sequence[Region]) -> RandomCrops:
         return RandomCrops(regions, self._pairing, self._cropping)
 
@@ -106,7 +115,7 @@ class Parts:
         if size is not None:
             steps = zip(size, self._pairing.step[self._leading :], strict=True)
             size = [max(side // step, 1) * step for side, step in steps]
-        able = self._fit(regions, partial(_each, use=self._aligned))
+        able = self._fit(self._uncut(regions), partial(_each, use=self._aligned))
         chosen = views(able, size=size, count=count, leading=self._leading)
         return FixedViews(self._fit(chosen, partial(_each, use=self._fixed)), self._pairing)
 
@@ -140,7 +149,7 @@ class Parts:
         if not fit and (small or left_out):
             raise (small or left_out)[0]
         if small:
-            log.warning("of %d files nothing is used: %s", len(small), small[0])
+            log.warning("%d files or parts of files are not used, as %s", len(small), small[0])
         return fit
 
 

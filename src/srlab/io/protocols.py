@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,14 @@ class Reader(Protocol):
 
     def close(self) -> None:
         """Release the file; a later `read` opens it anew."""
+
+
+@runtime_checkable
+class Film(Protocol):
+    """A reader of frames in time, which it can also give small and without reading them whole."""
+
+    def thumbnails(self) -> Iterator[NDArray[np.uint8]]:
+        """Yield each frame in grey ``(H, W)``, of a size that suits a look at it."""
 
 
 class Writer(Protocol):

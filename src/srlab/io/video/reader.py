@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 COLOURS = {"R": "red", "G": "green", "B": "blue"}
 LONGER = 0.2
 """Seconds by which sound is often longer than the pictures."""
+
+THUMBNAIL = (36, 64)
+"""Rows and columns at most of a small frame."""
 
 KEPT_TAGS = ("title", "artist", "copyright", "date", "creation_time")
 
@@ -113,6 +116,29 @@ class VideoReader:
                 part = self._open().frame(number)[within].transpose(2, 0, 1)
                 values[:, place] = self._turn.upright(part[list(self._places)])
         return values
+
+    def thumbnails(self) -> Iterator[NDArray[np.uint8]]:
+        """Yield each frame in grey ``(H, W)``, small and as stored.
+
+        For one that is missing it is the one before. Raises a `Mistake` where the file is damaged.
+        """
+        rows, columns = map(min, self._stored_shape, THUMBNAIL)
+        small = np.zeros((rows, columns), np.uint8)
+        with (
+            pyav(f"{self.path} cannot be read: truncated or damaged"),
+            av.open(str(self.path)) as container,
+        ):
+            given = 0
+            for frame in container.decode(picture_stream(container, str(self.path))):
+                number = given if self._frames.counted else self._frames.number(frame.pts)
+                if number is None or number < given:
+                    continue
+                for _ in range(number - given):
+                    yield small
+                grey: Any = frame.reformat(columns, rows, "gray", interpolation="AREA", threads=1)
+                small = grey.to_ndarray()
+                yield small
+                given = number + 1
 
     def close(self) -> None:
         """Release the file."""
