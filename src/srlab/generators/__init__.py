@@ -7,6 +7,7 @@ from srlab.generators.msrresnet import MSRResNet
 from srlab.generators.protocol import Generator, multiple_of, noise_channels, out_channels
 from srlab.generators.rcab import RCAB
 from srlab.generators.reach import margin, receptive_field
+from srlab.generators.reduced import Reduced
 from srlab.generators.residual import Residual
 from srlab.generators.rrdb import RRDB
 from srlab.generators.spandrel import Spandrel
@@ -21,6 +22,7 @@ __all__ = [
     "Generator",
     "Interpolation",
     "MSRResNet",
+    "Reduced",
     "Residual",
     "SRResNet",
     "Spandrel",

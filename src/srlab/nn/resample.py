@@ -34,13 +34,13 @@ def check_interpolation(kind: Interpolation, *, argument: str) -> Interpolation:
     return kind
 
 
-def keys_kernel(x: float) -> float:
-    """Keys' cubic convolution kernel with a = -1/2, zero for ``|x| >= 2``."""
+def keys_kernel(x: float, a: float = -0.5) -> float:
+    """Keys' cubic convolution kernel (Keys 1981, eq. 12), zero for ``|x| >= 2``."""
     x = abs(x)
     if x <= 1:
-        return (1.5 * x - 2.5) * x * x + 1.0
+        return ((a + 2) * x - (a + 3)) * x * x + 1.0
     if x < 2:
-        return ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0
+        return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a
     return 0.0
 
 
@@ -53,7 +53,7 @@ def enlarge(image: Tensor, scale: int | Sequence[int], kind: Interpolation = "cu
     """Enlarge ``(B, C, *S)`` to ``(B, C, *S·scale)``; floating point, differentiable."""
     for axis, factor in _axes(image, scale):
         if factor > 1:
-            image = _apply(image, axis, factor, _enlarging_taps(factor, kind))
+            image = _apply(image, axis, 1, _enlarging_taps(factor, kind))
     return image
 
 
@@ -79,6 +79,18 @@ def shrink(
             image = _apply(image, axis, factor, _shrinking_taps(factor))
             if after_each_axis:
                 image = after_each_axis(image)
+    return image
+
+
+def reduced(image: Tensor, taken: Sequence[int], given: Sequence[int]) -> Tensor:
+    """Make of each `taken` pixels along an axis as many as `given`, by points and not by areas.
+
+    This is torch's and ncnn's ``bicubic``: four pixels around each point, Keys' kernel with
+    a = -3/4, not antialiased. Sizes must be multiples of `taken`.
+    """
+    for axis, (before, after) in enumerate(zip(taken, given, strict=True), start=2):
+        if before != after:
+            image = _apply(image, axis, before, _reducing_taps(before, after))
     return image
 
 
@@ -122,17 +134,23 @@ def _shrinking_taps(factor: int) -> list[Taps]:
     return [(offsets, _normalised([keys_kernel((at - centre) / factor) for at in offsets]))]
 
 
+def _reducing_taps(taken: int, given: int) -> list[Taps]:
+    """Return for each point the offsets from the first of the pixels taken, and their weights."""
+    phases = []
+    for phase in range(given):
+        centre = (phase + 0.5) * taken / given - 0.5
+        offsets = [floor(centre) + step for step in range(-1, 3)]
+        phases.append((offsets, [keys_kernel(centre - at, a=-0.75) for at in offsets]))
+    return phases
+
+
 def _normalised(weights: Sequence[float]) -> list[float]:
     total = sum(weights)
     return [weight / total for weight in weights]
 
 
-def _apply(image: Tensor, axis: int, factor: int, phases: Sequence[Taps]) -> Tensor:
-    """Sum the taps along one axis.
-
-    A single phase shrinks by `factor`; `factor` phases enlarge by it.
-    """
-    stride = factor if len(phases) == 1 else 1
+def _apply(image: Tensor, axis: int, stride: int, phases: Sequence[Taps]) -> Tensor:
+    """Sum the taps along one axis: one result for each phase, from every `stride` pixels."""
     # Views of one wider image: to gather every tap anew took a third of a network's time.
     before = -min(min(offsets) for offsets, _ in phases)
     after = max(max(offsets) for offsets, _ in phases) + 1 - stride

@@ -23,7 +23,8 @@ from srlab.models.pretrained.weights import load_weights
 def exported():
     kinds = {name: getattr(generators, name) for name in generators.__all__}
     networks = {name: kind for name, kind in kinds.items() if isinstance(kind, type)}
-    return sorted(networks.keys() - {"Generator", "Interpolation", "Spandrel"})
+    others = {"Generator", "Interpolation", "Reduced", "Spandrel"}
+    return sorted(networks.keys() - others)
 
 
 def small(name, bands, scale=2, **arguments):
