@@ -16,8 +16,8 @@ __all__ = ["__version__", "load"]
 def load(path: str | Path, *, trust: bool = False) -> SuperResolver:
     """Open a trained model: a bundle ``model.safetensors`` or a checkpoint ``.ckpt``.
 
-    Published weights for pictures (``.pth``, ``.pt``, ``.safetensors``) are a model, too, if their
-    tensors tell of a known network. Its units are 8-bit values.
+    Published weights for pictures (``.pth``, ``.pt``, ``.safetensors``, ncnn's ``.param``) are a
+    model, too, if they tell of a known network. Its units are 8-bit values.
 
     The result is called on batches of whole LR images ``(B, C, *S)`` in physical units and returns
     SR in physical units. It continues the images beyond their borders. `trust` allows networks

@@ -20,6 +20,7 @@ from srlab.files import PathLike, replaced
 from srlab.mistakes import MissingFile, Mistake
 from srlab.models.card import ModelCard
 from srlab.models.messages import first_sentence
+from srlab.models.pretrained.ncnn import files_of
 
 CARD_KEY = "srlab"
 """The key of the card in a bundle's metadata and in a checkpoint."""
@@ -112,6 +113,10 @@ def below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def file_hash(path: PathLike) -> str:
-    """Return the SHA-256 of a file, in hexadecimal."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """Return the SHA-256 of a model's file, or of both its files one after the other."""
+    digest = hashlib.sha256()
+    for part in files_of(Path(path)):
+        with part.open("rb") as file:
+            while piece := file.read(1 << 20):
+                digest.update(piece)
+    return digest.hexdigest()

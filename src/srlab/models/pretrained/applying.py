@@ -11,11 +11,13 @@ from torch import nn
 
 import srlab
 from srlab.files import PathLike
+from srlab.generators import Reduced
 from srlab.generators.spandrel import Spandrel, recognised
 from srlab.io import Axis
 from srlab.mistakes import MissingPackage, Mistake
 from srlab.models.bundle import CARD_KEY, open_safetensors
 from srlab.models.card import JSON, ModelCard
+from srlab.models.pretrained import ncnn
 from srlab.models.pretrained.layouts import LAYOUTS, UNIT
 from srlab.models.pretrained.reading import WeightsFile, read_weights
 from srlab.models.pretrained.sizes import sizes_of
@@ -35,7 +37,7 @@ def is_published(path: PathLike) -> bool:
     path = Path(path)
     if path.suffix == ".safetensors" and path.is_file():
         return CARD_KEY not in open_safetensors(path)[1]
-    return path.suffix in (".pth", ".pt")
+    return path.suffix in (".pth", ".pt", *ncnn.SUFFIXES)
 
 
 def published(path: PathLike) -> SuperResolver:
@@ -47,7 +49,7 @@ def published(path: PathLike) -> SuperResolver:
     """
     path = Path(path)
     file = read_weights(path, own_names=())
-    generator, arguments = _rebuilt(file)
+    generator, recipe = _rebuilt(file)
     values = file.layout.takes if file.layout else UNIT
     made: Any = generator
     channels = (made.in_channels, made.out_channels)
@@ -59,7 +61,7 @@ def published(path: PathLike) -> SuperResolver:
         )
     limits: Any = {"minimum": [*values.minimum], "maximum": [*values.maximum]}
     card = ModelCard(
-        generator={"_target_": f"srlab.generators.{type(generator).__name__}", **arguments},
+        generator=recipe,
         normaliser={"_target_": "srlab.normalisers.MinMax", **limits},
         scale=made.scale,
         bands=tuple(range(1, channels[0] + 1)),
@@ -77,14 +79,28 @@ def published(path: PathLike) -> SuperResolver:
 
 
 def _rebuilt(file: WeightsFile) -> tuple[nn.Module, dict[str, JSON]]:
-    """Build the network of a file, and return it with its constructor's arguments."""
+    """Build the network of a file, and return it with its recipe for the card."""
     if file.layout is None:
         return _by_spandrel(file)
-    arguments: dict[str, JSON] = {**sizes_of(file)}
-    target = f"srlab.generators.{file.layout.kind.__name__}"
-    generator = build({"_target_": target, **arguments}, package="srlab.generators")
+    recipe: dict[str, JSON] = {"_target_": f"srlab.generators.{file.layout.kind.__name__}"}
+    recipe |= sizes_of(file)
+    generator = build(recipe, package="srlab.generators")
     generator.load_state_dict(fitted(generator, file).fitting)
-    return generator, arguments
+    if file.reduction == 1:
+        return generator, recipe
+    scale = _reduced_scale(file, generator.scale[0])
+    smaller = Reduced(network=generator, scale=scale)
+    return smaller, {"_target_": "srlab.generators.Reduced", "network": recipe, "scale": scale}
+
+
+def _reduced_scale(file: WeightsFile, larger: int) -> int:
+    scale = round(larger * file.reduction, 3)
+    if scale not in range(1, larger + 1):
+        raise Mistake(
+            f"{file.path} holds {file.origin} for scale {larger} and changes its output by "
+            f"{file.reduction:g}; only what gives a whole scale, of at most {larger}, is read."
+        )
+    return int(scale)
 
 
 def _by_spandrel(file: WeightsFile) -> tuple[nn.Module, dict[str, JSON]]:
@@ -104,4 +120,4 @@ def _by_spandrel(file: WeightsFile) -> tuple[nn.Module, dict[str, JSON]]:
     arguments: dict[str, JSON] = {"in_channels": found.input_channels, "scale": found.scale}
     generator = Spandrel(in_channels=found.input_channels, scale=found.scale)
     generator.load_state_dict(dict(file.tensors))
-    return generator, arguments
+    return generator, {"_target_": "srlab.generators.Spandrel", **arguments}

@@ -15,7 +15,9 @@ from srlab.mistakes import MissingFile, Mistake
 from srlab.models.bundle import CARD_KEY, below, open_safetensors, read_bundle
 from srlab.models.card import ModelCard
 from srlab.models.messages import listed, shortened
+from srlab.models.pretrained import ncnn
 from srlab.models.pretrained.layouts import Layout, recognise
+from srlab.models.pretrained.ncnn_networks import read_ncnn
 
 WRAPPERS = ("params_ema", "params", "state_dict", "model")
 """Keys under which published files keep the tensors, the averaged ones first."""
@@ -30,6 +32,9 @@ class WeightsFile:
     card: ModelCard | None = None
     layout: Layout | None = None
 
+    reduction: float = 1.0
+    """The factor by which the network's output is made smaller in the end, bicubically."""
+
     @property
     def origin(self) -> str:
         """The network that the file holds, for messages."""
@@ -41,7 +46,7 @@ class WeightsFile:
 
 
 def read_weights(path: Path, *, own_names: Collection[str]) -> WeightsFile:
-    """Read a bundle, a checkpoint, or a published ``.pth``, ``.pt`` or ``.safetensors`` file.
+    """Read a bundle, a checkpoint, or a published file: PyTorch's, ``.safetensors`` or ncnn's.
 
     `own_names` are the generator's tensors. A `Mistake` names the file if it is missing or damaged,
     has no tensors or carries code.
@@ -49,8 +54,10 @@ def read_weights(path: Path, *, own_names: Collection[str]) -> WeightsFile:
     if not path.is_file():
         raise MissingFile(
             f"there are no weights at {path}; give a model.safetensors, a .ckpt, or a published "
-            ".pth, .pt or .safetensors file."
+            ".pth, .pt, .safetensors or .param file."
         )
+    if path.suffix in ncnn.SUFFIXES:
+        return _of_ncnn(path)
     if path.suffix == ".safetensors":
         tensors, metadata = open_safetensors(path)
         content: object = metadata | tensors
@@ -64,6 +71,13 @@ def read_weights(path: Path, *, own_names: Collection[str]) -> WeightsFile:
         return WeightsFile(path, tensors, layout=layout)
     # another package's generator may have the published names itself
     return WeightsFile(path, tensors)
+
+
+def _of_ncnn(path: Path) -> WeightsFile:
+    network = read_ncnn(path)
+    return WeightsFile(
+        path, network.tensors, layout=recognise(network.tensors), reduction=network.reduction
+    )
 
 
 def _with_card(path: Path) -> WeightsFile:

@@ -52,6 +52,11 @@ def load_weights(
             f"weights_match is {match!r}; it must be one of {', '.join(get_args(Match))}."
         )
     file = read_weights(Path(path), own_names=generator.state_dict().keys())
+    if file.reduction != 1:
+        raise Mistake(
+            f"{file.path} holds {file.origin} whose output is made smaller by {file.reduction:g}, "
+            "which no training continues; give the file of the network for the larger scale."
+        )
     if getattr(generator, "built_from_weights", False):
         _build_from(generator, file, match)
         return
