@@ -120,7 +120,14 @@ def test_validation_judges_the_discriminator_as_soon_as_it_has_learnt(command, t
 
 
 @pytest.mark.parametrize(
-    "given", [["discriminator=none"], ["ema=null"], ["loader.accumulate=3"], ["loss=[l1,l2]"]]
+    "given",
+    [
+        ["discriminator=none"],
+        ["ema=null"],
+        ["loader.accumulate=3"],
+        ["loss=[l1,l2]"],
+        ["projection=true", "degradation=bicubic"],
+    ],
 )
 def test_variants_train(command, tmp_path, given):
     tiny = [

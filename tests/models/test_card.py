@@ -89,7 +89,15 @@ def test_newer_format_is_refused_by_name(number):
 
 def test_card_must_be_complete():
     whole = fields_of(card())
-    optional = {"degradation", "scope", "training_data", "licence", "metrics", "limits"}
+    optional = {
+        "degradation",
+        "projection",
+        "scope",
+        "training_data",
+        "licence",
+        "metrics",
+        "limits",
+    }
     optional |= {"guides", "guide_ratio", "guide_degradation", "dates", "across"}
     for field in whole.keys() - {"format"}:
         text = json.dumps({name: value for name, value in whole.items() if name != field})

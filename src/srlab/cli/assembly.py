@@ -38,6 +38,7 @@ from srlab.degradations import Degradation
 from srlab.generators import Generator
 from srlab.losses import WeightedLoss, WeightedTerm
 from srlab.mistakes import Mistake
+from srlab.models.agreement import Agreement
 from srlab.models.card import ModelCard
 from srlab.models.pretrained.weights import load_weights
 from srlab.nn.acceleration import accelerate
@@ -172,12 +173,18 @@ def losses(
     content: WeightedLoss,
 ) -> Losses:
     """Build what both networks minimise."""
+    degradation, agreement = built(config.degradation), None
+    if config.projection:
+        agreement = Agreement(
+            degradation, input_names=data.channel_names, output_names=_output_names(config, data)
+        )
     return Losses(
         generator=generator,
         normaliser=normaliser,
         content=content,
-        degradation=built(config.degradation),
+        degradation=degradation,
         data_range=data.data_range,
+        agreement=agreement,
     )
 
 
@@ -257,6 +264,7 @@ def card(
         generator=_recipe(config.generator),
         normaliser=_recipe(config.normaliser),
         degradation=_recipe(config.degradation),
+        projection=config.projection,
         scale=per_axis(config.scale, config.spatial_dims),
         bands=data.bands,
         input_names=data.channel_names,

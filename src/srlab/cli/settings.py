@@ -24,6 +24,7 @@ class TrainSettings:
     scale: int | Sequence[int]
     spatial_dims: int
     crop_size: int | Sequence[int]
+    projection: bool
     resume: str | None
     channels_last: bool
     compile: bool

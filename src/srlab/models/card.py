@@ -67,6 +67,9 @@ class ModelCard:
     degradation: dict[str, JSON] = field(default_factory=dict)
     """``_target_`` and constructor arguments of what made LR of HR; empty where unknown."""
 
+    projection: bool = False
+    """Whether the network was trained through a projection, by which SR degrades to LR exactly."""
+
     guides: tuple[int | str, ...] = ()
     """The finer bands that help, as further input channels; by number from 1 or by name."""
 
@@ -256,6 +259,7 @@ PARSERS: dict[str, Callable[[Any], Any]] = {
     "generator": dict,
     "normaliser": dict,
     "degradation": dict,
+    "projection": bool,
     "dates": int,
     "across": str,
     "guides": tuple,

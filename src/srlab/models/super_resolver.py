@@ -13,6 +13,7 @@ from srlab.axes import is_count
 from srlab.files import PathLike
 from srlab.generators import Generator, margin, noise_channels, out_channels
 from srlab.mistakes import Mistake
+from srlab.models.agreement import Agreement
 from srlab.models.bundle import below, read_bundle, write_bundle
 from srlab.models.card import JSON, ModelCard
 from srlab.models.messages import shortened
@@ -26,18 +27,27 @@ from srlab.normalisers import Normaliser
 class SuperResolver(nn.Module):
     """``inverse ∘ generator ∘ forward``: LR in physical units to SR in physical units.
 
-    Called on whole images ``(B, C, *S)`` it returns ``(B, C', *S·scale)``, without gradients.
-    `load` gives it in evaluation mode.
+    Called on whole images ``(B, C, *S)`` it returns ``(B, C', *S·scale)``, without gradients. With
+    an `agreement` that SR is projected, so that it degrades to LR. `load` gives it in evaluation
+    mode.
     """
 
     generator: Generator
     normaliser: Normaliser
 
-    def __init__(self, *, generator: nn.Module, normaliser: nn.Module, card: ModelCard) -> None:
+    def __init__(
+        self,
+        *,
+        generator: nn.Module,
+        normaliser: nn.Module,
+        card: ModelCard,
+        agreement: Agreement | None = None,
+    ) -> None:
         super().__init__()
         self.generator = cast(Generator, generator)
         self.normaliser = cast(Normaliser, normaliser)
         self.card = card
+        self.agreement = agreement
 
     @property
     def out_channels(self) -> int:
@@ -73,6 +83,8 @@ class SuperResolver(nn.Module):
         sr = self.tile(continued(lr, around, edges), noise, scene)
         for axis, (pixels, factor) in enumerate(zip(around, self.card.scale, strict=True), start=2):
             sr = sr.narrow(axis, pixels * factor, lr.shape[axis] * factor)
+        if self.agreement:
+            sr = self.agreement(sr, lr)
         if some_missing:
             sr = sr.masked_fill(repeated(missing, self.card.scale), torch.nan)
         return sr
@@ -81,7 +93,8 @@ class SuperResolver(nn.Module):
     def tile(self, lr: Tensor, noise: Tensor | None = None, scene: Tensor | None = None) -> Tensor:
         """Super-resolve what the network is to see at once, with nothing added around it.
 
-        All values of `lr` must be finite. The arguments are those of a call.
+        All values of `lr` must be finite. The arguments are those of a call. Nothing is projected,
+        since that depends on where the image ends.
         """
         self._check(lr, scene)
         inputs = [self.normaliser.lr(lr, scene)]
@@ -125,8 +138,26 @@ class SuperResolver(nn.Module):
         """Return the same model for images that are planes across thick slices already."""
         card = replace(self.card, across="")
         generator, normaliser = self.get_submodule("generator"), self.get_submodule("normaliser")
-        planes = SuperResolver(generator=generator, normaliser=normaliser, card=card)
+        planes = SuperResolver(
+            generator=generator, normaliser=normaliser, card=card, agreement=self.agreement
+        )
         return planes.train(self.training)
+
+    def project(self, *, trust: bool = False) -> None:
+        """Have SR agree with LR from now on, by the degradation that the card names.
+
+        A `Mistake` says if it names none, or one by which nothing can be projected.
+        """
+        if not self.card.degradation:
+            raise Mistake(
+                "the model does not say how LR was made of HR, so its output cannot be projected "
+                "to agree with the input; leave project out."
+            )
+        self.agreement = Agreement(
+            build(self.card.degradation, package="srlab.degradations", kind=object, trust=trust),
+            input_names=self.card.input_names,
+            output_names=self.card.output_names,
+        )
 
     def save(self, path: PathLike) -> None:
         """Write the bundle; an earlier one at `path` is replaced only by a complete one."""
@@ -157,6 +188,8 @@ class SuperResolver(nn.Module):
                 card=card,
             )
             model.load_state_dict(dict(tensors))
+            if card.projection:
+                model.project(trust=trust)
         except Mistake as error:
             raise Mistake(f"{source} cannot be opened: {error}") from error
         except RuntimeError as error:

@@ -11,6 +11,7 @@ from torch import Tensor
 from srlab.degradations import Degradation
 from srlab.generators.protocol import Generator, noise_channels
 from srlab.losses import Context, WeightedLoss
+from srlab.models.agreement import Agreement
 from srlab.nn.masks import without_hidden
 from srlab.normalisers import Normaliser
 from srlab.training.processes.ranks import average, several
@@ -61,7 +62,11 @@ class Side:
 
 
 class Losses:
-    """Runs the generator on a micro-batch and compares its SR with HR."""
+    """Runs the generator on a micro-batch and compares its SR with HR.
+
+    With an `agreement` that SR is projected, in physical units, and gradients pass through it. So
+    the network learns only what the degradation does not see.
+    """
 
     def __init__(
         self,
@@ -71,12 +76,14 @@ class Losses:
         content: WeightedLoss,
         degradation: Degradation,
         data_range: float,
+        agreement: Agreement | None = None,
     ) -> None:
         self.generator = generator
         self.normaliser = normaliser
         self.content = content
         self.degradation = degradation
         self.data_range = data_range
+        self.agreement = agreement
 
     def forward(self, batch: Batch, valid_count: Tensor | None) -> Images:
         """Super-resolve a micro-batch, with a noise vector an image for a stochastic generator."""
@@ -86,7 +93,11 @@ class Losses:
         inputs, channels = [lr], noise_channels(self.generator)
         if channels is not None:
             inputs.append(torch.randn(len(lr), channels, device=lr.device))
-        return Images(batch, lr, hr, self.generator(*inputs), valid_count)
+        sr = self.generator(*inputs)
+        if self.agreement:
+            physical = self.normaliser.inverse(sr.float(), scene)
+            sr = self.normaliser.hr(self.agreement(physical, batch["lr"]), scene)
+        return Images(batch, lr, hr, sr, valid_count)
 
     def content_side(self, images: Images, step: int) -> Side:
         """Weigh and add the loss terms that count after `step` updates."""

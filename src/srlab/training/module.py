@@ -94,7 +94,12 @@ class GAN(LightningModule):
     def super_resolver(self) -> SuperResolver:
         """The normaliser and the generator, or its average if there is one."""
         generator = self.ema.on(self.device) if self.ema else self.generator
-        return SuperResolver(generator=generator, normaliser=self.normaliser, card=self.card)
+        return SuperResolver(
+            generator=generator,
+            normaliser=self.normaliser,
+            card=self.card,
+            agreement=self.losses.agreement,
+        )
 
     def setup(self, stage: str) -> None:
         """Raise a `Mistake` if the trainer's strategy cannot train two networks in turns."""
