@@ -11,6 +11,7 @@ from srlab.degradations import (
     KSpace,
     Microscope,
     Noise,
+    OpticalSections,
     ThickSlices,
     adjoint,
 )
@@ -37,6 +38,17 @@ def linear_ones():
                 refractive_index=1.0,
             ),
             (2, 3),
+        ),
+        (
+            OpticalSections(
+                scale=(1, 4),
+                pixel_size=0.5,
+                wavelength=[450, 610],
+                numerical_aperture=0.5,
+                refractive_index=1.0,
+                power=1,
+            ),
+            (1, 2),
         ),
         (Chain(scale=4, steps=[Bicubic(scale=2), Area(scale=2)]), (1, 3)),
         (Exposure(shutter=2.5), (2, 3)),

@@ -7,7 +7,7 @@ from scipy.integrate import quad
 from scipy.special import j0
 
 from srlab.degradations import Microscope, adjoint
-from srlab.degradations.microscope import psf_deviations
+from srlab.degradations.psf import psf_deviations
 from srlab.mistakes import Mistake
 
 OBJECTIVES = [(520, 0.3, 1.0), (610, 0.95, 1.0), (450, 1.2, 1.33), (520, 1.4, 1.515)]

@@ -11,6 +11,7 @@ from srlab.degradations.kspace import KSpace
 from srlab.degradations.linear import adjoint
 from srlab.degradations.microscope import Microscope
 from srlab.degradations.noise import Noise
+from srlab.degradations.optical_sections import OpticalSections
 from srlab.degradations.photo import Photo
 from srlab.degradations.projection import Projection
 from srlab.degradations.protocol import Degradation
@@ -31,6 +32,7 @@ __all__ = [
     "KSpace",
     "Microscope",
     "Noise",
+    "OpticalSections",
     "Photo",
     "Projection",
     "Rician",

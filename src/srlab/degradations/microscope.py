@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import asin, ceil, cos, pi, sqrt
+from math import ceil
 
 import torch
 import torch.nn.functional as F
@@ -12,10 +12,8 @@ from torch import Tensor
 from srlab.axes import per_axis
 from srlab.degradations.filtering import along, filtered
 from srlab.degradations.noise import Noise
+from srlab.degradations.psf import REACH, above_zero, psf_deviations
 from srlab.mistakes import Mistake
-
-REACH = 4.0
-"""Standard deviations to which the kernel extends; beyond lies 1/16 000 of its weight."""
 
 
 class Microscope:
@@ -46,7 +44,7 @@ class Microscope:
         spatial_dims: int = 2,
     ) -> None:
         self.scale = per_axis(scale, spatial_dims)
-        sizes = _listed("pixel_size", pixel_size)
+        sizes = above_zero("pixel_size", pixel_size)
         if len(sizes) == 1:
             sizes *= spatial_dims
         if len(sizes) != spatial_dims:
@@ -54,14 +52,8 @@ class Microscope:
                 f"pixel_size is {pixel_size} and the images have {spatial_dims} axes; give "
                 "micrometres, one number or one for each axis."
             )
-        if not 0 < numerical_aperture < refractive_index:
-            raise Mistake(
-                f"numerical_aperture is {numerical_aperture} and refractive_index is "
-                f"{refractive_index}; the aperture is above 0 and below the index, which is 1 of "
-                "air, 1.33 of water and 1.515 of oil."
-            )
         self._deviations = []
-        for each in _listed("wavelength", wavelength):
+        for each in above_zero("wavelength", wavelength):
             lateral, axial = psf_deviations(each, numerical_aperture, refractive_index)
             across = [axial, lateral, lateral][-spatial_dims:]
             self._deviations.append([a / size for a, size in zip(across, sizes, strict=True)])
@@ -80,29 +72,6 @@ class Microscope:
             deviations = [each[axis] for each in self._deviations]
             lr = filtered(lr, along(_taps(deviations, factor), axis, dims), only_here)
         return lr if self._noise is None else self._noise(lr, generator=generator)
-
-
-def psf_deviations(
-    wavelength: float, numerical_aperture: float, refractive_index: float
-) -> tuple[float, float]:
-    """Return the lateral and axial standard deviation of a wide-field PSF, in micrometres.
-
-    They are those of Zhang et al. 2007, table 1, nonparaxial; `wavelength` is in nanometres.
-    """
-    wave_number = refractive_index * 2 * pi / (wavelength / 1000)
-    c = cos(asin(numerical_aperture / refractive_index))
-    light = 7 * (1 - c**1.5)
-    lateral = sqrt(light / (4 - 7 * c**1.5 + 3 * c**3.5)) / wave_number
-    spread = 4 * c**5 - 25 * c**3.5 + 42 * c**2.5 - 25 * c**1.5 + 4
-    axial = 5 * light / (sqrt(42 * spread) * wave_number)
-    return lateral, axial
-
-
-def _listed(name: str, given: float | Sequence[float]) -> list[float]:
-    values = [float(given)] if isinstance(given, float | int) else list(map(float, given))
-    if not values or not all(value > 0 for value in values):
-        raise Mistake(f"{name} is {given}; give one number above 0, or a list of them.")
-    return values
 
 
 def _taps(deviations: Sequence[float], factor: int) -> Tensor:
