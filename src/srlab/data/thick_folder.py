@@ -23,7 +23,7 @@ from srlab.data.usable import LeftOut
 from srlab.data.values import FullScale, configured, full_scale
 from srlab.degradations import Degradation
 from srlab.io import Reader
-from srlab.io.across import Turned, check_thickness, in_plane_last
+from srlab.io.across import Turned, check_thickness, in_plane_last, tell_of_rounding
 from srlab.io.agreement import Check, check_force
 from srlab.mistakes import Mistake
 
@@ -80,6 +80,7 @@ class ThickFolder(PartedFiles):
                 advice=f"set scale=[{_ratio(reader)},1], or data.across to the thick axis",
                 force=force,
             )  # fmt: skip
+        tell_of_rounding(str(self.readers[0]), usual, across, factors[0])
         self.across = across
         self.data_range, own_unit = full_scale(self.readers, data_range)
         self.bands = tuple(bands)

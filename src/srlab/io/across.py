@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import logging
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -12,9 +13,14 @@ from numpy.typing import NDArray
 
 from srlab.axes import Window
 from srlab.io.agreement import Check, base_spacing
-from srlab.io.description import Description
+from srlab.io.description import Axis, Description
 from srlab.io.protocols import Reader
 from srlab.mistakes import Mistake
+
+log = logging.getLogger(__name__)
+
+WHOLE = 0.01
+"""A ratio of spacings that is this close to a whole number, as a share of it, counts as whole."""
 
 SPACE = 3
 """The last axes of a file, which are those of a volume."""
@@ -102,16 +108,37 @@ def check_thickness(
     """
     if "pixel_size" in force:
         return
+    for thick, fine, other in _spacings(file, description, across):
+        ratio = thick / fine
+        if round(ratio) != factor:
+            raise Mistake(
+                f"the slices of {file} along {across} are {ratio:.3g} times as far apart as the "
+                f"pixels along {other.name}, and {factor} times is wanted; "
+                f"{advice}, or force=[pixel_size] if you know better."
+            )
+
+
+def tell_of_rounding(file: str, description: Description, across: str, factor: int) -> None:
+    """Log the spacing that is reached where slices are no whole number of pixels apart."""
+    (place,) = (axis for axis in description.axes if axis.name == across)
+    for thick, fine, other in _spacings(file, description, across):
+        if abs(thick / fine / factor - 1) > WHOLE:
+            log.info(
+                "the slices of %s lie %.3g pixels apart: %d times as many along %s lie %.4g %s "
+                "apart, and pixels %.4g %s",
+                file, thick / fine, factor, across, (place.spacing or 0) / factor, place.unit,
+                other.spacing, other.unit,
+            )  # fmt: skip
+            return
+
+
+def _spacings(
+    file: str, description: Description, across: str
+) -> Iterator[tuple[float, float, Axis]]:
+    """Yield the spacing across slices and one in their plane, and its axis, if both are known."""
     place, *others = in_plane_last(file, description, across)[-SPACE:]
     thick = base_spacing(description.axes[place])
     for axis in others:
         fine = base_spacing(description.axes[axis])
-        if thick is None or fine is None or thick[1] != fine[1]:
-            continue
-        ratio = thick[0] / fine[0]
-        if round(ratio) != factor:
-            raise Mistake(
-                f"the slices of {file} along {across} are {ratio:.3g} times as far apart as the "
-                f"pixels along {description.axes[axis].name}, and {factor} times is wanted; "
-                f"{advice}, or force=[pixel_size] if you know better."
-            )
+        if thick is not None and fine is not None and thick[1] == fine[1]:
+            yield thick[0], fine[0], description.axes[axis]

@@ -14,7 +14,7 @@ from srlab.data.regions import evenly
 from srlab.data.values import configured, files_of
 from srlab.files import PathLike
 from srlab.io import Reader, open_reader
-from srlab.io.across import check_thickness, in_plane_last, turned
+from srlab.io.across import check_thickness, in_plane_last, tell_of_rounding, turned
 from srlab.io.agreement import SMALLEST_RATIO, Check, Norm, reached
 from srlab.io.dates import dated
 from srlab.io.formats import suffixes_of
@@ -107,6 +107,7 @@ def refuse_stranger(card: ModelCard, reader: Reader, *, force: Collection[Check]
             advice="choose a model for this distance of slices",
             force=force,
         )  # fmt: skip
+        tell_of_rounding(str(reader), reader.description, card.across, card.scale[0])
     _warn_of_names(norm, reader)
     if card.scope != "scene":
         norm.check_values(str(reader), reader.description.names, reached(reader))
