@@ -47,6 +47,7 @@ NEEDED = {
     "degradation/video": CLIPS,
     "degradation/video_exposure": CLIPS,
     "degradation/microscope": ["degradation.pixel_size=0.1"],
+    "degradation/optical_sections": ["scale=[3,1]", "degradation.pixel_size=0.1"],
     "degradation/blur_kernel": ["degradation.kernel=[[1,1],[1,1]]"],
     "data/paired_folder": [
         "data.lr_root={photographs}/*.png",
@@ -64,6 +65,8 @@ NEEDED = {
     "data/self_sentinel2": ["data.root={photographs}/scenes/0.tif", "data.bands=[1,2]"],
     "data/self_thick_slices": [*THIN, "scale=[2,1]"],
     "experiment/self_thick_slices": THIN,
+    "data/self_axial": [*THIN, "scale=[2,1]", "degradation.pixel_size=0.1"],
+    "experiment/microscopy_axial": [*THIN, "degradation.pixel_size=0.1"],
     "experiment/demo_satellite": ["data.root={photographs}/scenes/0.tif", "data.bands=[1,2]"],
     "experiment/self": ["data.root={photographs}/scenes/0.tif", "data.bands=[1,2]"],
     "data/sentinel2_20m_guided": [*GUIDED, *WITHOUT_NAMES],

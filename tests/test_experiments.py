@@ -13,6 +13,7 @@ from clips import clip, moving
 from conftest import Outcome
 from omegaconf import OmegaConf
 from PIL import Image
+from tifffile import imwrite
 
 from srlab.cli.checking import check_values
 from srlab.cli.command import prepare
@@ -91,6 +92,10 @@ SMALL = {
         "generator.channels=8",
         "generator.blocks=1",
     ],
+    "microscopy_axial": [
+        *("data.root=stack.ome.tif", "data.bands=[a,b]", "degradation.pixel_size=0.5"),
+        *("data.validation_size=32", "crop_size=12", "generator.channels=8", "generator.blocks=1"),
+    ],
     "opensr_rgbn_x4": [*SCENES, "generator.channels=16", "generator.blocks=1", *SMALL_SRGAN, *VGG],
     "opensr_swir_x8": [
         *SCENES,
@@ -103,6 +108,7 @@ WITHOUT_ADVERSARY = (
     "demo_microscopy",
     "demo_satellite",
     "landsat_pansharpening",
+    "microscopy_axial",
     "microscopy_x2",
     "mri_slices_x2",
     "mri_thick_slices",
@@ -169,10 +175,18 @@ def save_scene(path, noise, *, side, metres, bands=BANDS):
         scene.descriptions = bands
 
 
+def save_stack(path, values):
+    """Save a time series of two channels whose planes are 2 µm apart, and their pixels 0.5."""
+    sizes = {"PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5, "PhysicalSizeZ": 2.0}
+    about = {"axes": "TZCYX", "Channel": {"Name": ["a", "b"]}, **sizes}
+    imwrite(path, values.astype(np.uint16), metadata=about)
+
+
 @pytest.fixture
 def files(tmp_path):
-    """Photographs, scenes whose bands have Sentinel-2's names, on two grids, volumes, a video."""
+    """Photographs, scenes with Sentinel-2's bands on two grids, volumes, a video, a stack."""
     noise = np.random.default_rng(0)
+    save_stack(tmp_path / "stack.ome.tif", noise.integers(90, 4000, (2, 4, 2, 64, 64)))
     clip(tmp_path / "clip.mkv", "ffv1", frames=moving(12, 96, 96), format="bgr0")
     (tmp_path / "photographs").mkdir()
     (tmp_path / "volumes").mkdir()
