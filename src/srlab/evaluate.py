@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 def evaluate(config: DictConfig) -> None:
-    """Score every test image of a source, and compare pictures of the first."""
+    """Score every test image of a source, and compare pictures of one."""
     import srlab
     from srlab.cli.building import built, named
     from srlab.cli.following import (

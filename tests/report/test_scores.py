@@ -7,7 +7,8 @@ import pytest
 import torch
 from model_examples import model as small_model
 
-from srlab.metrics import ERGAS, PSNR
+from srlab.io import Axis
+from srlab.metrics import ERGAS, PSNR, ScoringContext
 from srlab.report.scores import Comparison, compare
 
 METRICS = {"psnr": PSNR(), "ergas": ERGAS()}
@@ -50,3 +51,42 @@ def test_model_of_thick_slices_is_scored_on_planes():
     given = {"metrics": {"psnr": PSNR()}, **settings}
     scores = [compare(each, data, **given).scores["model"] for each in (planes, volumes)]
     assert scores[0] == scores[1]
+
+
+class Files(list):
+    """Images of which each lies in a file."""
+
+    def __init__(self, images, files):
+        super().__init__(images)
+        self._files = files
+
+    def file(self, position):
+        return self._files[position]
+
+
+def test_pictured_is_the_middle_image_of_the_first_file_in_its_planes():
+    """The first slice of a volume is air."""
+    model = small_model(scale=(2, 2))
+    images = []
+    for width in (8, 9, 10, 11, 12):
+        images.append({"lr": torch.rand(3, 8, width), "hr": torch.rand(3, 16, 2 * width)})
+    pairs = Files(images, ["a", "a", "a", "b", "b"])
+    axes = (Axis("y", 2.0, "mm"), Axis("x", 1.0, "mm"))
+    data = SimpleNamespace(test=pairs, data_range=1.0, axes=axes)
+    settings = {"tile": "auto", "overlap": "auto", "device": "cpu", "degradation": torch.clone}
+    result = compare(model, data, metrics={"psnr": PSNR()}, **settings)
+    assert result.places == [0, 1, 2, 3, 4]
+    assert result.pictures["HR"].shape == (3, 32, 18)
+    assert [name.partition("  ")[0] for name in result.pictures] == ["bicubic", "model", "HR"]
+
+
+def test_detail_lies_in_the_first_plane_that_is_enlarged_most():
+    result = Comparison({"psnr": PSNR()}, scores={"model": [{"psnr": 1.0}]})
+    hr = torch.rand(1, 1, 12, 20, 24)
+    context = ScoringContext(
+        lr=hr, valid=None, scale=(3, 1, 1), data_range=1.0, channel_names=(), axes=(), degrade=abs
+    )
+    result.draw({"model": hr}, hr, context)
+    top, left, height, width = result.detail
+    assert 20 <= top < top + height <= 20 + 12
+    assert left + width <= 24

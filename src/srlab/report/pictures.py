@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, get_args
 
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from srlab.io import Axis
 from srlab.mistakes import Mistake
-
-VolumeView = Literal["middle", "slices", "frames"]
+from srlab.report.planes import VolumeView, planes
 
 
 def displayable(
@@ -23,16 +22,31 @@ def displayable(
     channels: Sequence[int] | None = None,
     stretch: Sequence[float] = (1, 99),
     view: VolumeView = "middle",
+    axes: Sequence[Axis] = (),
 ) -> Tensor:
-    """Make a picture ``(3, H, W)`` in 0–1 of an image ``(C, *S)``.
+    """Make a picture ``(3, H, W)`` in 0–1 of an image ``(C, *S)``: its `panels` from left to right.
+
+    The arguments are those of `panels`.
+    """
+    return beside(
+        panels(image, like=like, channels=channels, stretch=stretch, view=view, axes=axes)
+    )
+
+
+def panels(
+    image: Tensor,
+    *,
+    like: Tensor,
+    channels: Sequence[int] | None = None,
+    stretch: Sequence[float] = (1, 99),
+    view: VolumeView = "middle",
+    axes: Sequence[Axis] = (),
+) -> list[Tensor]:
+    """Make a picture ``(3, H, W)`` in 0–1 of each plane that is shown of an image ``(C, *S)``.
 
     Values are stretched between two percentiles of `like`, taken over all channels that are shown.
     Those that are not finite are black. `channels` are one or three numbers from 1; None takes the
-    first three, or the first.
-
-    `view` says what is shown of a volume. ``middle`` is the middle slice of its first axis, and
-    ``slices`` are those of all three axes. ``frames`` are up to four slices of the first axis, at
-    even distances.
+    first three, or the first. `view` and `axes` are those of `srlab.report.planes.planes`.
     """
     numbers = list(channels or ([1, 2, 3] if len(like) >= 3 else [1]))
     if len(numbers) not in (1, 3) or not all(1 <= number <= len(like) for number in numbers):
@@ -46,29 +60,16 @@ def displayable(
         )
     indices = [number - 1 for number in numbers]
     limits = torch.tensor(stretch, dtype=torch.float32) / 100
-    reference = torch.cat([plane[indices].float().cpu().flatten() for plane in _planes(like, view)])
+    shown = [plane.pixels[indices].float().cpu() for plane in planes(like, view)]
+    reference = torch.cat([pixels.flatten() for pixels in shown])
     low, high = torch.quantile(thinned(reference[reference.isfinite()]), limits).tolist()
-    return beside(
-        [_stretched(plane[indices].float().cpu(), low, high) for plane in _planes(image, view)]
-    )
+    cut = [plane.pixels[indices].float().cpu() for plane in planes(image, view, axes)]
+    return [_stretched(pixels, low, high) for pixels in cut]
 
 
 def _stretched(plane: Tensor, low: float, high: float) -> Tensor:
     shown = (plane - low) / max(high - low, 1e-12)
     return torch.where(plane.isfinite(), shown.clamp(0, 1), 0.0).expand(3, -1, -1)
-
-
-def _planes(image: Tensor, view: VolumeView) -> list[Tensor]:
-    """Return the planes that are shown of an image, each ``(C, H, W)``."""
-    if view not in get_args(VolumeView):
-        offered = ", ".join(get_args(VolumeView))
-        raise Mistake(f"cannot show a volume by {view!r}; give one of {offered}.")
-    if image.ndim == 3:
-        return [image]
-    if view == "slices":
-        return [image.select(axis, image.shape[axis] // 2) for axis in (1, 2, 3)]
-    count = 1 if view == "middle" else min(4, image.shape[1])
-    return [image[:, (2 * number + 1) * image.shape[1] // (2 * count)] for number in range(count)]
 
 
 def beside(pictures: Sequence[Tensor]) -> Tensor:
@@ -79,6 +80,12 @@ def beside(pictures: Sequence[Tensor]) -> Tensor:
         for picture in pictures
     ]
     return torch.cat(padded, dim=2)
+
+
+def below(pictures: Sequence[Tensor]) -> Tensor:
+    """Put pictures ``(3, H, W)`` one below the other, with black beside the narrower ones."""
+    turned = [picture.transpose(1, 2) for picture in pictures]
+    return beside(turned).transpose(1, 2)
 
 
 def thinned(values: Tensor, most: int = 1_000_000) -> Tensor:
@@ -97,7 +104,7 @@ def comparison(
     images: dict[str, Tensor],
     path: str | Path,
     *,
-    detail: tuple[int, int, int, int] | None = None,
+    detail: Sequence[int] | None = None,
     zoom: int = 5,
 ) -> None:
     """Write a PNG of captioned pictures ``(3, H, W)`` in 0–1, each above a magnified detail.
@@ -107,7 +114,7 @@ def comparison(
     """
     pictures = {name: _pil(image) for name, image in images.items()}
     last = list(images.values())[-1]
-    top, left, height, width = detail or _busiest(last, side=max(min(last.shape[1:]) // zoom, 8))
+    top, left, height, width = detail or busiest(last, zoom=zoom)
     box = (left, top, left + width, top + height)
     columns = [_column(name, picture, box) for name, picture in pictures.items()]
     total = sum(column.width for column in columns) + 8 * (len(columns) - 1)
@@ -137,8 +144,15 @@ def _pil(image: Tensor) -> Image.Image:
     return Image.fromarray((image.movedim(0, -1) * 255).round().to(torch.uint8).numpy())
 
 
-def _busiest(picture: Tensor, *, side: int) -> tuple[int, int, int, int]:
-    """Find the square with the strongest gradients, where a difference in resolution shows."""
+def busiest(picture: Tensor, *, zoom: int = 5) -> tuple[int, int, int, int]:
+    """Find the square with the strongest gradients, where a difference in resolution shows.
+
+    It is ``(top, left, height, width)``, and `zoom` times smaller than the picture.
+    """
+    shortest = min(picture.shape[1:])
+    if shortest == 1:  # without a gradient
+        return 0, 0, *picture.shape[1:]
+    side = min(max(shortest // zoom, 8), shortest - 1)
     grey = picture.mean(dim=0)
     edges = grey.diff(dim=0)[:, 1:].abs() + grey.diff(dim=1)[1:].abs()
     squares = torch.nn.functional.avg_pool2d(edges[None], side, stride=max(side // 4, 1))[0]

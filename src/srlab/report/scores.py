@@ -30,7 +30,7 @@ from srlab.nn.edges import Edges
 from srlab.nn.resample import enlarge
 from srlab.prediction import plan_tiles, super_resolve
 from srlab.progress import tracked
-from srlab.report.pictures import comparison, displayable
+from srlab.report.pictures import below, busiest, comparison, panels
 
 Scores = dict[str, float]
 """The value of each metric for one image, by name."""
@@ -38,7 +38,7 @@ Scores = dict[str, float]
 
 @dataclass(frozen=True)
 class Comparison:
-    """Scores of each test image by each method, and pictures of the first image."""
+    """Scores of each test image by each method, and pictures of one."""
 
     metrics: Mapping[str, Metric]
 
@@ -47,6 +47,9 @@ class Comparison:
 
     pictures: dict[str, Tensor] = field(default_factory=dict)
     """``(3, H, W)`` in 0–1, by caption."""
+
+    detail: list[int] = field(default_factory=list)
+    """The part of the pictures that is shown magnified: top, left, height, width."""
 
     places: list[int] = field(default_factory=list)
     """The positions of these images among all test images."""
@@ -61,6 +64,16 @@ class Comparison:
             self.scores.setdefault(name, []).append(
                 {key: float(value) for key, value in values.items()}
             )
+
+    def draw(self, images: Mapping[str, Tensor], hr: Tensor, context: ScoringContext) -> None:
+        """Draw the image scored last, ``(1, C, *S)`` by each method, above HR in its planes."""
+        self.pictures.clear()
+        shown = {_caption(each, self.scores[each][-1]): image for each, image in images.items()}
+        shown["HR"] = hr
+        for caption, image in shown.items():
+            drawn = panels(image[0], like=hr[0], view="slices", axes=context.axes)
+            self.pictures[caption] = below(drawn)
+        self.detail[:] = _detail(drawn, context.scale)
 
     def means(self, method: str) -> Scores:
         """Return each score of all images together (`srlab.metrics.means`)."""
@@ -116,6 +129,7 @@ def compare(
     model = model.of_planes()  # which pairs are, where a model is for volumes of thick slices
     pairs = data.test if pairs is None else pairs
     positions = range(len(pairs))
+    pictured = _pictured(pairs)
     left_out = LeftOut(len(positions), what="test images")
     for position in tracked(positions, unit="image", title="evaluating", shown=progress):
         try:
@@ -132,13 +146,18 @@ def compare(
             left_out.add(_named(pairs, position), error)
             continue
         result.add(position, found)
-        if len(result.places) == 1:
-            for each in images:
-                caption = _caption(each, result.scores[each][0])
-                result.pictures[caption] = displayable(images[each][0], like=hr[0])
-            result.pictures["HR"] = displayable(hr[0], like=hr[0])
+        if position == pictured or not result.pictures:
+            result.draw(images, hr, context)
     result.left_out.extend(left_out.names)
     return result
+
+
+def _pictured(pairs: SizedPairDataset) -> int:
+    """Return the position of the middle image of the first file: a volume's first slice is air."""
+    if not isinstance(pairs, PairsOfFiles):
+        return 0
+    first = [place for place in range(len(pairs)) if pairs.file(place) == pairs.file(0)]
+    return first[len(first) // 2]
 
 
 def _named(pairs: SizedPairDataset, position: int) -> str:
@@ -190,6 +209,19 @@ def _predicted(
     return torch.from_numpy(writer.array)[None]
 
 
+def _detail(drawn: Sequence[Tensor], scale: Sequence[int]) -> tuple[int, int, int, int]:
+    """Return the busiest part of the first plane that is enlarged most.
+
+    Planes stand in a column. Those of a volume are across its axes, in their order.
+    """
+    place = 0
+    if len(drawn) > 1:
+        finer = [math.prod(scale) // scale[across] for across in range(len(drawn))]
+        place = finer.index(max(finer))
+    top, left, height, width = busiest(drawn[place])
+    return top + sum(plane.shape[1] for plane in drawn[:place]), left, height, width
+
+
 def _caption(name: str, values: Scores) -> str:
     """Name a picture with its first score."""
     metric, value = next(iter(values.items()))
@@ -214,5 +246,5 @@ def write_report(result: Comparison, folder: str | Path) -> list[Path]:
                 values = result.scores[method][number]
                 row += [values.get(name, math.nan) for name in names]
             writer.writerow([place, *row])
-    comparison(result.pictures, picture)
+    comparison(result.pictures, picture, detail=result.detail)
     return [table, picture]

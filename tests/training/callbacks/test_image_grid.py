@@ -5,6 +5,7 @@ import pytest
 import torch
 from ranks_as_threads import Recorder, validate
 
+from srlab.io import Axis
 from srlab.training.callbacks import ImageGrid
 
 HALF = {"atol": 0.51 / 255}
@@ -23,11 +24,16 @@ def view(channels, *side, scale=(2, 2), lr_channels=None):
     return random(1, channels, *large, seed=1), {"lr": lr, "hr": hr}
 
 
-def shown(monkeypatch, views, *, on=1, scale=(2, 2), **given):
+def module_of(scale, axes=()):
+    card = SimpleNamespace(scale=scale, continued=None)
+    return SimpleNamespace(card=card, validation=SimpleNamespace(axes=axes))
+
+
+def shown(monkeypatch, views, *, on=1, scale=(2, 2), axes=(), **given):
     """The pictures that are logged for some views, in the order of logging."""
     logger = Recorder()
     state = {"loggers": [logger], "global_step": 12, "sanity_checking": False}
-    module = SimpleNamespace(card=SimpleNamespace(scale=scale, continued=None))
+    module = module_of(scale, axes)
     validate(monkeypatch, lambda: ImageGrid(**given), module, views, on=on, **state)
     assert {step for _, step in logger.found} == {12}
     return {name: pixels / 255 for (name, _), pixels in logger.found.items()}
@@ -53,7 +59,7 @@ def test_columns_are_lr_bicubic_sr_and_hr(monkeypatch):
 def test_every_logger_gets_the_pictures(monkeypatch):
     loggers = [Recorder(), Recorder()]
     state = {"loggers": loggers, "global_step": 12, "sanity_checking": False}
-    module = SimpleNamespace(card=SimpleNamespace(scale=(2, 2), continued=None))
+    module = module_of((2, 2))
     validate(monkeypatch, ImageGrid, module, [view(1, 4, 4)], **state)
     assert [[*logger.found] for logger in loggers] == [[("validation/0", 12)]] * 2
 
@@ -78,6 +84,14 @@ def test_images_of_a_volume_stand_one_below_the_other(monkeypatch, shape, height
     assert picture.shape == (4 * height, width, 3)
 
 
+def test_thick_slices_are_as_thick_as_they_are(monkeypatch):
+    axes = tuple(Axis(name, size, "mm") for name, size in zip("zyx", (3.0, 1.0, 1.0), strict=True))
+    scale = (1, 2, 2)
+    views = [view(1, 5, 4, 3, scale=scale)]
+    picture = shown(monkeypatch, views, scale=scale, axes=axes)["validation/0"]
+    assert picture.shape == (4 * 15, 6 + 6 + 8, 3)
+
+
 def test_missing_pixels_of_hr_are_black_and_do_not_count(monkeypatch):
     sr, batch = view(1, 4, 4)
     batch["valid"] = torch.ones(1, 1, 8, 8, dtype=torch.bool)
@@ -98,7 +112,7 @@ def test_lr_of_other_channels_is_left_out(monkeypatch):
 def test_nothing_is_gathered_where_nobody_looks(monkeypatch, state):
     logger = Recorder()
     state = {"loggers": [logger], "global_step": 12, "sanity_checking": False, **state}
-    module = SimpleNamespace(card=SimpleNamespace(scale=(2, 2), continued=None))
+    module = module_of((2, 2))
     assert validate(monkeypatch, ImageGrid, module, [view(1, 4, 4)] * 3, on=2, **state) == 0
     assert not logger.found
 
@@ -119,7 +133,7 @@ def test_pictures_of_a_validation_that_was_cut_short_are_forgotten(monkeypatch):
     logger = Recorder()
     state = {"loggers": [logger], "global_step": 12, "sanity_checking": False}
     trainer = SimpleNamespace(**state, datamodule=SimpleNamespace(view=lambda number: number))
-    module = SimpleNamespace(card=SimpleNamespace(scale=(2, 2), continued=None))
+    module = module_of((2, 2))
     for number in range(3):
         callback.on_validation_batch_end(trainer, module, *view(1, 4, 4), number)
     validate(monkeypatch, lambda: callback, module, [view(1, 4, 4)], **state)

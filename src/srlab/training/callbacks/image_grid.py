@@ -13,7 +13,8 @@ from srlab.axes import check_counts
 from srlab.models.card import ModelCard
 from srlab.nn.masks import repeated
 from srlab.nn.resample import enlarge
-from srlab.report.pictures import VolumeView, beside, displayable
+from srlab.report.pictures import beside, displayable
+from srlab.report.planes import VolumeView
 from srlab.training.loggers.visual import watching
 from srlab.training.processes.ranks import by_view
 
@@ -31,7 +32,8 @@ class ImageGrid(Callback):
     is named by the number of its view, whichever rank saw it.
 
     A volume is shown by its ``middle`` slice, by the middle ``slices`` of all three axes, or as a
-    few ``frames`` of a video. Its four images stand one below the other.
+    few ``frames`` of a video. Its four images stand one below the other. ``slices`` of a clip are a
+    frame and, line by line, the middle row over time. Pixels that are longer one way are shown so.
     """
 
     def __init__(
@@ -52,7 +54,7 @@ class ImageGrid(Callback):
     def rehearse(self, trainer: Any, pl_module: GAN | Any, sr: Tensor, batch: Any) -> None:
         """Draw a view before training, to see that it can be drawn."""
         if watching(trainer):
-            self._grid(batch, sr, pl_module.card)
+            self._grid(batch, sr, pl_module)
 
     def on_validation_epoch_start(self, *_: object) -> None:
         """Forget a validation that was cut short."""
@@ -70,7 +72,7 @@ class ImageGrid(Callback):
         """Keep the picture of one view, in 8 bits, since it is sent to all ranks."""
         number = trainer.datamodule.view(batch_idx)
         if number < self.count and watching(trainer):
-            picture = self._grid(batch, outputs, pl_module.card)
+            picture = self._grid(batch, outputs, pl_module)
             self._pictures[number] = (picture * 255).round().to(torch.uint8).cpu()
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: GAN | Any) -> None:
@@ -85,8 +87,9 @@ class ImageGrid(Callback):
                 for logger in loggers:
                     logger.log_picture(f"validation/{number}", pixels, trainer.global_step)
 
-    def _grid(self, batch: dict[str, Tensor], sr: Tensor, card: ModelCard) -> Tensor:
+    def _grid(self, batch: dict[str, Tensor], sr: Tensor, pl_module: GAN | Any) -> Tensor:
         """The picture ``(3, H, W)``, in 0–1."""
+        card: ModelCard = pl_module.card
         lr, hr, scale = batch["lr"], batch["hr"], card.scale
         if card.continued is not None:
             lr = lr[:, card.continued]
@@ -103,6 +106,7 @@ class ImageGrid(Callback):
                 channels=self.channels,
                 stretch=self.stretch,
                 view=self.view,
+                axes=pl_module.validation.axes,
             )
             for image in images
         ]
