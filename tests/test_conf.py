@@ -58,6 +58,7 @@ NEEDED = {
     "experiment/mri_x2_3d": [*VOLUME[:1], "data.crop_size=32"],
     "experiment/mri_thick_slices": [*VOLUME[:1]],
     "experiment/mri_slices_x2": [*VOLUME[:1], "data.crop_size=32"],
+    "data/arrays": ["data.root={photographs}/array.npy"],
     "data/medical_mri": [*VOLUME, "crop_size=32"],
     "data/microscopy": ["data.root={photographs}/scenes"],
     "data/video": ["data.root={photographs}/clip.mkv"],
@@ -141,6 +142,7 @@ def photographs(tmp_path_factory):
         photograph = astronaut()[number * 100 :][:128, :128]
         imsave(folder / f"{number}.png", photograph)
         imsave(folder / "scenes" / f"{number}.tif", photograph.astype("uint16") * 39)
+    np.save(folder / "array.npy", astronaut()[:128, :128, 0])
     volume = np.tile(astronaut()[:64, :64, 0], (64, 1, 1))
     nibabel.save(nibabel.Nifti1Image(volume, np.eye(4)), folder / "volume.nii")
     clip(folder / "clip.mkv", "ffv1", frames=moving(4, 128, 128), format="bgr0")

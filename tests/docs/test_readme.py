@@ -40,7 +40,7 @@ def commands():
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_every_command_has_keys_and_values_that_there_are(page, name, given, monkeypatch):
-    if "data=arrays" in given:
+    if "data=tensors" in given:
         pytest.skip("test_your_own_data runs it")
     prepare()
     arguments = quoted([each for each in given if each not in FLAGS])
