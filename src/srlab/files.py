@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -95,6 +95,17 @@ def new_file(
     if not overwrite:
         raise ExistingFile(f"{path} exists: give another name, or overwrite=true to replace it.")
     return file
+
+
+def partial_folder(path: Path) -> Path:
+    """Return the folder beside an output that holds what is done of it, until it is whole."""
+    return path.with_name(f"{path.name}.partial")
+
+
+def remove_if_empty(folder: Path) -> None:
+    """Remove a folder unless something is in it."""
+    with suppress(OSError):
+        folder.rmdir()
 
 
 @contextmanager

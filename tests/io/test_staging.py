@@ -48,7 +48,7 @@ def test_blocks_lie_where_they_would_in_an_array(tmp_path, data, dtype):
 def test_the_hidden_file_takes_no_room_before_it_is_written(tmp_path):
     staging = Staging(tmp_path / "out.tif", 4, (4000, 3000), np.dtype("float32"))
     staging.prepare()
-    assert os.listdir(tmp_path) == [".out.tif.partial"]
+    assert os.listdir(tmp_path) == ["out.tif.partial"]
     assert staging.path.stat().st_size == 4 * 4000 * 3000 * 4
     assert staging.path.stat().st_blocks * 512 < 2**20
     staging.write((slice(0, 1), slice(7, 9)), np.ones((1, 1, 2), np.float32), first=3)

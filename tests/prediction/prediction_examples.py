@@ -7,6 +7,7 @@ from torch import nn
 
 from srlab.generators import RRDB, SRResNet, Stochastic
 from srlab.io.array import ArrayReader, ArrayWriter
+from srlab.io.clipping import Clipping
 from srlab.models.super_resolver import SuperResolver
 from srlab.normalisers import Identity, MinMax
 from srlab.prediction import TileGrid, super_resolve
@@ -116,6 +117,7 @@ class Recorder:
     def __init__(self, shape=(40, 40), *, fail_at=None, error=None):
         self.description = ArrayReader(np.zeros((1, *shape), np.float32)).description
         self.chunks = (1, 1)
+        self.clipping = Clipping(self.description.channels)
         self.events, self.windows = [], []
         self.fail_at, self.error = fail_at, error
 
@@ -126,6 +128,12 @@ class Recorder:
 
     def prepare(self):
         self._note("prepare")
+
+    def resume(self):
+        return False
+
+    def sync(self):
+        self._note("sync")
 
     def read(self, window):
         self._note("read")

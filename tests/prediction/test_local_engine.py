@@ -185,7 +185,7 @@ def test_the_output_is_the_same_for_blocks_of_any_size_in_any_order(seamed, tmp_
 
 
 @pytest.mark.parametrize(("batch_size", "row"), [(1, [1] * 5), (2, [2, 2, 1]), (7, [5])])
-def test_each_tile_is_computed_once_and_no_more_than_a_batch_is_held(batch_size, row):
+def test_each_tile_is_computed_once_and_few_blocks_are_held(batch_size, row):
     recorder, batches = Recorder(), []
 
     def predict(lr):
@@ -199,9 +199,10 @@ def test_each_tile_is_computed_once_and_no_more_than_a_batch_is_held(batch_size,
     assert len(set(map(str, recorder.windows))) == 25
     held, most = 0, 0
     for event in recorder.events:
-        held = held + 1 if event == "read" else 0
+        held += {"read": 1, "write": -row[0]}.get(event, 0)
         most = max(most, held)
-    assert most == row[0]
+    # One is read, one computed, one waits, and one is written.
+    assert most <= 4 * row[0]
 
 
 def pass_through(recorder, **settings):
@@ -217,8 +218,9 @@ def test_a_failure_discards_the_output_and_is_passed_on(fail_at, error):
     with pytest.raises(type(error)) as raised:
         pass_through(recorder)
     assert raised.value is error
-    assert recorder.events[-2:] == [fail_at[0], "discard"]
+    assert recorder.events[-1] == "discard"
     assert recorder.events.count("discard") == 1
+    assert recorder.events.count(fail_at[0]) == fail_at[1]
     assert recorder.events.count("finish") == (fail_at[0] == "finish")
 
 
@@ -229,7 +231,9 @@ def test_a_bug_in_a_prediction_discards_the_output():
     recorder = Recorder()
     with pytest.raises(ZeroDivisionError):
         run(predict, recorder, recorder, GRID)
-    assert recorder.events == ["prepare", "read", "discard"]
+    assert recorder.events[0] == "prepare"
+    assert recorder.events[-1] == "discard"
+    assert "write" not in recorder.events
 
 
 @pytest.mark.parametrize(

@@ -18,13 +18,23 @@ class Clipping:
     """Counts the values of each band that are clipped to the range of its integers.
 
     Those that are rounded into the range are none of them, and floats are never clipped. It counts
-    what this process writes.
+    what this process writes; what others wrote is added.
     """
 
     def __init__(self, channels: Sequence[Channel]) -> None:
         self._channels = channels
         self._counts = np.zeros(len(channels), np.int64)
         self._pixels = 0
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """The clipped values of each band."""
+        return tuple(self._counts.tolist())
+
+    def add(self, counts: Sequence[int], *, pixels: int) -> None:
+        """Add what another process counted in a number of pixels."""
+        self._counts += np.asarray(counts, np.int64)
+        self._pixels += pixels
 
     def count(self, array: NDArray[np.float32]) -> None:
         """Count the values of a block ``(C, *window)`` in physical units."""

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from srlab.axes import Window
+from srlab.io.clipping import Clipping
 from srlab.io.description import Description
 
 
@@ -55,14 +56,27 @@ class Writer(Protocol):
     def chunks(self) -> tuple[int, ...]:
         """Pixels along each spatial axis on whose multiples blocks must end; 1: anywhere."""
 
+    @property
+    def clipping(self) -> Clipping:
+        """The values that were clipped so far, which `finish` notes in the file."""
+
     def prepare(self) -> None:
         """Begin the file; once, before any `write`."""
+
+    def resume(self) -> bool:
+        """Go on with what an ended process wrote, in the place of `prepare`.
+
+        False: nothing is there to go on with.
+        """
 
     def write(self, window: Window, array: NDArray[np.float32]) -> None:
         """Write ``(C, *window)`` in physical units, NaN where there is no data.
 
         Any process may call it, in any order. No two may write the same pixels at once.
         """
+
+    def sync(self) -> None:
+        """Have the disk hold all that was written so far, whatever happens to the machine."""
 
     def finish(self) -> None:
         """Complete the file and give it its name; once, after every `write`."""

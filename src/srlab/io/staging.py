@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from srlab.axes import Window
+from srlab.files import partial_folder, remove_if_empty
 from srlab.mistakes import FailedWrite
 
 Array = NDArray[Any]
@@ -21,7 +22,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Staging:
-    """An uncompressed array ``(planes, *S)``, row by row, under a hidden name beside `output`.
+    """An uncompressed array ``(planes, *S)``, row by row, in the folder of the unfinished `output`.
 
     It is a path and a layout, so any process can use it, and nothing stays open or in memory. The
     file is sparse: it takes up the room of what was written.
@@ -35,10 +36,13 @@ class Staging:
     head: bytes = b""
     """What the file begins with, before the array."""
 
+    name: str = "pixels"
+    """The name of the file in the folder."""
+
     @property
     def path(self) -> Path:
-        """The hidden file."""
-        return self.output.with_name(f".{self.output.name}.partial")
+        """The file."""
+        return partial_folder(self.output) / self.name
 
     @property
     def size(self) -> int:
@@ -55,15 +59,22 @@ class Staging:
                 f"made, and {_readable(free)} are free. Make room, or write to another disk."
             )
         try:
+            self.path.parent.mkdir(exist_ok=True)
             with self.path.open("wb") as file:
                 file.write(self.head)
                 file.truncate(self.size)
         except OSError as error:
             raise self._failure(error) from error
 
+    @property
+    def is_begun(self) -> bool:
+        """Whether the file is there, in full length."""
+        return self.path.is_file() and self.path.stat().st_size == self.size
+
     def begin(self) -> None:
         """Begin with zeros, unless another process has begun: what is there is kept."""
         try:
+            self.path.parent.mkdir(exist_ok=True)
             with self.path.open("ab") as file:
                 file.truncate(self.size)
         except OSError as error:
@@ -92,9 +103,18 @@ class Staging:
         whole = np.memmap(self.path, self.dtype, "r", offset=len(self.head), shape=shape)
         return np.array(whole[(planes, *window)])
 
+    def sync(self) -> None:
+        """Have the disk hold all that any process has written."""
+        try:
+            with self.path.open("r+b") as file:
+                os.fdatasync(file.fileno())
+        except OSError as error:
+            raise self._failure(error) from error
+
     def discard(self) -> None:
-        """Remove the file, if it is there."""
+        """Remove the file, if it is there, and the folder if nothing else is in it."""
         self.path.unlink(missing_ok=True)
+        remove_if_empty(self.path.parent)
 
     def _failure(self, error: OSError) -> FailedWrite:
         return FailedWrite(f"{self.output} cannot be written: {error.strerror}.")

@@ -11,12 +11,16 @@ from numpy.typing import NDArray
 from srlab.axes import Window, common, relative
 from srlab.io import Reader
 from srlab.prediction.reading import see
-from srlab.prediction.tiles import TileGrid
+from srlab.prediction.tiles import Tile, TileGrid
 
 Pixels = NDArray[np.float32]
 
 Predict = Callable[[Pixels], Pixels]
 """LR ``(N, C, *S)`` to SR ``(N, C', *S·scale)``, in physical units; all of LR is finite."""
+
+
+Seen = tuple[Tile, Pixels, NDArray[np.bool_] | None]
+"""A tile, its LR ``(C, *tile.read)``, and where that was missing before it was filled."""
 
 
 def block(
@@ -28,13 +32,23 @@ def block(
     alone. Up to `batch_size` tiles are given to `predict` at a time. In the place of an LR pixel
     without a finite value in every channel it is NaN.
     """
+    return computed(predict, seen(reader, tiles, window), tiles, window, batch_size=batch_size)
+
+
+def seen(reader: Reader, tiles: TileGrid, window: Window) -> list[Seen]:
+    """Read what the tiles of an SR `window` see of a scene."""
+    return [(tile, *see(reader, tile, tiles)) for tile in tiles.touching(window)]
+
+
+def computed(
+    predict: Predict, seen: Sequence[Seen], tiles: TileGrid, window: Window, *, batch_size: int = 1
+) -> Pixels:
+    """Compute an SR `window` ``(C', *window)`` from what its tiles see; see `block`."""
     result: Pixels | None = None
-    touching = list(tiles.touching(window))
-    for first in range(0, len(touching), batch_size):
-        group = touching[first : first + batch_size]
-        seen = [see(reader, tile, tiles) for tile in group]
-        lr = np.stack([values for values, _ in seen])
-        for tile, sr, (_, missing) in zip(group, predict(lr), seen, strict=True):
+    for first in range(0, len(seen), batch_size):
+        group = seen[first : first + batch_size]
+        lr = np.stack([values for _, values, _ in group])
+        for (tile, _, missing), sr in zip(group, predict(lr), strict=True):
             owned = common(tile.target(tiles.scale), window)
             source = (slice(None), *tile.source(owned, tiles.scale))
             pixels: Pixels = sr[source]

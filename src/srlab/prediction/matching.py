@@ -41,7 +41,8 @@ def matching_input(
     places = [card.input_names.index(name) for name in card.output_names]
     target = measured_scene(reader)[0, QUANTILES][:, places]
     staging = Staging(
-        output=Path(path).absolute().with_name(f"{Path(path).name}.unmatched"),
+        output=Path(path).absolute(),
+        name="unmatched",
         planes=len(description.channels),
         shape=description.shape,
         dtype=np.dtype(np.float32),
@@ -60,15 +61,24 @@ class HistogramWriter:
     def __init__(self, writer: Writer, staging: Staging, target: Tensor) -> None:
         self._writer, self._staging, self._target = writer, staging, target
         self.chunks = writer.chunks
+        self.clipping = writer.clipping
 
     def prepare(self) -> None:
         """Begin both files."""
-        self._writer.prepare()
         self._staging.prepare()
+        self._writer.prepare()
+
+    def resume(self) -> bool:
+        """Go on with what an ended process kept, if it is there."""
+        return self._staging.is_begun and self._writer.resume()
 
     def write(self, window: Window, array: NDArray[np.float32]) -> None:
         """Keep ``(C, *window)`` until all is there."""
         self._staging.write(window, array)
+
+    def sync(self) -> None:
+        """Have the disk hold all that was kept."""
+        self._staging.sync()
 
     def finish(self) -> None:
         """Measure the output, match it, and complete the file."""

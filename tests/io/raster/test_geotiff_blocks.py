@@ -95,7 +95,7 @@ def test_the_name_appears_when_the_file_is_whole(tmp_path):
     (tmp_path / "out.tif").write_bytes(b"old")
     writer = begun(tmp_path / "out.tif", like)
     writer.write((slice(0, 6), slice(0, 8)), values(like))
-    assert sorted(os.listdir(tmp_path)) == [".out.tif.partial", "a.tif", "out.tif"]
+    assert sorted(os.listdir(tmp_path)) == ["a.tif", "out.tif", "out.tif.partial"]
     assert (tmp_path / "out.tif").read_bytes() == b"old"
     writer.finish()
     assert sorted(os.listdir(tmp_path)) == ["a.tif", "out.tif"]
@@ -115,8 +115,7 @@ def test_discard_leaves_the_old_file_alone(tmp_path):
 
 
 def test_leftovers_of_a_crash_do_no_harm(tmp_path):
-    for name in (".out.tif.partial", ".out.tif.partial.tif"):
-        (tmp_path / name).write_bytes(b"II*\0 broken")
+    (tmp_path / ".out.tif.partial.tif").write_bytes(b"II*\0 broken")
     like = source(tmp_path / "a.tif")
     write(tmp_path / "out.tif", like, values(like)).close()
     assert sorted(os.listdir(tmp_path)) == ["a.tif", "out.tif"]
@@ -181,4 +180,4 @@ def test_blocks_that_never_reached_the_disk_are_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr(StagedBlocks, "copy", lambda *_: None)
     with pytest.raises(OSError, match=r"out.tif could not be written whole: is the disk full\?"):
         writer.finish()
-    assert sorted(os.listdir(tmp_path)) == [".out.tif.partial", "a.tif"]  # for another try
+    assert sorted(os.listdir(tmp_path)) == ["a.tif", "out.tif.partial"]  # for another try

@@ -172,7 +172,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(zarr, "consolidate_metadata", full)
     with pytest.raises(OSError, match=r"a.zarr cannot be written: No space left on device\."):
         write(tmp_path / "a.zarr", described(), physical(stored()))
-    assert [each.name for each in tmp_path.iterdir()] == [".a.zarr.partial"]
+    assert [each.name for each in tmp_path.iterdir()] == ["a.zarr.partial"]
 
 
 def test_floats_under_a_mask_are_marked_by_nan(tmp_path):

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from srlab.axes import Window
+from srlab.io.clipping import Clipping
 from srlab.io.description import Axis, Channel, Description
 from srlab.io.stored import without_infinities
 
@@ -48,15 +49,23 @@ class ArrayWriter:
     def __init__(self, channels: int, shape: Sequence[int]) -> None:
         self.array: NDArray[np.float32] = np.empty((channels, *shape), dtype=np.float32)
         self.chunks = (1,) * len(shape)
+        self.clipping = Clipping([Channel(str(number)) for number in range(channels)])
         self.prepare()
 
     def prepare(self) -> None:
         """Begin with no data anywhere."""
         self.array.fill(np.nan)
 
+    def resume(self) -> bool:
+        """Memory outlives no process."""
+        return False
+
     def write(self, window: Window, array: NDArray[np.float32]) -> None:
         """Keep ``(C, *window)``."""
         self.array[(slice(None), *window)] = array
+
+    def sync(self) -> None:
+        """Nothing is on a disk."""
 
     def finish(self) -> None:
         """Nothing to finish."""

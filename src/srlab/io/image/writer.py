@@ -108,7 +108,7 @@ class ImageWriter:
     Colours, EXIF data, profile and density are kept. In the EXIF data the size is that of the
     output, which stands upright. A BMP holds nothing but the density, which a warning says.
 
-    Until `finish` the blocks lie in a hidden file beside `path`. Pictures are written from top
+    Until `finish` the blocks lie in a folder beside `path`. Pictures are written from top
     to bottom then, so memory stays bounded; a WebP is encoded in memory. The provenance stands in a
     PNG's text, and in the EXIF data of the others. A PNG keeps the nodata value as its transparent
     colour, the others do not. PNG and WebP have an alpha band in the place of a mask.
@@ -132,15 +132,20 @@ class ImageWriter:
             description = description.with_channels([*description.channels, alpha])
         self._notes = _notes(description, provenance, self._encoding)
         self._blocks = StagedBlocks(path, description)
+        self.clipping = self._blocks.clipping
         problem = _problem(self._encoding, self._blocks)
         if problem:
             raise Mistake(f"{path} cannot be written: {problem}. Write a .tif.")
 
     def prepare(self) -> None:
-        """Begin the hidden file."""
+        """Begin the unfinished file."""
         if self._encoding.lacks:
             log.warning("%s will not hold %s: a .png does", self.path, self._encoding.lacks)
         self._blocks.staging.prepare()
+
+    def resume(self) -> bool:
+        """Go on with the file that an ended process began, if it is there."""
+        return self._blocks.staging.is_begun
 
     def write(self, window: Window, array: NDArray[np.float32]) -> None:
         """Write ``(C, *window)`` in physical units, NaN where there is no data.
@@ -154,6 +159,10 @@ class ImageWriter:
             array = np.concatenate([array, np.where(valid, opaque, np.float32(0))])
         self._blocks.write(window, array)
 
+    def sync(self) -> None:
+        """Have the disk hold all that was written."""
+        self._blocks.staging.sync()
+
     def finish(self) -> None:
         """Encode the picture by way of an uncompressed GeoTIFF, and give it its name."""
         geotiff = self.path.with_name(f".{self.path.name}.partial.tif")
@@ -166,7 +175,7 @@ class ImageWriter:
         finally:
             for file in (geotiff, encoded):
                 file.unlink(missing_ok=True)
-        self._blocks.clipping.report(self.path)
+        self.clipping.report(self.path)
         self.discard()
 
     def _encode(self, geotiff: Path, encoded: Path) -> None:
@@ -185,7 +194,7 @@ class ImageWriter:
             raise FailedWrite(f"{self.path} cannot be written: {error.strerror}.") from error
 
     def discard(self) -> None:
-        """Remove the hidden file."""
+        """Remove the unfinished file."""
         self._blocks.staging.discard()
 
 

@@ -67,14 +67,18 @@ class OmeZarrWriter:
         if any((each.scale, each.offset) != (1.0, 0.0) for each in description.channels):
             raise Mistake(f"{path} holds neither scale nor offset, and the channels have them.")
         self.chunks = (1,) * len(names)  # blocks wait on the disk, and may end anywhere
-        self._clipping = Clipping(description.channels)
+        self.clipping = Clipping(description.channels)
         self._staging = Staging(
             path, len(description.channels), description.shape, description.dtype
         )
 
     def prepare(self) -> None:
-        """Begin the hidden file."""
+        """Begin the unfinished file."""
         self._staging.prepare()
+
+    def resume(self) -> bool:
+        """Go on with the file that an ended process began, if it is there."""
+        return self._staging.is_begun
 
     def write(self, window: Window, array: NDArray[np.float32]) -> None:
         """Write ``(C, *window)``, NaN where there is no data.
@@ -83,9 +87,13 @@ class OmeZarrWriter:
         so, too, if there is a NaN and the type is an integer.
         """
         check_block(window, array, len(self._description.channels), self._description.shape)
-        self._clipping.count(array)
+        self.clipping.count(array)
         stored = to_stored(array, scale=1.0, offset=0.0, dtype=self._staging.dtype, nodata=None)
         self._staging.write(window, stored)
+
+    def sync(self) -> None:
+        """Have the disk hold all that was written."""
+        self._staging.sync()
 
     def finish(self) -> None:
         """Encode the store level by level, and give it its name."""
@@ -94,11 +102,11 @@ class OmeZarrWriter:
                 self._encode(unfinished)
         except OSError as error:
             raise FailedWrite(f"{self.path} cannot be written: {error.strerror}.") from error
-        self._clipping.report(self.path)
+        self.clipping.report(self.path)
         self.discard()
 
     def discard(self) -> None:
-        """Remove the hidden file."""
+        """Remove the unfinished file."""
         self._staging.discard()
 
     def _encode(self, target: Path) -> None:
@@ -110,7 +118,7 @@ class OmeZarrWriter:
         for finer, coarser in pairwise(levels):
             for chunk in _chunks(coarser):
                 coarser[chunk] = halved(finer[_under(chunk, finer.shape)])
-        root.attrs.update({**self._provenance.tags(), **self._clipping.tags})
+        root.attrs.update({**self._provenance.tags(), **self.clipping.tags})
         root.attrs.update(
             made_image(
                 self._description,

@@ -37,7 +37,7 @@ class OmeTiffWriter:
     """A tiled, compressed OME-TIFF with a pyramid, and the sizes and names of its description.
 
     Planes follow each other by time, channel and z. Integers are rounded to the nearest, halves to
-    even, and clipped. Until `finish` the blocks lie in a hidden file beside `path`.
+    even, and clipped. Until `finish` the blocks lie in a folder beside `path`.
 
     Raises a `Mistake` if an OME-TIFF cannot hold what is described. `prepare`, `write` and `finish`
     raise a `FailedWrite` if the disk is full.
@@ -58,14 +58,18 @@ class OmeTiffWriter:
         if any((each.scale, each.offset) != (1.0, 0.0) for each in description.channels):
             raise Mistake(f"{path} holds neither scale nor offset, and the channels have them.")
         self.chunks = (1,) * len(names)
-        self._clipping = Clipping(description.channels)
+        self.clipping = Clipping(description.channels)
         self._staging = Staging(
             path, len(description.channels), description.shape, description.dtype
         )
 
     def prepare(self) -> None:
-        """Begin the hidden file."""
+        """Begin the unfinished file."""
         self._staging.prepare()
+
+    def resume(self) -> bool:
+        """Go on with the file that an ended process began, if it is there."""
+        return self._staging.is_begun
 
     def write(self, window: Window, array: NDArray[np.float32]) -> None:
         """Write ``(C, *window)``, NaN where there is no data.
@@ -74,9 +78,13 @@ class OmeTiffWriter:
         too, if there is a NaN and the type is an integer.
         """
         check_block(window, array, len(self._description.channels), self._description.shape)
-        self._clipping.count(array)
+        self.clipping.count(array)
         stored = to_stored(array, scale=1.0, offset=0.0, dtype=self._staging.dtype, nodata=None)
         self._staging.write(window, stored)
+
+    def sync(self) -> None:
+        """Have the disk hold all that was written."""
+        self._staging.sync()
 
     def finish(self) -> None:
         """Encode the file plane by plane, level by level, and give it its name."""
@@ -85,11 +93,11 @@ class OmeTiffWriter:
                 self._encode(unfinished)
         except OSError as error:
             raise FailedWrite(f"{self.path} cannot be written: {error.strerror}.") from error
-        self._clipping.report(self.path)
+        self.clipping.report(self.path)
         self.discard()
 
     def discard(self) -> None:
-        """Remove the hidden file."""
+        """Remove the unfinished file."""
         self._staging.discard()
 
     def _encode(self, target: Path) -> None:
@@ -163,7 +171,7 @@ class OmeTiffWriter:
     def _metadata(self) -> dict[str, Any]:
         """Return what OME-XML is to say, by tifffile's keys."""
         description, channels = self._description, self._description.channels
-        tags = {**self._provenance.tags(), **self._clipping.tags}
+        tags = {**self._provenance.tags(), **self.clipping.tags}
         made = json.dumps(tags, sort_keys=True)
         about: dict[str, Any] = {
             "axes": "TCZYX",

@@ -75,10 +75,15 @@ class GeoTiffWriter:
         self._layout = layout
         self._statistics = statistics
         self._blocks = StagedBlocks(path, description)
+        self.clipping = self._blocks.clipping
 
     def prepare(self) -> None:
-        """Begin the hidden file."""
+        """Begin the unfinished file."""
         self._blocks.staging.prepare()
+
+    def resume(self) -> bool:
+        """Go on with the file that an ended process began, if it is there."""
+        return self._blocks.staging.is_begun
 
     def write(self, window: Window, array: NDArray[np.float32]) -> None:
         """Write ``(C, *window)`` in physical units, NaN where there is no data.
@@ -87,6 +92,10 @@ class GeoTiffWriter:
         too, if there is a NaN and nothing can mark it.
         """
         self._blocks.write(window, array)
+
+    def sync(self) -> None:
+        """Have the disk hold all that was written."""
+        self._blocks.staging.sync()
 
     def finish(self) -> None:
         """Encode the file, check that all of it is on the disk, and give it its name."""
@@ -98,7 +107,7 @@ class GeoTiffWriter:
                 self._append_exif(unfinished)
             with writing(self.path):
                 check_complete(unfinished, self.path)
-        self._blocks.clipping.report(self.path)
+        self.clipping.report(self.path)
         self.discard()
 
     def _append_exif(self, target: Path) -> None:
@@ -125,7 +134,7 @@ class GeoTiffWriter:
                 note_statistics(target)
 
     def discard(self) -> None:
-        """Remove the hidden file."""
+        """Remove the unfinished file."""
         self._blocks.staging.discard()
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from srlab.axes import Window, common, relative
+from srlab.files import partial_folder, remove_if_empty
 from srlab.io.staging import Staging
 
 FRAMES = 32
@@ -22,15 +23,20 @@ FRAMES = 32
 
 @dataclass(frozen=True)
 class Segment:
-    """A number of frames in a folder: raw, then encoded."""
+    """A number of frames of an unfinished video, in a folder: raw, then encoded."""
 
-    folder: Path
+    video: Path
     number: int
     window: Window
     """Of the whole video."""
 
     dtype: np.dtype[Any]
     ending: str
+
+    @property
+    def folder(self) -> Path:
+        """The folder of all segments of the video."""
+        return folder_of(self.video)
 
     @property
     def encoded(self) -> Path:
@@ -41,7 +47,8 @@ class Segment:
     def raw(self) -> Staging:
         """The frames until then, ``(3, T, H, W)``."""
         shape = tuple(span.stop - span.start for span in self.window)
-        return Staging(self.folder / f"{self.number:06}", 3, shape, self.dtype)
+        name = f"{self.folder.name}/{self.number:06}"
+        return Staging(self.video, 3, shape, self.dtype, name=name)
 
     def write(self, window: Window, block: NDArray[Any]) -> bool:
         """Take what a block has of it; return whether it is whole now, to one process alone.
@@ -92,17 +99,24 @@ class Segment:
         return True
 
 
+def folder_of(video: Path) -> Path:
+    """Return the folder of the segments of an unfinished video."""
+    return partial_folder(video) / "segments"
+
+
 def segments(
-    folder: Path, shape: tuple[int, ...], dtype: np.dtype[Any], ending: str
+    video: Path, shape: tuple[int, ...], dtype: np.dtype[Any], ending: str
 ) -> Iterator[Segment]:
     """Divide a video of `shape` ``(T, H, W)``."""
     space = [slice(0, size) for size in shape[1:]]
     for number, start in enumerate(range(0, shape[0], FRAMES)):
         window = (slice(start, min(start + FRAMES, shape[0])), *space)
-        yield Segment(folder, number, window, dtype, ending)
+        yield Segment(video, number, window, dtype, ending)
 
 
-def remove(folder: Path) -> None:
-    """Remove the folder of segments, if it is there."""
+def remove(video: Path) -> None:
+    """Remove the segments of a video, if there are any."""
+    folder = folder_of(video)
     if folder.is_dir():
         rmtree(folder)
+    remove_if_empty(folder.parent)

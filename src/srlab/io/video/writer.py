@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +20,7 @@ from srlab.io.video.encoding import ENCODINGS, Codec
 from srlab.io.video.geometry import VideoGeometry
 from srlab.io.video.muxing import check_sound, mux
 from srlab.io.video.pyav import pyav
-from srlab.io.video.segments import FRAMES, Segment, remove, segments
+from srlab.io.video.segments import FRAMES, Segment, folder_of, remove, segments
 from srlab.io.windows import check_block
 from srlab.mistakes import Mistake
 
@@ -29,7 +31,7 @@ class VideoWriter:
     Sound is copied as it is. h264 and h265 lose a little, and need an even number of rows and of
     columns; ffv1 loses nothing. Integers are rounded to the nearest and clipped.
 
-    Until `finish` the frames lie in a hidden folder beside `path`. A segment of them is encoded as
+    Until `finish` the frames lie in a folder beside `path`. A segment of them is encoded as
     soon as it is whole, so that the folder stays small.
 
     Raises a `Mistake` if a video cannot hold what is described, or the format the sound.
@@ -49,16 +51,20 @@ class VideoWriter:
         self._encoding = ENCODINGS[codec]
         self._geometry = _checked(path, description, codec)
         check_sound(path, self._geometry.source)
-        self._clipping = Clipping(description.channels)
+        self.clipping = Clipping(description.channels)
         self.chunks = (1, 1, 1)
 
     def prepare(self) -> None:
-        """Begin the hidden folder; a `FailedWrite` if the disk has no room for a segment."""
-        remove(self._folder)
-        self._folder.mkdir()
+        """Begin the folder; a `FailedWrite` if the disk has no room for a segment."""
+        remove(self.path)
+        folder_of(self.path).mkdir(parents=True)
         first = self._segments[0].raw
         first.prepare()
         first.discard()
+
+    def resume(self) -> bool:
+        """Go on with the segments that an ended process began, if there are any."""
+        return folder_of(self.path).is_dir()
 
     def write(self, window: Window, array: NDArray[np.float32]) -> None:
         """Write ``(3, *window)``, and encode each segment that is whole then.
@@ -67,7 +73,7 @@ class VideoWriter:
         too, if there is a NaN.
         """
         check_block(window, array, 3, self._description.shape)
-        self._clipping.count(array)
+        self.clipping.count(array)
         dtype = self._description.dtype
         stored = to_stored(array, scale=1.0, offset=0.0, dtype=dtype, nodata=None)
         last = (window[0].stop - 1) // FRAMES
@@ -75,34 +81,37 @@ class VideoWriter:
             if segment.write(window, stored):
                 self._encode(segment)
 
+    def sync(self) -> None:
+        """Have the disk hold all frames and segments that were written."""
+        for file in folder_of(self.path).iterdir():
+            # Another process may give a segment its name meanwhile.
+            with suppress(FileNotFoundError), file.open("rb") as opened:
+                os.fsync(opened.fileno())
+
     def finish(self) -> None:
         """Join segments and sound, and give the file its name."""
         for segment in self._segments:
             if not segment.encoded.exists():
                 self._encode(segment)
-        made = json.dumps(self._provenance.tags() | self._clipping.tags, sort_keys=True)
+        made = json.dumps(self._provenance.tags() | self.clipping.tags, sort_keys=True)
         with (
             pyav(f"{self.path} cannot be written"),
             replaced(self.path, suffix=self.path.suffix) as unfinished,
         ):
             encoded = [segment.encoded for segment in self._segments]
             mux(unfinished, encoded, self._geometry, {**self._description.tags, "comment": made})
-        self._clipping.report(self.path)
+        self.clipping.report(self.path)
         self.discard()
 
     def discard(self) -> None:
-        """Remove the hidden folder."""
-        remove(self._folder)
-
-    @property
-    def _folder(self) -> Path:
-        return self.path.with_name(f".{self.path.name}.segments")
+        """Remove the folder."""
+        remove(self.path)
 
     @property
     def _segments(self) -> list[Segment]:
         description = self._description
         ending = self._encoding.container
-        return list(segments(self._folder, description.shape, description.dtype, ending))
+        return list(segments(self.path, description.shape, description.dtype, ending))
 
     def _encode(self, segment: Segment) -> None:
         geometry = self._geometry

@@ -33,7 +33,7 @@ class NiftiWriter:
     It is NIfTI-1, or NIfTI-2 where an axis is too long for that. A name in ``.gz`` is compressed,
     the same way every time. The provenance is a comment in the header's extensions. Integers are
     rounded to the nearest, halves to even, and clipped; the header tells how many were clipped.
-    Until `finish` the blocks lie in a hidden file beside `path`.
+    Until `finish` the blocks lie in a folder beside `path`.
 
     Raises a `Mistake` if a NIfTI cannot hold what is described. `prepare`, `write` and `finish`
     raise a `FailedWrite` if the disk is full.
@@ -59,15 +59,19 @@ class NiftiWriter:
         if len(stored) > 1:
             raise Mistake(f"{path} holds one slope and intercept, and the channels have several.")
         self._geometry, self._provenance = geometry, provenance
-        self._clipping = Clipping(description.channels)
+        self.clipping = Clipping(description.channels)
         self.chunks = (1,) * axes
         self._staging = Staging(
             path, len(description.channels), description.shape, dtype, self._head()
         )
 
     def prepare(self) -> None:
-        """Begin the hidden file."""
+        """Begin the unfinished file."""
         self._staging.prepare()
+
+    def resume(self) -> bool:
+        """Go on with the file that an ended process began, if it is there."""
+        return self._staging.is_begun
 
     def write(self, window: Window, array: NDArray[np.float32]) -> None:
         """Write ``(C, *window)`` in physical units, NaN where there is no data.
@@ -77,11 +81,15 @@ class NiftiWriter:
         """
         first = self._description.channels[0]
         check_block(window, array, len(self._description.channels), self._description.shape)
-        self._clipping.count(array)
+        self.clipping.count(array)
         stored = to_stored(
             array, scale=first.scale, offset=first.offset, dtype=self._staging.dtype, nodata=None
         )
         self._staging.write(window, stored)
+
+    def sync(self) -> None:
+        """Have the disk hold all that was written."""
+        self._staging.sync()
 
     def finish(self) -> None:
         """Complete the file and give it its name."""
@@ -95,17 +103,17 @@ class NiftiWriter:
                 os.replace(self._staging.path, self.path)
         except OSError as error:
             raise FailedWrite(f"{self.path} cannot be written: {error.strerror}.") from error
-        self._clipping.report(self.path)
+        self.clipping.report(self.path)
         self.discard()
 
     def discard(self) -> None:
-        """Remove the hidden file."""
+        """Remove the unfinished file."""
         self._staging.discard()
 
     def _head(self) -> bytes:
         """Return the header, with what was clipped so far."""
         header = made(
-            self._description, self._geometry, self._provenance, clipped=self._clipping.total
+            self._description, self._geometry, self._provenance, clipped=self.clipping.total
         )
         buffer = io.BytesIO()
         header.write_to(buffer)

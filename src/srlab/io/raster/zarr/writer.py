@@ -36,7 +36,7 @@ class ZarrWriter:
     Each has its own type, nodata (the fill value), scale, offset, unit and tags, and lies in square
     chunks. The place is CF's grid mapping with GDAL's ``GeoTransform``, and coordinates of pixels'
     centres unless the raster is rotated. `compression` is ``zstd``, ``deflate`` or ``none``. Until
-    `finish` the blocks lie in a hidden file beside `path`. Then each chunk is written once.
+    `finish` the blocks lie in the folder of the unfinished file. Then each chunk is written once.
 
     Raises a `Mistake` if Zarr has no words for what is described: control points, RPCs, or a mask
     of integers. `prepare`, `write` and `finish` raise a `FailedWrite` if the disk is full.
@@ -64,12 +64,16 @@ class ZarrWriter:
         problem = _problem(self._description)
         if problem:
             raise Mistake(f"{path} cannot be written: {problem}. Write a .tif.")
-        self._clipping = Clipping(channels)
+        self.clipping = Clipping(channels)
         self._staging = Staging(path, len(channels), description.shape, description.dtype)
 
     def prepare(self) -> None:
-        """Begin the hidden file."""
+        """Begin the unfinished file."""
         self._staging.prepare()
+
+    def resume(self) -> bool:
+        """Go on with the file that an ended process began, if it is there."""
+        return self._staging.is_begun
 
     def write(self, window: Window, array: NDArray[np.float32]) -> None:
         """Write ``(C, *window)`` in physical units, NaN where there is no data.
@@ -82,7 +86,7 @@ class ZarrWriter:
         if self._transparent:
             valid = ~np.isnan(array).any(axis=0, keepdims=True)
             array = np.where(valid, array, np.float32(0))
-        self._clipping.count(array)
+        self.clipping.count(array)
         for number, channel in enumerate(channels):
             stored = to_stored(
                 array[number : number + 1],
@@ -93,6 +97,10 @@ class ZarrWriter:
             )
             self._staging.write(window, stored.astype(self._staging.dtype), first=number)
 
+    def sync(self) -> None:
+        """Have the disk hold all that was written."""
+        self._staging.sync()
+
     def finish(self) -> None:
         """Encode the store, and give it its name."""
         try:
@@ -100,18 +108,18 @@ class ZarrWriter:
                 self._encode(unfinished)
         except OSError as error:
             raise FailedWrite(f"{self.path} cannot be written: {error.strerror}.") from error
-        self._clipping.report(self.path)
+        self.clipping.report(self.path)
         self.discard()
 
     def discard(self) -> None:
-        """Remove the hidden file."""
+        """Remove the unfinished file."""
         self._staging.discard()
 
     def _encode(self, target: Path) -> None:
         description = self._description
         names = _array_names(description.channels)
         root = zarr.open_group(target, mode="w", zarr_format=2)
-        tags = {**lasting(description.tags), **self._provenance.tags(), **self._clipping.tags}
+        tags = {**lasting(description.tags), **self._provenance.tags(), **self.clipping.tags}
         root.attrs.update({**tags, "Conventions": "CF-1.11", BANDS: names})
         shared = _write_place(root, description)
         side = min(SIDE, max(description.shape))

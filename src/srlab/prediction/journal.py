@@ -1,0 +1,142 @@
+"""What is done of an output, in a file beside it: the same command goes on from there."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from srlab.axes import Window
+from srlab.files import partial_folder, remove_if_empty
+from srlab.io import Writer
+from srlab.mistakes import FailedWrite, Mistake
+
+Settings = Mapping[str, Any]
+"""Values that JSON can hold, by their names."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """A block that a writer has."""
+
+    window: Window
+
+    clipped: tuple[int, ...]
+    """Values of each channel that are beyond the type of the file."""
+
+    empty: int
+    """Pixels without data in any channel."""
+
+    @property
+    def pixels(self) -> int:
+        """Pixels of the block."""
+        return int(np.prod([span.stop - span.start for span in self.window]))
+
+
+def written(writer: Writer, window: Window, pixels: NDArray[np.float32]) -> Done:
+    """Write a block ``(C, *window)``, and return what there is to say of it."""
+    before = np.array(writer.clipping.counts)
+    writer.write(window, pixels)
+    clipped = np.array(writer.clipping.counts) - before
+    empty = np.count_nonzero(np.isnan(pixels).all(axis=0))
+    return Done(window, tuple(clipped.tolist()), int(empty))
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What an ended process left of an output."""
+
+    settled: Settings
+    """What it settled for the whole output, such as the tiles."""
+
+    done: tuple[Done, ...]
+
+
+class Journal:
+    """The file that lists the blocks of an unfinished `output`, a line for each.
+
+    Its first line says what was `asked`: the model, the input, and all settings. A line counts once
+    it is whole, since a process may end while it writes one.
+    """
+
+    def __init__(self, output: Path, asked: Settings) -> None:
+        self.output = output
+        self.path = partial_folder(output) / "journal"
+        self._asked: Settings = json.loads(json.dumps(asked))
+
+    def read(self) -> Kept | None:
+        """Return what an ended process left; None if there is nothing.
+
+        Raises a `Mistake` that says what was asked otherwise.
+        """
+        lines = self._lines()
+        if not lines:
+            return None
+        head, *blocks = lines
+        self._refuse_other(head["asked"])
+        done = tuple(
+            Done(
+                tuple(slice(*span) for span in block["window"]),
+                tuple(block["clipped"]),
+                block["empty"],
+            )
+            for block in blocks
+        )
+        return Kept(head["settled"], done)
+
+    def begin(self, settled: Settings) -> None:
+        """Begin anew, in the folder that the writer has made."""
+        self.path.parent.mkdir(exist_ok=True)
+        self._write("wb", [{"asked": self._asked, "settled": settled}])
+
+    def add(self, blocks: Sequence[Done]) -> None:
+        """Add blocks that are on the disk."""
+        lines = []
+        for done in blocks:
+            window = [[span.start, span.stop] for span in done.window]
+            lines.append({"window": window, "clipped": done.clipped, "empty": done.empty})
+        self._write("ab", lines)
+
+    def remove(self) -> None:
+        """Remove the file, and the folder if nothing else is in it."""
+        self.path.unlink(missing_ok=True)
+        remove_if_empty(self.path.parent)
+
+    def _lines(self) -> list[Any]:
+        """Return the lines that are whole, and cut off what follows them."""
+        if not self.path.is_file():
+            return []
+        content = self.path.read_bytes()
+        whole = content[: content.rfind(b"\n") + 1]
+        if len(whole) < len(content):
+            os.truncate(self.path, len(whole))
+        return [json.loads(line) for line in whole.splitlines()]
+
+    def _write(self, mode: str, lines: Sequence[object]) -> None:
+        text = "".join(f"{json.dumps(line)}\n" for line in lines)
+        try:
+            with self.path.open(mode) as file:
+                file.write(text.encode())
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise FailedWrite(f"{self.output} cannot be written: {error.strerror}.") from error
+
+    def _refuse_other(self, asked: Settings) -> None:
+        changes = [
+            f"{name} was {asked.get(name)!r} and is {self._asked.get(name)!r}"
+            for name in {**asked, **self._asked}
+            if asked.get(name) != self._asked.get(name)
+        ]
+        if changes:
+            raise Mistake(
+                f"{self.path.parent} holds an unfinished output that was asked for otherwise: "
+                f"{', '.join(changes)}. Give that command again to go on with it, another name, "
+                "or overwrite=true to begin anew."
+            )
