@@ -165,6 +165,10 @@ def composed(overrides: list[str], command: str = "train") -> DictConfig:
     return config
 
 
+def command_of(group: str) -> str:
+    return "predict" if group == "engine" else "train"
+
+
 def name_of(path: Path) -> str:
     return str(path.relative_to(CONF).with_suffix(""))
 
@@ -214,8 +218,8 @@ def test_yaml_composes_and_instantiates(path, photographs, tmp_path, monkeypatch
     if path.parent.name == "logger" and path.stem in ("wandb", "mlflow"):
         pytest.importorskip(path.stem)
     monkeypatch.chdir(tmp_path)
-    config = composed(chosen(name_of(path), photographs))
     group = path.parent.name
+    config = composed(chosen(name_of(path), photographs), command_of(group))
     parts = (
         ["generator", "discriminator", "data"] if group in RECIPES else [PLACES.get(group, group)]
     )
@@ -231,7 +235,7 @@ def test_keys_are_exactly_the_constructors(path, photographs):
     """Each argument of ours stands in its YAML, and each key is an argument."""
     if path.parent.name in RECIPES:
         return
-    config = composed(chosen(name_of(path), photographs))
+    config = composed(chosen(name_of(path), photographs), command_of(path.parent.name))
     for place, node in nodes(
         OmegaConf.select(config, PLACES.get(path.parent.name, path.parent.name))
     ):

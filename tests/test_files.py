@@ -1,15 +1,16 @@
 import contextlib
+import hashlib
 import os
 import subprocess
 import sys
 
 import pytest
 
-from srlab.files import new_file, replaced, sole_writer
+from srlab.files import content_hash, new_file, replaced, sole_writer
 
 WRITES = """
 import sys, time
-from srlab.files import new_file, sole_writer
+from srlab.files import content_hash, new_file, sole_writer
 with sole_writer(new_file(sys.argv[1], overwrite=False)):
     print("held", flush=True)
     time.sleep(60)
@@ -98,3 +99,15 @@ def test_a_link_leads_to_the_file_that_is_written(tmp_path):
     write(new_file(tmp_path / "out.tif", overwrite=False), "whole")
     assert (tmp_path / "disk" / "scene.tif").read_text() == "whole"
     assert (tmp_path / "out.tif").is_symlink()
+
+
+def test_a_hash_is_that_of_the_bytes_and_of_all_that_a_folder_holds(tmp_path):
+    path = tmp_path / "store" / "deep" / "file"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"abc" * 100_000)
+    assert content_hash(path) == hashlib.sha256(b"abc" * 100_000).hexdigest()
+    before = content_hash(tmp_path / "store")
+    path.rename(path.with_name("other"))
+    renamed = content_hash(tmp_path / "store")
+    path.with_name("other").write_bytes(b"abd")
+    assert len({before, renamed, content_hash(tmp_path / "store")}) == 3

@@ -6,6 +6,7 @@ What is opened exists; what is written appears whole or not at all.
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import logging
 import os
 import re
@@ -106,6 +107,18 @@ def remove_if_empty(folder: Path) -> None:
     """Remove a folder unless something is in it."""
     with suppress(OSError):
         folder.rmdir()
+
+
+def content_hash(path: PathLike) -> str:
+    """Return the SHA-256 of a file, or of the names and contents of a folder, in hexadecimal."""
+    place = existing_path(path)
+    if not place.is_dir():
+        with place.open("rb") as opened:
+            return hashlib.file_digest(opened, "sha256").hexdigest()
+    total = hashlib.sha256()
+    for file in sorted(each for each in place.rglob("*") if each.is_file()):
+        total.update(f"{file.relative_to(place)} {content_hash(file)}\n".encode())
+    return total.hexdigest()
 
 
 @contextmanager

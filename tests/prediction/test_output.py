@@ -1,4 +1,3 @@
-import hashlib
 from dataclasses import replace
 
 import numpy as np
@@ -14,10 +13,11 @@ from srlab.io import Channel, create_writer, open_reader
 from srlab.io.array import ArrayReader
 from srlab.normalisers import ZScore
 from srlab.normalisers.statistics import DEVIATION, MAXIMUM, MEAN, MINIMUM
-from srlab.prediction import TileGrid, plan_tiles, super_resolve
+from srlab.prediction import Request, TileGrid, plan_tiles, super_resolve
 from srlab.prediction.output import output_description, provenance, scene_of
 
 CPU = torch.device("cpu")
+HASHES = {"model": "0a" * 32, "input": "0b" * 32}
 GRID = TileGrid((40, 30), (16, 20), (2, 0), (2, 2), edges="reflect")
 
 
@@ -47,10 +47,8 @@ def bands(tmp_path):
 def test_a_model_of_fewer_outputs_writes_a_file_of_as_many_bands(bands, tmp_path, names):
     built, reader = narrowing(*names), open_reader(bands)
     path = tmp_path / "out.tif"
-    bundle = tmp_path / "model.safetensors"
-    built.save(bundle)
     plan = plan_tiles(built, reader, tile=24, overlap=2)
-    made = provenance(bundle, plan, device=CPU, allocation="default")
+    made = provenance(plan, Request(), hashes=HASHES, device=CPU)
     writer = create_writer(path, output_description(built, reader.description), provenance=made)
     super_resolve(built, reader, writer, plan=plan)
     with rasterio.open(path) as file:
@@ -91,22 +89,21 @@ def test_a_scene_is_measured_for_normalisers_that_need_it():
         np.testing.assert_allclose(measured[row, :-1], expected, rtol=1e-5)
 
 
-def test_the_provenance_names_model_and_settings(tmp_path):
-    bundle = tmp_path / "model.safetensors"
-    bundle.write_bytes(b"weights")
+def test_the_provenance_names_model_and_settings():
     statistics = torch.arange(12.0).reshape(1, 6, 2)
     statistics = torch.nn.functional.pad(statistics, (0, 1))  # of all channels together
-    given = {"noise_seed": 7, "scene": statistics, "forced": ["pixel_size"]}
-    made = provenance(bundle, GRID, device=CPU, allocation="kept", **given)
+    request = Request(noise_seed=7, force=["pixel_size"])
+    made = provenance(GRID, request, hashes=HASHES, device=CPU, scene=statistics)
     assert made.software == f"srlab {srlab.__version__}"
-    assert made.model == hashlib.sha256(b"weights").hexdigest()
+    assert made.model == HASHES["model"]
     assert made.description == "super-resolved, noise seed 7"
     assert made.settings == {
+        "input_sha256": HASHES["input"],
         "tile": [16, 20],
         "overlap": [2, 0],
         "edges": "reflect",
+        "precision": "32",
         "device": "cpu",
-        "allocation": "kept",
         "memory_format": "channels_last",
         "torch": str(torch.__version__),
         "forced": ["pixel_size"],
@@ -119,10 +116,8 @@ def test_the_provenance_names_model_and_settings(tmp_path):
     }
 
 
-def test_the_provenance_is_silent_about_what_was_not_used(tmp_path):
-    bundle = tmp_path / "model.safetensors"
-    bundle.write_bytes(b"weights")
-    made = provenance(bundle, GRID, device=torch.device("cuda:0"), allocation="default")
+def test_the_provenance_is_silent_about_what_was_not_used():
+    made = provenance(GRID, Request(), hashes=HASHES, device=torch.device("cuda:0"))
     assert made.description == "super-resolved"
     assert made.settings["memory_format"] == "contiguous"
     assert not {"scene", "forced"} & set(made.settings)

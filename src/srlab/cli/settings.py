@@ -56,7 +56,8 @@ class PredictSettings:
     tile: int | Sequence[int] | Literal["auto"]
     overlap: int | Sequence[int] | Literal["auto"]
     edges: Literal["replicate", "reflect", "zeros"]
-    batch_size: int
+    batch: int
+    precision: int | Literal["auto", "bf16"]
     noise_seed: int | None
     match_histogram: bool
     device: str

@@ -11,18 +11,20 @@ from torch import Tensor
 
 from srlab.io import Reader, Writer
 from srlab.models.super_resolver import SuperResolver
-from srlab.prediction.across import BothWays, thick_axis
 from srlab.prediction.blocks import Predict, block, block_windows
 from srlab.prediction.engines import run
-from srlab.prediction.leading import AlongLeading
-from srlab.prediction.planning import check_input, plan_tiles, tiling_error
+from srlab.prediction.job import Job
+from srlab.prediction.planning import plan_tiles, tiling_error
 from srlab.prediction.predictor import Predictor
+from srlab.prediction.request import Request
+from srlab.prediction.session import super_resolve_file
 from srlab.prediction.tiles import Tile, TileGrid
-from srlab.prediction.transparency import BesideAlpha, Transparent, alpha_of
+from srlab.prediction.transparency import alpha_of
 
 __all__ = [
     "Predict",
     "Predictor",
+    "Request",
     "Tile",
     "TileGrid",
     "alpha_of",
@@ -31,6 +33,7 @@ __all__ = [
     "plan_tiles",
     "run",
     "super_resolve",
+    "super_resolve_file",
     "tiling_error",
 ]
 
@@ -53,20 +56,21 @@ def super_resolve(
 
     `alpha` reads the transparency of the scene. It comes back, enlarged, as the last channel.
     """
+    job = Job(
+        reader=reader,
+        writer=writer,
+        tiles=plan,
+        alpha=alpha,
+        noise=noise,
+        scene=scene,
+        batch=batch_size,
+        device=str(device),
+    )
     try:
-        leading = check_input(model, reader)
-        predict: Predict = Predictor(
-            model, device=device, batch_size=batch_size, noise=noise, scene=scene
-        )
+        reader, predict = job.opened(model)
     except BaseException:
         writer.discard()
         raise
-    if model.card.across:
-        predict = BothWays(predict, thick_axis(model.card, reader.description))
-    if leading:
-        predict = AlongLeading(predict, leading)
-    if alpha is not None:
-        reader, predict = Transparent(reader, alpha), BesideAlpha(predict, model.card.scale)
     run(
         predict,
         reader,

@@ -48,39 +48,41 @@ def written(writer: Writer, window: Window, pixels: NDArray[np.float32]) -> Done
     return Done(window, tuple(clipped.tolist()), int(empty))
 
 
-@dataclass(frozen=True)
-class Kept:
-    """What an ended process left of an output."""
-
-    settled: Settings
-    """What it settled for the whole output, such as the tiles."""
-
-    done: tuple[Done, ...]
-
-
 class Journal:
     """The file that lists the blocks of an unfinished `output`, a line for each.
 
-    Its first line says what was `asked`: the model, the input, and all settings. A line counts once
-    it is whole, since a process may end while it writes one.
+    Its first line says what was `asked`: the model, the input, and all settings. It goes on with
+    what was settled for the whole output, such as the tiles. A line counts once it is whole, since
+    a process may end while it writes one.
     """
 
     def __init__(self, output: Path, asked: Settings) -> None:
         self.output = output
         self.path = partial_folder(output) / "journal"
+        self.settled: Settings = {}
+        self.done: tuple[Done, ...] = ()
         self._asked: Settings = json.loads(json.dumps(asked))
 
-    def read(self) -> Kept | None:
-        """Return what an ended process left; None if there is nothing.
+    def read(self, *, anew: bool = False) -> bool:
+        """Take over what an ended process `settled` and has `done`; return whether there is any.
 
-        Raises a `Mistake` that says what was asked otherwise.
+        Raises a `Mistake` if it was asked otherwise, unless one may begin `anew`.
         """
         lines = self._lines()
         if not lines:
-            return None
+            return False
         head, *blocks = lines
-        self._refuse_other(head["asked"])
-        done = tuple(
+        changes = self._changes(head["asked"])
+        if changes and not anew:
+            raise Mistake(
+                f"{self.path.parent} holds an unfinished output that was asked for otherwise: "
+                f"{changes}. Give that command again to go on with it, another name, or "
+                "overwrite=true to begin anew."
+            )
+        if changes:
+            return False
+        self.settled = head["settled"]
+        self.done = tuple(
             Done(
                 tuple(slice(*span) for span in block["window"]),
                 tuple(block["clipped"]),
@@ -88,12 +90,13 @@ class Journal:
             )
             for block in blocks
         )
-        return Kept(head["settled"], done)
+        return True
 
-    def begin(self, settled: Settings) -> None:
-        """Begin anew, in the folder that the writer has made."""
+    def begin(self) -> None:
+        """Begin anew with what is `settled`."""
+        self.done = ()
         self.path.parent.mkdir(exist_ok=True)
-        self._write("wb", [{"asked": self._asked, "settled": settled}])
+        self._write("wb", [{"asked": self._asked, "settled": self.settled}])
 
     def add(self, blocks: Sequence[Done]) -> None:
         """Add blocks that are on the disk."""
@@ -128,15 +131,10 @@ class Journal:
         except OSError as error:
             raise FailedWrite(f"{self.output} cannot be written: {error.strerror}.") from error
 
-    def _refuse_other(self, asked: Settings) -> None:
+    def _changes(self, asked: Settings) -> str:
         changes = [
             f"{name} was {asked.get(name)!r} and is {self._asked.get(name)!r}"
             for name in {**asked, **self._asked}
             if asked.get(name) != self._asked.get(name)
         ]
-        if changes:
-            raise Mistake(
-                f"{self.path.parent} holds an unfinished output that was asked for otherwise: "
-                f"{', '.join(changes)}. Give that command again to go on with it, another name, "
-                "or overwrite=true to begin anew."
-            )
+        return ", ".join(changes)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -13,9 +12,9 @@ import srlab
 from srlab.data.regions import Region
 from srlab.data.statistics import measure
 from srlab.io import Description, Provenance, Reader
-from srlab.models.bundle import file_hash
 from srlab.models.super_resolver import SuperResolver
 from srlab.prediction.across import file_scale
+from srlab.prediction.request import Request
 from srlab.prediction.tiles import TileGrid
 
 
@@ -57,49 +56,47 @@ def measured_scene(reader: Reader) -> Tensor:
 
 
 def provenance(
-    model: str | Path,
     plan: TileGrid,
+    request: Request,
     *,
+    hashes: Mapping[str, str],
     device: torch.device,
-    allocation: str,
+    precision: str = "32",
     training_data: str = "",
-    noise_seed: int | None = None,
     scene: Tensor | None = None,
-    forced: Sequence[str] = (),
-    guide: str | None = None,
-    match_histogram: bool = False,
-    dates: str | None = None,
 ) -> Provenance:
-    """Write down which model made an output, and with which settings.
+    """Write down which model made an output, of what, and with which settings.
 
-    `forced` are the checks of the input that were left out, `guide` is the file of its guides, and
-    `dates` names those of its further dates.
+    `hashes` are those of the ``model`` and the ``input``.
     """
     settings: dict[str, object] = {
+        "input_sha256": hashes["input"],
         "tile": list(plan.tile),
         "overlap": list(plan.overlap),
         "edges": plan.edges,
+        "precision": precision,
         "device": str(device),
-        "allocation": allocation,
         "memory_format": "channels_last" if device.type == "cpu" else "contiguous",
         "torch": str(torch.__version__),
     }
-    if match_histogram:
+    if device.type != "cpu":
+        settings["batch"] = request.batch
+    if request.match_histogram:
         settings["match_histogram"] = True
     if training_data:
         settings["training_data"] = training_data
-    if forced:
-        settings["forced"] = list(forced)
-    if guide is not None:
-        settings["guide"] = guide
-    if dates is not None:
-        settings["dates"] = dates
+    if request.force:
+        settings["forced"] = list(request.force)
+    if request.guide is not None:
+        settings["guide"] = request.guide
+    if request.dates is not None:
+        settings["dates"] = request.dates
     if scene is not None:
         settings["scene"] = _rows(scene)
     description = "super-resolved"
-    if noise_seed is not None:
-        description += f", noise seed {noise_seed}"
-    return Provenance(f"srlab {srlab.__version__}", file_hash(model), description, settings)
+    if request.noise_seed is not None:
+        description += f", noise seed {request.noise_seed}"
+    return Provenance(f"srlab {srlab.__version__}", hashes["model"], description, settings)
 
 
 def _rows(scene: Tensor) -> Mapping[str, list[float]]:

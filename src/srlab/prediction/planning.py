@@ -93,11 +93,23 @@ def _seen_overlap(
 ) -> tuple[int, ...]:
     """Settle the overlap along each axis of a file, whose axes a model sees in an `order`."""
     seen = order[-model.card.spatial_dims :]
-    others = order[: -len(seen)]
-    middle = [reader.description.shape[axis] // 2 for axis in others]
-    one = Part(Turned(reader, order), middle)
+    one = _middle_part(model, reader, order)
     longest = tuple(tile[axis] for axis in seen)
     return in_file(order, _automatic_overlap(model, one, longest, around, scene), otherwise=0)
+
+
+def _middle_part(model: SuperResolver, reader: Reader, order: Order) -> Part:
+    """Return what a model sees at once in the middle of the axes that it does not see."""
+    others = order[: -model.card.spatial_dims]
+    middle = [reader.description.shape[axis] // 2 for axis in others]
+    return Part(Turned(reader, order), middle)
+
+
+def sample_of(model: SuperResolver, reader: Reader, side: int) -> Tensor:
+    """Return a sample ``(1, C, *S)`` from the middle of a scene, of at most `side` LR pixels."""
+    order = orders_for(model.card, reader.description)[0]
+    part = _middle_part(model, reader, order)
+    return _middle(part, (side,) * model.card.spatial_dims)
 
 
 def check_input(model: SuperResolver, reader: Reader) -> int:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -25,7 +28,9 @@ class Predictor:
 
     A stochastic generator answers to `noise` ``(1, noise_channels)`` in every tile
     (`SuperResolver.draw_noise`). `scene` ``(1, rows, C + 1)`` holds the statistics of the whole
-    scene, for normalisers that need them.
+    scene, for normalisers that need them. With a `precision` of 16 bits the network computes in it
+    where that is safe, and the normaliser does not. A `MemoryError` or `torch.OutOfMemoryError`
+    says that the device has not enough memory.
     """
 
     def __init__(
@@ -36,6 +41,7 @@ class Predictor:
         batch_size: int = 1,
         noise: Tensor | None = None,
         scene: Tensor | None = None,
+        precision: torch.dtype = torch.float32,
     ) -> None:
         if not is_count(batch_size, least=1):
             raise Mistake(f"batch_size is {batch_size!r}; give a number of tiles >= 1.")
@@ -44,6 +50,7 @@ class Predictor:
         self.model = model.to(self.device)
         if self.device.type == "cpu":
             accelerate(self.model.get_submodule("generator"), channels_last=True, compiled=False)
+        self._precision = precision
         self.batch_size = 1 if self.device.type == "cpu" else batch_size
         self.noise = None if noise is None else noise.to(self.device)
         self.scene = None if scene is None else scene.to(self.device)
@@ -57,9 +64,27 @@ class Predictor:
         lr = torch.from_numpy(images)
         filler = lr[-1:].expand(size - len(lr), *lr.shape[1:])
         batch = torch.cat([lr, filler]).to(self.device)
-        sr = self.model.tile(batch, _for_each(self.noise, batch), _for_each(self.scene, batch))
+        noise, scene = _for_each(self.noise, batch), _for_each(self.scene, batch)
+        with self._autocast(), _told_if_out_of_memory():
+            sr = self.model.tile(batch, noise, scene)
         result: NDArray[np.float32] = sr[: len(lr)].float().cpu().numpy()
         return result
+
+    def _autocast(self) -> AbstractContextManager[None]:
+        return torch.autocast(
+            self.device.type, self._precision, enabled=self._precision != torch.float32
+        )
+
+
+@contextmanager
+def _told_if_out_of_memory() -> Iterator[None]:
+    """Make of torch's error on a CPU, which is a mere RuntimeError, a MemoryError."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "can't allocate memory" in str(error):
+            raise MemoryError(str(error).splitlines()[0]) from error
+        raise
 
 
 def _for_each(values: Tensor | None, batch: Tensor) -> Tensor | None:

@@ -25,7 +25,7 @@ UNNAMED = "arr_0"
 
 @dataclass(frozen=True)
 class StagedArray:
-    """Channels of an image that are one array, in a hidden file that is an ``.npy``."""
+    """Channels of an image that are one array, in an unfinished file that is an ``.npy``."""
 
     name: str
     axes: str
@@ -97,10 +97,10 @@ def by_name(path: Path, description: Description) -> list[StagedArray]:
     groups = _groups(description.names)
     arrays = []
     for number, (name, places) in enumerate(groups.items(), start=1):
-        hidden = path
+        file = "pixels"
         if len(groups) > 1:
-            hidden = path.with_name(f"{path.name}.{number}")
-        arrays.append(_staged(path, description, name, places, hidden))
+            file = f"pixels.{number}"
+        arrays.append(_staged(path, description, name, places, file))
     return arrays
 
 
@@ -125,7 +125,7 @@ def _staged(
     description: Description,
     name: str,
     places: Sequence[int],
-    hidden: Path | None = None,
+    file: str = "pixels",
 ) -> StagedArray:
     channels = tuple(description.channels[place] for place in places)
     axes = _axes(path, description, len(channels))
@@ -140,7 +140,7 @@ def _staged(
         axes=axes,
         places=tuple(places),
         channels=channels,
-        staging=Staging(hidden or path, 1, shape, dtype, _head(shape, dtype)),
+        staging=Staging(path, 1, shape, dtype, _head(shape, dtype), file),
     )
 
 

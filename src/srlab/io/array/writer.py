@@ -32,7 +32,7 @@ class ArrayFileWriter:
     A name states the axes, such as ``x.zyx.npy`` or ``x.yxc.npy``. Without that an image of one
     channel is ``(H, W)``, and any other begins with its channels: ``(C, H, W)``, ``(C, D, H, W)``.
     Integers are rounded to the nearest, halves to even, and clipped. The place of the pixels is
-    lost, which a warning says. Until `finish` the blocks lie in hidden files beside `path`.
+    lost, which a warning says. Until `finish` the blocks lie in a folder beside `path`.
 
     Raises a `Mistake` if arrays cannot hold what is described. `prepare`, `write` and `finish`
     raise a `FailedWrite` if the disk is full.
@@ -52,15 +52,19 @@ class ArrayFileWriter:
         self._loses_place = description.geometry is not None
         self._description = plain(path, description)
         self.chunks = (1,) * len(description.shape)
-        self._clipping = Clipping(self._description.channels)
+        self.clipping = Clipping(self._description.channels)
         self._arrays = arrange(path, self._description)
 
     def prepare(self) -> None:
-        """Begin the hidden files."""
+        """Begin the unfinished files."""
         if self._loses_place:
             log.warning("%s will not hold the place of its pixels, as the input does", self.path)
         for array in self._arrays:
             array.staging.prepare()
+
+    def resume(self) -> bool:
+        """Go on with the files that an ended process began, if they are there."""
+        return all(array.staging.is_begun for array in self._arrays)
 
     def write(self, window: Window, array: NDArray[np.float32]) -> None:
         """Write ``(C, *window)``, NaN where there is no data.
@@ -69,21 +73,26 @@ class ArrayFileWriter:
         so, too, if there is a NaN and nothing can mark it.
         """
         check_block(window, array, len(self._description.channels), self._description.shape)
-        self._clipping.count(array)
+        self.clipping.count(array)
         for each in self._arrays:
             each.write(window, array)
 
+    def sync(self) -> None:
+        """Have the disk hold all that was written."""
+        for array in self._arrays:
+            array.staging.sync()
+
     def finish(self) -> None:
         """Complete the file and give it its name."""
-        tags = {**self._provenance.tags(), **self._clipping.tags}
+        tags = {**self._provenance.tags(), **self.clipping.tags}
         try:
             self._encode(self.path, self._arrays, tags)
         except OSError as error:
             raise FailedWrite(f"{self.path} cannot be written: {error.strerror}.") from error
-        self._clipping.report(self.path)
+        self.clipping.report(self.path)
         self.discard()
 
     def discard(self) -> None:
-        """Remove the hidden files."""
+        """Remove the unfinished files."""
         for array in self._arrays:
             array.staging.discard()

@@ -1,5 +1,6 @@
 """Engines: the order of blocks, and what becomes of them; one a file."""
 
-from srlab.prediction.engines.local import run
+from srlab.prediction.engines.local import Local, run
+from srlab.prediction.engines.protocol import Engine
 
-__all__ = ["run"]
+__all__ = ["Engine", "Local", "run"]

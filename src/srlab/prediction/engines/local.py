@@ -14,14 +14,40 @@ from numpy.typing import NDArray
 from srlab.axes import Window
 from srlab.io import Reader, Writer
 from srlab.mistakes import FailedWrite
+from srlab.models.super_resolver import SuperResolver
 from srlab.prediction.blocks import Predict, Seen, block_windows, computed, seen
-from srlab.prediction.journal import Done, Journal, Settings, written
+from srlab.prediction.job import Job
+from srlab.prediction.journal import Done, Journal, written
 from srlab.prediction.outcome import Outcome
 from srlab.prediction.tiles import TileGrid
 from srlab.progress import progress as shown_progress
 
 SECONDS = 1.0
 """The least time from one line of the journal to the next, since the disk is waited for."""
+
+
+class Local:
+    """The engine of one process."""
+
+    def __call__(
+        self,
+        model: SuperResolver,
+        job: Job,
+        *,
+        journal: Journal | None = None,
+        progress: bool = False,
+    ) -> Outcome:
+        """Make an output; see `run`."""
+        reader, predict = job.opened(model)
+        return run(
+            predict,
+            reader,
+            job.writer,
+            job.tiles,
+            batch_size=job.batch,
+            journal=journal,
+            progress=progress,
+        )
 
 
 def run(
@@ -33,13 +59,12 @@ def run(
     batch_size: int = 1,
     tiles_per_block: int | None = None,
     journal: Journal | None = None,
-    settled: Settings | None = None,
     progress: bool = False,
 ) -> Outcome:
     """Compute and write a scene; whatever fails, nothing stands under the output's name.
 
-    With a `journal`, which notes `settled`, finished blocks are kept then, and another run goes on
-    from there. Without one they are removed. A block has `tiles_per_block` tiles in a row, by
+    With a `journal` finished blocks are kept then, and another run goes on from there. Without one
+    they are removed. A block has `tiles_per_block` tiles in a row, by
     default those of one batch. Their number changes memory alone, and no byte of the output.
     """
     per_block = tiles_per_block or batch_size
@@ -47,7 +72,7 @@ def run(
     output = _Output(writer, journal)
     outcome = Outcome(prod(tiles.target_shape))
     try:
-        earlier = output.begin(settled or {})
+        earlier = output.begin()
         for done in earlier:
             outcome.add(done, earlier=True)
         windows = _without(windows, [done.window for done in earlier])
@@ -101,17 +126,17 @@ class _Output:
         self._noted = 0
         self._last = time.monotonic()
 
-    def begin(self, settled: Settings) -> Sequence[Done]:
+    def begin(self) -> Sequence[Done]:
         """Begin the output, or go on with it; return what is done of it."""
-        kept = None if self._journal is None else self._journal.read()
-        if kept is not None and self._writer.resume():
-            for done in kept.done:
+        earlier = () if self._journal is None else self._journal.done
+        if earlier and self._writer.resume():
+            for done in earlier:
                 self._writer.clipping.add(done.clipped, pixels=done.pixels)
-            self._noted = len(kept.done)
-            return kept.done
+            self._noted = len(earlier)
+            return earlier
         self._writer.prepare()
         if self._journal is not None:
-            self._journal.begin(settled)
+            self._journal.begin()
         return ()
 
     def take(self, blocks: Iterator[tuple[Window, NDArray[np.float32]]]) -> Iterator[Done]:

@@ -1,0 +1,27 @@
+"""The interface of engines."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from srlab.models.super_resolver import SuperResolver
+from srlab.prediction.job import Job
+from srlab.prediction.journal import Journal
+from srlab.prediction.outcome import Outcome
+
+
+class Engine(Protocol):
+    """Makes an output. It decides who computes a block and when, and changes none of its bytes."""
+
+    def __call__(
+        self,
+        model: SuperResolver,
+        job: Job,
+        *,
+        journal: Journal | None = None,
+        progress: bool = False,
+    ) -> Outcome:
+        """Compute and write what the journal does not list as done.
+
+        Whatever fails, nothing stands under the output's name, and finished blocks are kept.
+        """
