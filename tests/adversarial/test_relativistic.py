@@ -9,7 +9,6 @@ from hypothesis.extra.numpy import arrays
 from scipy.special import expit
 from torch import distributed, multiprocessing, nn
 from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
-from torch.nn.parallel import DistributedDataParallel
 
 from srlab.adversarial import Relativistic
 from srlab.adversarial.ranks import mean_over_ranks
@@ -95,19 +94,30 @@ def batch():
     )
 
 
+def averaged(gradient):
+    """What data parallelism does with the gradients of a parameter."""
+    distributed.all_reduce(gradient)
+    return gradient / distributed.get_world_size()
+
+
 def rank_of_two(rank, folder):
+    """Save the losses and gradients of one half of the batch.
+
+    Without `DistributedDataParallel`: it keeps the threads of a destroyed group alive, and one that
+    still holds a tensor when Python ends aborts the process.
+    """
     torch.set_num_threads(1)
     meeting = f"file://{folder}/meeting"
     distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=2)
     try:
-        game = DistributedDataParallel(Game())
+        game = Game()
         half = [images[2 * rank : 2 * rank + 2] for images in batch()]
         results = {}
         for side in SIDES:
             game.zero_grad()
             loss = getattr(Relativistic(label_smoothing=0.1), side)(*game(*half))
             loss.backward()
-            gradients = [parameter.grad.clone() for parameter in game.parameters()]
+            gradients = [averaged(parameter.grad) for parameter in game.parameters()]
             results[side] = loss.detach(), gradients
         torch.save(results, f"{folder}/{rank}.pt")
     finally:
