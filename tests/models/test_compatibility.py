@@ -77,6 +77,26 @@ def test_pixels_of_another_size_are_refused(size, text):
     refused(card(), reader(pixels=size), message)
 
 
+@pytest.mark.parametrize(
+    ("size", "fits"),
+    [
+        ((1.0, 1.0, 1.0), True),  # as the training files
+        ((3.0, 1.0, 1.0), True),  # as LR that was made of them
+        ((2.0, 1.0, 1.0), False),
+        ((3.0, 3.0, 1.0), False),
+    ],
+)
+def test_a_model_of_uneven_scale_takes_pixels_as_it_saw_them(size, fits):
+    thick = card(scale=(3, 1, 1), pixels=(1.0, 1.0, 1.0))
+    image = reader(20, 21, 22, pixels=size)
+    if fits:
+        refuse_stranger(thick, image)
+    else:
+        refused(thick, image, "and the model was trained on 1 × 1 × 1 m;")
+    even = card(scale=(3, 3, 3), pixels=(1.0, 1.0, 1.0))
+    refused(even, reader(20, 21, 22, pixels=(3.0, 3.0, 3.0)), "trained on 1 × 1 × 1 m;")
+
+
 MICROSCOPY = (Axis("y", 0.25, "µm"), Axis("x", 0.25, "µm"))
 CLIP = (Axis("t", 0.04, "s"), Axis("y"), Axis("x"))
 

@@ -107,17 +107,18 @@ class Norm:
 
     def check_pixels(self, file: str, axes: tuple[Axis, ...]) -> None:
         """Refuse other spacings of one dimension, length or time, axis by axis from the last."""
-        if "pixel_size" in self.force:
-            return
+        if "pixel_size" not in self.force and self.has_other_pixels(axes):
+            raise Mistake(
+                f"the pixels of {file} are {_sizes(axes)} and {self.whose} {_sizes(self.axes)};"
+                f" {self._advice('pixel_size')}"
+            )
+
+    def has_other_pixels(self, axes: tuple[Axis, ...]) -> bool:
+        """Whether the spacing along an axis is another; what is unknown says nothing."""
         pairs = zip(map(base_spacing, self.axes[::-1]), map(base_spacing, axes[::-1]), strict=False)
-        for wanted, got in pairs:
-            if wanted is None or got is None or wanted[1] != got[1]:
-                continue
-            if not 1 / PIXEL_SIZE_RATIO <= got[0] / wanted[0] <= PIXEL_SIZE_RATIO:
-                raise Mistake(
-                    f"the pixels of {file} are {_sizes(axes)} and {self.whose} {_sizes(self.axes)};"
-                    f" {self._advice('pixel_size')}"
-                )
+        known = [(wanted, got) for wanted, got in pairs if wanted and got and wanted[1] == got[1]]
+        ratios = [got[0] / wanted[0] for wanted, got in known]
+        return any(not 1 / PIXEL_SIZE_RATIO <= ratio <= PIXEL_SIZE_RATIO for ratio in ratios)
 
     def check_types(self, file: str, channels: tuple[Channel, ...]) -> None:
         """Refuse types of integers that are too small for the values."""

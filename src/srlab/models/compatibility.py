@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -98,8 +99,10 @@ def refuse_stranger(card: ModelCard, reader: Reader, *, force: Collection[Check]
 
     Its axes, bands, pixel sizes, stored types and values are compared; `force` leaves checks out.
     Where the normaliser measures each scene, the unit of the values is arbitrary and not compared.
+    A model of uneven scale also takes pixels as those of LR in its training: one of
+    ``(3, 1, 1)`` that was trained on voxels of 1 mm is for slices of 3 mm.
     """
-    norm = norm_of(card, force)
+    norm = _input_norm(card, reader, force)
     _check_header(card, norm, reader)
     if card.across:
         check_thickness(
@@ -161,6 +164,19 @@ def norm_of(card: ModelCard, force: Collection[Check] = ()) -> Norm:
         },
         force=force,
     )
+
+
+def _input_norm(card: ModelCard, reader: Reader, force: Collection[Check]) -> Norm:
+    """Return the kind of a model's training files, or of LR if a file has such uneven pixels."""
+    norm = norm_of(card, force)
+    if card.across or len(set(card.scale)) == 1:
+        return norm
+    lr = [
+        replace(axis, spacing=axis.spacing and axis.spacing * factor)
+        for axis, factor in zip(card.axes, card.scale, strict=True)
+    ]
+    coarse = replace(norm, axes=tuple(lr))
+    return norm if coarse.has_other_pixels(reader.description.axes) else coarse
 
 
 def _check_header(card: ModelCard, norm: Norm, reader: Reader) -> None:
