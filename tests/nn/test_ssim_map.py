@@ -206,7 +206,7 @@ def test_product_weighs_the_levels_by_shares_of_one(levels):
     ("size", "arguments", "message"),
     [
         ((10, 64), {}, "SSIM looks through windows of (11, 11) pixels; got an image of (10, 64). "),
-        ((5, 64, 64), {}, "one for all axes or one for each, for example window=[5,11,11]."),
+        ((4, 64, 5), {}, "or set a smaller window, such as window=[3,11,5]."),
         ((5, 64, 64), {"window": [7, 11, 11]}, "(7, 11, 11) pixels; got an image of (5, 64, 64)."),
         ((64, 64), {"window": 8}, "window is 8; sides must be odd, so that a window has a pixel"),
         ((64, 64), {"window": [5, 11, 11]}, "window is [5, 11, 11] for 2 spatial axes"),

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from srlab.metrics.protocol import Metric, Pooled, ScoringContext
+from srlab.mistakes import Mistake
 
 Table = Mapping[str, Tensor]
 """The values ``(N,)`` of N images, by the name of the score."""
@@ -19,11 +20,14 @@ def scores(
     """Compare SR with HR, both ``(B, C, *S)``: ``(B,)`` for each name.
 
     A metric's only value has the metric's name, for example ``psnr``. One of several has its own
-    name added, for example ``mae_B04``.
+    name added, for example ``mae_B04``. A `Mistake` is told with the metric's name.
     """
     found: dict[str, Tensor] = {}
     for name, metric in metrics.items():
-        values = metric(sr, hr, context)
+        try:
+            values = metric(sr, hr, context)
+        except Mistake as error:
+            raise Mistake(f"metric.{name}: {error}") from error
         if isinstance(values, Tensor):
             values = {"": values}
         for part, value in values.items():

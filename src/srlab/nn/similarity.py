@@ -44,10 +44,10 @@ def ssim_map(
     """
     sides = _sides(window, sr)
     if any(side > length for side, length in zip(sides, sr.shape[2:], strict=True)):
+        fitting = ",".join(map(str, _fitting(sides, sr.shape[2:])))
         raise Mistake(
             f"SSIM looks through windows of {sides} pixels; got an image of {tuple(sr.shape[2:])}. "
-            "Give larger images, or set a smaller window: odd, one for all axes or one for each, "
-            "for example window=[5,11,11]."
+            f"Give larger images, or set a smaller window, such as window=[{fitting}]."
         )
     if data_range <= 0:
         raise Mistake(
@@ -126,6 +126,11 @@ def check_window(window: int | Sequence[int], *, odd: bool = True) -> None:
 def _sides(window: int | Sequence[int], image: Tensor) -> tuple[int, ...]:
     check_window(window)
     return per_axis(window, image.ndim - 2, name="window")
+
+
+def _fitting(sides: Sequence[int], size: Sequence[int]) -> list[int]:
+    """Return odd sides that fit into an image, and are no larger than the given ones."""
+    return [min(side, length - (length + 1) % 2) for side, length in zip(sides, size, strict=True)]
 
 
 def _check_coarsest(size: Sequence[int], sides: Sequence[int], levels: int) -> None:

@@ -10,7 +10,7 @@ from lightning import Callback
 from torch import Tensor, nn
 
 from srlab.data.module import collate
-from srlab.data.source import PairDataset
+from srlab.data.source import PairDataset, PairsOfFiles
 from srlab.mistakes import Mistake
 from srlab.training.status import OF_GAME
 
@@ -64,7 +64,10 @@ class Rehearsal(Callback):
             batch = trainer.precision_plugin.convert_input(batch)
             batch = trainer.strategy.batch_to_device(batch)
             with torch.inference_mode(), trainer.precision_plugin.val_step_context():
-                sr = pl_module.validation.score(batch, number=position)
+                try:
+                    sr = pl_module.validation.score(batch, number=position)
+                except Mistake as error:
+                    raise Mistake(f"{_told(views, position)}: {error}") from error
                 for callback in drawing:
                     callback.rehearse(trainer, pl_module, sr, batch)
 
@@ -90,6 +93,12 @@ def _check_anything(views: PairDataset, positions: Sequence[int]) -> None:
         f"no pixel of the {len(positions)} validation views holds data; hold out other files or "
         "more of them (split)."
     )
+
+
+def _told(views: PairDataset, position: int) -> str:
+    """Say which view cannot be scored."""
+    of = f" of {views.file(position)}" if isinstance(views, PairsOfFiles) else ""
+    return f"validation cannot score what split holds out{of}"
 
 
 def _restore(modes: Iterable[tuple[nn.Module, bool]]) -> None:
