@@ -102,6 +102,7 @@ def test_the_provenance_names_model_and_settings():
         "tile": [16, 20],
         "overlap": [2, 0],
         "edges": "reflect",
+        "join": "crop",
         "precision": "32",
         "device": "cpu",
         "memory_format": "channels_last",

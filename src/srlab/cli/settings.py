@@ -56,6 +56,7 @@ class PredictSettings:
     tile: int | Sequence[int] | Literal["auto"]
     overlap: int | Sequence[int] | Literal["auto"]
     edges: Literal["replicate", "reflect", "zeros"]
+    join: Literal["auto", "crop", "blend"]
     batch: int
     precision: int | Literal["auto", "bf16"]
     noise_seed: int | None

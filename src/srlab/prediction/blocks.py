@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise, product
 
@@ -40,46 +41,121 @@ def seen(reader: Reader, tiles: TileGrid, window: Window) -> list[Seen]:
     return [(tile, *see(reader, tile, tiles)) for tile in tiles.touching(window)]
 
 
+class TileMemory:
+    """The SR of the latest tiles, `most` of them: blended ones are wanted by several blocks."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._kept: OrderedDict[str, Pixels] = OrderedDict()
+
+    def get(self, tile: Tile) -> Pixels | None:
+        """Return the SR of a tile, if it is kept."""
+        key = str(tile.read)
+        if key in self._kept:
+            self._kept.move_to_end(key)
+        return self._kept.get(key)
+
+    def put(self, tile: Tile, sr: Pixels) -> None:
+        """Keep the SR of a tile, and forget the one that was wanted longest ago."""
+        self._kept[str(tile.read)] = sr
+        while len(self._kept) > self._most:
+            self._kept.popitem(last=False)
+
+
 def computed(
-    predict: Predict, seen: Sequence[Seen], tiles: TileGrid, window: Window, *, batch_size: int = 1
+    predict: Predict,
+    seen: Sequence[Seen],
+    tiles: TileGrid,
+    window: Window,
+    *,
+    batch_size: int = 1,
+    memory: TileMemory | None = None,
 ) -> Pixels:
-    """Compute an SR `window` ``(C', *window)`` from what its tiles see; see `block`."""
+    """Compute an SR `window` ``(C', *window)`` from what its tiles see; see `block`.
+
+    Tiles that are in the `memory` are not computed again.
+    """
     result: Pixels | None = None
-    for first in range(0, len(seen), batch_size):
-        group = seen[first : first + batch_size]
-        lr = np.stack([values for _, values, _ in group])
-        for (tile, _, missing), sr in zip(group, predict(lr), strict=True):
-            owned = common(tile.target(tiles.scale), window)
-            source = (slice(None), *tile.source(owned, tiles.scale))
-            pixels: Pixels = sr[source]
-            if missing is not None:
-                hidden = _enlarged(missing, tiles.scale)[source]
-                pixels = np.where(hidden, np.float32(np.nan), pixels)
-            if owned == window:
-                return pixels  # one tile has all of the block, and nothing need be copied
-            if result is None:
-                result = np.empty((len(sr), *_shape(window)), np.float32)
-            result[(slice(None), *relative(owned, window))] = pixels
+    for tile, missing, sr in _predicted(predict, seen, batch_size, memory or TileMemory(0)):
+        owned = common(tiles.contributes(tile), window)
+        source = (slice(None), *tile.source(owned, tiles.scale))
+        pixels: Pixels = sr[source]
+        if missing is not None:
+            hidden = _enlarged(missing, tiles.scale)[source]
+            pixels = np.where(hidden, np.float32(np.nan), pixels)
+        if owned == window and len(seen) == 1:
+            return pixels  # one tile has all of the block, and nothing need be copied
+        if result is None:
+            result = np.zeros((len(sr), *_shape(window)), np.float32)
+        place = (slice(None), *relative(owned, window))
+        if tiles.join == "blend":
+            result[place] += tiles.weights(tile, owned) * pixels
+        else:
+            result[place] = pixels
     assert result is not None, "a window that no tile touches"
     return result
+
+
+def _predicted(
+    predict: Predict, seen: Sequence[Seen], batch_size: int, memory: TileMemory
+) -> Iterator[tuple[Tile, NDArray[np.bool_] | None, Pixels]]:
+    """Yield the SR of each tile in their order, which settles how blended ones are rounded."""
+    for first in range(0, len(seen), batch_size):
+        group = seen[first : first + batch_size]
+        known = [memory.get(tile) for tile, _, _ in group]
+        new = [lr for (_, lr, _), sr in zip(group, known, strict=True) if sr is None]
+        results = iter(predict(np.stack(new)) if new else ())
+        for (tile, _, missing), kept in zip(group, known, strict=True):
+            sr = next(results) if kept is None else kept
+            if kept is None:
+                memory.put(tile, sr)
+            yield tile, missing, sr
+
+
+PANEL = {2: 8, 3: 5}
+"""Blocks across a panel of blended ones, for each number of spatial axes.
+
+All blocks of a panel are done before the next one, so that few tiles need be remembered.
+"""
+
+
+def memory_of(tiles: TileGrid) -> TileMemory:
+    """Return a memory that holds as many tiles as `block_windows` comes back to."""
+    if tiles.join == "crop":
+        return TileMemory(0)
+    dims = len(tiles.shape) - tiles.leading
+    across = PANEL[dims] + 1
+    return TileMemory(across ** (dims - 1) + across + 2)
 
 
 def block_windows(
     tiles: TileGrid, *, chunks: Sequence[int], tiles_per_block: int = 1
 ) -> Iterator[Window]:
-    """Divide the SR scene into blocks, in scan order, the last axis fastest.
+    """Divide the SR scene into blocks, the last axis fastest.
 
     A block has `tiles_per_block` tiles along the last axis and one along each other. It ends where
     a core ends, rounded up to the writer's `chunks`. With chunks of one pixel no tile is in two
-    blocks.
+    blocks. Where tiles fade into each other, a block ends before the last of its tiles does, and
+    blocks follow each other in panels.
     """
     spans = []
     last = len(tiles.shape) - 1
     for number, axis in enumerate(tiles.axes()):
         step = tiles_per_block if number == last else 1
-        ends = [core.stop * tiles.scale[number] for core, _ in axis][step - 1 :: step]
+        before = tiles.fades[number]
+        ends = [(core.stop - before) * tiles.scale[number] for core, _ in axis][step - 1 :: step]
         spans.append(_between(ends, chunk=chunks[number], size=tiles.target_shape[number]))
-    yield from product(*spans)
+    if tiles.join == "crop":
+        yield from product(*spans)
+        return
+    first, *others = spans
+    side = PANEL[len(spans) - tiles.leading]
+    for panel in product(*(_groups(axis, side) for axis in others)):
+        yield from product(first, *panel)
+
+
+def _groups(spans: Sequence[slice], length: int) -> list[Sequence[slice]]:
+    return [spans[start : start + length] for start in range(0, len(spans), length)]
 
 
 def _between(ends: Sequence[int], *, chunk: int, size: int) -> list[slice]:

@@ -74,6 +74,7 @@ def provenance(
         "tile": list(plan.tile),
         "overlap": list(plan.overlap),
         "edges": plan.edges,
+        "join": plan.join,
         "precision": precision,
         "device": str(device),
         "memory_format": "channels_last" if device.type == "cpu" else "contiguous",

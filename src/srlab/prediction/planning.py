@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from math import lcm
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -20,7 +20,7 @@ from srlab.nn.edges import Edges, check_edges
 from srlab.nn.holes import filled
 from srlab.prediction.across import file_scale, in_file, orders_for
 from srlab.prediction.leading import Part
-from srlab.prediction.tiles import TileGrid
+from srlab.prediction.tiles import Join, TileGrid
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +44,7 @@ def plan_tiles(
     tile: int | Sequence[int] | str = "auto",
     overlap: int | Sequence[int] | str = "auto",
     edges: Edges = "replicate",
+    join: Join | Literal["auto"] = "auto",
     scene: Tensor | None = None,
 ) -> TileGrid:
     """Settle the tiles of a scene; `tile` and `overlap` are in LR pixels.
@@ -54,7 +55,8 @@ def plan_tiles(
     ``overlap="auto"`` is the radius of the receptive field if that is at most a quarter of the
     tile. Tiling then changes nothing. Otherwise it is the smallest overlap that changes a sample of
     the scene by no more than `TOLERANCE`. A scene in a single tile is continued beyond its borders
-    as in a call of the model. `scene` is as for `Predictor`.
+    as in a call of the model. ``join="auto"`` crops where the overlap is exact, and blends where
+    none is. `scene` is as for `Predictor`.
     """
     leading = check_input(model, reader)
     shape = reader.description.shape
@@ -80,7 +82,14 @@ def plan_tiles(
         multiple_of=tuple(map(lcm, *cells)) if len(cells) > 1 else cells[0],
         edges=edges,
         leading=leading,
+        join=_fitting_join(model, shape, longest) if join == "auto" else join,
     )
+
+
+def _fitting_join(model: SuperResolver, shape: Sequence[int], tile: Sequence[int]) -> Join:
+    """Crop, unless there are several tiles and some layer sees everything along an axis."""
+    cut = any(size > side for size, side in zip(shape, tile, strict=True))
+    return "blend" if cut and None in receptive_field(model.generator) else "crop"
 
 
 def _seen_overlap(

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from srlab.io.agreement import Check
 from srlab.nn.edges import Edges
+from srlab.prediction.tiles import Join
 
 PerAxis = int | Sequence[int] | Literal["auto"]
 """LR pixels, for all axes or for each; ``auto``: as the model and the device need."""
@@ -24,6 +25,7 @@ class Request:
     tile: PerAxis = "auto"
     overlap: PerAxis = "auto"
     edges: Edges = "replicate"
+    join: Join | Literal["auto"] = "auto"
     batch: int = 1
     precision: str = "32"
     noise_seed: int | None = None

@@ -124,11 +124,13 @@ class _Session:
             tile=request.tile,
             overlap=request.overlap,
             edges=request.edges,
+            join=request.join,
             scene=self._scene,
         )
         return {
             "tile": list(tiles.tile[tiles.leading :]),
             "overlap": list(tiles.overlap[tiles.leading :]),
+            "join": tiles.join,
             "batch": request.batch,
             "precision": precision,
         }
@@ -140,6 +142,7 @@ class _Session:
             tile=settled["tile"],
             overlap=settled["overlap"],
             edges=self._request.edges,
+            join=settled["join"],
             scene=self._scene,
         )
         return Job(

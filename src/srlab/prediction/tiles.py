@@ -10,12 +10,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise, product
 from math import prod
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
 
 from srlab.axes import Window
 from srlab.mistakes import Mistake
 from srlab.nn.edges import Edges, check_edges
+
+Join = Literal["crop", "blend"]
+"""``crop``: each pixel comes from one tile. ``blend``: around a cut it fades from one into another.
+
+What a layer that sees everything makes of two tiles differs, and no overlap is exact. Cropped tiles
+then meet in a step, and blended ones do not.
+"""
 
 
 @dataclass(frozen=True)
@@ -72,8 +84,12 @@ class TileGrid:
     leading: int = 0
     """The first axes, which the network does not see: a tile has one entry along each."""
 
+    join: Join = "crop"
+
     def __post_init__(self) -> None:
         check_edges(self.edges)
+        if self.join not in get_args(Join):
+            raise Mistake(f"join is {self.join!r}; it must be one of {', '.join(get_args(Join))}.")
         if not self.multiple_of:
             object.__setattr__(self, "multiple_of", (1,) * len(self.shape))
         for size, rim, longest, overlap, cell in self._settings():
@@ -109,13 +125,50 @@ class TileGrid:
         return len(self) * read / prod(self.shape)
 
     def touching(self, window: Window) -> Iterator[Tile]:
-        """Yield the tiles whose cores touch an SR `window` of the scene, in scan order."""
+        """Yield the tiles that contribute to an SR `window` of the scene, in scan order."""
         chosen = []
-        for axis, span, factor in zip(self.axes(), window, self.scale, strict=True):
-            pixels = range(span.start // factor, (span.stop - 1) // factor + 1)
-            chosen.append([pair for pair in axis if _touch(pair[0], pixels)])
+        axes = zip(self.axes(), window, self.scale, self.fades, strict=True)
+        for axis, span, factor, fade in axes:
+            first, last = span.start // factor - fade, (span.stop - 1) // factor + fade
+            chosen.append([pair for pair in axis if _touch(pair[0], range(first, last + 1))])
         for spans in product(*chosen):
             yield Tile(core=tuple(core for core, _ in spans), read=tuple(read for _, read in spans))
+
+    @cached_property
+    def fades(self) -> tuple[int, ...]:
+        """LR pixels on each side of a cut over which tiles fade into each other.
+
+        It is half the overlap, so that the borders of what a network sees have no part in it. No
+        pixel fades twice along an axis.
+        """
+        if self.join == "crop":
+            return (0,) * len(self.shape)
+        shortest = [min(core.stop - core.start for core, _ in axis) for axis in self.axes()]
+        return tuple(min(pair) // 2 for pair in zip(self.overlap, shortest, strict=True))
+
+    def contributes(self, tile: Tile) -> Window:
+        """Return the SR pixels of the scene to which a tile contributes: its core, and fades."""
+        spans = []
+        for core, fade, size in zip(tile.core, self.fades, self.shape, strict=True):
+            spans.append(slice(max(core.start - fade, 0), min(core.stop + fade, size)))
+        return _enlarged(tuple(spans), self.scale)
+
+    def weights(self, tile: Tile, window: Window) -> NDArray[np.float32]:
+        """Return the share of a tile in an SR `window` of what it contributes to, ``window``.
+
+        Over all tiles the shares of a pixel are 1.
+        """
+        total = np.ones((1,) * len(window), np.float32)
+        axes = zip(tile.core, window, self.scale, self.fades, self.shape, strict=True)
+        for number, (core, span, factor, fade, size) in enumerate(axes):
+            share = np.ones(span.stop - span.start, np.float32)
+            middles = np.arange(span.start, span.stop) + 0.5
+            if fade and core.start > 0:
+                share *= _risen(middles - core.start * factor, fade * factor)
+            if fade and core.stop < size:
+                share *= _risen(core.stop * factor - middles, fade * factor)
+            total = total * share.reshape([-1 if at == number else 1 for at in range(len(window))])
+        return total
 
     def axes(self) -> list[list[tuple[slice, slice]]]:
         """Return core and read of each tile along each axis."""
@@ -138,6 +191,12 @@ class TileGrid:
         if self.edges != "zeros":
             overlap = self.rim
         return zip(self.shape, self.rim, self.tile, overlap, self.multiple_of, strict=True)
+
+
+def _risen(distance: NDArray[np.float64], half: int) -> NDArray[np.float32]:
+    """Return a ramp from 0 at a distance of minus `half` to 1 at `half`."""
+    ramp: NDArray[np.float32] = np.clip((distance + half) / (2 * half), 0, 1).astype(np.float32)
+    return ramp
 
 
 def _touch(core: slice, pixels: range) -> bool:

@@ -15,7 +15,7 @@ from srlab.axes import Window
 from srlab.io import Reader, Writer
 from srlab.mistakes import FailedWrite
 from srlab.models.super_resolver import SuperResolver
-from srlab.prediction.blocks import Predict, Seen, block_windows, computed, seen
+from srlab.prediction.blocks import Predict, Seen, block_windows, computed, memory_of, seen
 from srlab.prediction.job import Job
 from srlab.prediction.journal import Done, Journal, written
 from srlab.prediction.outcome import Outcome
@@ -95,8 +95,10 @@ def _computed(
     predict: Predict, reader: Reader, tiles: TileGrid, windows: Sequence[Window], batch_size: int
 ) -> Iterator[tuple[Window, NDArray[np.float32]]]:
     """Yield blocks; what the next one sees is read while one is computed."""
+    memory = memory_of(tiles)
     for window, tiles_seen in _read_ahead(reader, tiles, windows):
-        yield window, computed(predict, tiles_seen, tiles, window, batch_size=batch_size)
+        pixels = computed(predict, tiles_seen, tiles, window, batch_size=batch_size, memory=memory)
+        yield window, pixels
 
 
 def _read_ahead(

@@ -1,0 +1,111 @@
+"""Tiles that fade into each other where no overlap is exact."""
+
+from itertools import product
+
+import numpy as np
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from prediction_examples import Repeat, SeesEverything, resolver, scene
+from skimage.data import camera
+
+from srlab.io.array import ArrayReader, ArrayWriter
+from srlab.prediction import Predictor, TileGrid, block, block_windows, plan_tiles, super_resolve
+
+
+@st.composite
+def blended(draw):
+    dims = draw(st.integers(1, 3))
+    overlap = tuple(draw(st.integers(0, 5)) for _ in range(dims))
+    tile = tuple(2 * each + draw(st.integers(1, 9)) for each in overlap)
+    shape = tuple(draw(st.integers(1, 30)) for _ in range(dims))
+    scale = tuple(draw(st.integers(1, 3)) for _ in range(dims))
+    return TileGrid(shape, tile, overlap, scale, join="blend")
+
+
+@settings(deadline=None, max_examples=60)
+@given(grid=blended())
+def test_the_shares_of_all_tiles_are_one_everywhere(grid):
+    total = np.zeros(grid.target_shape)
+    for tile in grid:
+        window = grid.contributes(tile)
+        share = grid.weights(tile, window)
+        assert (share >= 0).all()
+        total[window] += share
+    np.testing.assert_allclose(total, 1, atol=1e-6)
+
+
+def predicted(model, image, grid, **settings):
+    writer = ArrayWriter(len(image), grid.target_shape)
+    super_resolve(model, ArrayReader(image), writer, plan=grid, **settings)
+    return writer.array
+
+
+def test_a_pixel_is_the_mean_of_its_tiles_weighted_by_their_distance_from_the_cut():
+    model, image = resolver(SeesEverything((1, 2)), top=1), scene(1, 1, 20, top=1)
+    grid = TileGrid((1, 20), (1, 14), (0, 4), (1, 2), join="blend", edges="zeros")
+    left, right = list(grid)
+    cut, half = 2 * left.core[1].stop, 2 * 2
+    expected = np.empty(40)
+    for at in range(40):
+        share = np.clip((cut + half - at - 0.5) / (2 * half), 0, 1)
+        means = [image[0, 0, tile.read[1]].mean() for tile in (left, right)]
+        expected[at] = image[0, 0, at // 2] + share * means[0] + (1 - share) * means[1]
+    np.testing.assert_allclose(predicted(model, image, grid)[0, 0], expected, rtol=1e-6)
+
+
+def test_constants_and_ramps_pass_without_ripple():
+    rows, columns = np.mgrid[:50, :60].astype(np.float32)
+    image = np.stack([np.full_like(rows, 93), rows + 2 * columns])
+    grid = TileGrid((50, 60), (22, 25), (6, 6), (2, 2), join="blend")
+    result = predicted(resolver(Repeat((2, 2), in_channels=2), top=1), image, grid)
+    np.testing.assert_allclose(result, np.kron(image, np.ones((1, 2, 2))), rtol=1e-6)
+
+
+def test_the_result_is_the_same_for_blocks_of_any_size_and_each_tile_is_computed_once():
+    model, image = resolver(SeesEverything((2, 2), in_channels=2)), scene(2, 61, 47)
+    tiles = []
+    model.generator.register_forward_hook(lambda *_: tiles.append(1))
+    image[:, 20:23, 18] = np.nan
+    grid = TileGrid((61, 47), (20, 16), (4, 3), (2, 2), join="blend")
+    results = []
+    for batch_size, tiles_per_block in [(1, None), (2, 1), (3, 2), (1, 100)]:
+        tiles.clear()
+        settings = {"batch_size": batch_size, "tiles_per_block": tiles_per_block}
+        results.append(predicted(model, image, grid, **settings))
+        assert len(tiles) == len(grid)
+    windows = list(block_windows(grid, chunks=(7, 16)))
+    single = np.empty_like(results[0])
+    for window in windows:
+        pixels = block(Predictor(model), ArrayReader(image), grid, window)
+        single[(slice(None), *window)] = pixels
+    for result in [*results[1:], single]:
+        np.testing.assert_array_equal(result, results[0])
+    hidden = np.kron(np.isnan(image).any(axis=0), np.ones((2, 2))) > 0
+    np.testing.assert_array_equal(np.isnan(results[0]).any(axis=0), hidden)
+
+
+def test_a_network_that_sees_everything_is_blended_and_no_seam_shows():
+    """Its tiles differ by tens of grey values, since the mean of each is added."""
+    model, image = resolver(SeesEverything((2, 2))), camera()[None].astype(np.float32)
+    assert plan_tiles(model, ArrayReader(image), tile=96, overlap=24).join == "blend"
+    bends = {}
+    for join in ("crop", "blend"):
+        grid = plan_tiles(model, ArrayReader(image), tile=96, overlap=24, join=join)
+        bends[join] = seam_ratio(predicted(model, image, grid)[0], grid)
+    # The image itself bends more here than there.
+    bends["whole"] = seam_ratio(model(torch.from_numpy(image)[None])[0, 0].numpy(), grid)
+    assert bends["blend"] <= 1.02 * bends["whole"]
+    assert bends["crop"] > 1.5 * bends["whole"]
+
+
+def seam_ratio(image, grid):
+    """The mean absolute second difference across cuts, over that elsewhere."""
+    on, elsewhere = [], []
+    for axis in range(2):
+        bend = np.abs(np.diff(image.astype(float), 2, axis=axis)).mean(axis=1 - axis)
+        cuts = [core.stop * grid.scale[axis] for core, _ in grid.axes()[axis]][:-1]
+        near = [cut + beside - 1 for cut, beside in product(cuts, (-1, 0))]
+        on += bend[near].tolist()
+        elsewhere += np.delete(bend, near).tolist()
+    return np.mean(on) / np.mean(elsewhere)
