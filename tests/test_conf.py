@@ -106,6 +106,7 @@ NEEDED = {
     ],
     "experiment/srgan": ["data.root={photographs}/*.png"],
     "experiment/esrgan": ["data.root={photographs}/*.png"],
+    "experiment/demo_video": ["data.root={photographs}/clip.mkv"],
     "experiment/video_x4": [
         "data.root={photographs}/clip.mkv",
         "data.crop_size=64",

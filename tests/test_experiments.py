@@ -54,6 +54,10 @@ SMALL = {
         *("generator.channels=8", "generator.blocks=1", "discriminator.channels=4"),
         *VGG,
     ],
+    "demo_video": [
+        *("data.root=clip.mkv", "crop_size=64", "cache=none"),
+        *("generator.channels=8", "generator.blocks=1"),
+    ],
     "demo_satellite": ["data.root=scenes/0.tif", "generator.channels=8", "generator.blocks=1"],
     "demo_microscopy": ["data.root=scenes/0.tif", "generator.channels=8", "generator.blocks=1"],
     "sentinel2_20m_to_10m": [*SCENES, "data.guide_root=finer", "generator.channels=8"],
@@ -107,6 +111,7 @@ SMALL = {
 WITHOUT_ADVERSARY = (
     "demo_microscopy",
     "demo_satellite",
+    "demo_video",
     "landsat_pansharpening",
     "microscopy_axial",
     "microscopy_x2",
