@@ -20,7 +20,7 @@ from srlab.files import PathLike, replaced
 from srlab.mistakes import MissingFile, Mistake
 from srlab.models.card import ModelCard
 from srlab.models.messages import first_sentence
-from srlab.models.pretrained.ncnn import files_of
+from srlab.models.pretrained import ncnn
 
 CARD_KEY = "srlab"
 """The key of the card in a bundle's metadata and in a checkpoint."""
@@ -113,10 +113,22 @@ def below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def file_hash(path: PathLike) -> str:
-    """Return the SHA-256 of a model's file, or of both its files one after the other."""
+    """Return the SHA-256 of a model's file, or of both its files one after the other.
+
+    An ncnn network is two files, and an ONNX graph may have its weights in another.
+    """
     digest = hashlib.sha256()
-    for part in files_of(Path(path)):
+    for part in _files_of(Path(path)):
         with part.open("rb") as file:
             while piece := file.read(1 << 20):
                 digest.update(piece)
     return digest.hexdigest()
+
+
+def _files_of(path: Path) -> tuple[Path, ...]:
+    if path.suffix in ncnn.SUFFIXES:
+        return ncnn.graph_and_weights(path)
+    weights = Path(f"{path}.data")
+    if path.suffix == ".onnx" and weights.is_file():
+        return path, weights
+    return (path,)

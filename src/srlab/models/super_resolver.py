@@ -197,11 +197,11 @@ class SuperResolver(nn.Module):
             raise Mistake(
                 f"{source} is damaged: its tensors are not those of the model it names. {names}"
             ) from error
-        model._check_card(source)
+        model.check_card(source)
         return model.eval().requires_grad_(False)
 
-    def _check_card(self, source: str) -> None:
-        """Refuse a card that contradicts the network."""
+    def check_card(self, source: str) -> None:
+        """Refuse a card that contradicts the network; the `Mistake` names the `source`."""
         named = {"scale": self.card.scale, "output channels": len(self.card.output_names)}
         built = {"scale": self.generator.scale, "output channels": self.out_channels}
         for name, value in named.items():

@@ -6,17 +6,15 @@ import logging
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
-import srlab
 from srlab.files import PathLike
 from srlab.generators import Reduced
 from srlab.generators.spandrel import Spandrel, recognised
-from srlab.io import Axis
 from srlab.mistakes import MissingPackage, Mistake
 from srlab.models.bundle import CARD_KEY, open_safetensors
-from srlab.models.card import JSON, ModelCard
+from srlab.models.card import JSON
+from srlab.models.pictures import are_pictures, card_of_pictures
 from srlab.models.pretrained import ncnn
 from srlab.models.pretrained.layouts import LAYOUTS, UNIT
 from srlab.models.pretrained.reading import WeightsFile, read_weights
@@ -27,9 +25,6 @@ from srlab.models.super_resolver import SuperResolver
 from srlab.normalisers import MinMax
 
 log = logging.getLogger(__name__)
-
-NAMES = {1: ("Y",), 3: ("R", "G", "B")}
-"""The names of the bands of a picture, by their number."""
 
 
 def is_published(path: PathLike) -> bool:
@@ -53,24 +48,18 @@ def published(path: PathLike) -> SuperResolver:
     values = file.layout.takes if file.layout else UNIT
     made: Any = generator
     channels = (made.in_channels, made.out_channels)
-    if channels not in ((1, 1), (3, 3)) or len(values.minimum) not in (1, channels[0]):
+    if not are_pictures(*channels) or len(values.minimum) not in (1, channels[0]):
         raise Mistake(
             f"{path} holds {file.origin} from {channels[0]} channels to {channels[1]}; only "
             "networks of pictures, in grey (1) or colour (3), can be applied as they are. Start a "
             "run from it by weights=."
         )
     limits: Any = {"minimum": [*values.minimum], "maximum": [*values.maximum]}
-    card = ModelCard(
+    card = card_of_pictures(
         generator=recipe,
         normaliser={"_target_": "srlab.normalisers.MinMax", **limits},
         scale=made.scale,
-        bands=tuple(range(1, channels[0] + 1)),
-        input_names=NAMES[channels[0]],
-        output_names=NAMES[channels[1]],
-        unit="8-bit value",
-        training_range=((0.0, 255.0),) * channels[0],
-        axes=(Axis("y"), Axis("x")),
-        versions={"srlab": srlab.__version__, "torch": str(torch.__version__)},
+        channels=channels[0],
         training_data=f"published weights {path.name}",
     )
     log.info("%s holds %s for scale %d", path, file.origin, made.scale[0])

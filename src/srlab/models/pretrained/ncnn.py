@@ -58,11 +58,6 @@ class Layer:
         return int(value)
 
 
-def files_of(path: Path) -> tuple[Path, ...]:
-    """Return the files of a model: a graph and its weights, or the one file of any other model."""
-    return graph_and_weights(path) if path.suffix in SUFFIXES else (path,)
-
-
 def graph_and_weights(path: Path) -> tuple[Path, Path]:
     """Return the ``.param`` and the ``.bin`` of the network of which `path` is either.
 
@@ -82,7 +77,7 @@ def read_graph(path: Path) -> list[Layer]:
     with path.open("rb") as file:
         content = file.read(LONGEST)
     try:
-        lines = content.decode().strip().splitlines()
+        lines = content.decode(errors="replace").strip().splitlines()
         if lines[0].strip() != MAGIC:
             raise ValueError(f"its first line is not {MAGIC}")
         layers = [_layer(line) for line in lines[2:]]

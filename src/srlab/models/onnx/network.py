@@ -1,0 +1,175 @@
+"""A network that is a graph in an ONNX file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from srlab.mistakes import MissingFile, MissingPackage, Mistake
+from srlab.models.messages import listed, shortened
+
+TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+"""The types of images that are given to a graph."""
+
+CELLS = (1, 2, 4, 8, 16, 32)
+"""The multiples of LR pixels that are tried, where a graph does not take every size."""
+
+TRIED = (13, 11, 9)
+"""Cells along each axis of the image of a trial: odd, and no two alike."""
+
+
+class OnnxNetwork(nn.Module):
+    """A network from LR to SR in an ONNX file, computed by onnxruntime on the CPU.
+
+    Maps ``(B, in_channels, *S)`` to ``(B, out_channels, *S·scale)`` for any size ``S``, one image
+    after the other. The graph must have one input and one output, with free sizes. Its scale, and
+    the multiple of pixels that it takes, are told by trials. Where an image is no multiple, its
+    border pixels are repeated and the result is cropped. A `Mistake` says what cannot be told, or
+    that onnxruntime is not installed (``pip install 'srlab[onnx]'``).
+    """
+
+    noise_channels = None
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.graph = Graph(path)
+        self.in_channels = self.graph.channels
+        self.out_channels, self.scale, self.multiple_of = _tried(self.graph)
+
+    def forward(self, lr: Tensor) -> Tensor:
+        """LR to SR, both in the range of the graph; the result lies where `lr` does."""
+        images = F.pad(lr.detach().float().cpu(), self._missing(lr.shape[2:]), mode="replicate")
+        results = [self.graph(image[None]) for image in images.numpy()]
+        sr = torch.from_numpy(np.concatenate(results)).to(lr)
+        for axis, factor in enumerate(self.scale, start=2):
+            sr = sr.narrow(axis, 0, lr.shape[axis] * factor)
+        return sr
+
+    def _missing(self, size: Sequence[int]) -> list[int]:
+        """Return the pixels up to the next multiples, as `torch.nn.functional.pad` takes them."""
+        sides: list[int] = []
+        for length, cell in zip(size, self.multiple_of, strict=True):
+            sides = [0, -length % cell, *sides]
+        return sides
+
+    def get_extra_state(self) -> None:
+        """Refuse to become part of a bundle, which has no place for a graph."""
+        raise Mistake(
+            f"{self.graph.path} cannot be saved as another file; copy the ONNX file itself."
+        )
+
+
+class Graph:
+    """A graph from one array to another; it is shared by copies, and read anew when unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.session = _session(path)
+        self.metadata: dict[str, str] = self.session.get_modelmeta().custom_metadata_map
+        inputs, outputs = self.session.get_inputs(), self.session.get_outputs()
+        if len(inputs) != 1 or len(outputs) != 1:
+            names = listed([each.name for each in (*inputs, *outputs)])
+            raise Mistake(
+                f"{path} has {len(inputs)} inputs and {len(outputs)} outputs ({names}); a model "
+                "has one image as input and one as output."
+            )
+        self.input = inputs[0]
+        if self.input.type not in TYPES:
+            raise Mistake(
+                f"{path} takes a {self.input.type}; a model takes tensor(float) or tensor(float16)."
+            )
+        _check_shape(path, self.input.shape)
+        self.channels: int = self.input.shape[1]
+
+    def __call__(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Compute the graph; a `Mistake` names the file if it cannot be."""
+        given = {self.input.name: np.ascontiguousarray(image, TYPES[self.input.type])}
+        try:
+            (result,) = self.session.run(None, given)
+        except Exception as error:  # onnxruntime has errors of many kinds and no common one
+            raise Mistake(
+                f"{self.path} does not take an image of the size {image.shape[2:]}: "
+                f"{shortened(error, 200)}"
+            ) from error
+        return np.asarray(result, np.float32)
+
+    @property
+    def spatial_dims(self) -> int:
+        """2 for images, 3 for volumes and video."""
+        return len(self.input.shape) - 2
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[type[Self], tuple[Path]]:
+        return type(self), (self.path,)
+
+
+def _session(path: Path) -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise MissingPackage(
+            f"{path} is an ONNX file, which needs onnxruntime: pip install 'srlab[onnx]'."
+        ) from error
+    if not path.is_file():
+        raise MissingFile(f"there is no model at {path}.")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 4  # what goes wrong is told by a `Mistake`
+    try:
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # a damaged file may raise anything
+        raise Mistake(
+            f"{path} is not an ONNX file that onnxruntime {onnxruntime.__version__} reads, or it "
+            f"is damaged: {shortened(error, 200)}"
+        ) from error
+
+
+def _check_shape(path: Path, shape: Sequence[int | str | None]) -> None:
+    """Refuse a graph whose input is no batch of images of any size, with known channels."""
+    said = f"{path} takes arrays of the shape ({', '.join(map(str, shape))})"
+    if len(shape) not in (4, 5):
+        raise Mistake(f"{said}; a model takes (batch, channels, height, width), or one axis more.")
+    batch, channels, *size = shape
+    if not isinstance(channels, int) or channels < 1:
+        raise Mistake(f"{said}, which does not tell the number of channels; export it with that.")
+    if any(isinstance(length, int) for length in size) or batch not in (1, None, str(batch)):
+        raise Mistake(f"{said} alone; export it with free sizes (dynamic axes).")
+
+
+def _tried(graph: Graph) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
+    """Return the output's channels, the scale, and the multiple of pixels that a graph takes."""
+    reasons = []
+    for cell in CELLS:
+        sizes = [cells * cell for cells in TRIED[: graph.spatial_dims]]
+        larger = [size + cell for size in sizes]
+        try:
+            found = _result_of(graph, sizes)
+            if found == _result_of(graph, larger):
+                return *found, (cell,) * graph.spatial_dims
+        except Mistake as error:
+            reasons.append(error)
+            continue
+        reasons.append(Mistake(f"{graph.path} gives an output of no whole multiple of its input."))
+    raise reasons[0]
+
+
+def _result_of(graph: Graph, size: Sequence[int]) -> tuple[int, tuple[int, ...]]:
+    """Return the output's channels and the scale for an image of zeros."""
+    shape = graph(np.zeros((1, graph.channels, *size), np.float32)).shape
+    whole = len(shape) == len(size) + 2
+    whole = whole and not any(out % own for out, own in zip(shape[2:], size, strict=True))
+    if not whole:
+        raise Mistake(
+            f"{graph.path} makes an array of the shape {shape} of an image of the size "
+            f"{tuple(size)}; a model enlarges every axis by a whole number."
+        )
+    return shape[1], tuple(out // own for out, own in zip(shape[2:], size, strict=True))

@@ -1,0 +1,43 @@
+"""The card of a model that others have published for pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+import srlab
+from srlab.io import Axis
+from srlab.models.card import JSON, ModelCard
+
+NAMES = {1: ("Y",), 3: ("R", "G", "B")}
+"""The names of the bands of a picture, by their number."""
+
+
+def are_pictures(in_channels: int, out_channels: int) -> bool:
+    """Whether a network makes grey of grey, or colour of colour."""
+    return in_channels == out_channels and in_channels in NAMES
+
+
+def card_of_pictures(
+    *,
+    generator: dict[str, JSON],
+    normaliser: dict[str, JSON],
+    scale: Sequence[int],
+    channels: int,
+    training_data: str,
+) -> ModelCard:
+    """Describe a model of 8-bit pictures, in colour or grey."""
+    return ModelCard(
+        generator=generator,
+        normaliser=normaliser,
+        scale=tuple(scale),
+        bands=tuple(range(1, channels + 1)),
+        input_names=NAMES[channels],
+        output_names=NAMES[channels],
+        unit="8-bit value",
+        training_range=((0.0, 255.0),) * channels,
+        axes=(Axis("y"), Axis("x")),
+        versions={"srlab": srlab.__version__, "torch": str(torch.__version__)},
+        training_data=training_data,
+    )
