@@ -1,0 +1,1 @@
+"""The files of microscopes' makers, each through a library of its own, which is an extra."""

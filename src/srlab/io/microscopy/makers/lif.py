@@ -1,0 +1,101 @@
+"""Leica's LIF through liffile."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import Element
+
+import numpy as np
+from numpy.typing import NDArray
+
+from srlab.files import PathLike
+from srlab.io.microscopy.makers.planes import (
+    Contents,
+    PlaneReader,
+    check_axes,
+    check_one_image,
+    missing_package,
+    ome_colour,
+)
+from srlab.io.microscopy.metadata import MICROMETRE, Metadata
+
+try:
+    from liffile import LifFile
+except ImportError as error:
+    raise missing_package("LIF", "liffile") from error
+
+COLOURS = {
+    "red": (255, 0, 0),
+    "green": (0, 255, 0),
+    "blue": (0, 0, 255),
+    "cyan": (0, 255, 255),
+    "magenta": (255, 0, 255),
+    "yellow": (255, 255, 0),
+    "gray": (255, 255, 255),
+}
+"""The colour of a channel by the name of its look-up table."""
+
+AXES = "TCZYX"
+
+NAMES = {"1": "x", "2": "y", "3": "z", "4": "t"}
+"""The axes by Leica's numbers."""
+
+LENGTHS = {"m": 1e6, "mm": 1e3, "µm": 1.0, "um": 1.0, "nm": 1e-3}
+"""Micrometres in a unit."""
+
+
+def open_lif(path: PathLike, *, bands: Sequence[int | str] | None = None) -> PlaneReader:
+    """Open a LIF of one image."""
+    return PlaneReader(path, opener=LifPlanes, bands=bands)
+
+
+class LifPlanes:
+    """An open LIF, whose one image is mapped and not read."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = LifFile(path)
+        check_one_image(path, [image.name for image in self._file.images])
+        image = self._file.images[0]
+        check_axes(path, image.sizes)
+        axes = list(image.sizes)
+        values = image.asarray(out="memmap").transpose([axes.index(a) for a in AXES if a in axes])
+        # An axis of one entry is not listed.
+        whole = tuple(slice(None) if name in axes else None for name in AXES)
+        self._values = values[whole]
+        kept = {name.lower(): image.sizes.get(name, 1) for name in "TZYX"}
+        types = [np.dtype(image.dtype)] * image.sizes.get("C", 1)
+        self.contents = Contents(kept, types, _metadata(image.xml_element))
+
+    def read(
+        self, *, t: int, z: int, channels: Sequence[int], rows: slice, columns: slice
+    ) -> NDArray[Any]:
+        """Read ``(C, H, W)``: a part of some channels of one plane."""
+        part: NDArray[Any] = self._values[t, list(channels), z, rows, columns]
+        return part
+
+    def close(self) -> None:
+        """Release the file."""
+        self._file.close()
+
+
+def _metadata(image: Element) -> Metadata:
+    """Read the XML of one image, in which a length goes from the first pixel to the last."""
+    about = "./Data/Image/ImageDescription"
+    spacing = {}
+    for axis in image.iterfind(f"{about}/Dimensions/DimensionDescription"):
+        name, last = NAMES.get(axis.get("DimID", "")), int(axis.get("NumberOfElements", 0)) - 1
+        step = abs(float(axis.get("Length", 0))) / max(last, 1)
+        unit = axis.get("Unit", "")
+        if name == "t" and step > 0:
+            spacing[name] = (step, unit or "s")
+        elif name and step > 0 and unit in LENGTHS:
+            spacing[name] = (step * LENGTHS[unit], MICROMETRE)
+    tables = [
+        each.get("LUTName", "") for each in image.iterfind(f"{about}/Channels/ChannelDescription")
+    ]
+    colours = [COLOURS.get(table.lower()) for table in tables]
+    numbers = tuple(ome_colour(*colour) if colour else "" for colour in colours)
+    tags = {"OME_NAME": image.get("Name", "")} if image.get("Name") else {}
+    return Metadata(spacing, tuple(tables), numbers, tags)

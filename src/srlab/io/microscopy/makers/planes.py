@@ -1,0 +1,182 @@
+"""A maker's file, read plane by plane."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from srlab.axes import Window
+from srlab.files import PathLike, existing_file
+from srlab.io.damage import damage_told
+from srlab.io.description import Axis, Channel, Description
+from srlab.io.microscopy.metadata import Metadata
+from srlab.io.selection import chosen
+from srlab.io.stored import without_infinities
+from srlab.io.windows import check_window
+from srlab.mistakes import MissingPackage, Mistake
+
+EXTRA = "srlab[microscopes]"
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The sizes, types and words of a maker's file."""
+
+    sizes: Mapping[str, int]
+    """Entries along ``t``, ``z``, ``y`` and ``x``; an axis that is missing has one."""
+
+    types: Sequence[np.dtype[Any]]
+    """Of the channels; samples of a pixel are channels, too."""
+
+    metadata: Metadata = field(default_factory=Metadata)
+
+
+class Planes(Protocol):
+    """An open file."""
+
+    @property
+    def contents(self) -> Contents:
+        """What the file says of itself."""
+
+    def read(
+        self, *, t: int, z: int, channels: Sequence[int], rows: slice, columns: slice
+    ) -> NDArray[Any]:
+        """Read ``(C, H, W)`` as stored: a part of some channels of one plane."""
+
+    def close(self) -> None:
+        """Release the file."""
+
+
+Opener = Callable[[Path], Planes]
+"""Opens a maker's file; it is a function of a module, since readers are pickled."""
+
+
+class PlaneReader:
+    """A maker's file of any of the axes T, C, Z, Y and X, through an `opener`.
+
+    Axes of one entry are left out, except y and x. A reader may be pickled and forked: each process
+    opens the file for itself at its first read.
+
+    Raises a `Mistake` if there is no such file, the maker's library is missing or cannot read it,
+    or it holds several images.
+    """
+
+    def __init__(
+        self, path: PathLike, *, opener: Opener, bands: Sequence[int | str] | None = None
+    ) -> None:
+        self.path = existing_file(path)
+        self._opener = opener
+        self._handle: tuple[int, Planes] | None = None
+        # nd2 0.12 raises a NameError where a channel says nothing of its dye.
+        with damage_told(f"{path} cannot be read", NameError):
+            planes = opener(self.path)
+            try:
+                every = _described(planes.contents, str(path))
+            finally:
+                planes.close()
+        self._places = chosen(every.names, bands, path)
+        self._bands = bands and list(bands)
+        self.description = every.with_channels([every.channels[at] for at in self._places])
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(PlaneReader, opener=self._opener, bands=self._bands), (str(self.path),)
+
+    def read(self, window: Window) -> NDArray[np.float32]:
+        """Read ``(C, *window)`` as stored, NaN where a value is not finite.
+
+        Raises a `Mistake` if the window is not inside the image, or the file is damaged there.
+        """
+        check_window(window, self.description.shape)
+        names = [axis.name for axis in self.description.axes]
+        spans = {"t": slice(0, 1), "z": slice(0, 1), **dict(zip(names, window, strict=True))}
+        sides = [spans[name].stop - spans[name].start for name in "tzyx"]
+        values = np.empty((len(self._places), *sides), np.float32)
+        with damage_told(f"{self.path} cannot be read at {window}: truncated or damaged"):
+            planes = self._open()
+            for t, z in product(range(sides[0]), range(sides[1])):
+                values[:, t, z] = planes.read(
+                    t=spans["t"].start + t,
+                    z=spans["z"].start + z,
+                    channels=self._places,
+                    rows=spans["y"],
+                    columns=spans["x"],
+                )
+        shape = [span.stop - span.start for span in window]
+        return without_infinities(values.reshape(-1, *shape))
+
+    def close(self) -> None:
+        """Release the file."""
+        if self._handle is not None and self._handle[0] == os.getpid():
+            self._handle[1].close()
+        self._handle = None
+
+    def _open(self) -> Planes:
+        # A handle that a fork inherited shares its place in the file with the parent's.
+        if self._handle is None or self._handle[0] != os.getpid():
+            self._handle = (os.getpid(), self._opener(self.path))
+        return self._handle[1]
+
+
+def _described(contents: Contents, path: str) -> Description:
+    metadata, count = contents.metadata, len(contents.types)
+    if not count or min(contents.sizes.values()) < 1:
+        raise Mistake(f"{path} is empty: an axis has no entry.")
+    kept = [name for name in "tzyx" if name in "yx" or contents.sizes.get(name, 1) > 1]
+    axes = tuple(Axis(name, *metadata.spacing.get(name, (None, None))) for name in kept)
+    names = metadata.names
+    if len(names) != count or len(set(names)) < count or not all(names):
+        names = tuple(map(str, range(1, count + 1)))
+    colours = metadata.colours
+    if len(colours) != count:
+        colours = ("",) * count
+    channels = []
+    for name, colour, dtype in zip(names, colours, contents.types, strict=True):
+        tags = {"OME_COLOR": colour} if colour else {}
+        described = None if name.isdigit() else name
+        channels.append(Channel(name, dtype=dtype, description=described, tags=tags))
+    shape = tuple(contents.sizes[name] for name in kept)
+    return Description(shape, axes, tuple(channels), tags=metadata.tags)
+
+
+def check_one_image(path: Path, names: Sequence[str]) -> None:
+    """Raise a `Mistake` unless there is one image; `names` are those of all."""
+    if len(names) != 1:
+        listed = ", ".join(names[:4]) + (", …" if len(names) > 4 else "")
+        raise Mistake(
+            f"{path} holds {len(names)} images ({listed}), and one is wanted: save the one that is "
+            "to be read as a file of its own."
+        )
+
+
+def check_axes(path: Path, sizes: Mapping[str, int]) -> None:
+    """Raise a `Mistake` if an axis with several entries is none of T, C, Z, Y and X."""
+    others = [f"{name} of {size}" for name, size in sizes.items() if name not in "TCZYX"]
+    if others:
+        raise Mistake(
+            f"{path} has the axis {' and '.join(others)}; any of T, C, Z, Y and X are read: save "
+            "it with these."
+        )
+
+
+def missing_package(kind: str, package: str) -> MissingPackage:
+    """Return the error that tells what to install for a kind of file."""
+    return MissingPackage(
+        f"{kind} files need the {package} library: python -m pip install '{EXTRA}'."
+    )
+
+
+def ome_colour(red: int, green: int, blue: int) -> str:
+    """Return a colour of 0 to 255 each as OME-XML's signed number of RRGGBBAA."""
+    number = red << 24 | green << 16 | blue << 8 | 0xFF
+    return str(number - (1 << 32) if number >> 31 else number)
