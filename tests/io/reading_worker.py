@@ -3,10 +3,13 @@
 It is a process of its own, so that a crash, a hang or a great need of memory is seen from outside.
 """
 
+import os
 import re
 import sys
 from itertools import product
 from pathlib import Path
+
+from watched_reading import family
 
 from srlab.io import open_reader
 from srlab.mistakes import Mistake
@@ -35,9 +38,9 @@ def outcome(path):
 
 
 def most_megabytes():
-    """The most memory that this program has needed; ru_maxrss would count its parent's, too."""
-    status = Path("/proc/self/status").read_text()
-    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) // 1024
+    """The most memory that a process here has needed; ru_maxrss would count its parent's, too."""
+    statuses = [Path(f"/proc/{process}/status").read_text() for process in family(os.getpid())]
+    return max(int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) // 1024 for status in statuses)
 
 
 def main():

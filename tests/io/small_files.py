@@ -82,6 +82,18 @@ def hdf5(path):
         file.create_dataset("cube", data=pixels(3, np.uint16), **options)
 
 
+def netcdf4(path):
+    """Write a netCDF file that is HDF5, with one variable on a grid."""
+    with h5py.File(path, "w") as file:
+        for axis, size in (("y", 80), ("x", 100)):
+            file[axis] = np.arange(size) * 10.0
+            file[axis].make_scale(axis)
+        options = {"chunks": (32, 32), "compression": "gzip", "fletcher32": True}
+        rain = file.create_dataset("rain", data=pixels(1, np.uint16)[0], **options)
+        for at, axis in enumerate("yx"):
+            rain.dims[at].attach_scale(file[axis])
+
+
 def vrt(path):
     save(path.with_name("source.tif"), pixels(), **PLACE)
     rasterio.shutil.copy(path.with_name("source.tif"), path, driver="VRT")
@@ -190,6 +202,7 @@ KINDS = {
     "scene.jp2": lambda path: copied(path, "JP2OpenJPEG"),
     "scene.vrt": vrt,
     "scene.nc": netcdf,
+    "four.nc": netcdf4,
     "cube.h5": hdf5,
     "scene.dat": lambda path: copied(path, "ENVI"),
     "rgb.png": picture,
@@ -229,3 +242,10 @@ KINDS = {
     "clip.avi": lambda path: video(path, "mpeg4"),
 }
 """Functions that write a small file of each kind, or a folder of files, by its name."""
+
+
+def write_small_file(path):
+    """Write the file of a kind, which its name says; it is the same whatever was written before."""
+    global RNG
+    RNG = np.random.default_rng(0)
+    KINDS[path.name](path)

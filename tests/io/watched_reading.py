@@ -1,12 +1,20 @@
-"""Reading files in another process, which is watched for time, crashes and memory."""
+"""Reading files in another process, which is watched for time, crashes and memory.
+
+Its own time counts, and that of its children: how busy the machine is makes no difference.
+"""
 
 import ast
 import os
 import select
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+LONGEST_WAIT = 300
+"""Seconds after which a process hangs that needs no processor."""
 
 WORKER = Path(__file__).with_name("reading_worker.py")
 
@@ -20,6 +28,12 @@ class Outcome:
 
     megabytes: int = 0
     """The most that the process has needed so far."""
+
+
+def family(process):
+    """Return the numbers of a process and of its children, as Linux lists them."""
+    tasks = Path(f"/proc/{process}/task").glob("*/children")
+    return [process, *(int(child) for task in tasks for child in task.read_text().split())]
 
 
 class WatchedReading:
@@ -36,11 +50,14 @@ class WatchedReading:
         return self._ask(path, self._seconds)
 
     def _ask(self, path, seconds):
+        begin, used = time.monotonic(), self._seconds_used()
         self._process.stdin.write(f"{path}\n")
         self._process.stdin.flush()
-        if not select.select([self._process.stdout], [], [], seconds)[0]:
-            self.close()
-            return Outcome("hang")
+        while not select.select([self._process.stdout], [], [], 0.2)[0]:
+            waited = time.monotonic() - begin
+            if self._seconds_used() - used > seconds or waited > LONGEST_WAIT:
+                self.close()
+                return Outcome("hang")
         line = self._process.stdout.readline()
         if not line:
             code = self._process.wait()
@@ -56,6 +73,15 @@ class WatchedReading:
             self._process.communicate()
         self._process = None
 
+    def _seconds_used(self):
+        """Return the seconds of a processor; 0 where the system does not tell."""
+        seconds = 0.0
+        for process in family(self._process.pid):
+            with suppress(FileNotFoundError, ProcessLookupError):  # it ends just now
+                fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+                seconds += sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+        return seconds
+
     def _start(self):
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         self._process = subprocess.Popen(
@@ -66,4 +92,4 @@ class WatchedReading:
             text=True,
             env=environment,
         )
-        assert self._ask(os.devnull, 60).kind == "mistake"  # so its imports are done
+        assert self._ask(os.devnull, 120).kind == "mistake"  # so its imports are done

@@ -90,8 +90,8 @@ def _imported(target: str) -> Any:
     return getattr(import_module(module), name)
 
 
-_RASTER = "srlab.io.raster.reader:RasterReader"
-_SUBDATASETS = "srlab.io.raster.subdatasets:SubdatasetReader"
+_RASTER = "srlab.io.raster.opening:open_raster"
+_VARIABLES = "srlab.io.raster.opening:open_variables"
 _SENTINEL2 = "srlab.io.raster.sentinel2.reader:Sentinel2Reader"
 _IMAGE = "srlab.io.image.writer:ImageWriter"
 _STACK = "srlab.io.microscopy.reader:StackReader"
@@ -122,8 +122,8 @@ FORMATS = (
     Format("picture", (".gif", ".ppm", ".pgm"), _RASTER, slow=True),
     Format("JPEG 2000", (".jp2", ".j2k"), _RASTER, slow=True),
     Format("virtual raster", (".vrt",), _RASTER, own_pixels=False),
-    Format("netCDF", (".nc", ".nc4"), _SUBDATASETS),
-    Format("HDF5", (".h5", ".hdf5", ".he5", ".mat"), _SUBDATASETS),
+    Format("netCDF", (".nc", ".nc4"), _VARIABLES),
+    Format("HDF5", (".h5", ".hdf5", ".he5", ".mat"), _VARIABLES),
     Format("ENVI", (".envi", ".dat", ".bsq", ".bip"), _RASTER),
     Format(
         "Zarr",

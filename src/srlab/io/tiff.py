@@ -21,9 +21,9 @@ def open_tiff(path: PathLike, *, bands: Sequence[int | str] | None = None) -> Re
         from srlab.io.microscopy.reader import StackReader
 
         return StackReader(path, bands=bands)
-    from srlab.io.raster.reader import RasterReader
+    from srlab.io.raster.opening import open_raster
 
-    return RasterReader(path, bands=bands)
+    return open_raster(path, bands=bands)
 
 
 def _is_stack(path: PathLike) -> bool:
