@@ -287,6 +287,12 @@ def test_experiment_sets_keys_that_the_command_line_can_set_again():
     assert composed(["experiment=demo", "schedule.pretrain_steps=5"]).schedule.pretrain_steps == 5
 
 
+def test_one_window_serves_the_whole_picture_and_its_foreground():
+    given = ["metric=[ssim,ssim_foreground]", "metric.ssim.window=[1,11,11]"]
+    assert composed(given).metric.ssim_foreground.metric.window == [1, 11, 11]
+    assert composed(["metric=[ssim_foreground]"]).metric.ssim_foreground.metric.window == 11
+
+
 def test_losses_compose_as_a_list():
     config = composed(["loss=[l1,l2]", "loss.l2.weight=0.5"])
     assert {name: entry.weight for name, entry in config.loss.items()} == {"l1": 1.0, "l2": 0.5}
