@@ -25,15 +25,15 @@ def predict(config: DictConfig) -> None:
     from srlab.cli.building import built
     from srlab.cli.following import check_asked
     from srlab.io import reserved
-    from srlab.prediction import super_resolve_file
+    from srlab.prediction import Opened, super_resolve_file
 
     require(config, "model", "input", "output")
     with reserved(config.output, source=config.input, overwrite=config.overwrite):
-        model = srlab.load(config.model, trust=config.trust)
-        check_asked(config, model.card)
+        models = [Opened(path, srlab.load(path, trust=config.trust)) for path in _paths(config)]
+        for each in models:
+            check_asked(config, each.model.card)
         outcome = super_resolve_file(
-            model,
-            config.model,
+            models,
             config.input,
             config.output,
             request=_request(config),
@@ -42,6 +42,11 @@ def predict(config: DictConfig) -> None:
             progress=True,
         )
     log.info("wrote %s: %s", config.output, outcome)
+
+
+def _paths(config: DictConfig) -> list[str]:
+    """Return the names of the models."""
+    return [config.model] if isinstance(config.model, str) else list(config.model)
 
 
 def _request(config: DictConfig) -> Request:

@@ -80,9 +80,9 @@ def test_a_scene_is_measured_for_normalisers_that_need_it():
     image = scene(2, 40, 30)
     image[:, :4] = np.nan
     generator = Repeat((2, 2), in_channels=2)
-    assert scene_of(resolver(generator), ArrayReader(image)) is None
+    assert scene_of([resolver(generator)], ArrayReader(image)) is None
     built = resolver(generator, normaliser=ZScore(channels=2, scope="scene"))
-    (measured,) = scene_of(built, ArrayReader(image))
+    (measured,) = scene_of([built], ArrayReader(image))
     rows = {MINIMUM: np.nanmin, MAXIMUM: np.nanmax, MEAN: np.nanmean, DEVIATION: np.nanstd}
     for row, measure in rows.items():
         expected = measure(image.astype(float), axis=(1, 2))

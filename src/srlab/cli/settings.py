@@ -39,7 +39,7 @@ class TrainSettings:
 class PredictSettings:
     """Top-level values of ``predict.yaml``, which says what each of them means."""
 
-    model: str
+    model: str | Sequence[str]
     input: str
     output: str
     guide: str | None
@@ -60,6 +60,9 @@ class PredictSettings:
     batch: int
     precision: int | Literal["auto", "bf16"]
     noise_seed: int | None
+    samples: int
+    tta: bool
+    dtype: Literal["input", "float32"]
     match_histogram: bool
     device: str
     force: Sequence[Check]

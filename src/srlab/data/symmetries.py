@@ -36,6 +36,12 @@ class Turn:
             image = image.transpose(0, *[axis + 1 for axis in self.order])
         return np.flip(image, tuple(axis + 1 for axis in self.mirrored))
 
+    def inverse(self, axes: int) -> Turn:
+        """Return the turn that undoes this one, of images with a number of `axes`."""
+        order = self.order or tuple(range(axes))
+        # Mirroring comes last, so that it is undone along the axes as they were before.
+        return Turn(tuple(np.argsort(order).tolist()), tuple(order[axis] for axis in self.mirrored))
+
 
 UNTURNED = Turn()
 
@@ -58,7 +64,7 @@ def drawn_turn(
     if "flips" in symmetries:
         spatial = [place for place, axis in enumerate(axes) if axis.name != "t"]
         mirrored = [place for place in spatial if random.random() < 0.5]
-    plane = _alike(axes, shape, scale)
+    plane = alike(axes, shape, scale)
     if "quarter_turns" not in symmetries or len(plane) < 2:
         return Turn(mirrored=tuple(mirrored))
     drawn = random.permutation(plane).tolist()
@@ -74,7 +80,7 @@ def drawn_turn(
     return Turn(tuple(order), tuple(mirrored))
 
 
-def _alike(axes: Sequence[Axis], shape: Sequence[int], scale: Sequence[int]) -> list[int]:
+def alike(axes: Sequence[Axis], shape: Sequence[int], scale: Sequence[int]) -> list[int]:
     """Return the largest group of axes that may be exchanged; one alone if there is none."""
     places = range(len(axes))
     sized = [*zip(shape, scale, strict=True)]

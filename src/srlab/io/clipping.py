@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,17 @@ from numpy.typing import NDArray
 from srlab.io.description import Channel
 
 log = logging.getLogger(__name__)
+
+
+class Counts(Protocol):
+    """The clipped values of the channels of a file, or of several files."""
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """The number for each channel."""
+
+    def add(self, counts: Sequence[int], *, pixels: int) -> None:
+        """Add what another process counted in a number of pixels."""
 
 
 class Clipping:

@@ -46,6 +46,9 @@ class Format:
     slow: bool = False
     """Whether a window takes long to read, for example because the whole file is decoded."""
 
+    floats: bool = True
+    """Whether its writer takes floats."""
+
     own_pixels: bool = True
     """Whether the file holds its pixels itself, and so changes whenever they do."""
 
@@ -115,10 +118,10 @@ FORMATS = (
     ),
     Format("Sentinel-2 product", (".SAFE",), _SENTINEL2, folder=True, slow=True),
     Format("zipped Sentinel-2 product", (".zip",), _SENTINEL2, slow=True),
-    Format("PNG", (".png",), _RASTER, _IMAGE, slow=True),
-    Format("JPEG", (".jpg", ".jpeg"), _RASTER, _IMAGE, slow=True),
-    Format("WebP", (".webp",), _RASTER, _IMAGE, slow=True),
-    Format("BMP", (".bmp",), _RASTER, _IMAGE, slow=True),
+    Format("PNG", (".png",), _RASTER, _IMAGE, slow=True, floats=False),
+    Format("JPEG", (".jpg", ".jpeg"), _RASTER, _IMAGE, slow=True, floats=False),
+    Format("WebP", (".webp",), _RASTER, _IMAGE, slow=True, floats=False),
+    Format("BMP", (".bmp",), _RASTER, _IMAGE, slow=True, floats=False),
     Format("picture", (".gif", ".ppm", ".pgm"), _RASTER, slow=True),
     Format("JPEG 2000", (".jp2", ".j2k"), _RASTER, slow=True),
     Format("virtual raster", (".vrt",), _RASTER, own_pixels=False),
@@ -165,6 +168,7 @@ FORMATS = (
         "srlab.io.video.writer:VideoWriter",
         options={"codec": ("h264", "h265")},
         slow=True,
+        floats=False,
     ),
     Format(
         "Matroska",
@@ -173,6 +177,7 @@ FORMATS = (
         "srlab.io.video.writer:VideoWriter",
         options={"codec": ("h264", "h265", "ffv1")},
         slow=True,
+        floats=False,
     ),
     Format("video", (".avi", ".webm"), _VIDEO, slow=True),
     Format(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from srlab.axes import Window
-from srlab.io.clipping import Clipping
+from srlab.io.clipping import Counts
 from srlab.io.description import Description
 
 
@@ -57,7 +57,7 @@ class Writer(Protocol):
         """Pixels along each spatial axis on whose multiples blocks must end; 1: anywhere."""
 
     @property
-    def clipping(self) -> Clipping:
+    def clipping(self) -> Counts:
         """The values that were clipped so far, which `finish` notes in the file."""
 
     def prepare(self) -> None:

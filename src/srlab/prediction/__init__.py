@@ -17,11 +17,12 @@ from srlab.prediction.job import Job
 from srlab.prediction.planning import plan_tiles, tiling_error
 from srlab.prediction.predictor import Predictor
 from srlab.prediction.request import Request
-from srlab.prediction.session import super_resolve_file
+from srlab.prediction.session import Opened, super_resolve_file
 from srlab.prediction.tiles import Tile, TileGrid
 from srlab.prediction.transparency import alpha_of
 
 __all__ = [
+    "Opened",
     "Predict",
     "Predictor",
     "Request",
@@ -61,13 +62,13 @@ def super_resolve(
         writer=writer,
         tiles=plan,
         alpha=alpha,
-        noise=noise,
+        noises=(noise,),
         scene=scene,
         batch=batch_size,
         device=str(device),
     )
     try:
-        reader, predict = job.opened(model)
+        reader, predict = job.opened([model])
     except BaseException:
         writer.discard()
         raise

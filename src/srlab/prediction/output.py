@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -42,9 +42,9 @@ def output_description(
     return source.scaled(file_scale(card, source)).with_channels(channels)
 
 
-def scene_of(model: SuperResolver, reader: Reader) -> Tensor | None:
-    """Measure the whole scene, ``(1, rows, C + 1)``, for a model whose normaliser needs that."""
-    if model.normaliser.scope != "scene":
+def scene_of(models: Sequence[SuperResolver], reader: Reader) -> Tensor | None:
+    """Measure the whole scene, ``(1, rows, C + 1)``, if the normaliser of a model needs that."""
+    if all(model.normaliser.scope != "scene" for model in models):
         return None
     return measured_scene(reader)
 
@@ -82,6 +82,10 @@ def provenance(
     }
     if device.type != "cpu":
         settings["batch"] = request.batch
+    if request.samples > 1:
+        settings["samples"] = request.samples
+    if request.tta:
+        settings["tta"] = True
     if request.match_histogram:
         settings["match_histogram"] = True
     if training_data:

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from srlab.axes import is_count
 from srlab.io.agreement import Check
+from srlab.mistakes import Mistake
 from srlab.nn.edges import Edges
 from srlab.prediction.tiles import Join
 
@@ -29,6 +31,9 @@ class Request:
     batch: int = 1
     precision: str = "32"
     noise_seed: int | None = None
+    samples: int = 1
+    tta: bool = False
+    dtype: Literal["input", "float32"] = "input"
     match_histogram: bool = False
     device: str = "auto"
     force: Sequence[Check] = ()
@@ -36,6 +41,10 @@ class Request:
 
     options: Mapping[str, str | None] = field(default_factory=dict)
     """Of the format that is written; see `srlab.io.create_writer`."""
+
+    def __post_init__(self) -> None:
+        if not is_count(self.samples, least=1):
+            raise Mistake(f"samples is {self.samples!r}; give a number of samples >= 1.")
 
     def as_asked(self) -> dict[str, Any]:
         """Return the values that have a part in the output's bytes, as JSON can hold them."""

@@ -1,20 +1,26 @@
-"""From the names of a model, an input and an output to the finished file."""
+"""From the names of models, an input and an output to the finished files."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import lcm
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from torch import Tensor
 
 import srlab
 from srlab.files import PathLike, content_hash, is_remote, new_file
-from srlab.io import Writer, create_writer
+from srlab.io import Description, Writer, create_writer
+from srlab.mistakes import Mistake
 from srlab.models.bundle import file_hash
 from srlab.models.compatibility import open_input, refuse_stranger
 from srlab.models.super_resolver import SuperResolver
+from srlab.prediction.beside import Beside, Share, beside, of_floats
 from srlab.prediction.device import chosen_device
 from srlab.prediction.engines import Engine, Local
 from srlab.prediction.job import Job
@@ -32,9 +38,16 @@ from srlab.prediction.transparency import alpha_of
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Opened:
+    """A model, and the file that it was opened from."""
+
+    path: str
+    model: SuperResolver
+
+
 def super_resolve_file(
-    model: SuperResolver,
-    path: PathLike,
+    models: Sequence[Opened],
     source: PathLike,
     output: PathLike,
     *,
@@ -43,54 +56,60 @@ def super_resolve_file(
     overwrite: bool = False,
     progress: bool = False,
 ) -> Outcome:
-    """Super-resolve the file `source` to the file `output` by the `model` of the file `path`.
+    """Super-resolve the file `source` to the file `output` by a model, or by the mean of several.
 
     What is done is kept beside the output until it is whole. A later call that asks for the same
     goes on from there. With `overwrite` an output that exists is replaced, and so is one that was
     begun otherwise. The caller has the output `srlab.io.reserved`.
 
-    Raises a `Mistake` if the input is not of the model's kind, or the output cannot be written.
+    Raises a `Mistake` if the input is not of the models' kind, or the output cannot be written.
     """
     request = request or Request()
     if request.guide is not None:
         new_file(output, overwrite=overwrite, source=request.guide)
-    session = _Session(model, path, source, output, request, overwrite=overwrite)
+    session = _Session(models, source, output, request, overwrite=overwrite)
     return session.run(engine or Local(), progress=progress)
 
 
 class _Session:
-    """One input, opened for one model, and its output."""
+    """One input, opened for its models, and its output."""
 
     def __init__(
         self,
-        model: SuperResolver,
-        path: PathLike,
+        models: Sequence[Opened],
         source: PathLike,
         output: PathLike,
         request: Request,
         *,
         overwrite: bool,
     ) -> None:
-        self._model, self._source, self._request = model, source, request
-        self._path, self._overwrite = path, overwrite
+        _check_alike(models)
+        self._models = [each.model for each in models]
+        self._paths = tuple(each.path for each in models)
+        self._source, self._request, self._overwrite = source, request, overwrite
         self._output = Path(output).absolute()
+        self._noises = _noises(self._model, request)
         self._reader = open_input(
-            model.card,
+            self._model.card,
             source,
             bands=request.bands,
             guide=request.guide,
             guides=request.guides,
             dates=request.dates,
         )
-        refuse_stranger(model.card, self._reader, force=request.force)
+        for model in self._models:
+            refuse_stranger(model.card, self._reader, force=request.force)
         self._alpha = alpha_of(source, self._reader)
-        self._noise = None
-        if request.noise_seed is not None:
-            self._noise = model.draw_noise(request.noise_seed)
         self._device = chosen_device(request.device)
-        self._hashes = {"model": file_hash(path), "input": _hash(source)}
+        hashes = [file_hash(path) for path in self._paths]
+        self._hashes = {"model": " ".join(hashes), "input": _hash(source)}
         self._journal = Journal(self._output, self._asked())
-        self._scene = scene_of(model, self._reader)
+        self._scene = scene_of(self._models, self._reader)
+
+    @property
+    def _model(self) -> SuperResolver:
+        """The first model, which stands for all in what they have in common."""
+        return self._models[0]
 
     def run(self, engine: Engine, *, progress: bool) -> Outcome:
         """Make the output; where the memory does not suffice, with smaller tiles."""
@@ -100,7 +119,7 @@ class _Session:
         while True:
             job = self._job(journal.settled)
             try:
-                return engine(self._model, job, journal=journal, progress=progress)
+                return engine(self._models, job, journal=journal, progress=progress)
             except OUT_OF_MEMORY as error:
                 tile = halved_tile(job.tiles, error)
                 log.warning("out of memory: beginning anew with tiles of %s", tile)
@@ -118,15 +137,7 @@ class _Session:
         precision = chosen_precision(
             request.precision, self._model, self._reader, self._device, scene=self._scene
         )
-        tiles = plan_tiles(
-            self._model,
-            self._reader,
-            tile=request.tile,
-            overlap=request.overlap,
-            edges=request.edges,
-            join=request.join,
-            scene=self._scene,
-        )
+        tiles = self._tiles(request.tile, request.overlap, request.join)
         return {
             "tile": list(tiles.tile[tiles.leading :]),
             "overlap": list(tiles.overlap[tiles.leading :]),
@@ -135,22 +146,38 @@ class _Session:
             "precision": precision,
         }
 
-    def _job(self, settled: Mapping[str, Any]) -> Job:
-        tiles = plan_tiles(
-            self._model,
-            self._reader,
-            tile=settled["tile"],
-            overlap=settled["overlap"],
-            edges=self._request.edges,
-            join=settled["join"],
-            scene=self._scene,
+    def _tiles(self, tile: Any, overlap: Any, join: Any) -> TileGrid:
+        """Return a grid that is good for all models."""
+        grids = [
+            plan_tiles(
+                model,
+                self._reader,
+                tile=tile,
+                overlap=overlap,
+                join=join,
+                edges=self._request.edges,
+                scene=self._scene,
+            )
+            for model in self._models
+        ]
+        return replace(
+            grids[0],
+            overlap=tuple(np.max([grid.overlap for grid in grids], axis=0).tolist()),
+            multiple_of=tuple(map(lcm, *[grid.multiple_of for grid in grids])),
+            join="blend" if "blend" in [grid.join for grid in grids] else "crop",
         )
+
+    def _job(self, settled: Mapping[str, Any]) -> Job:
+        tiles = self._tiles(settled["tile"], settled["overlap"], settled["join"])
         return Job(
             reader=self._reader,
             writer=self._writer(tiles, settled),
             tiles=tiles,
+            paths=self._paths,
+            trust=self._request.trust,
             alpha=self._alpha,
-            noise=self._noise,
+            noises=self._noises,
+            turned=self._request.tta,
             scene=self._scene,
             batch=settled["batch"],
             precision=DTYPES[settled["precision"]],
@@ -158,27 +185,75 @@ class _Session:
         )
 
     def _writer(self, tiles: TileGrid, settled: Mapping[str, Any]) -> Writer:
-        request, reader, card = self._request, self._reader, self._model.card
-        description = output_description(self._model, reader.description, alpha=self._alpha)
-        writer = create_writer(
-            self._output,
-            description,
-            provenance=provenance(
-                tiles,
-                request,
-                hashes=self._hashes,
-                device=self._device,
-                precision=settled["precision"],
-                training_data=card.training_data,
-                scene=self._scene,
-            ),
-            source=self._source,
-            overwrite=self._overwrite,
-            options=request.options,
+        """Return what writes the output, and the files beside it."""
+        request, card = self._request, self._model.card
+        made = provenance(
+            tiles,
+            request,
+            hashes=self._hashes,
+            device=self._device,
+            precision=settled["precision"],
+            training_data=card.training_data,
+            scene=self._scene,
         )
-        if not request.match_histogram:
+
+        def create(path: Path, described: Description, options: Mapping[str, Any]) -> Writer:
+            return create_writer(
+                path,
+                described,
+                provenance=made,
+                source=self._source,
+                overwrite=self._overwrite,
+                options=options,
+            )
+
+        description = output_description(self._model, self._reader.description, alpha=self._alpha)
+        if request.dtype != "input":
+            description = description.with_dtype(request.dtype)
+        writer = create(self._output, description, request.options)
+        if request.match_histogram:
+            writer = matching_input(
+                writer, self._output, description, card=card, reader=self._reader
+            )
+        if not self._has_deviation:
             return writer
-        return matching_input(writer, self._output, description, card=card, reader=reader)
+        count = self._model.out_channels
+        last = range(2 * count, 2 * count + (self._alpha is not None))
+        path = beside(self._output, "deviation", description)
+        deviation = of_floats(description, path, description.channels[:count])
+        return Beside(
+            [
+                Share(writer, (*range(count), *last)),
+                Share(create(path, deviation, {}), tuple(range(count, 2 * count))),
+            ]
+        )
+
+    @property
+    def _has_deviation(self) -> bool:
+        """Whether there are several predictions, and so a deviation."""
+        return len(self._models) > 1 or len(self._noises) > 1 or self._request.tta
+
+
+def _check_alike(models: Sequence[Opened]) -> None:
+    """Raise a `Mistake` unless all models turn the same into the same."""
+    first = models[0]
+    for other in models[1:]:
+        for name in ("scale", "input_names", "output_names", "guides", "dates", "across"):
+            wanted, got = getattr(first.model.card, name), getattr(other.model.card, name)
+            if wanted != got:
+                raise Mistake(
+                    f"{first.path} and {other.path} cannot be averaged: their {name} is {wanted} "
+                    f"and {got}; name models of one kind."
+                )
+
+
+def _noises(model: SuperResolver, request: Request) -> tuple[Tensor | None, ...]:
+    """Draw the noise of each sample, from one seed to the next."""
+    if request.samples == 1:
+        seed = request.noise_seed
+        return (None if seed is None else model.draw_noise(seed),)
+    first = request.noise_seed or 0
+    return tuple(model.draw_noise(first + number) for number in range(request.samples))
 
 
 def _hash(path: PathLike) -> str:

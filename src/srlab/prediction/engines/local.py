@@ -31,14 +31,14 @@ class Local:
 
     def __call__(
         self,
-        model: SuperResolver,
+        models: Sequence[SuperResolver],
         job: Job,
         *,
         journal: Journal | None = None,
         progress: bool = False,
     ) -> Outcome:
         """Make an output; see `run`."""
-        reader, predict = job.opened(model)
+        reader, predict = job.opened(models)
         return run(
             predict,
             reader,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from srlab.models.super_resolver import SuperResolver
@@ -15,7 +16,7 @@ class Engine(Protocol):
 
     def __call__(
         self,
-        model: SuperResolver,
+        models: Sequence[SuperResolver],
         job: Job,
         *,
         journal: Journal | None = None,

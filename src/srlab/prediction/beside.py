@@ -1,0 +1,110 @@
+"""Further files beside an output, on the same grid: its uncertainty, and its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from srlab.axes import Window
+from srlab.io import Channel, Description, Writer
+from srlab.io.clipping import Counts
+from srlab.io.formats import ending, find_format, suffixes_of
+
+
+def beside(output: Path, word: str, description: Description) -> Path:
+    """Return the name of a further file of floats: ``scene.deviation.tif`` beside ``scene.tif``.
+
+    Where the format of the output holds integers alone, it is a TIFF, or an OME-TIFF of more axes.
+    """
+    form = find_format(output.name, "writer")
+    own = ending(output.name, suffixes_of("writer")) or ""
+    stem = output.name[: len(output.name) - len(own)]
+    kept = own
+    if form is not None and not form.floats:
+        kept = ".tif" if len(description.shape) == 2 else ".ome.tif"
+    return output.with_name(f"{stem}.{word}{kept}")
+
+
+def of_floats(description: Description, path: Path, channels: Sequence[Channel]) -> Description:
+    """Describe co-registered `channels` of float32 in physical units; NaN is no data."""
+    plain = [
+        replace(channel, dtype=np.dtype(np.float32), scale=1.0, offset=0.0, nodata=np.nan,
+                masked=False, colour="")
+        for channel in channels
+    ]  # fmt: skip
+    described = description.with_channels(plain)
+    if path.name.endswith(".ome.tif") and description.geometry is not None:
+        return replace(described, geometry=None)  # frames of a video have times, and no place
+    return described
+
+
+@dataclass(frozen=True)
+class Share:
+    """A file, and the places of its channels among those that are predicted."""
+
+    writer: Writer
+    places: tuple[int, ...]
+
+
+class Beside:
+    """Several files on one grid that are written as one, whose channels lie side by side.
+
+    The first of them is the output itself, which appears last.
+    """
+
+    def __init__(self, shares: Sequence[Share]) -> None:
+        self._shares = shares
+        writers = [share.writer for share in shares]
+        self.chunks = tuple(np.lcm.reduce([writer.chunks for writer in writers]).tolist())
+        self.clipping = _Together([writer.clipping for writer in writers])
+
+    def prepare(self) -> None:
+        """Begin all files."""
+        for share in self._shares:
+            share.writer.prepare()
+
+    def resume(self) -> bool:
+        """Go on with all files, if all are there."""
+        return all(share.writer.resume() for share in self._shares)
+
+    def write(self, window: Window, array: NDArray[np.float32]) -> None:
+        """Write ``(C, *window)``, to each file its channels."""
+        for share in self._shares:
+            share.writer.write(window, array[list(share.places)])
+
+    def sync(self) -> None:
+        """Have the disk hold what was written of all files."""
+        for share in self._shares:
+            share.writer.sync()
+
+    def finish(self) -> None:
+        """Complete all files."""
+        for share in reversed(self._shares):
+            share.writer.finish()
+
+    def discard(self) -> None:
+        """Remove what was written of all files."""
+        for share in self._shares:
+            share.writer.discard()
+
+
+class _Together:
+    """The clipped values of several files, one after the other."""
+
+    def __init__(self, each: Sequence[Counts]) -> None:
+        self._each = each
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        return tuple(count for counts in self._each for count in counts.counts)
+
+    def add(self, counts: Sequence[int], *, pixels: int) -> None:
+        first = 0
+        for each in self._each:
+            length = len(each.counts)
+            each.add(counts[first : first + length], pixels=pixels)
+            first += length
