@@ -2,6 +2,7 @@
 # make demo-satellite   trains a model for a Sentinel-2 scene, scores it on a block that it never saw, and writes a COG
 # make demo-microscopy   trains a model for a picture of stained tissue, and writes a pyramid as OME-TIFF and OME-Zarr
 # make demo-video   trains a model for a video, scores it on shots that it never saw, and writes an mp4 of twice its size
+# make demo-mri   trains a 3D model that makes thick slices of a head thin, scores it, and writes a NIfTI
 # make test   sets everything up, and runs lint, types and tests
 # make slow   the few tests that take long
 # make coverage   the tests of make test again, with the lines that none of them reaches
@@ -13,8 +14,9 @@ RUN := outputs/demo/$(NOW)
 SATELLITE := outputs/demo-satellite/$(NOW)
 MICROSCOPY := outputs/demo-microscopy/$(NOW)
 VIDEO := outputs/demo-video/$(NOW)
+MRI := outputs/demo-mri/$(NOW)
 
-.PHONY: demo demo-satellite demo-microscopy demo-video test slow coverage
+.PHONY: demo demo-satellite demo-microscopy demo-mri demo-video test slow coverage
 
 demo: $(READY)
 	$(BIN)/python -m srlab.train experiment=demo hydra.run.dir=$(RUN)
@@ -39,6 +41,12 @@ demo-video: $(READY)
 	$(BIN)/python -m srlab.train experiment=demo_video data.root=$(VIDEO)/clip.mp4 split.fraction=0.252 hydra.run.dir=$(VIDEO)
 	$(BIN)/python -m srlab.evaluate model=$(VIDEO)/model.safetensors data=video data.root=$(VIDEO)/clip.mp4 part=validation output=$(VIDEO)
 	$(BIN)/python -m srlab.predict model=$(VIDEO)/model.safetensors input=$(VIDEO)/clip.mp4 output=$(VIDEO)/clip_x2.mp4
+
+demo-mri: $(READY)
+	$(BIN)/python demos/head_volume.py $(MRI)/head.nii.gz $(MRI)/head_3mm.nii.gz
+	$(BIN)/python -m srlab.train experiment=demo_mri data.root=$(MRI)/head.nii.gz hydra.run.dir=$(MRI)
+	$(BIN)/python -m srlab.evaluate model=$(MRI)/model.safetensors data=medical_mri data.root=$(MRI)/head.nii.gz part=validation output=$(MRI)
+	$(BIN)/python -m srlab.predict model=$(MRI)/model.safetensors input=$(MRI)/head_3mm.nii.gz output=$(MRI)/head_1mm.nii.gz
 
 test: $(READY)
 	$(BIN)/ruff check .

@@ -57,6 +57,7 @@ NEEDED = {
     "data/rgb_folder": ["data.root={photographs}/*.png"],
     "experiment/mri_x2_3d": [*VOLUME[:1], "data.crop_size=32"],
     "experiment/mri_thick_slices": [*VOLUME[:1]],
+    "experiment/demo_mri": [*VOLUME[:1]],
     "experiment/mri_slices_x2": [*VOLUME[:1], "data.crop_size=32"],
     "data/arrays": ["data.root={photographs}/array.npy"],
     "data/medical_mri": [*VOLUME, "crop_size=32"],

@@ -76,6 +76,7 @@ SMALL = {
         "generator.blocks=1",
         "generator.groups=1",
     ],
+    "demo_mri": [*VOLUMES, "crop_size=12", "generator.blocks=1"],
     "mri_x2_3d": [
         *VOLUMES,
         "generator.blocks=1",
@@ -110,6 +111,7 @@ SMALL = {
 }
 WITHOUT_ADVERSARY = (
     "demo_microscopy",
+    "demo_mri",
     "demo_satellite",
     "demo_video",
     "landsat_pansharpening",
