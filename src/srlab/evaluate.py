@@ -27,6 +27,7 @@ def evaluate(config: DictConfig) -> None:
         check_masks,
         check_split,
         degradation_of,
+        follow_axes,
         follow_files,
         follow_split,
         guide_degradation_of,
@@ -42,7 +43,7 @@ def evaluate(config: DictConfig) -> None:
     _check_report(config)
     model = srlab.load(config.model, trust=config.trust)
     check_asked(config, model.card)
-    config.scale, config.spatial_dims = list(model.card.scale), model.card.spatial_dims
+    follow_axes(config, model.card)
     check_split(config)
     check_masks(config)
     follow_split(config)

@@ -6,6 +6,7 @@ import torch
 from scipy.ndimage import gaussian_filter1d
 
 from srlab.degradations import Area, KSpace, Rician, ThickSlices
+from srlab.degradations.in_planes import InPlanes
 from srlab.mistakes import Mistake
 
 
@@ -55,6 +56,16 @@ def test_box_without_a_gap_is_the_mean_of_its_slices():
     hr = image(1, 2, 12, 4, 5)
     lr = ThickSlices(scale=(3, 1, 1), profile="box", gap=0.0, spatial_dims=3)(hr)
     torch.testing.assert_close(lr, hr.view(1, 2, 4, 3, 4, 5).mean(dim=3))
+
+
+@pytest.mark.parametrize(("across", "scale"), [(0, (3, 1, 1)), (1, (1, 3, 1)), (2, (1, 1, 3))])
+def test_slices_made_in_planes_are_those_of_the_volume(across, scale):
+    hr = image(2, 2, 6, 9, 12)
+    profile = {"profile": "gaussian", "gap": 0.2}
+    planes = InPlanes(ThickSlices(scale=(3, 1), **profile), across=across)
+    assert planes.scale == scale
+    expected = ThickSlices(scale=scale, spatial_dims=3, **profile)(hr)
+    torch.testing.assert_close(planes(hr, generator=torch.Generator()), expected)
 
 
 def test_gap_narrows_a_box_about_its_middle():

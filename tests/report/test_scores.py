@@ -46,7 +46,7 @@ def test_model_of_thick_slices_is_scored_on_planes():
     volumes = small_model(scale=(3, 1))
     volumes.card = replace(volumes.card, across="z")
     images = [{"lr": torch.rand(3, 8, 24), "hr": torch.rand(3, 24, 24)}]
-    data = SimpleNamespace(test=images, data_range=1.0, axes=planes.card.axes)
+    data = SimpleNamespace(test=images, data_range=1.0, axes=planes.card.axes, across="z")
     settings = {"tile": "auto", "overlap": "auto", "device": "cpu", "degradation": torch.clone}
     given = {"metrics": {"psnr": PSNR()}, **settings}
     scores = [compare(each, data, **given).scores["model"] for each in (planes, volumes)]

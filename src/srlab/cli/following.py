@@ -23,10 +23,13 @@ from srlab.data.splits.record import SPLIT, difference, read_record, record_of
 from srlab.data.usable import LeftOut
 from srlab.data.values import a_few, full_scale
 from srlab.degradations import Degradation
-from srlab.io import Reader
+from srlab.degradations.in_planes import InPlanes
+from srlab.io import Axis, Description, Reader
+from srlab.io.across import SPACE, VOLUME, Order, slices_both_ways
 from srlab.mistakes import Mistake
 from srlab.models.card import ModelCard
 from srlab.models.rebuilding import build
+from srlab.prediction.across import in_file
 
 log = logging.getLogger(__name__)
 
@@ -65,10 +68,35 @@ def follow_files(config: DictConfig) -> None:
     log.info("data.data_range is %g and data.unit is %s, by the files", data.data_range, data.unit)
 
 
+def follow_axes(config: DictConfig, card: ModelCard) -> None:
+    """Take the axes of the pairs from the model, and their scale.
+
+    A model of the planes across thick slices is scored on whole volumes, unless the source gives
+    planes.
+    """
+    scale = card.scale
+    if _of_volumes(config, card):
+        scale = in_file(_order_of_volumes(card), card.scale, otherwise=1)
+    config.scale, config.spatial_dims = list(scale), len(scale)
+
+
+def _of_volumes(config: DictConfig, card: ModelCard) -> bool:
+    return bool(card.across) and "across" not in config.data
+
+
+def _order_of_volumes(card: ModelCard) -> Order:
+    """Return the axes of a volume, of which the last two are those of the model's planes."""
+    volume = Description((1,) * SPACE, tuple(map(Axis, VOLUME)), ())
+    return slices_both_ways("a volume", volume, card.across)[0]
+
+
 def degradation_of(card: ModelCard, config: DictConfig) -> Degradation:
     """Build what makes LR of HR: what the user chooses, otherwise what the model was trained on."""
     if card.degradation and not is_chosen("degradation"):
-        return _of_card(card.degradation, trust=config.trust)
+        made_of_hr = _of_card(card.degradation, trust=config.trust)
+        if _of_volumes(config, card):
+            return InPlanes(made_of_hr, across=VOLUME.index(card.across))
+        return made_of_hr
     made: Degradation = built(config.degradation)
     used = OmegaConf.to_container(config.degradation, resolve=True)
     log.warning(

@@ -25,6 +25,9 @@ WHOLE = 0.01
 SPACE = 3
 """The last axes of a file, which are those of a volume."""
 
+VOLUME = ("z", "y", "x")
+"""Their names, in the order of every format."""
+
 Order = tuple[int, ...]
 """The axis of a file that becomes each axis, from 0 on."""
 

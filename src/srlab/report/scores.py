@@ -14,6 +14,7 @@ from torch import Tensor
 
 from srlab.data import Source
 from srlab.data.source import (
+    OfThickSlices,
     PairsOfFiles,
     Sample,
     SizedPairDataset,
@@ -29,6 +30,7 @@ from srlab.models.super_resolver import SuperResolver
 from srlab.nn.edges import Edges
 from srlab.nn.resample import enlarge
 from srlab.prediction import plan_tiles, super_resolve
+from srlab.prediction.across import file_scale
 from srlab.progress import tracked
 from srlab.report.pictures import below, busiest, comparison, panels
 
@@ -126,7 +128,8 @@ def compare(
     (`srlab.data.usable.SHARE`).
     """
     result = Comparison(metrics)
-    model = model.of_planes()  # which pairs are, where a model is for volumes of thick slices
+    if isinstance(data, OfThickSlices):  # their pairs are planes
+        model = model.of_planes()
     pairs = data.test if pairs is None else pairs
     positions = range(len(pairs))
     pictured = _pictured(pairs)
@@ -137,7 +140,7 @@ def compare(
             hr, context = sample["hr"][None], _context(model, data, sample, degradation, position)
             images = {}
             if context.lr.shape[1] == hr.shape[1]:
-                images["bicubic"] = enlarge(context.lr, model.card.scale)
+                images["bicubic"] = enlarge(context.lr, context.scale)
             images["model"] = _predicted(
                 model, sample, tile=tile, overlap=overlap, edges=edges, device=device
             )
@@ -176,7 +179,7 @@ def _context(
     return ScoringContext(
         lr=_continued(model, sample),
         valid=None if valid is None else valid[None],
-        scale=model.card.scale,
+        scale=file_scale(model.card, ArrayReader(sample["lr"].numpy()).description),
         data_range=data.data_range,
         channel_names=model.card.output_names,
         axes=axes_of_hr(data),
