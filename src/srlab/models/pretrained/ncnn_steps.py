@@ -89,7 +89,7 @@ class _Graph:
                 return self._step(layer, "unshuffle", terms, layer.number(0, 1))
             case "Interp", (_,) if (way := _resize(layer)) is not None:
                 return self._step(layer, way, terms, _rounded(layer.number(1, 1)))
-        raise ValueError(f"its layer {layer.name} is a {layer.kind} that none of them has")
+        raise ValueError(f"its layer {layer.name} ({layer.kind}) is like none of theirs")
 
     def _step(self, layer: Layer, does: str, terms: tuple[Term, ...], setting: float = 0.0) -> Term:
         self.steps.append(Step(does, terms, setting, layer.name))
@@ -140,7 +140,7 @@ def _slope(layer: Layer) -> float:
         return 0.0
     if kind == 2:
         return _rounded(layer.number(10, 0))
-    raise ValueError(f"its layer {layer.name} holds an activation that none of them has")
+    raise ValueError(f"its layer {layer.name} holds an activation like none of theirs")
 
 
 def _resize(layer: Layer) -> str | None:
