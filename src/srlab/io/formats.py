@@ -181,6 +181,15 @@ FORMATS = (
     ),
     Format("video", (".avi", ".webm"), _VIDEO, slow=True),
     Format(
+        "folder of frames",
+        (".frames",),
+        "srlab.io.video.folder_reader:FrameFolderReader",
+        "srlab.io.video.folder_writer:FrameFolderWriter",
+        folder=True,
+        slow=True,
+        own_pixels=False,
+    ),
+    Format(
         "NumPy array", (".npy",), "srlab.io.array.npy:open_npy", "srlab.io.array.npy:create_npy"
     ),
     Format(

@@ -32,6 +32,7 @@ class Segment:
 
     dtype: np.dtype[Any]
     ending: str
+    planes: int = 3
 
     @property
     def folder(self) -> Path:
@@ -45,10 +46,10 @@ class Segment:
 
     @property
     def raw(self) -> Staging:
-        """The frames until then, ``(3, T, H, W)``."""
+        """The frames until then, ``(planes, T, H, W)``."""
         shape = tuple(span.stop - span.start for span in self.window)
         name = f"{self.folder.name}/{self.number:06}"
-        return Staging(self.video, 3, shape, self.dtype, name=name)
+        return Staging(self.video, self.planes, shape, self.dtype, name=name)
 
     def write(self, window: Window, block: NDArray[Any]) -> bool:
         """Take what a block has of it; return whether it is whole now, to one process alone.
@@ -63,7 +64,7 @@ class Segment:
         return self._is_whole(own) and self._claim()
 
     def frames(self) -> Iterator[NDArray[Any]]:
-        """Yield the raw frames ``(H, W, 3)``; what was never written is black."""
+        """Yield the raw frames ``(H, W, planes)``; what was never written is black."""
         self.raw.begin()
         count, *sizes = self.raw.shape
         for number in range(count):

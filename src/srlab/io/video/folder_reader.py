@@ -1,0 +1,137 @@
+"""A folder of frames as a video, a window of frames at a time."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from srlab.axes import Window
+from srlab.files import PathLike, existing_path
+from srlab.io import open_reader
+from srlab.io.description import Axis, Description
+from srlab.io.exif import Exif
+from srlab.io.protocols import Reader
+from srlab.io.video.colours import FULL, RGB, UNSPECIFIED, Colours
+from srlab.io.video.geometry import VideoGeometry
+from srlab.io.video.listing import LISTING, TICK, USUAL_RATE, read_listing
+from srlab.io.video.reader import THUMBNAIL
+from srlab.io.windows import check_window
+from srlab.mistakes import Mistake
+
+log = logging.getLogger(__name__)
+
+BITS = {"uint8": 8, "uint16": 16}
+OPEN = 4
+"""Frames that stay open: tiles of a frame follow each other."""
+
+
+class FrameFolderReader:
+    """A folder of pictures as a video: its axes are t, y and x, its channels those of the pictures.
+
+    Frames come in the natural order of their names, `USUAL_RATE` a second, or as the folder's list
+    says (`srlab.io.video.listing`). All must have the size, the bands and the type of the first.
+    They are opened when they are read.
+
+    Raises a `Mistake` if there is no such folder, it holds no pictures, or the first has values of
+    more than 16 bits.
+    """
+
+    def __init__(self, path: PathLike, *, bands: Sequence[int | str] | None = None) -> None:
+        self.path = existing_path(path)
+        if not self.path.is_dir():
+            raise Mistake(f"{path} is a file, and a folder of frames is wanted.")
+        self._bands = bands and list(bands)
+        self._listing = read_listing(self.path)
+        self._open: OrderedDict[int, Reader] = OrderedDict()
+        first = open_reader(self.path / self._listing.names[0], bands=bands).description
+        bits = BITS.get(first.dtype.name)
+        if bits is None:
+            raise Mistake(
+                f"{path} has frames of the type {first.dtype}; those of a video are of 8 or 16 "
+                "bits without a sign."
+            )
+        if not self._listing.stated:
+            log.info(
+                "%s does not say when its frames are shown: %d a second are taken; %s in it says "
+                "others",
+                path, USUAL_RATE, LISTING,
+            )  # fmt: skip
+        *times, end = self._listing.times
+        geometry = VideoGeometry(
+            tuple(times),
+            end,
+            TICK,
+            Colours(bits, FULL, matrix=RGB, primaries=UNSPECIFIED, transfer=UNSPECIFIED),
+        )
+        self.description = Description(
+            (len(times), *first.shape),
+            (Axis("t", geometry.spacing, "s"), Axis("y"), Axis("x")),
+            first.channels,
+            geometry,
+            colour_profile=first.colour_profile,
+            exif=Exif(),
+        )
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(FrameFolderReader, bands=self._bands), (str(self.path),)
+
+    def read(self, window: Window) -> NDArray[np.float32]:
+        """Read ``(C, *window)``.
+
+        Raises a `Mistake` if the window is not inside the video, or a frame is damaged or differs
+        from the first in its size, its bands or its type.
+        """
+        check_window(window, self.description.shape)
+        times, *space = window
+        frames = [self._frame(at).read(tuple(space)) for at in range(times.start, times.stop)]
+        return np.stack(frames, axis=1)
+
+    def thumbnails(self) -> Iterator[NDArray[np.uint8]]:
+        """Yield each frame in grey ``(H, W)``, small.
+
+        Raises a `Mistake` where a frame is damaged.
+        """
+        count, height, width = self.description.shape
+        rows, columns = map(min, (height, width), THUMBNAIL)
+        brightest = np.iinfo(self.description.dtype).max
+        for number in range(count):
+            frame = self.read((slice(number, number + 1), slice(0, height), slice(0, width)))
+            grey = np.nanmean(frame[:, 0], axis=0) * (255 / brightest)
+            small = Image.fromarray(grey).resize((columns, rows), Image.Resampling.BOX)
+            yield np.asarray(small).astype(np.uint8)
+
+    def close(self) -> None:
+        """Release the files."""
+        while self._open:
+            self._open.popitem()[1].close()
+
+    def _frame(self, number: int) -> Reader:
+        if number in self._open:
+            self._open.move_to_end(number)
+            return self._open[number]
+        frame = open_reader(self.path / self._listing.names[number], bands=self._bands)
+        own, whole = frame.description, self.description
+        if (own.shape, own.names, own.dtype) != (whole.shape[1:], whole.names, whole.dtype):
+            raise Mistake(
+                f"{frame} is {_told(own)}, and the first frame is {_told(whole)}: frames of a "
+                "video are alike."
+            )
+        self._open[number] = frame
+        if len(self._open) > OPEN:
+            self._open.popitem(last=False)[1].close()
+        return frame
+
+
+def _told(description: Description) -> str:
+    height, width = description.shape[-2:]
+    return f"{width} x {height} of {','.join(description.names)} in {description.dtype}"
