@@ -31,7 +31,8 @@ def test_means_and_table_say_which_images_are_exact_or_have_no_value():
     assert result.means("bicubic")["psnr"] == pytest.approx(24.357, abs=1e-3)
     lines = result.table().splitlines()
     assert "model, psnr: 1 of 3 exact" in "\n".join(lines)
-    assert "bicubic, ergas: 1 of 3 have no value and are left out" in lines
+    assert "model and bicubic, ergas: 1 of 3 have no value and are left out" in lines
+    assert lines[1].endswith("  dB")
     assert not any("inf" in line or "nan" in line for line in lines)
 
 

@@ -12,14 +12,14 @@ from srlab.metrics.edge import EdgeCurve, SlantedEdge, mtf50, slanted_edge
 from srlab.metrics.foreground import Foreground
 from srlab.metrics.perceptual import LPIPS
 from srlab.metrics.pixel import MAE, PSNR, RMSE
-from srlab.metrics.protocol import Local, Metric, Pooled, ScoringContext
+from srlab.metrics.protocol import InUnit, Local, Metric, Pooled, ScoringContext
 from srlab.metrics.resolution import (
     FourierRingCorrelation,
     RingCurve,
     cutoff,
     fourier_ring_correlation,
 )
-from srlab.metrics.scoring import means, remarks, scores
+from srlab.metrics.scoring import means, remarks, scores, unit_of
 from srlab.metrics.similarity import MSSSIM, SSIM, UQI
 from srlab.metrics.spectral import ERGAS, SpectralAngle
 from srlab.metrics.spectrum import SpectrumDistance
@@ -38,6 +38,7 @@ __all__ = [
     "EdgeCurve",
     "Foreground",
     "FourierRingCorrelation",
+    "InUnit",
     "Local",
     "Metric",
     "Pooled",
@@ -57,4 +58,5 @@ __all__ = [
     "remarks",
     "scores",
     "slanted_edge",
+    "unit_of",
 ]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from srlab.axes import per_axis
-from srlab.metrics.protocol import Metric, ScoringContext
+from srlab.metrics.protocol import InUnit, Metric, ScoringContext
 from srlab.metrics.scoring import overall
 from srlab.mistakes import Mistake
 
@@ -31,6 +31,7 @@ class Benchmark:
     ) -> None:
         self.metric, self.border, self.round_luma = metric, border, round_luma
         self.higher_is_better = metric.higher_is_better
+        self.unit = metric.unit if isinstance(metric, InUnit) else ""
 
     def __call__(
         self, sr: Tensor, hr: Tensor, context: ScoringContext

@@ -59,6 +59,7 @@ class SpectralConsistency:
     """
 
     higher_is_better = False
+    unit = "degrees"
 
     def __call__(self, sr: Tensor, hr: Tensor, context: ScoringContext) -> Tensor:
         """Degrade SR ``(B, C, *S)`` and compare it with LR: ``(B,)``; HR is not looked at."""
@@ -75,6 +76,7 @@ class SpatialConsistency:
     """
 
     higher_is_better = False
+    unit = "LR pixels"
 
     def __init__(self, *, upsampling: int = 100) -> None:
         if upsampling < 1:

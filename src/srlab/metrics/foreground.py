@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from srlab.metrics.protocol import Local, Metric, ScoringContext
+from srlab.metrics.protocol import InUnit, Local, Metric, ScoringContext
 from srlab.metrics.scoring import overall
 from srlab.mistakes import Mistake
 from srlab.normalisers.statistics import LEVELS, QUANTILES, Statistics
@@ -43,6 +43,7 @@ class Foreground:
             )
         self.metric, self.threshold = metric, threshold
         self.higher_is_better = metric.higher_is_better
+        self.unit = metric.unit if isinstance(metric, InUnit) else ""
 
     def __call__(
         self, sr: Tensor, hr: Tensor, context: ScoringContext

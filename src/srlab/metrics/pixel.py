@@ -22,6 +22,7 @@ class PSNR:
     """
 
     higher_is_better = True
+    unit = "dB"
 
     def __call__(self, sr: Tensor, hr: Tensor, context: ScoringContext) -> Tensor:
         """Compare each image of a batch over its valid pixels."""

@@ -72,6 +72,13 @@ class Pooled(Protocol):
 
 
 @runtime_checkable
+class InUnit(Protocol):
+    """A metric whose values have a unit."""
+
+    unit: str
+
+
+@runtime_checkable
 class Local(Protocol):
     """A metric that is a mean over places, and can be taken over some of them."""
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from srlab.metrics.protocol import Metric, Pooled, ScoringContext
+from srlab.metrics.protocol import InUnit, Metric, Pooled, ScoringContext
 from srlab.mistakes import Mistake
 
 Table = Mapping[str, Tensor]
@@ -80,6 +80,12 @@ def remarks(metrics: Mapping[str, Metric], table: Table) -> list[str]:
         elif missing:
             lines.append(f"{label}: {missing} of {len(values)} have no value and are left out")
     return lines
+
+
+def unit_of(label: str, metrics: Mapping[str, Metric]) -> str:
+    """The unit of a score by its name, such as ``dB``; empty where it has none or the name says."""
+    metric = _metric_of(label, metrics)
+    return metric.unit if isinstance(metric, InUnit) else ""
 
 
 def _metric_of(label: str, metrics: Mapping[str, Metric]) -> Metric:

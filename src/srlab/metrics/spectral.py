@@ -28,6 +28,7 @@ class SpectralAngle:
     """
 
     higher_is_better = False
+    unit = "degrees"
 
     def __call__(self, sr: Tensor, hr: Tensor, context: ScoringContext) -> Tensor:
         """Compare each image of a batch over its valid pixels."""

@@ -30,6 +30,7 @@ class SpectrumDistance:
     """
 
     higher_is_better = False
+    unit = "dB"
 
     def __init__(self, *, noise_floor: float = 1e-4) -> None:
         if not noise_floor > 0:

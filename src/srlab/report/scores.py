@@ -24,7 +24,7 @@ from srlab.data.source import (
 from srlab.data.usable import LeftOut
 from srlab.degradations import Degradation
 from srlab.io.array import ArrayReader, ArrayWriter
-from srlab.metrics import Metric, ScoringContext, means, remarks, scores
+from srlab.metrics import Metric, ScoringContext, means, remarks, scores, unit_of
 from srlab.mistakes import Mistake
 from srlab.models.super_resolver import SuperResolver
 from srlab.nn.edges import Edges
@@ -100,12 +100,16 @@ class Comparison:
         width = max(len(name) for name in names)
         lines = [f"{'':{width}}" + "".join(f"  {method:>10}" for method in self.scores)]
         for name in names:
-            lines.append(f"{name:{width}}" + "".join(f"  {each[name]:10.4f}" for each in found))
+            values_of_all = "".join(f"  {each[name]:10.4f}" for each in found)
+            lines.append(f"{name:{width}}{values_of_all}  {unit_of(name, self.metrics)}".rstrip())
         lines.append(f"means over {len(self.scores['model'])} image(s)")
         if self.left_out:
             lines.append(f"left out: {', '.join(self.left_out)}")
+        said: dict[str, list[str]] = {}
         for method, values in self._tables().items():
-            lines += [f"{method}, {line}" for line in remarks(self.metrics, values)]
+            for line in remarks(self.metrics, values):
+                said.setdefault(line, []).append(method)
+        lines += [f"{' and '.join(methods)}, {line}" for line, methods in said.items()]
         return "\n".join(lines)
 
 
@@ -132,9 +136,10 @@ def compare(
         model = model.of_planes()
     pairs = data.test if pairs is None else pairs
     positions = range(len(pairs))
+    several = progress and len(pairs) > 1
     pictured = _pictured(pairs)
     left_out = LeftOut(len(positions), what="test images")
-    for position in tracked(positions, unit="image", title="evaluating", shown=progress):
+    for position in tracked(positions, unit="image", title="evaluating", shown=several):
         try:
             sample = pairs[position]
             hr, context = sample["hr"][None], _context(model, data, sample, degradation, position)
@@ -142,8 +147,9 @@ def compare(
             if context.lr.shape[1] == hr.shape[1]:
                 images["bicubic"] = enlarge(context.lr, context.scale)
             images["model"] = _predicted(
-                model, sample, tile=tile, overlap=overlap, edges=edges, device=device
-            )
+                model, sample, tile=tile, overlap=overlap, edges=edges, device=device,
+                progress=progress and not several,
+            )  # fmt: skip
             found = {each: scores(metrics, images[each], hr, context) for each in images}
         except Mistake as error:
             left_out.add(_named(pairs, position), error)
@@ -202,13 +208,14 @@ def _predicted(
     overlap: int | str | Sequence[int],
     edges: Edges = "replicate",
     device: str | torch.device,
+    progress: bool,
 ) -> Tensor:
     """Super-resolve the LR image of a sample as a scene: ``(1, C, *S·scale)``."""
     scene = sample["scene"][None] if "scene" in sample else None
     reader = ArrayReader(sample["lr"].numpy())
     writer = ArrayWriter(len(sample["hr"]), sample["hr"].shape[1:])
     plan = plan_tiles(model, reader, tile=tile, overlap=overlap, edges=edges, scene=scene)
-    super_resolve(model, reader, writer, plan=plan, scene=scene, device=device)
+    super_resolve(model, reader, writer, plan=plan, scene=scene, device=device, progress=progress)
     return torch.from_numpy(writer.array)[None]
 
 

@@ -123,12 +123,17 @@ class Validation:
         for suffix, table in means(self.metrics, tables).items():
             result |= {f"val/{name}{suffix}": value for name, value in table.items()}
         before, self.remarks = self.remarks, []
+        said: dict[str, list[str]] = defaultdict(list)
         for suffix, table in tables.items():
-            named = {f"{name}{suffix}": values for name, values in table.items()}
-            self.remarks += remarks(self.metrics, named)
+            for line in remarks(self.metrics, table):
+                said[line].append(suffix)
+        for line, suffixes in said.items():
+            name, what = line.split(": ", 1)
+            names = [f"val/{name}{suffix}" for suffix in suffixes]
+            self.remarks.append(f"{' and '.join(names)}: {what}")
         for line in self.remarks:
             if line not in before and is_first():
-                log.info("val/%s", line)
+                log.info("%s", line)
         return result | {f"val/{name}": values.mean() for name, values in judged.items()}
 
     def _tables(self) -> dict[str, dict[str, Tensor]]:

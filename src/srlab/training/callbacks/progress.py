@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
+from torch import Tensor
 
 from srlab import progress
+
+SHOWN = ("psnr", "ssim", "psnr_foreground")
+"""The scores that stand beside the bar, if they are among the metrics."""
 
 
 class Progress(ProgressBar):
@@ -43,8 +49,8 @@ class Progress(ProgressBar):
         """Show the new scores."""
         if self._progress is not None:
             scores = trainer.callback_metrics
-            shown = [name for name in ("psnr", "ssim") if f"val/{name}" in scores]
-            self._progress.note({name: f"{float(scores[f'val/{name}']):.4g}" for name in shown})
+            shown = [name for name in SHOWN if f"val/{name}" in scores]
+            self._progress.note({name: _beside_bicubic(scores, name) for name in shown})
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """End, after the last validation."""
@@ -57,3 +63,10 @@ class Progress(ProgressBar):
     def _close(self) -> None:
         if self._progress is not None:
             self._progress.close()
+
+
+def _beside_bicubic(scores: Mapping[str, Tensor], name: str) -> str:
+    """Write a score, and that of interpolation, which it is to exceed."""
+    text = f"{float(scores[f'val/{name}']):.4g}"
+    bicubic = scores.get(f"val/{name}_bicubic")
+    return text if bicubic is None else f"{text} (bicubic {float(bicubic):.4g})"
