@@ -98,6 +98,24 @@ def new_file(
     return file
 
 
+def new_folder(path: PathLike) -> Path:
+    """Return the absolute path of a folder that is made unless it is there.
+
+    Raises a `Mistake` if its own folder is missing, it is a file, or it may not be written to.
+    """
+    folder = _absolute(path)
+    if folder.exists() and not folder.is_dir():
+        raise MistakenFolder(f"{path} is a file, and a folder for several files is wanted.")
+    if not folder.parent.is_dir():
+        raise MissingFile(
+            f"the folder {folder.parent} does not exist: make it first, or write elsewhere."
+        )
+    if not os.access(folder if folder.exists() else folder.parent, os.W_OK):
+        raise ForbiddenFile(f"the folder {folder} may not be written to: write elsewhere.")
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
 def partial_folder(path: Path) -> Path:
     """Return the folder beside an output that holds what is done of it, until it is whole."""
     return path.with_name(f"{path.name}.partial")

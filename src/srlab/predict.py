@@ -1,9 +1,10 @@
-"""``python -m srlab.predict``: one file through one model."""
+"""``python -m srlab.predict``: one file through a model, or many files one after the other."""
 
 from __future__ import annotations
 
 import logging
 import sys
+from collections import Counter
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -12,36 +13,82 @@ from omegaconf import DictConfig, ListConfig
 from srlab.cli.arguments import quoted
 from srlab.cli.command import prepare, require, run
 from srlab.cli.termination import cleaned_up_if_stopped
+from srlab.mistakes import Mistake
 
 if TYPE_CHECKING:
-    from srlab.prediction import Request
+    from srlab.prediction import Opened, Request
 
 log = logging.getLogger(__name__)
 
 
 def predict(config: DictConfig) -> None:
-    """Super-resolve `input` to `output`, tile by tile."""
-    import srlab
-    from srlab.cli.building import built
-    from srlab.cli.following import check_asked
-    from srlab.io import reserved
-    from srlab.prediction import Opened, super_resolve_file
+    """Super-resolve `input` to `output`, tile by tile; or each of many, into a folder."""
+    from srlab.prediction import is_many
 
     require(config, "model", "input", "output")
-    with reserved(config.output, source=config.input, overwrite=config.overwrite):
-        models = [Opened(path, srlab.load(path, trust=config.trust)) for path in _paths(config)]
-        for each in models:
-            check_asked(config, each.model.card)
+    given = config.input if isinstance(config.input, str) else list(config.input)
+    if is_many(given):
+        _predict_many(config, given)
+    else:
+        _predict_one(config)
+
+
+def _predict_one(config: DictConfig) -> None:
+    from srlab.cli.building import built
+    from srlab.io import reserved
+    from srlab.prediction import output_of, super_resolve_file
+
+    output = output_of(config.input, config.output)
+    with reserved(output, source=config.input, overwrite=config.overwrite):
         outcome = super_resolve_file(
-            models,
+            _models(config),
             config.input,
-            config.output,
+            output,
             request=_request(config),
             engine=built(config.engine),
             overwrite=config.overwrite,
             progress=True,
         )
-    log.info("wrote %s: %s", config.output, outcome)
+    log.info("wrote %s: %s", output, outcome)
+
+
+def _predict_many(config: DictConfig, given: str | list[str]) -> None:
+    from srlab.cli.building import built
+    from srlab.files import new_folder
+    from srlab.prediction import pairs_of, super_resolve_files
+
+    pairs = pairs_of(given, config.output)
+    folder = new_folder(config.output)
+    rows = super_resolve_files(
+        _models(config),
+        pairs,
+        folder,
+        request=_request(config),
+        engine=built(config.engine),
+        overwrite=config.overwrite,
+        progress=True,
+    )
+    counts = Counter(row.status for row in rows)
+    told = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
+    log.info("%s: %s; see manifest.csv there", folder, told)
+    failed = [row for row in rows if row.status == "failed"]
+    if failed:
+        raise Mistake(
+            f"{len(failed)} of {len(rows)} files failed, first {failed[0].input}: "
+            f"{failed[0].message} All are in {folder}/manifest.csv."
+        )
+
+
+def _models(config: DictConfig) -> list[Opened]:
+    """Open the model, or all models that are to be averaged."""
+    import srlab
+    from srlab.cli.following import check_asked
+    from srlab.prediction import Opened
+
+    models = [Opened(path, srlab.load(path, trust=config.trust)) for path in _paths(config)]
+    for each in models:
+        check_asked(config, each.model.card)
+    return models
 
 
 def _paths(config: DictConfig) -> list[str]:

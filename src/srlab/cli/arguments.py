@@ -11,8 +11,6 @@ from srlab.mistakes import MissingPackage, Mistake
 
 PATH_KEYS = frozenset(
     {
-        "model",
-        "input",
         "guide",
         "dates",
         "output",
@@ -29,7 +27,7 @@ PATH_KEYS = frozenset(
 )
 """Keys whose values are file names and are taken as they stand; so are ``*.weights``."""
 
-PATHS_OR_LISTS = frozenset({"split.files"})
+PATHS_OR_LISTS = frozenset({"model", "input", "split.files"})
 """Keys whose values are file names as well, unless they are lists in brackets."""
 
 PATTERNS = ("{name}", "{date}")
@@ -102,7 +100,7 @@ def overrides(arguments: Sequence[str]) -> list[str]:
 
 def _is_path(key: str, value: str) -> bool:
     if key in PATHS_OR_LISTS:
-        return not value.startswith("[")
+        return not (value.startswith("[") and value.endswith("]"))
     is_pattern = any(word in value for word in PATTERNS)
     return key in PATH_KEYS or key.endswith(".weights") or is_pattern
 

@@ -40,7 +40,7 @@ class PredictSettings:
     """Top-level values of ``predict.yaml``, which says what each of them means."""
 
     model: str | Sequence[str]
-    input: str
+    input: str | Sequence[str]
     output: str
     guide: str | None
     dates: str | None

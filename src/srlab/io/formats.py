@@ -49,6 +49,9 @@ class Format:
     floats: bool = True
     """Whether its writer takes floats."""
 
+    written_as: str = ".tif"
+    """The ending of an output of such an input, where the format itself is not written."""
+
     own_pixels: bool = True
     """Whether the file holds its pixels itself, and so changes whenever they do."""
 
@@ -98,6 +101,7 @@ _VARIABLES = "srlab.io.raster.opening:open_variables"
 _SENTINEL2 = "srlab.io.raster.sentinel2.reader:Sentinel2Reader"
 _IMAGE = "srlab.io.image.writer:ImageWriter"
 _STACK = "srlab.io.microscopy.reader:StackReader"
+_MAKERS = "srlab.io.microscopy.makers"
 _VIDEO = "srlab.io.video.reader:VideoReader"
 _VOLUME = "srlab.io.volume.reader:VolumeReader"
 
@@ -122,7 +126,7 @@ FORMATS = (
     Format("JPEG", (".jpg", ".jpeg"), _RASTER, _IMAGE, slow=True, floats=False),
     Format("WebP", (".webp",), _RASTER, _IMAGE, slow=True, floats=False),
     Format("BMP", (".bmp",), _RASTER, _IMAGE, slow=True, floats=False),
-    Format("picture", (".gif", ".ppm", ".pgm"), _RASTER, slow=True),
+    Format("picture", (".gif", ".ppm", ".pgm"), _RASTER, slow=True, written_as=".png"),
     Format("JPEG 2000", (".jp2", ".j2k"), _RASTER, slow=True),
     Format("virtual raster", (".vrt",), _RASTER, own_pixels=False),
     Format("netCDF", (".nc", ".nc4"), _VARIABLES),
@@ -144,23 +148,42 @@ FORMATS = (
         folder=True,
         options={"compression": ("zstd", "deflate", "none"), "ome_version": ("0.4", "0.5")},
     ),
-    Format("Zeiss CZI", (".czi",), "srlab.io.microscopy.makers.czi:open_czi", slow=True),
-    Format("Nikon ND2", (".nd2",), "srlab.io.microscopy.makers.nd2:open_nd2", slow=True),
-    Format("Leica LIF", (".lif",), "srlab.io.microscopy.makers.lif:open_lif", slow=True),
+    Format(
+        "Zeiss CZI",
+        (".czi",),
+        "srlab.io.microscopy.makers.czi:open_czi",
+        slow=True,
+        written_as=".ome.tif",
+    ),
+    Format(
+        "Nikon ND2",
+        (".nd2",),
+        "srlab.io.microscopy.makers.nd2:open_nd2",
+        slow=True,
+        written_as=".ome.tif",
+    ),
+    Format(
+        "Leica LIF",
+        (".lif",),
+        "srlab.io.microscopy.makers.lif:open_lif",
+        slow=True,
+        written_as=".ome.tif",
+    ),
     Format("raster", (".img", ".ntf", ".nitf", ".grb", ".grb2"), _RASTER),
     Format("NIfTI", (".nii",), _VOLUME, "srlab.io.volume.writer:NiftiWriter"),
     Format("NIfTI", (".nii.gz",), _VOLUME, "srlab.io.volume.writer:NiftiWriter", slow=True),
-    Format("volume", (".mgh",), _VOLUME),
-    Format("compressed volume", (".mgz",), _VOLUME, slow=True),
+    Format("volume", (".mgh",), _VOLUME, written_as=".nii.gz"),
+    Format("compressed volume", (".mgz",), _VOLUME, slow=True, written_as=".nii.gz"),
     Format(
         "DICOM series",
         (".dcm", ".dicom", ".ima"),
         "srlab.io.volume.dicom.reader:DicomReader",
+        written_as=".nii.gz",
         own_pixels=False,
         magic=(128, b"DICM"),
         first_of_each="srlab.io.volume.dicom.headers:first_of_each",
     ),
-    Format("Analyze volume", (".hdr",), _VOLUME, own_pixels=False),
+    Format("Analyze volume", (".hdr",), _VOLUME, own_pixels=False, written_as=".nii.gz"),
     Format(
         "MP4",
         (".mp4", ".mov"),
@@ -179,7 +202,7 @@ FORMATS = (
         slow=True,
         floats=False,
     ),
-    Format("video", (".avi", ".webm"), _VIDEO, slow=True),
+    Format("video", (".avi", ".webm"), _VIDEO, slow=True, written_as=".mkv"),
     Format(
         "folder of frames",
         (".frames",),

@@ -14,6 +14,7 @@ from srlab.models.super_resolver import SuperResolver
 from srlab.prediction.blocks import Predict, block, block_windows
 from srlab.prediction.engines import run
 from srlab.prediction.job import Job
+from srlab.prediction.many import Pair, Row, is_many, output_of, pairs_of, super_resolve_files
 from srlab.prediction.planning import plan_tiles, tiling_error
 from srlab.prediction.predictor import Predictor
 from srlab.prediction.request import Request
@@ -23,18 +24,24 @@ from srlab.prediction.transparency import alpha_of
 
 __all__ = [
     "Opened",
+    "Pair",
     "Predict",
     "Predictor",
     "Request",
+    "Row",
     "Tile",
     "TileGrid",
     "alpha_of",
     "block",
     "block_windows",
+    "is_many",
+    "output_of",
+    "pairs_of",
     "plan_tiles",
     "run",
     "super_resolve",
     "super_resolve_file",
+    "super_resolve_files",
     "tiling_error",
 ]
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from srlab.prediction.journal import Done
 
@@ -19,7 +21,11 @@ class Outcome:
 
     empty: int = 0
     clipped: int = 0
+    settled: Mapping[str, Any] = field(default_factory=dict)
+    """What was settled for it, such as the tiles."""
+
     started: float = field(default_factory=time.monotonic)
+    ended: float | None = None
 
     def add(self, block: Done, *, earlier: bool = False) -> None:
         """Count a block."""
@@ -29,10 +35,15 @@ class Outcome:
         if earlier:
             self.earlier += block.pixels
 
+    @property
+    def seconds(self) -> float:
+        """The time since the work began, until it ended."""
+        return (self.ended or time.monotonic()) - self.started
+
     def __str__(self) -> str:
         """Return the counts in words, for the console."""
-        seconds = time.monotonic() - self.started
-        rate = (self.done - self.earlier) / max(seconds, 1e-3)
+        seconds = max(self.seconds, 1e-3)
+        rate = (self.done - self.earlier) / seconds
         parts = [f"{self.pixels / 1e6:.3g} Mpx in {seconds:.1f} s ({rate / 1e6:.3g} Mpx/s)"]
         if self.earlier:
             parts.append(f"{self.earlier / self.pixels:.0%} done before")

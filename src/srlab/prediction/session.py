@@ -119,12 +119,15 @@ class _Session:
         while True:
             job = self._job(journal.settled)
             try:
-                return engine(self._models, job, journal=journal, progress=progress)
+                outcome = engine(self._models, job, journal=journal, progress=progress)
             except OUT_OF_MEMORY as error:
                 tile = halved_tile(job.tiles, error)
                 log.warning("out of memory: beginning anew with tiles of %s", tile)
                 journal.settled = {**journal.settled, "tile": tile}
                 journal.done = ()
+            else:
+                outcome.settled = journal.settled
+                return outcome
 
     def _asked(self) -> dict[str, Any]:
         versions = {"srlab": srlab.__version__, "torch": str(torch.__version__)}

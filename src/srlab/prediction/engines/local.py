@@ -88,6 +88,7 @@ def run(
         output.give_up()
         raise
     output.forget()
+    outcome.ended = time.monotonic()
     return outcome
 
 

@@ -1,0 +1,202 @@
+"""Many inputs, each to a file of its own in one folder, with a table of what became of them."""
+
+from __future__ import annotations
+
+import csv
+import json
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from glob import has_magic
+from pathlib import Path
+
+from srlab.data.files import find_files
+from srlab.files import PathLike, is_remote, replaced
+from srlab.io import reserved
+from srlab.io.formats import ending, find_format, recognised, suffixes_of
+from srlab.mistakes import Mistake
+from srlab.prediction.engines import Engine
+from srlab.prediction.request import Request
+from srlab.prediction.session import Opened, super_resolve_file
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An input, and the output that is made of it."""
+
+    source: PathLike
+    output: Path
+
+
+@dataclass(frozen=True)
+class Row:
+    """What became of an input: a row of the table."""
+
+    input: str
+    output: str
+    status: str
+    """``done``, ``skipped`` (the output is there already) or ``failed``."""
+
+    message: str = ""
+    pixels: int = 0
+    seconds: float = 0.0
+    clipped: int = 0
+    empty: int = 0
+    settled: str = ""
+    """What was settled for it, such as its tiles, as JSON."""
+
+
+def is_many(given: str | Sequence[str]) -> bool:
+    """Whether several files are named: by a list, a glob, or a folder that is no image itself."""
+    if not isinstance(given, str):
+        return True
+    path = Path(os.path.expanduser(given))
+    if is_remote(given) or path.is_file():
+        return False
+    if path.is_dir():
+        return find_format(given, "reader") is None and recognised(path) is None
+    return has_magic(given)
+
+
+def output_of(source: PathLike, output: str) -> Path:
+    """Return the name of the output of a single file; in an existing folder it is the file's."""
+    path = Path(os.path.expanduser(output))
+    if path.is_dir() and find_format(path.name, "writer") is None:
+        return path / _name(source)
+    return path
+
+
+def pairs_of(given: str | Sequence[str], output: str) -> list[Pair]:
+    """Return the inputs that are named, and an output for each in the folder `output`.
+
+    It has the name of the input, with the ending of a format that can be written. Folders below
+    that of the inputs are made there, too.
+
+    Raises a `Mistake` if two outputs would have one name, or would be taken for inputs next time.
+    """
+    folder = Path(os.path.expanduser(output)).absolute()
+    root = _root(given) if isinstance(given, str) else None
+    if root is not None and folder.is_relative_to(root):
+        raise Mistake(
+            f"the folder of the outputs, {output}, lies in that of the inputs, {given}: the next "
+            "run would take the outputs for inputs. Name another folder."
+        )
+    names = [given] if isinstance(given, str) else given
+    sources = [found for name in names for found in _found(name)]
+    made: dict[Path, PathLike] = {}
+    for source in sources:
+        below = Path()
+        if root is not None:
+            below = Path(source).absolute().parent.relative_to(root)
+        target = folder / below / _name(source)
+        if target in made:
+            raise Mistake(
+                f"{made[target]} and {source} would both become {target}: name one of them alone."
+            )
+        made[target] = source
+    return [Pair(source, target) for target, source in made.items()]
+
+
+def super_resolve_files(
+    models: Sequence[Opened],
+    pairs: Sequence[Pair],
+    folder: PathLike,
+    *,
+    request: Request | None = None,
+    engine: Engine | None = None,
+    overwrite: bool = False,
+    progress: bool = False,
+) -> list[Row]:
+    """Super-resolve files one after the other, and write ``manifest.csv`` and ``manifest.json``.
+
+    A file that fails does not stop the others. An output that is there is left alone unless
+    `overwrite`. Both tables are written anew after each file.
+    """
+    rows: list[Row] = []
+    for number, pair in enumerate(pairs, start=1):
+        log.info("%d of %d: %s", number, len(pairs), pair.source)
+        pair.output.parent.mkdir(parents=True, exist_ok=True)
+        rows.append(_row(models, pair, request, engine, overwrite=overwrite, progress=progress))
+        _write_manifest(Path(folder), rows)
+    return rows
+
+
+def _row(
+    models: Sequence[Opened],
+    pair: Pair,
+    request: Request | None,
+    engine: Engine | None,
+    *,
+    overwrite: bool,
+    progress: bool,
+) -> Row:
+    """Super-resolve one file, and return what became of it."""
+    names = (os.fspath(pair.source), os.fspath(pair.output))
+    if pair.output.exists() and not overwrite:
+        log.info("%s is there already: skipped", pair.output)
+        return Row(*names, "skipped", "the output is there already; overwrite=true replaces it")
+    try:
+        with reserved(pair.output, source=pair.source, overwrite=overwrite):
+            outcome = super_resolve_file(
+                models,
+                pair.source,
+                pair.output,
+                request=request,
+                engine=engine,
+                overwrite=overwrite,
+                progress=progress,
+            )
+    except Exception as error:  # the others are done all the same
+        message = " ".join(str(error).split()) or type(error).__name__
+        if isinstance(error, Mistake):
+            log.error("%s failed: %s", pair.source, message)
+        else:
+            log.exception("%s failed", pair.source)
+        return Row(*names, "failed", message)
+    log.info("wrote %s: %s", pair.output, outcome)
+    return Row(
+        *names,
+        "done",
+        pixels=outcome.pixels,
+        seconds=round(outcome.seconds, 3),
+        clipped=outcome.clipped,
+        empty=outcome.empty,
+        settled=json.dumps(outcome.settled, sort_keys=True),
+    )
+
+
+def _write_manifest(folder: Path, rows: Sequence[Row]) -> None:
+    table = [asdict(row) for row in rows]
+    with replaced(folder / "manifest.csv") as unfinished, unfinished.open("w", newline="") as file:
+        writer = csv.DictWriter(file, table[0])
+        writer.writeheader()
+        writer.writerows(table)
+    with replaced(folder / "manifest.json") as unfinished:
+        unfinished.write_text(json.dumps(table, indent=1) + "\n")
+
+
+def _found(name: str) -> Sequence[PathLike]:
+    return find_files(name, suffixes_of("reader"), key="input")
+
+
+def _root(given: str) -> Path:
+    """Return the folder below which a folder or glob finds files."""
+    path = Path(os.path.expanduser(given)).absolute()
+    plain = list(path.parts)
+    while any(has_magic(part) for part in plain):
+        plain.pop()
+    root = Path(*plain)
+    return root if root.is_dir() else root.parent
+
+
+def _name(source: PathLike) -> str:
+    """Return the name of an output: that of the input, in a format that can be written."""
+    name = Path(source).name
+    form = find_format(name, "reader") or recognised(source)
+    if form is None or form.writer is not None:
+        return name
+    own = ending(name, form.suffixes) or ""
+    return f"{name[: len(name) - len(own)]}{form.written_as}"
