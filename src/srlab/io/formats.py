@@ -211,6 +211,7 @@ FORMATS = (
         folder=True,
         slow=True,
         own_pixels=False,
+        floats=False,
     ),
     Format(
         "NumPy array", (".npy",), "srlab.io.array.npy:open_npy", "srlab.io.array.npy:create_npy"
