@@ -163,3 +163,28 @@ def test_landmarks_stay_where_they_were(command, tmp_path, doubling, name):
     np.testing.assert_allclose(by_nibabel(after), by_nibabel(before), atol=0.01)
     np.testing.assert_allclose(by_itk(after), by_itk(before), atol=0.01)
     np.testing.assert_allclose(by_itk(after), by_nibabel(before), atol=0.01)
+
+
+def test_a_real_series_lies_on_the_same_ground(command, tmp_path, doubling, shared_data):
+    source = shared_data("medical/nibabel_example4d.nii.gz")
+    made = [f"model={doubling}", f"input={source}", "output=b.nii.gz"]
+    assert command("predict", *made) == Outcome(0, "")
+    before, after = (nibabel.load(path) for path in (source, tmp_path / "b.nii.gz"))
+    assert after.shape == (256, 192, 48, 2)
+    assert after.get_data_dtype() == before.get_data_dtype()
+    assert after.header.get_zooms() == (1, 1, pytest.approx(1.1), 2000)
+    for form in ("get_sform", "get_qform"):
+        corners = []
+        for image in (before, after):
+            affine, code = getattr(image, form)(coded=True)
+            assert code == 1
+            ends = np.array([(0, 0, 0), image.shape[:3]]) - 0.5
+            corners.append(nibabel.affines.apply_affine(affine, ends))
+        np.testing.assert_allclose(*corners, atol=0.01)
+    middle = np.s_[40:80, 30:60, 8:16]
+    coarse = before.get_fdata()[middle]
+    fine = after.get_fdata()[80:160, 60:120, 16:32]
+    blocks = fine.reshape(40, 2, 30, 2, 8, 2, 2).mean((1, 3, 5))
+    for number in range(2):
+        mean, voxel = blocks[..., number].ravel(), coarse[..., number].ravel()
+        assert np.corrcoef(mean, voxel)[0, 1] > 0.99
