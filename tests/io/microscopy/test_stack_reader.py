@@ -116,10 +116,3 @@ def test_several_images_and_other_axes_are_refused(tmp_path):
     tifffile.imwrite(tmp_path / "r.ome.tif", counted((2, 3, 5, 6)), metadata={"axes": "RZYX"})
     with pytest.raises(Mistake, match="any of T, C, Z, Y and X are read"):
         open_reader(tmp_path / "r.ome.tif")
-
-
-def test_real_stack_equals_tifffiles(shared_data):
-    path = shared_data("microscopy/imagexpress_C2Z10.ome.tif")
-    reader, whole = open_reader(path), tifffile.imread(path)
-    for window in [middle((10, 512, 512)), (slice(9, 10), slice(0, 512), slice(500, 512))]:
-        np.testing.assert_array_equal(reader.read(window), whole[(slice(None), *window)])

@@ -127,22 +127,3 @@ def test_complex_numbers_and_colours_are_refused(tmp_path, dtype):
     nibabel.save(image, tmp_path / "a.nii")
     with pytest.raises(Mistake, match="complex or colours: write a file of real numbers first"):
         open_reader(tmp_path / "a.nii")
-
-
-@pytest.mark.parametrize(
-    "name", ["medical/mni_icbm152_t1_1mm_uint8.nii.gz", "medical/nibabel_example4d.nii.gz"]
-)
-def test_real_volumes_equal_nibabels(shared_data, name):
-    path = shared_data(name)
-    reader, random = open_reader(path), np.random.default_rng(1)
-    expected = reference(path)
-    if len(reader.description.shape) == 3:
-        expected = expected[:, 0]
-    for _ in range(5):
-        starts = [int(random.integers(size)) for size in reader.description.shape]
-        ends = [
-            min(start + 30, size)
-            for start, size in zip(starts, reader.description.shape, strict=True)
-        ]
-        window = tuple(map(slice, starts, ends))
-        np.testing.assert_array_equal(reader.read(window), expected[(slice(None), *window)])
