@@ -11,6 +11,7 @@ from typing import Any
 
 import nibabel
 import numpy as np
+from nibabel.arrayproxy import ArrayProxy
 from nibabel.filebasedimages import ImageFileError
 from nibabel.freesurfer.mghformat import MGHError
 from nibabel.spatialimages import HeaderDataError
@@ -20,11 +21,14 @@ from numpy.typing import NDArray
 from srlab.axes import Window
 from srlab.files import PathLike, existing_file
 from srlab.io.damage import DENSEST, damage_told
+from srlab.io.inflated import Inflated
 from srlab.io.selection import chosen
 from srlab.io.stored import without_infinities
 from srlab.io.volume.header import described
 from srlab.io.windows import check_window
 from srlab.mistakes import Mistake
+
+GZIP = (".gz", ".mgz")
 
 ERRORS = (ImageFileError, HeaderDataError, WrapStructError, MGHError)
 """What nibabel raises beside Python's own errors."""
@@ -45,7 +49,7 @@ class VolumeReader:
 
     def __init__(self, path: PathLike, *, bands: Sequence[int | str] | None = None) -> None:
         self.path = existing_file(path)
-        self._handle: tuple[int, Any] | None = None
+        self._handle: tuple[int, ArrayProxy] | None = None
         with damage_told(f"{path} is not a volume that nibabel can read", *ERRORS):
             image: Any = nibabel.load(self.path)
             every = described(image, str(path))
@@ -73,7 +77,7 @@ class VolumeReader:
         spans = [x, y, z, *time, *[slice(None)] * 3]
         failure = f"{self.path} cannot be read at {_listed(window)}: truncated or damaged"
         with damage_told(failure, *ERRORS):
-            values = np.asarray(self._open().dataobj[tuple(spans[: self._stored_axes])])
+            values = np.asarray(self._open()[tuple(spans[: self._stored_axes])])
         # (i, j, k, t, channels), whatever of it the file leaves out
         values = values.reshape((*values.shape, *[1] * 5)[:5])
         channels = values.astype(np.float32).T[list(self._places)]
@@ -85,11 +89,22 @@ class VolumeReader:
         """Release the file."""
         self._handle = None
 
-    def _open(self) -> Any:
+    def _open(self) -> ArrayProxy:
         # A handle that a fork inherited shares its place in the file with the parent's.
         if self._handle is None or self._handle[0] != os.getpid():
-            self._handle = (os.getpid(), nibabel.load(self.path, keep_file_open=True))
+            self._handle = (os.getpid(), _voxels(self.path))
         return self._handle[1]
+
+
+def _voxels(path: Path) -> ArrayProxy:
+    """Open the voxels of a file for reading by windows."""
+    image: Any = nibabel.load(path, keep_file_open=True)
+    voxels: ArrayProxy = image.dataobj
+    file = Path(image.file_map["image"].filename)
+    if file.suffix not in GZIP:
+        return voxels
+    layout = (voxels.shape, voxels.dtype, voxels.offset, voxels.slope, voxels.inter)
+    return ArrayProxy(Inflated(file), layout, mmap=False)
 
 
 def _check_size(image: Any, path: Path) -> None:
@@ -97,7 +112,7 @@ def _check_size(image: Any, path: Path) -> None:
     claimed = prod(map(int, image.shape)) * image.header.get_data_dtype().itemsize
     file = Path(image.file_map["image"].filename)
     size = file.stat().st_size
-    compressed = file.suffix in (".gz", ".mgz", ".bz2", ".zst")
+    compressed = file.suffix in (*GZIP, ".bz2", ".zst")
     if claimed > size * (DENSEST if compressed else 1):
         raise Mistake(
             f"{path} is truncated or damaged: its header says {claimed:.3g} bytes of voxels, and "
