@@ -15,8 +15,11 @@ def values(shape=(2, 2, 3, 20, 24)):
     return np.random.default_rng(0).integers(0, 4000, shape).astype("<u2")
 
 
-def czi(path, stack, *, scenes=(0,), corner=(0, 0), tile=None):
-    """Write a CZI of tiles that are `tile` pixels wide; its sizes are in metres."""
+def czi(path, stack, *, scenes=(0,), corner=(0, 0), tile=None, planes=None):
+    """Write a CZI of tiles that are `tile` pixels wide; its sizes are in metres.
+
+    `planes` is the number of those that were taken.
+    """
     from pylibCZIrw import czi as library
 
     colours = {0: library.Rgb8Color(0, 0, 255), 1: library.Rgb8Color(0, 255, 0)}
@@ -28,7 +31,7 @@ def czi(path, stack, *, scenes=(0,), corner=(0, 0), tile=None):
     }
     with library.create_czi(str(path)) as file:
         for scene in scenes:
-            for t, c, z in np.ndindex(stack.shape[:3]):
+            for t, c, z in [*np.ndindex(stack.shape[:3])][:planes]:
                 plane = {"T": t, "C": c, "Z": z}
                 width = stack.shape[-1]
                 for left in range(0, width, tile or width):

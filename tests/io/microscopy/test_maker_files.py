@@ -100,6 +100,7 @@ def test_an_nd2_without_calibration_has_no_sizes(tmp_path):
     ("kind", "options", "message"),
     [
         ("czi", {"scenes": (0, 1)}, r"holds 2 images \(scene 0, scene 1\), and one is wanted"),
+        ("czi", {"planes": 11}, "lacks some of its planes: it has 11 of 12"),
         ("nd2", {"positions": 2}, r"holds 2 images \(position 1, position 2\), and one is wanted"),
         ("nd2", {"frames": 5}, "lacks some of its planes: it has 5 of 6"),
         ("lif", {"names": ("cell", "nucleus")}, r"holds 2 images \(cell, nucleus\)"),

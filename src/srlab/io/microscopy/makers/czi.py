@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -53,6 +54,7 @@ class CziPlanes:
         box = self._file.total_bounding_box_no_pyramid
         sizes = {name: end - start for name, (start, end) in box.items() if end - start > 1}
         check_axes(path, sizes)
+        _check_planes(self._file, path, prod(sizes.get(name, 1) for name in "TCZ"))
         self._starts = {name: start for name, (start, _) in box.items()}
         types = [TYPES.get(name) for _, name in sorted(self._file.pixel_types.items())]
         self._samples = {each and each[1] for each in types}
@@ -88,6 +90,22 @@ class CziPlanes:
 
     def _has(self, name: str) -> bool:
         return name in self._starts
+
+
+def _check_planes(file: Any, path: Path, claimed: int) -> None:
+    """Raise a `Mistake` if planes are missing, which the library would give as zeros."""
+    found = set()
+
+    def note(_: int, block: Any) -> bool:
+        found.add(tuple(block.coordinate.to_dict().items()))
+        return True
+
+    file.enumerate_subblocks_subset(note, only_layer0=True)
+    if len(found) < claimed:
+        raise Mistake(
+            f"{path} lacks some of its planes: it has {len(found)} of {claimed}. Save the part "
+            "that was taken as a file of its own."
+        )
 
 
 def _metadata(xml: str) -> Metadata:

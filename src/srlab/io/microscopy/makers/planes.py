@@ -75,8 +75,9 @@ class PlaneReader:
         self.path = existing_file(path)
         self._opener = opener
         self._handle: tuple[int, Planes] | None = None
-        # nd2 0.12 raises a NameError where a channel says nothing of its dye.
-        with damage_told(f"{path} cannot be read", NameError):
+        # nd2 0.12 raises a NameError where a channel says nothing of its dye, and lxml a
+        # SyntaxError.
+        with damage_told(f"{path} cannot be read", NameError, SyntaxError):
             planes = opener(self.path)
             try:
                 every = _described(planes.contents, str(path))
