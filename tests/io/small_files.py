@@ -11,6 +11,8 @@ import rasterio.shutil
 import tifffile
 import zarr
 from dicom_files import save_series, slices
+from maker_files import czi, lif, nd2
+from maker_files import values as maker_stack
 from PIL import Image, ImageCms
 from rasters import save
 from scipy.io import netcdf_file
@@ -237,6 +239,9 @@ KINDS = {
     "three.zarr": lambda path: store(path, zarr_format=3),
     "four.ome.zarr": lambda path: ome_store(path, "0.4"),
     "five.ome.zarr": lambda path: ome_store(path, "0.5"),
+    "cell.czi": lambda path: czi(path, maker_stack()),
+    "cell.nd2": lambda path: nd2(path, maker_stack()),
+    "cell.lif": lambda path: lif(path, maker_stack()),
     "clip.mp4": video,
     "clip.mkv": lambda path: video(path, "ffv1"),
     "clip.avi": lambda path: video(path, "mpeg4"),
