@@ -55,6 +55,15 @@ def test_windows_equal_nibabels(tmp_path, name, given):
     np.testing.assert_array_equal(got, expected[(slice(None), *window)])
 
 
+@pytest.mark.parametrize("kind", [nibabel.Nifti1Pair, nibabel.Nifti2Pair, nibabel.AnalyzeImage])
+def test_the_header_of_a_volume_in_two_files_is_to_be_named(tmp_path, kind):
+    values = np.zeros((4, 5, 6), np.int16)
+    nibabel.save(kind(values, np.eye(4)), tmp_path / "a.hdr")
+    assert open_reader(tmp_path / "a.hdr").description.shape == (6, 5, 4)
+    with pytest.raises(Mistake, match=r"a.img holds the voxels of a volume .*: name a.hdr."):
+        open_reader(tmp_path / "a.img")
+
+
 def test_values_that_are_not_finite_are_no_data(tmp_path):
     values = np.array([1, np.nan, np.inf, -np.inf], np.float32).reshape(4, 1, 1)
     nibabel.save(nibabel.Nifti1Image(values, np.eye(4)), tmp_path / "a.nii")
