@@ -20,7 +20,7 @@ from srlab.cli.command import prepare
 from srlab.cli.configuration import config_dir
 
 CONF = Path(config_dir())
-COMMANDS = ("train", "predict", "evaluate", "stats")
+COMMANDS = ("train", "predict", "evaluate", "stats", "verify")
 OURS = sorted(
     path for path in CONF.rglob("*.yaml") if path.parent != CONF and "hydra" not in path.parts
 )

@@ -12,7 +12,7 @@ from srlab.cli.configuration import choices, composed, config_dir
 from srlab.cli.help import help_text
 
 CONF = Path(config_dir())
-COMMANDS = ["train", "predict", "evaluate", "stats"]
+COMMANDS = ["train", "predict", "evaluate", "stats", "verify"]
 RECIPES = ("experiment", "sweep", "hydra")
 WITH_KEYS = [path for path in sorted(CONF.rglob("*.yaml")) if not {*path.parts} & {*RECIPES}]
 

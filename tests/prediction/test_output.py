@@ -17,6 +17,7 @@ from srlab.prediction import Request, TileGrid, plan_tiles, super_resolve
 from srlab.prediction.output import output_description, provenance, scene_of
 
 CPU = torch.device("cpu")
+SETTLED = {"precision": "32", "batch": 4}
 HASHES = {"model": "0a" * 32, "input": "0b" * 32}
 GRID = TileGrid((40, 30), (16, 20), (2, 0), (2, 2), edges="reflect")
 
@@ -48,7 +49,7 @@ def test_a_model_of_fewer_outputs_writes_a_file_of_as_many_bands(bands, tmp_path
     built, reader = narrowing(*names), open_reader(bands)
     path = tmp_path / "out.tif"
     plan = plan_tiles(built, reader, tile=24, overlap=2)
-    made = provenance(plan, Request(), hashes=HASHES, device=CPU)
+    made = provenance(plan, Request(), hashes=HASHES, device=CPU, settled=SETTLED)
     writer = create_writer(path, output_description(built, reader.description), provenance=made)
     super_resolve(built, reader, writer, plan=plan)
     with rasterio.open(path) as file:
@@ -93,7 +94,7 @@ def test_the_provenance_names_model_and_settings():
     statistics = torch.arange(12.0).reshape(1, 6, 2)
     statistics = torch.nn.functional.pad(statistics, (0, 1))  # of all channels together
     request = Request(noise_seed=7, force=["pixel_size"])
-    made = provenance(GRID, request, hashes=HASHES, device=CPU, scene=statistics)
+    made = provenance(GRID, request, hashes=HASHES, device=CPU, settled=SETTLED, scene=statistics)
     assert made.software == f"srlab {srlab.__version__}"
     assert made.model == HASHES["model"]
     assert made.description == "super-resolved, noise seed 7"
@@ -105,9 +106,11 @@ def test_the_provenance_names_model_and_settings():
         "join": "crop",
         "precision": "32",
         "device": "cpu",
+        "cpu": torch.backends.cpu.get_cpu_capability(),
         "memory_format": "channels_last",
         "torch": str(torch.__version__),
-        "forced": ["pixel_size"],
+        "force": ["pixel_size"],
+        "noise_seed": 7,
         "scene": {
             "minimum": [0, 1],
             "maximum": [2, 3],
@@ -118,7 +121,8 @@ def test_the_provenance_names_model_and_settings():
 
 
 def test_the_provenance_is_silent_about_what_was_not_used():
-    made = provenance(GRID, Request(), hashes=HASHES, device=torch.device("cuda:0"))
+    cuda = torch.device("cuda:0")
+    made = provenance(GRID, Request(), hashes=HASHES, device=cuda, settled=SETTLED)
     assert made.description == "super-resolved"
     assert made.settings["memory_format"] == "contiguous"
-    assert not {"scene", "forced"} & set(made.settings)
+    assert not {"scene", "force"} & set(made.settings)

@@ -88,6 +88,21 @@ class EvaluateSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class VerifySettings:
+    """Top-level values of ``verify.yaml``, which says what each of them means."""
+
+    output: str
+    input: str
+    model: str | Sequence[str]
+    blocks: int
+    seed: int
+    guide: str | None
+    dates: str | None
+    device: str
+    trust: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class StatsSettings:
     """Top-level values of ``stats.yaml``, which says what each of them means."""
 

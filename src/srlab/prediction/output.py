@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -61,7 +62,7 @@ def provenance(
     *,
     hashes: Mapping[str, str],
     device: torch.device,
-    precision: str = "32",
+    settled: Mapping[str, Any],
     training_data: str = "",
     scene: Tensor | None = None,
 ) -> Provenance:
@@ -75,27 +76,17 @@ def provenance(
         "overlap": list(plan.overlap),
         "edges": plan.edges,
         "join": plan.join,
-        "precision": precision,
+        "precision": settled["precision"],
         "device": str(device),
+        "cpu": torch.backends.cpu.get_cpu_capability(),
         "memory_format": "channels_last" if device.type == "cpu" else "contiguous",
         "torch": str(torch.__version__),
     }
     if device.type != "cpu":
-        settings["batch"] = request.batch
-    if request.samples > 1:
-        settings["samples"] = request.samples
-    if request.tta:
-        settings["tta"] = True
-    if request.match_histogram:
-        settings["match_histogram"] = True
+        settings["batch"] = settled["batch"]
     if training_data:
         settings["training_data"] = training_data
-    if request.force:
-        settings["forced"] = list(request.force)
-    if request.guide is not None:
-        settings["guide"] = request.guide
-    if request.dates is not None:
-        settings["dates"] = request.dates
+    settings |= request.noted()
     if scene is not None:
         settings["scene"] = _rows(scene)
     description = "super-resolved"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 from srlab.axes import is_count
@@ -14,6 +14,9 @@ from srlab.prediction.tiles import Join
 
 PerAxis = int | Sequence[int] | Literal["auto"]
 """LR pixels, for all axes or for each; ``auto``: as the model and the device need."""
+
+
+_SETTLED = frozenset({"tile", "overlap", "join", "batch", "precision", "device"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,5 +54,18 @@ class Request:
         values = asdict(self)
         for name in ("trust", "options"):
             del values[name]
-        chosen = {name: value for name, value in self.options.items() if value is not None}
-        return values | chosen
+        return values | self._chosen_options()
+
+    def noted(self) -> dict[str, Any]:
+        """Return the values that are not the default, for the note of what made an output.
+
+        Those are left out that are settled for each output.
+        """
+        values = self.as_asked()
+        for each in fields(self):
+            if each.name in _SETTLED or values.get(each.name) == each.default:
+                values.pop(each.name, None)
+        return {name: value for name, value in values.items() if value not in ((), [])}
+
+    def _chosen_options(self) -> dict[str, str]:
+        return {name: value for name, value in self.options.items() if value is not None}

@@ -67,11 +67,11 @@ def super_resolve_file(
     request = request or Request()
     if request.guide is not None:
         new_file(output, overwrite=overwrite, source=request.guide)
-    session = _Session(models, source, output, request, overwrite=overwrite)
+    session = Session(models, source, output, request, overwrite=overwrite)
     return session.run(engine or Local(), progress=progress)
 
 
-class _Session:
+class Session:
     """One input, opened for its models, and its output."""
 
     def __init__(
@@ -102,7 +102,7 @@ class _Session:
         self._alpha = alpha_of(source, self._reader)
         self._device = chosen_device(request.device)
         hashes = [file_hash(path) for path in self._paths]
-        self._hashes = {"model": " ".join(hashes), "input": _hash(source)}
+        self.hashes = {"model": " ".join(hashes), "input": _hash(source)}
         self._journal = Journal(self._output, self._asked())
         self._scene = scene_of(self._models, self._reader)
 
@@ -117,7 +117,7 @@ class _Session:
         if not journal.read(anew=self._overwrite):
             journal.settled = self._settled()
         while True:
-            job = self._job(journal.settled)
+            job = self.job(journal.settled)
             try:
                 outcome = engine(self._models, job, journal=journal, progress=progress)
             except OUT_OF_MEMORY as error:
@@ -132,7 +132,7 @@ class _Session:
     def _asked(self) -> dict[str, Any]:
         versions = {"srlab": srlab.__version__, "torch": str(torch.__version__)}
         device = {"device": str(self._device)}
-        return self._request.as_asked() | self._hashes | versions | device
+        return self._request.as_asked() | self.hashes | versions | device
 
     def _settled(self) -> dict[str, Any]:
         """Settle what was left open, once for the whole output."""
@@ -170,7 +170,8 @@ class _Session:
             join="blend" if "blend" in [grid.join for grid in grids] else "crop",
         )
 
-    def _job(self, settled: Mapping[str, Any]) -> Job:
+    def job(self, settled: Mapping[str, Any]) -> Job:
+        """Return all that it takes to compute the output by the `settled` tiles."""
         tiles = self._tiles(settled["tile"], settled["overlap"], settled["join"])
         return Job(
             reader=self._reader,
@@ -182,10 +183,19 @@ class _Session:
             noises=self._noises,
             turned=self._request.tta,
             scene=self._scene,
-            batch=settled["batch"],
+            batch=settled.get("batch", 1),
             precision=DTYPES[settled["precision"]],
             device=str(self._device),
         )
+
+    @property
+    def description(self) -> Description:
+        """The contents of the output."""
+        source = self._reader.description
+        description = output_description(self._model, source, alpha=self._alpha)
+        if self._request.dtype == "input":
+            return description
+        return description.with_dtype(self._request.dtype)
 
     def _writer(self, tiles: TileGrid, settled: Mapping[str, Any]) -> Writer:
         """Return what writes the output, and the files beside it."""
@@ -193,9 +203,9 @@ class _Session:
         made = provenance(
             tiles,
             request,
-            hashes=self._hashes,
+            hashes=self.hashes,
             device=self._device,
-            precision=settled["precision"],
+            settled=settled,
             training_data=card.training_data,
             scene=self._scene,
         )
@@ -210,9 +220,7 @@ class _Session:
                 options=options,
             )
 
-        description = output_description(self._model, self._reader.description, alpha=self._alpha)
-        if request.dtype != "input":
-            description = description.with_dtype(request.dtype)
+        description = self.description
         writer = create(self._output, description, request.options)
         if request.match_histogram:
             writer = matching_input(
