@@ -77,8 +77,8 @@ class ThickFolder(PartedFiles):
         for reader in self.readers:
             check_thickness(
                 str(reader), reader.description, across, factors[0],
-                advice=f"set scale=[{_ratio(reader)},1], or data.across to the thick axis; volumes "
-                "of thin slices are scored by data=medical_mri",
+                advice=f"set scale=[{_ratio(reader)},1], or data.across to the thick axis; thin "
+                "volumes are scored by data=medical_mri or microscopy",
                 force=force,
             )  # fmt: skip
         tell_of_rounding(str(self.readers[0]), usual, across, factors[0])

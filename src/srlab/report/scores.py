@@ -28,11 +28,15 @@ from srlab.metrics import Metric, ScoringContext, means, remarks, scores, unit_o
 from srlab.mistakes import Mistake
 from srlab.models.super_resolver import SuperResolver
 from srlab.nn.edges import Edges
+from srlab.nn.masks import repeated
 from srlab.nn.resample import enlarge
 from srlab.prediction import plan_tiles, super_resolve
 from srlab.prediction.across import file_scale
 from srlab.progress import tracked
 from srlab.report.pictures import below, busiest, comparison, panels
+
+NARROWEST = 240
+"""The least width of a picture: the pixels of smaller ones are repeated."""
 
 Scores = dict[str, float]
 """The value of each metric for one image, by name."""
@@ -74,8 +78,10 @@ class Comparison:
         shown["HR"] = hr
         for caption, image in shown.items():
             drawn = panels(image[0], like=hr[0], view="slices", axes=context.axes)
-            self.pictures[caption] = below(drawn)
-        self.detail[:] = _detail(drawn, context.scale)
+            picture = below(drawn)
+            times = -(-NARROWEST // picture.shape[2])
+            self.pictures[caption] = repeated(picture[None], (times, times))[0]
+        self.detail[:] = [times * pixels for pixels in _detail(drawn, context.scale)]
 
     def means(self, method: str) -> Scores:
         """Return each score of all images together (`srlab.metrics.means`)."""
