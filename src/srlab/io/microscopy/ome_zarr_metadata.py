@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,6 +29,12 @@ WORDS = {
 """The standard's words for units."""
 
 WHITE = "FFFFFF"
+
+CORNER = "OME_ZARR_CORNER"
+"""The tag of the outer corner of the first pixel, by the axis of space, as JSON.
+
+It lies where it lay, whatever the number of pixels between it and the last.
+"""
 
 
 @dataclass(frozen=True)
@@ -80,30 +87,43 @@ def read_image(attributes: Mapping[str, Any], path: object) -> Image:
             "convert it to 0.4 or 0.5."
         )
     channels = ome.get("omero", {}).get("channels", ())
+    spacing, corner = _placed(about)
+    tags = {"OME_NAME": str(about["name"])} if about.get("name") else {}
+    if corner:
+        tags[CORNER] = json.dumps(corner)
     return Image(
         array=str(about["datasets"][0]["path"]),
         axes=tuple(map(_name, about["axes"])),
-        spacing=_spacing(about),
+        spacing=spacing,
         names=tuple(str(channel.get("label") or "") for channel in channels),
         colours=tuple(_signed(channel.get("color")) for channel in channels),
-        tags={"OME_NAME": str(about["name"])} if about.get("name") else {},
+        tags=tags,
     )
 
 
-def _spacing(about: Mapping[str, Any]) -> dict[str, tuple[float, str | None]]:
-    """Return the steps of the finest level: its own scale times the one for all levels."""
-    steps = [1.0] * len(about["axes"])
+def _placed(
+    about: Mapping[str, Any],
+) -> tuple[dict[str, tuple[float, str | None]], dict[str, float]]:
+    """Return the steps of the finest level and its corner, by its own transforms and then all's."""
+    count = len(about["axes"])
+    steps, places = [1.0] * count, [0.0] * count
     finest = about["datasets"][0].get("coordinateTransformations", ())
     for transform in (*finest, *about.get("coordinateTransformations", ())):
         if transform["type"] == "scale":
-            pairs = zip(steps, transform["scale"], strict=True)
-            steps = [step * float(factor) for step, factor in pairs]
-    spacing = {}
-    for step, axis in zip(steps, about["axes"], strict=True):
-        unit = axis.get("unit")
+            factors = [float(factor) for factor in transform["scale"]]
+            steps = [step * factor for step, factor in zip(steps, factors, strict=True)]
+            places = [place * factor for place, factor in zip(places, factors, strict=True)]
+        if transform["type"] == "translation":
+            moves = zip(places, transform["translation"], strict=True)
+            places = [place + float(move) for place, move in moves]
+    spacing, corner = {}, {}
+    for step, place, axis in zip(steps, places, about["axes"], strict=True):
+        name, unit = _name(axis), axis.get("unit")
         if step > 0 and (unit or step != 1):  # the scale must be given, so 1 alone says nothing
-            spacing[_name(axis)] = step, unit and unit_of(str(unit))
-    return spacing
+            spacing[name] = step, unit and unit_of(str(unit))
+            if name in "zyx":
+                corner[name] = place - step / 2
+    return spacing, corner
 
 
 def _name(axis: Mapping[str, Any]) -> str:
@@ -135,12 +155,10 @@ def made_image(
     known = {axis.name: axis for axis in description.axes}
     names = [name for name in NAMES if name == "c" or name in known]
     steps = {name: axis.spacing or 1.0 for name, axis in known.items()}
+    first = _first(description, steps)
     image: dict[str, Any] = {
         "axes": [_axis(name, known.get(name)) for name in names],
-        "datasets": [
-            {"path": str(level), "coordinateTransformations": _transforms(names, steps, level)}
-            for level in range(levels)
-        ],
+        "datasets": [_dataset(names, steps, first, level) for level in range(levels)],
         "type": "mean of 2 x 2",
     }
     if "OME_NAME" in description.tags:
@@ -161,9 +179,20 @@ def _axis(name: str, known: Axis | None) -> dict[str, str]:
     return about
 
 
-def _transforms(
-    names: Sequence[str], steps: Mapping[str, float], level: int
-) -> list[dict[str, Any]]:
+def _first(description: Description, steps: Mapping[str, float]) -> dict[str, float]:
+    """Return where the centre of the first pixel lies, by the axis, if its corner is known."""
+    corner: Mapping[str, float] = json.loads(description.tags.get(CORNER, "{}"))
+    first = {}
+    for name, at in corner.items():
+        if name in steps:
+            # Digits beyond these are left over from the half that was taken away and given back.
+            first[name] = round(at / steps[name] + 0.5, 9) * steps[name]
+    return first
+
+
+def _dataset(
+    names: Sequence[str], steps: Mapping[str, float], first: Mapping[str, float], level: int
+) -> dict[str, Any]:
     """Return scale and place of a level, each of whose planes was halved `level` times."""
     scale, translation = [], []
     for name in names:
@@ -172,11 +201,11 @@ def _transforms(
             coarser = 2**level
         scale.append(step * coarser)
         # The centre of a coarser pixel lies in the middle of those that it is the mean of.
-        translation.append(step * (coarser - 1) / 2)
+        translation.append(first.get(name, 0.0) + step * (coarser - 1) / 2)
     transforms: list[dict[str, Any]] = [{"type": "scale", "scale": scale}]
-    if level:
+    if any(translation):
         transforms.append({"type": "translation", "translation": translation})
-    return transforms
+    return {"path": str(level), "coordinateTransformations": transforms}
 
 
 def _channel(channel: Channel, window: Mapping[str, float]) -> dict[str, Any]:

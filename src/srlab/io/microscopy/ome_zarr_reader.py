@@ -28,7 +28,7 @@ class OmeZarrReader:
     """The finest level of an OME-Zarr image (OME-NGFF 0.4 and 0.5) of any of t, c, z, y and x.
 
     Axes of one entry are left out, except y and x. Sizes, units, names and colours are those of its
-    attributes. Where the first pixel lies (``translation``) is not kept.
+    attributes. The corner of the first pixel (``translation``) is kept as a tag.
 
     A reader may be pickled and forked: each process opens the store for itself at its first read.
 
