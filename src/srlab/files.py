@@ -43,23 +43,32 @@ def is_remote(path: PathLike) -> bool:
 
 
 def existing_file(path: PathLike) -> Path:
-    """Return the absolute path of a file; a `Mistake` if there is none or it is a folder."""
+    """Return the absolute path of a file.
+
+    Raises a `Mistake` if there is none, or it is a folder, a device or a pipe, which may never end.
+    """
     file = _absolute(path)
     if file.is_dir():
         raise MistakenFolder(
             f"{path} is a folder, and a file is wanted: name one of the files in it."
         )
-    if not file.exists():
-        raise MissingFile(f"{path} does not exist: check the spelling and the folder.")
-    return file
+    return existing_path(path)
 
 
 def existing_path(path: PathLike) -> Path:
-    """Return the absolute path of a file or folder; a `Mistake` if there is none."""
+    """Return the absolute path of a file or folder; see `existing_file`."""
     found = _absolute(path)
     if not found.exists():
         raise MissingFile(f"{path} does not exist: check the spelling and the folder.")
+    refuse_device(found)
     return found
+
+
+def refuse_device(path: PathLike) -> None:
+    """Raise a `Mistake` if there is something by a name that is neither a file nor a folder."""
+    found = _absolute(path)
+    if found.exists() and not (found.is_file() or found.is_dir()):
+        raise Mistake(f"{path} is a device or a pipe, and a file is wanted: save it as one first.")
 
 
 def new_file(

@@ -128,6 +128,14 @@ def jp2(path, width, height):
     path.write_bytes(content)
 
 
+def jp2_of_an_empty_box(path):
+    """Write a JP2 file with a box of length 0 within another one."""
+    content = bytearray(jp2_bytes(path.parent))
+    inner = content.index(b"colr") - 4
+    content[inner : inner + 4] = bytes(4)
+    path.write_bytes(content)
+
+
 def gif(path, width, height):
     photograph("P").save(path)
     content = bytearray(path.read_bytes())
@@ -197,6 +205,10 @@ UNREADABLE = {
     "claims.jpg": lambda path: jpeg(path, 65_000, 65_000),
     "claims.webp": lambda path: webp(path, 16_000, 16_000),
     "claims.jp2": lambda path: jp2(path, 200_000, 200_000),
+    "box.jp2": jp2_of_an_empty_box,
+    "pipe.tif": os.mkfifo,
+    "pipe.zip": os.mkfifo,
+    "device.dcm": lambda path: path.symlink_to("/dev/zero"),
     "metadata.zip": bomb_of_metadata,
     "entities.zip": bomb_of_entities,
     "pixels.zip": bomb_of_pixels,

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import re
 import struct
 
@@ -44,6 +45,37 @@ def bomb_of_entities(path):
     levels = "".join(f'<!ENTITY e{at} "{f"&e{at - 1};" * 20}">' for at in range(1, 9))
     head = f'<!DOCTYPE OME [<!ENTITY e0 "lol">{levels}]>'
     retold(path, r"(<OME[^>]*>)", rf"{head}\1<Description>&e8;</Description>")
+
+
+def elsewhere(path, name):
+    """Write a stack that says its planes lie in a file of that name."""
+    part = f'<TiffData PlaneCount="12"><UUID FileName="{name}">urn:uuid:1</UUID></TiffData>'
+    retold(path, r"<TiffData.*</TiffData>|<TiffData[^>]*/>", part)
+
+
+def in_a_pipe(path):
+    os.mkfifo(path.with_name("pipe.tif"))
+    elsewhere(path, "pipe.tif")
+
+
+def outside(path):
+    """Write a stack whose planes lie in a valid file above its folder."""
+    stack(path.parent.parent / "outside.ome.tif")
+    elsewhere(path, "../outside.ome.tif")
+
+
+def claiming_less(path):
+    tifffile.imwrite(path, pixels(6), imagej=True, metadata={"axes": "ZYX"})
+    tifffile.tiffcomment(path, b"ImageJ=1.11a\nimages=6\nchannels=5\nslices=5\nhyperstack=true\n")
+
+
+def placed(path, *rows):
+    """Write a NIfTI of those three rows of an sform."""
+    volume(path)
+    content = bytearray(path.read_bytes())
+    struct.pack_into("<2h", content, 252, 0, 2)  # the codes of qform and sform
+    struct.pack_into("<12f", content, 280, *rows)
+    path.write_bytes(content)
 
 
 def deep(path):
@@ -95,7 +127,8 @@ def changed_store_3(path, **changes):
 
 def truncated_volume(path):
     volume(path)
-    path.write_bytes(path.read_bytes()[:2000])
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
 
 
 PLANES = r'SizeZ="\d+"'
@@ -107,10 +140,20 @@ UNREADABLE_STACKS = {
     "negative.nii": lambda path: cube(path, (-5, 5, 5)),
     "axes.nii": lambda path: cube(path, (2, 2, 2, 1, 1, 3, 4), 500),
     "truncated.nii": truncated_volume,
+    "truncated.nii.gz": truncated_volume,
+    "empty.nii.gz": lambda path: path.write_bytes(gzip.compress(b"")),
+    "flat.nii": lambda path: placed(path, *[0.0] * 12),
+    "nowhere.nii": lambda path: placed(path, *[np.nan] * 12),
     "planes.ome.tif": lambda path: retold(path, PLANES, 'SizeZ="1000000"'),
     "more_planes.ome.tif": lambda path: retold(path, PLANES, f'SizeZ="{10**12}"'),
     "counted.ome.tif": lambda path: retold(path, COUNT, f'PlaneCount="{10**10}"'),
     "contradicts.ome.tif": lambda path: retold(path, r'SizeX="\d+"', 'SizeX="90"'),
+    "less_planes.ome.tif": lambda path: retold(path, PLANES, 'SizeZ="2"'),
+    "less_planes.tif": claiming_less,
+    "pipe.ome.tif": in_a_pipe,
+    "device.ome.tif": lambda path: elsewhere(path, "/dev/zero"),
+    "outside.ome.tif": outside,
+    "missing.ome.tif": lambda path: elsewhere(path, "absent.tif"),
     "nothing.ome.tif": lambda path: retold(path, PLANES, 'SizeZ="0"'),
     "no_xml.ome.tif": lambda path: retold(path, "</Pixels>", ""),
     "entities.ome.tif": bomb_of_entities,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from srlab.files import PathLike, existing_file, is_remote, new_file, sole_writer
+from srlab.files import PathLike, existing_file, is_remote, new_file, refuse_device, sole_writer
 from srlab.io.description import Axis, Channel, Description, Geometry, Ground
 from srlab.io.formats import REMOTE, Format, Role, find_format, recognised, suffixes_of
 from srlab.io.protocols import Provenance, Reader, Writer
@@ -38,7 +38,10 @@ def open_reader(path: PathLike, *, bands: Sequence[int | str] | None = None) -> 
     Raises a `Mistake` if there is no such file, its format is unknown, it is damaged or it lacks
     the bands.
     """
-    form = REMOTE if is_remote(path) else find_format(str(path), "reader") or recognised(path)
+    form: Format | None = REMOTE
+    if not is_remote(path):
+        refuse_device(path)
+        form = find_format(str(path), "reader") or recognised(path)
     if form is None:
         existing_file(path)
         raise Mistake(

@@ -283,11 +283,13 @@ def recognised(path: PathLike) -> Format | None:
 
 
 def _begins(file: Path, place: int, content: bytes) -> bool:
+    if not file.is_file():  # a pipe would never open
+        return False
     try:
         with file.open("rb") as opened:
             opened.seek(place)
             return opened.read(len(content)) == content
-    except OSError:  # it is missing, a folder, or may not be read
+    except OSError:  # it may not be read
         return False
 
 

@@ -190,7 +190,7 @@ def changed(**values):
         (changed(axes=[*YX, {"name": "z"}]), "not an OME-Zarr that zarr can read"),
         (changed(axes=[{"name": "y"}, {"name": "a"}]), "names the axes y, a of an array with 2"),
         (without("datasets"), "not an OME-Zarr that zarr can read"),
-        (changed(datasets=[{"path": "9"}]), "not an OME-Zarr that zarr can read"),
+        (changed(datasets=[{"path": "9"}]), "lacks 9, the array of its finest level"),
         (changed(datasets=[{"path": "s"}]), "has a group in the place of its array s"),
         (changed(datasets="none"), "not an OME-Zarr that zarr can read"),
     ],

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import prod
+from math import isfinite, prod
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
@@ -66,11 +67,11 @@ def of_ome(xml: str, image: int = 0) -> Metadata:
     spacing = {}
     for axis in "xyz":
         size = pixels.get(f"PhysicalSize{axis.upper()}")
-        if size is not None and float(size) > 0:
+        if size is not None and _is_step(size):
             unit = pixels.get(f"PhysicalSize{axis.upper()}Unit", MICROMETRE)
             spacing[axis] = (float(size), unit_of(unit))
     step = pixels.get("TimeIncrement")
-    if step is not None and float(step) > 0:
+    if step is not None and _is_step(step):
         spacing["t"] = (float(step), unit_of(pixels.get("TimeIncrementUnit", "s")))
     channels = pixels.findall("{*}Channel")
     tags = {}
@@ -101,6 +102,21 @@ def check_planes(xml: str, path: str) -> None:
             )
 
 
+def check_companions(xml: str, path: Path) -> None:
+    """Raise a `Mistake` if OME-XML names a file that tifffile must not open.
+
+    It would read any file outside the image's folder, and wait for a pipe without an end.
+    """
+    for part in ElementTree.fromstring(xml).iterfind("{*}Image/{*}Pixels/{*}TiffData/{*}UUID"):
+        name = part.get("FileName", "")
+        file = path.parent / name
+        if Path(name).name != name or (file.exists() and not file.is_file()):
+            raise Mistake(
+                f"{path} says that planes of it lie in {name!r}, which is no file in its own "
+                "folder: put all files of the image into one folder, and write their names anew."
+            )
+
+
 def of_imagej(about: Mapping[str, Any], pixels_per_unit: tuple[float, float]) -> Metadata:
     """Read ImageJ's keys; `pixels_per_unit` along y and x, 0 where unknown."""
     unit = unit_of(str(about.get("unit", "")))
@@ -109,11 +125,15 @@ def of_imagej(about: Mapping[str, Any], pixels_per_unit: tuple[float, float]) ->
         for axis, density in zip("yx", pixels_per_unit, strict=True):
             if density > 0:
                 spacing[axis] = (1 / density, unit)
-        if float(about.get("spacing", 0)) > 0:
+        if _is_step(about.get("spacing", 0)):
             spacing["z"] = (float(about["spacing"]), unit)
-    if float(about.get("finterval", 0)) > 0:
+    if _is_step(about.get("finterval", 0)):
         spacing["t"] = (float(about["finterval"]), unit_of(str(about.get("tunit", "s"))))
     return Metadata(spacing)
+
+
+def _is_step(value: Any) -> bool:
+    return float(value) > 0 and isfinite(float(value))
 
 
 def unit_of(word: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 from srlab.io.description import Axis, Channel, Description
@@ -119,7 +120,8 @@ def _placed(
     spacing, corner = {}, {}
     for step, place, axis in zip(steps, places, about["axes"], strict=True):
         name, unit = _name(axis), axis.get("unit")
-        if step > 0 and (unit or step != 1):  # the scale must be given, so 1 alone says nothing
+        said = unit or step != 1  # the scale must be given, so 1 alone says nothing
+        if said and 0 < step < inf:
             spacing[name] = step, unit and unit_of(str(unit))
             if name in "zyx":
                 corner[name] = place - step / 2

@@ -87,6 +87,8 @@ def _opened(path: Path) -> tuple[Image, Any]:
     check_blosc()
     root = zarr.open_group(path, mode="r")
     image = read_image(dict(root.attrs), path)
+    if image.array not in root:
+        raise Mistake(f"{path} lacks {image.array}, the array of its finest level: copy it whole.")
     array = root[image.array]
     if not hasattr(array, "chunks"):
         raise Mistake(f"{path} has a group in the place of its array {image.array}: write it anew.")

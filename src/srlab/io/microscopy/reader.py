@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from srlab.axes import Window
 from srlab.files import PathLike, existing_file
 from srlab.io.damage import check_block_size, damage_told
 from srlab.io.description import Axis, Channel, Description
-from srlab.io.microscopy.metadata import Metadata, check_planes, of_imagej, of_ome
+from srlab.io.microscopy.metadata import Metadata, check_companions, check_planes, of_imagej, of_ome
 from srlab.io.selection import chosen
 from srlab.io.stored import without_infinities
 from srlab.io.windows import check_window
@@ -107,6 +108,7 @@ class StackReader:
 def _only_series(file: TiffFile, path: str) -> Any:
     if file.is_ome and file.ome_metadata:
         check_planes(file.ome_metadata, path)
+        check_companions(file.ome_metadata, Path(path))
     if len(file.series) != 1:
         shapes = ", ".join(f"{one.axes} {one.shape}" for one in file.series[:4])
         raise Mistake(
@@ -114,10 +116,10 @@ def _only_series(file: TiffFile, path: str) -> Any:
             "that is to be read as a file of its own."
         )
     series = file.series[0]
-    if file.is_ome and series.kind != "ome":
-        # Its pages would be read as planes of one z.
+    if _contradicted(file, series):
+        notes = "OME-XML" if file.is_ome else "notes of ImageJ"
         raise Mistake(
-            f"{path} has OME-XML that contradicts its {len(series.pages)} pages: write it anew."
+            f"{path} has {notes} that do not fit its {len(file.pages)} pages: save it anew."
         )
     # Planes that lie one after the other are all there, and take long to count.
     if series.dataoffset is None and any(page is None for page in series.pages):
@@ -126,6 +128,20 @@ def _only_series(file: TiffFile, path: str) -> Any:
             "files of the image into one folder."
         )
     return series
+
+
+def _contradicted(file: TiffFile, series: Any) -> bool:
+    """Whether OME-XML or ImageJ speak of other planes than there are pages.
+
+    Then tifffile reads the pages as planes of one z, or leaves some out. A page of another size,
+    such as a thumbnail, is no plane.
+    """
+    if not file.is_ome:
+        return bool(file.is_imagej and series.kind == "generic" and len(series.shape) > 2)
+    planes = series.size // series.keyframe.size
+    if series.kind != "ome":
+        return True
+    return bool(planes < len(file.pages) and file.pages[planes].shape == series.keyframe.shape)
 
 
 def _check_axes(sizes: dict[str, int], path: str) -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import rasterio
 from rasterio._err import CPLE_BaseError
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError
 
 from srlab.mistakes import Mistake
 
@@ -39,7 +39,7 @@ def gdal(failure: str, *, error: type[Mistake] = Mistake, sidecars: bool = True)
             warnings.simplefilter("ignore", NotGeoreferencedWarning)  # photographs lie nowhere
             yield
     # Names and tags of a damaged file may be no text at all.
-    except (RasterioError, CPLE_BaseError, UnicodeDecodeError) as problem:
+    except (RasterioError, CRSError, CPLE_BaseError, UnicodeDecodeError) as problem:
         raise error(f"{failure} ({_reason(problem)}).") from problem
 
 

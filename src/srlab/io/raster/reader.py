@@ -30,6 +30,7 @@ from srlab.io.raster.bands import (
 from srlab.io.raster.classic_netcdf import check_classic_header
 from srlab.io.raster.gdal import gdal
 from srlab.io.raster.geometry import RasterGeometry
+from srlab.io.raster.jpeg2000 import check_boxes
 from srlab.io.raster.notes import Notes, read_notes
 from srlab.io.raster.orientation import UPRIGHT, Orientation, stored_orientation
 from srlab.io.raster.readable import check_readable
@@ -66,6 +67,7 @@ class RasterReader:
         if not is_remote(path):
             self.path = existing_file(path)
             check_classic_header(self.path)
+            check_boxes(self.path)
         self._handle: tuple[int, Any] | None = None
         failure = f"{path} is not a raster that GDAL can read"
         with gdal(failure), rasterio.open(self.path) as dataset:

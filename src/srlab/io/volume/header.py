@@ -9,6 +9,7 @@ from typing import Any
 
 import nibabel
 import numpy as np
+from numpy.typing import NDArray
 
 from srlab.io.description import Axis, Channel, Description
 from srlab.io.protocols import Provenance
@@ -90,11 +91,30 @@ def described(image: Any, path: str) -> Description:
         for number in range(1, layout.channels + 1)
     ]
     geometry, tags, step = _nifti(image) if _is_nifti(image) else _other(image)
-    sizes = reversed(geometry.spacing)
+    _check_place(geometry, path)
+    sizes = [size if 0 < size < np.inf else None for size in reversed(geometry.spacing)]
     axes = [Axis(name, size, "mm") for name, size in zip("zyx", sizes, strict=True)]
     if layout.times > 1:
         axes.insert(0, step)
     return Description(layout.shape, tuple(axes), tuple(channels), geometry, tags)
+
+
+def _check_place(geometry: VolumeGeometry, path: str) -> None:
+    """Raise a `Mistake` if the form that counts puts all voxels on a plane, or nowhere."""
+    affine = geometry.affine
+    if affine is None:
+        return
+    sizes = np.linalg.norm(affine[:, :3], axis=0)
+    if not np.isfinite(affine).all() or sizes.min() == 0 or _volume(affine[:, :3] / sizes) < 1e-6:
+        form = "sform" if geometry.sform is not None else "qform"
+        raise Mistake(
+            f"{path} does not say where its voxels lie: its {form} is not finite, or flat. Write "
+            "a valid one, or set its code to 0 if the place does not matter."
+        )
+
+
+def _volume(columns: NDArray[np.float64]) -> float:
+    return abs(float(np.linalg.det(columns)))
 
 
 def _is_nifti(image: Any) -> bool:
@@ -121,7 +141,9 @@ def _nifti(image: Any) -> tuple[VolumeGeometry, Mapping[str, str], Axis]:
         sform = rows(np.array([header[f"srow_{name}"] for name in "xyz"], np.float64))
     geometry = VolumeGeometry(spacing, sform, sform_code, qform, space_unit, time_unit)
     tags = {name: _text(header[name]) for name in KEPT if _text(header[name]) not in NOTHING}
-    step = Axis("t", abs(float(pixdim[4])) or None, TIME_UNITS.get(time_unit))
+    duration = abs(float(pixdim[4]))
+    known = duration if 0 < duration < np.inf else None
+    step = Axis("t", known, TIME_UNITS.get(time_unit))
     return geometry, tags, step
 
 
