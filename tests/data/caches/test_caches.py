@@ -5,6 +5,7 @@ import pickle
 import shutil
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 import rasterio
@@ -114,6 +115,13 @@ def with_holes(dtype):
 def test_windows_are_those_of_the_file(tmp_path, cache, dtype, profile):
     path = raster(tmp_path / "a.tif", with_holes(dtype), **profile)
     check_equal(path, cache(tmp_path / "cache"), [2, 1])
+
+
+@pytest.mark.parametrize("cache", [disk, memory])
+def test_windows_of_a_series_of_volumes_are_those_of_the_file(tmp_path, cache):
+    series = np.random.default_rng(0).integers(0, 250, (20, 40, 35, 3)).astype(np.int16)
+    nibabel.save(nibabel.Nifti1Image(series, np.eye(4)), tmp_path / "series.nii.gz")
+    check_equal(tmp_path / "series.nii.gz", cache(tmp_path / "cache"), [1])
 
 
 @pytest.mark.parametrize("cache", [disk, memory])

@@ -21,7 +21,10 @@ from srlab.data.caches.encoding import Encoding, encoded
 from srlab.io import Description, Reader
 
 SIDE = {2: 128, 3: 32}
-"""Pixels a side of a tile, by the number of axes."""
+"""Pixels a side of a tile, by the number of axes.
+
+Of a series a tile has one entry along the axes before its last three.
+"""
 
 HEADER = 4096
 """Bytes before the first tile, so that tiles lie on pages."""
@@ -43,7 +46,9 @@ class Layout:
     @property
     def sides(self) -> tuple[int, ...]:
         """Pixels of a tile along each axis."""
-        return tuple(min(SIDE[len(self.shape)], size) for size in self.shape)
+        spatial = self.shape[-3:]
+        alone = (1,) * (len(self.shape) - len(spatial))
+        return (*alone, *(min(SIDE[len(spatial)], size) for size in spatial))
 
     @property
     def grid(self) -> tuple[int, ...]:
