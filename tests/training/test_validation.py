@@ -191,6 +191,19 @@ def test_crops_of_a_volume_are_its_parts():
     assert torch.equal(crops[-1], volume[0, :, 2:4, 3:6, 4:8])
 
 
+def test_held_out_views_of_nothing_are_told_of_once(caplog):
+    with caplog.at_level(logging.INFO):
+        validate(None, flat(0.0), flat(0.5), metrics={"psnr": PSNR()})
+    lines = [each.message for each in caplog.records]
+    assert [line for line in lines if "nothing is to be seen there" in line] == lines[-1:]
+    caplog.clear()
+    textured = {"hr": torch.zeros(1, 1, CROP, CROP)}
+    textured["hr"][..., ::2] = 100.0
+    with caplog.at_level(logging.INFO):
+        validate(None, flat(0.0), textured, metrics={"psnr": PSNR()})
+    assert "nothing is to be seen there" not in caplog.text
+
+
 def test_exact_views_are_counted_and_do_not_rule(caplog):
     """SR is HR and an error, but in views without one, where both are exact."""
     textured = {"hr": torch.zeros(1, 1, CROP, CROP)}

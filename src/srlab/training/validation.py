@@ -12,6 +12,7 @@ from torch import Tensor
 from srlab.degradations import Degradation
 from srlab.io import Axis
 from srlab.metrics import Metric, ScoringContext, means, remarks, scores
+from srlab.metrics.scoring import exact
 from srlab.models.super_resolver import SuperResolver
 from srlab.nn.masks import without_hidden
 from srlab.nn.resample import enlarge
@@ -20,6 +21,9 @@ from srlab.training.losses import Batch, one_draw
 from srlab.training.processes.ranks import by_view, is_first
 
 log = logging.getLogger(__name__)
+
+INTERPOLATED = "_bicubic"
+"""The table of bicubic interpolation, which is also the end of its scores' names."""
 
 JUDGED = "discriminator"
 """The table of the discriminator's accuracies, beside those of the methods that made SR."""
@@ -80,7 +84,7 @@ class Validation:
         with torch.autocast(sr.device.type, enabled=False):
             found = {"": scores(self.metrics, sr, hr, context)}
             if own.shape[1] == hr.shape[1]:
-                found["_bicubic"] = scores(self.metrics, enlarge(own, card.scale), hr, context)
+                found[INTERPOLATED] = scores(self.metrics, enlarge(own, card.scale), hr, context)
         if self._adversary:
             found[JUDGED] = self._accuracies(self._adversary, sr, batch)
         self._found[number] = found
@@ -122,19 +126,31 @@ class Validation:
         result: dict[str, Tensor] = {}
         for suffix, table in means(self.metrics, tables).items():
             result |= {f"val/{name}{suffix}": value for name, value in table.items()}
-        before, self.remarks = self.remarks, []
-        said: dict[str, list[str]] = defaultdict(list)
-        for suffix, table in tables.items():
-            for line in remarks(self.metrics, table):
-                said[line].append(suffix)
-        for line, suffixes in said.items():
-            name, what = line.split(": ", 1)
-            names = [f"val/{name}{suffix}" for suffix in suffixes]
-            self.remarks.append(f"{' and '.join(names)}: {what}")
+        before, self.remarks = self.remarks, self._remarks(tables)
         for line in self.remarks:
             if line not in before and is_first():
                 log.info("%s", line)
         return result | {f"val/{name}": values.mean() for name, values in judged.items()}
+
+    def _remarks(self, tables: Mapping[str, Mapping[str, Tensor]]) -> list[str]:
+        """Write the remarks on each method's scores, once where they hold for several."""
+        said: dict[str, list[str]] = defaultdict(list)
+        for suffix, table in tables.items():
+            for line in remarks(self.metrics, table):
+                said[line].append(suffix)
+        lines = []
+        for line, suffixes in said.items():
+            name, what = line.split(": ", 1)
+            names = [f"val/{name}{suffix}" for suffix in suffixes]
+            lines.append(f"{' and '.join(names)}: {what}")
+        interpolated = tables.get(INTERPOLATED, {})
+        if any(exact(values) == len(values) for values in interpolated.values()):
+            lines.append(
+                "interpolation makes all that is held out exactly: nothing is to be seen there, "
+                "such as the air around a head, so validation says nothing of the model; hold "
+                "out other parts by split=, as split=file_quarter"
+            )
+        return lines
 
     def _tables(self) -> dict[str, dict[str, Tensor]]:
         """The values of all views on all ranks, for each method and score."""

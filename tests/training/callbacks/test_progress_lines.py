@@ -13,6 +13,7 @@ def test_run_ends_with_a_line_of_its_steps_and_scores(capsys):
             "val/psnr": torch.tensor(24.123),
             "val/psnr_bicubic": torch.tensor(23.5),
             "val/ssim": torch.tensor(0.8),
+            "val/psnr_foreground": torch.tensor(torch.nan),
         },
     )
     shown = Progress()

@@ -49,7 +49,8 @@ class Progress(ProgressBar):
         """Show the new scores."""
         if self._progress is not None:
             scores = trainer.callback_metrics
-            shown = [name for name in SHOWN if f"val/{name}" in scores]
+            # An absent score is no number, and neither is that of air where a head is wanted.
+            shown = [name for name in SHOWN if _is_number(scores.get(f"val/{name}"))]
             self._progress.note({name: _beside_bicubic(scores, name) for name in shown})
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -63,6 +64,10 @@ class Progress(ProgressBar):
     def _close(self) -> None:
         if self._progress is not None:
             self._progress.close()
+
+
+def _is_number(score: Tensor | None) -> bool:
+    return score is not None and not bool(score.isnan())
 
 
 def _beside_bicubic(scores: Mapping[str, Tensor], name: str) -> str:
