@@ -22,7 +22,7 @@ import rasterio
 import torch
 import torch.nn.functional as F
 
-from srlab.cli.allocation import keep_freed_memory
+from srlab.allocation import keep_freed_memory
 from srlab.generators import Residual
 from srlab.io import Axis, Provenance, create_writer, open_reader
 from srlab.models.card import ModelCard

@@ -9,14 +9,14 @@ import srlab
 SOURCE = Path(srlab.__file__).parent
 
 FLOORS = [
-    {"axes", "files", "mistakes", "progress"},
+    {"allocation", "axes", "files", "mistakes", "progress"},
     {"nn", "normalisers", "losses", "degradations", "io"},
     {"generators", "discriminators", "adversarial", "metrics", "data"},
     {"models"},
     {"prediction"},
     {"training", "report"},
     {"cli"},
-    {"__main__", "train", "predict", "evaluate", "summary", "stats"},
+    {"__main__", "train", "predict", "evaluate", "summary", "stats", "verify"},
 ]
 FLOOR = {part: number for number, floor in enumerate(FLOORS) for part in floor}
 

@@ -10,7 +10,7 @@ from PIL import Image
 from test_files import another_writer
 
 from srlab.io.raster.writer import StagedBlocks
-from srlab.prediction.engines import local
+from srlab.prediction.engines import making
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_a_stopped_prediction_goes_on_with_the_same_command(
         os.kill(os.getpid(), number)
 
     monkeypatch.setattr(StagedBlocks, moment, stopped)
-    monkeypatch.setattr(local, "SECONDS", 0)
+    monkeypatch.setattr(making, "SECONDS", 0)
     # The tests may run where such signals are ignored, as in the background or by nohup.
     usual = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
     before = signal.signal(number, usual)

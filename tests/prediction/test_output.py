@@ -17,7 +17,7 @@ from srlab.prediction import Request, TileGrid, plan_tiles, super_resolve
 from srlab.prediction.output import output_description, provenance, scene_of
 
 CPU = torch.device("cpu")
-SETTLED = {"precision": "32", "batch": 4}
+SETTLED = {"precision": "32", "batch": 4, "threads": 3}
 HASHES = {"model": "0a" * 32, "input": "0b" * 32}
 GRID = TileGrid((40, 30), (16, 20), (2, 0), (2, 2), edges="reflect")
 
@@ -107,6 +107,7 @@ def test_the_provenance_names_model_and_settings():
         "precision": "32",
         "device": "cpu",
         "cpu": torch.backends.cpu.get_cpu_capability(),
+        "threads": 3,
         "memory_format": "channels_last",
         "torch": str(torch.__version__),
         "force": ["pixel_size"],
@@ -125,4 +126,4 @@ def test_the_provenance_is_silent_about_what_was_not_used():
     made = provenance(GRID, Request(), hashes=HASHES, device=cuda, settled=SETTLED)
     assert made.description == "super-resolved"
     assert made.settings["memory_format"] == "contiguous"
-    assert not {"scene", "force"} & set(made.settings)
+    assert not {"scene", "force", "threads"} & set(made.settings)

@@ -15,7 +15,7 @@ from hydra.core.plugins import Plugins
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from srlab.cli.allocation import keep_freed_memory
+from srlab.allocation import keep_freed_memory
 from srlab.cli.arguments import check_values_given, flags_first, overrides
 from srlab.cli.checking import check_values
 from srlab.cli.completion import completion

@@ -59,6 +59,7 @@ class PredictSettings:
     join: Literal["auto", "crop", "blend"]
     batch: int
     precision: int | Literal["auto", "bf16"]
+    threads: int | Literal["auto"]
     noise_seed: int | None
     samples: int
     tta: bool

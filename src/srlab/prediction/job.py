@@ -48,6 +48,10 @@ class Job:
     scene: Tensor | None = None
     batch: int = 1
     precision: torch.dtype = torch.float32
+
+    threads: int | None = None
+    """Threads of the network on a CPU, which round differently in other numbers; None: all."""
+
     device: str = "cpu"
 
     def opened(self, models: Sequence[SuperResolver]) -> tuple[Reader, Predict]:

@@ -82,7 +82,9 @@ def provenance(
         "memory_format": "channels_last" if device.type == "cpu" else "contiguous",
         "torch": str(torch.__version__),
     }
-    if device.type != "cpu":
+    if device.type == "cpu":
+        settings["threads"] = settled["threads"]
+    else:
         settings["batch"] = settled["batch"]
     if training_data:
         settings["training_data"] = training_data

@@ -16,7 +16,7 @@ PerAxis = int | Sequence[int] | Literal["auto"]
 """LR pixels, for all axes or for each; ``auto``: as the model and the device need."""
 
 
-_SETTLED = frozenset({"tile", "overlap", "join", "batch", "precision", "device"})
+_SETTLED = frozenset({"tile", "overlap", "join", "batch", "precision", "threads", "device"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +33,7 @@ class Request:
     join: Join | Literal["auto"] = "auto"
     batch: int = 1
     precision: str = "32"
+    threads: int | Literal["auto"] = "auto"
     noise_seed: int | None = None
     samples: int = 1
     tta: bool = False
@@ -48,6 +49,8 @@ class Request:
     def __post_init__(self) -> None:
         if not is_count(self.samples, least=1):
             raise Mistake(f"samples is {self.samples!r}; give a number of samples >= 1.")
+        if self.threads != "auto" and not is_count(self.threads, least=1):
+            raise Mistake(f"threads is {self.threads!r}; give a number of threads >= 1, or auto.")
 
     def as_asked(self) -> dict[str, Any]:
         """Return the values that have a part in the output's bytes, as JSON can hold them."""

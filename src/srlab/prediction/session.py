@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import lcm
@@ -85,7 +86,7 @@ class Session:
     ) -> None:
         _check_alike(models)
         self._models = [each.model for each in models]
-        self._paths = tuple(each.path for each in models)
+        self._paths = tuple(os.path.abspath(each.path) for each in models)
         self._source, self._request, self._overwrite = source, request, overwrite
         self._output = Path(output).absolute()
         self._noises = _noises(self._model, request)
@@ -115,7 +116,7 @@ class Session:
         """Make the output; where the memory does not suffice, with smaller tiles."""
         journal = self._journal
         if not journal.read(anew=self._overwrite):
-            journal.settled = self._settled()
+            journal.settled = self._settled(engine)
         while True:
             job = self.job(journal.settled)
             try:
@@ -134,7 +135,7 @@ class Session:
         device = {"device": str(self._device)}
         return self._request.as_asked() | self.hashes | versions | device
 
-    def _settled(self) -> dict[str, Any]:
+    def _settled(self, engine: Engine) -> dict[str, Any]:
         """Settle what was left open, once for the whole output."""
         request = self._request
         precision = chosen_precision(
@@ -147,6 +148,7 @@ class Session:
             "join": tiles.join,
             "batch": request.batch,
             "precision": precision,
+            "threads": engine.threads() if request.threads == "auto" else request.threads,
         }
 
     def _tiles(self, tile: Any, overlap: Any, join: Any) -> TileGrid:
@@ -185,6 +187,7 @@ class Session:
             scene=self._scene,
             batch=settled.get("batch", 1),
             precision=DTYPES[settled["precision"]],
+            threads=settled.get("threads"),
             device=str(self._device),
         )
 

@@ -20,6 +20,7 @@ from srlab.mistakes import Mistake
 from srlab.prediction.blocks import block, block_windows
 from srlab.prediction.request import Request
 from srlab.prediction.session import Opened, Session
+from srlab.prediction.threads import computing_threads
 
 Pixels = NDArray[np.float32]
 
@@ -99,10 +100,11 @@ def verify(
     drawn = random.choice(len(windows), min(blocks, len(windows)), replace=False)
     lossy = str(output).lower().endswith(LOSSY) and settings.get("codec") != "ffv1"
     found = Comparison(expected.channels, lossy=lossy)
-    for number in sorted(drawn.tolist()):
-        window = windows[number]
-        pixels = block(predict, scene, job.tiles, window, batch_size=job.batch)
-        found.add(reader, window, pixels)
+    with computing_threads(job.threads):
+        for number in sorted(drawn.tolist()):
+            window = windows[number]
+            pixels = block(predict, scene, job.tiles, window, batch_size=job.batch)
+            found.add(reader, window, pixels)
     verdict = Verdict(
         len(drawn),
         len(windows),

@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from math import prod
+from contextlib import contextmanager
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from srlab.axes import Window
 from srlab.io import Reader, Writer
-from srlab.mistakes import FailedWrite
 from srlab.models.super_resolver import SuperResolver
-from srlab.prediction.blocks import Predict, Seen, block_windows, computed, memory_of, seen
+from srlab.prediction.blocks import Predict, Seen, computed, memory_of, seen
+from srlab.prediction.engines.making import Making, making
 from srlab.prediction.job import Job
 from srlab.prediction.journal import Done, Journal, written
 from srlab.prediction.outcome import Outcome
+from srlab.prediction.threads import computing_threads
 from srlab.prediction.tiles import TileGrid
-from srlab.progress import progress as shown_progress
 
-SECONDS = 1.0
-"""The least time from one line of the journal to the next, since the disk is waited for."""
+Blocks = Iterator[tuple[Window, NDArray[np.float32]]]
 
 
 class Local:
     """The engine of one process."""
+
+    def threads(self) -> int:
+        """Return the number of all cores, or what this process has of them."""
+        return torch.get_num_threads()
 
     def __call__(
         self,
@@ -39,15 +41,16 @@ class Local:
     ) -> Outcome:
         """Make an output; see `run`."""
         reader, predict = job.opened(models)
-        return run(
-            predict,
-            reader,
-            job.writer,
-            job.tiles,
-            batch_size=job.batch,
-            journal=journal,
-            progress=progress,
-        )
+        with computing_threads(job.threads):
+            return run(
+                predict,
+                reader,
+                job.writer,
+                job.tiles,
+                batch_size=job.batch,
+                journal=journal,
+                progress=progress,
+            )
 
 
 def run(
@@ -68,33 +71,23 @@ def run(
     default those of one batch. Their number changes memory alone, and no byte of the output.
     """
     per_block = tiles_per_block or batch_size
-    windows = list(block_windows(tiles, chunks=writer.chunks, tiles_per_block=per_block))
-    output = _Output(writer, journal)
-    outcome = Outcome(prod(tiles.target_shape))
-    try:
-        earlier = output.begin()
-        for done in earlier:
-            outcome.add(done, earlier=True)
-        windows = _without(windows, [done.window for done in earlier])
-        with shown_progress(
-            outcome.pixels, unit="px", title="predicting", done=outcome.done, shown=progress
-        ) as shown:
-            blocks = _computed(predict, reader, tiles, windows, batch_size)
-            for done in output.take(blocks):
-                outcome.add(done)
-                shown.advance(done.pixels)
-        writer.finish()
-    except BaseException:  # an interrupted run, too, leaves no half-written file
-        output.give_up()
-        raise
-    output.forget()
-    outcome.ended = time.monotonic()
-    return outcome
+    with making(
+        writer, tiles, tiles_per_block=per_block, journal=journal, progress=progress
+    ) as output:
+        blocks = streamed(predict, reader, tiles, output.windows, batch_size=batch_size)
+        for done in _taken(blocks, writer, output):
+            output.count(done)
+    return output.outcome
 
 
-def _computed(
-    predict: Predict, reader: Reader, tiles: TileGrid, windows: Sequence[Window], batch_size: int
-) -> Iterator[tuple[Window, NDArray[np.float32]]]:
+def streamed(
+    predict: Predict,
+    reader: Reader,
+    tiles: TileGrid,
+    windows: Sequence[Window],
+    *,
+    batch_size: int = 1,
+) -> Blocks:
     """Yield blocks; what the next one sees is read while one is computed."""
     memory = memory_of(tiles)
     for window, tiles_seen in _read_ahead(reader, tiles, windows):
@@ -115,71 +108,22 @@ def _read_ahead(
             yield window, tiles_seen
 
 
-def _without(windows: Sequence[Window], others: Sequence[Window]) -> list[Window]:
-    left_out = set(map(str, others))
-    return [window for window in windows if str(window) not in left_out]
+def _taken(blocks: Blocks, writer: Writer, output: Making) -> Iterator[Done]:
+    """Write blocks, each while the next one is computed."""
 
-
-class _Output:
-    """The side of the writer. A block is noted in the journal when the disk has it."""
-
-    def __init__(self, writer: Writer, journal: Journal | None) -> None:
-        self._writer, self._journal = writer, journal
-        self._pending: list[Done] = []
-        self._noted = 0
-        self._last = time.monotonic()
-
-    def begin(self) -> Sequence[Done]:
-        """Begin the output, or go on with it; return what is done of it."""
-        earlier = () if self._journal is None else self._journal.done
-        if earlier and self._writer.resume():
-            for done in earlier:
-                self._writer.clipping.add(done.clipped, pixels=done.pixels)
-            self._noted = len(earlier)
-            return earlier
-        self._writer.prepare()
-        if self._journal is not None:
-            self._journal.begin()
-        return ()
-
-    def take(self, blocks: Iterator[tuple[Window, NDArray[np.float32]]]) -> Iterator[Done]:
-        """Write blocks, each while the next one is computed."""
-        with _thread() as thread:
-            previous: Future[Done] | None = None
-            for window, pixels in blocks:
-                if previous is not None:
-                    yield previous.result()
-                previous = thread.submit(self._write, window, pixels)
-            if previous is not None:
-                yield previous.result()
-
-    def give_up(self) -> None:
-        """Keep what the journal has, if it has anything; otherwise remove all."""
-        with suppress(FailedWrite, OSError):  # the disk may be full
-            self._note()
-        if not self._noted:
-            self._writer.discard()
-            self.forget()
-
-    def forget(self) -> None:
-        """Remove the journal."""
-        if self._journal is not None:
-            self._journal.remove()
-
-    def _write(self, window: Window, pixels: NDArray[np.float32]) -> Done:
-        done = written(self._writer, window, pixels)
-        self._pending.append(done)
-        if time.monotonic() - self._last >= SECONDS:
-            self._note()
+    def write(window: Window, pixels: NDArray[np.float32]) -> Done:
+        done = written(writer, window, pixels)
+        output.keep(done)
         return done
 
-    def _note(self) -> None:
-        if self._journal is not None and self._pending:
-            self._writer.sync()
-            self._journal.add(self._pending)
-            self._noted += len(self._pending)
-        self._pending.clear()
-        self._last = time.monotonic()
+    with _thread() as thread:
+        previous: Future[Done] | None = None
+        for window, pixels in blocks:
+            if previous is not None:
+                yield previous.result()
+            previous = thread.submit(write, window, pixels)
+        if previous is not None:
+            yield previous.result()
 
 
 @contextmanager

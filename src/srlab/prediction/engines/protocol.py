@@ -14,6 +14,12 @@ from srlab.prediction.outcome import Outcome
 class Engine(Protocol):
     """Makes an output. It decides who computes a block and when, and changes none of its bytes."""
 
+    def threads(self) -> int:
+        """Return the threads that the network has on a CPU in each process, if none are asked for.
+
+        Another number may change the last bit of what it computes.
+        """
+
     def __call__(
         self,
         models: Sequence[SuperResolver],

@@ -1,0 +1,120 @@
+"""An output in the making, whoever computes its blocks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from math import prod
+
+from srlab.axes import Window
+from srlab.io import Writer
+from srlab.mistakes import FailedWrite
+from srlab.prediction.blocks import block_windows
+from srlab.prediction.journal import Done, Journal
+from srlab.prediction.outcome import Outcome
+from srlab.prediction.tiles import TileGrid
+from srlab.progress import Progress
+from srlab.progress import progress as shown_progress
+
+SECONDS = 1.0
+"""The least time from one line of the journal to the next, since the disk is waited for."""
+
+
+@contextmanager
+def making(
+    writer: Writer,
+    tiles: TileGrid,
+    *,
+    tiles_per_block: int = 1,
+    journal: Journal | None = None,
+    progress: bool = False,
+) -> Iterator[Making]:
+    """Begin an output, or go on with it, and complete it in the end.
+
+    Whatever fails, nothing stands under the output's name. With a `journal` finished blocks are
+    kept then, and without one they are removed.
+    """
+    output = Making(writer, journal, Outcome(prod(tiles.target_shape)))
+    try:
+        earlier = output.begin()
+        windows = block_windows(tiles, chunks=writer.chunks, tiles_per_block=tiles_per_block)
+        output.windows = _without(windows, [done.window for done in earlier])
+        total, done = output.outcome.pixels, output.outcome.done
+        with shown_progress(
+            total, unit="px", title="predicting", done=done, shown=progress
+        ) as output.shown:
+            yield output
+        writer.finish()
+    except BaseException:  # an interrupted run, too, leaves no half-written file
+        output.give_up()
+        raise
+    output.forget()
+    output.outcome.ended = time.monotonic()
+
+
+class Making:
+    """The side of the writer. A block is noted in the journal when the disk has it."""
+
+    windows: list[Window]
+    """The blocks that are yet to be done."""
+
+    shown: Progress
+
+    def __init__(self, writer: Writer, journal: Journal | None, outcome: Outcome) -> None:
+        self._writer, self._journal = writer, journal
+        self.outcome = outcome
+        self._pending: list[Done] = []
+        self._noted = 0
+        self._last = time.monotonic()
+
+    def begin(self) -> Sequence[Done]:
+        """Begin the output, or go on with it; return what is done of it."""
+        earlier = () if self._journal is None else self._journal.done
+        if earlier and self._writer.resume():
+            for done in earlier:
+                self._writer.clipping.add(done.clipped, pixels=done.pixels)
+                self.outcome.add(done, earlier=True)
+            self._noted = len(earlier)
+            return earlier
+        self._writer.prepare()
+        if self._journal is not None:
+            self._journal.begin()
+        return ()
+
+    def count(self, done: Done) -> None:
+        """Count a block that was written."""
+        self.outcome.add(done)
+        self.shown.advance(done.pixels)
+
+    def keep(self, done: Done) -> None:
+        """Have a block that was written noted soon; from one thread at a time."""
+        self._pending.append(done)
+        if time.monotonic() - self._last >= SECONDS:
+            self._note()
+
+    def give_up(self) -> None:
+        """Keep what the journal has, if it has anything; otherwise remove all."""
+        with suppress(FailedWrite, OSError):  # the disk may be full
+            self._note()
+        if not self._noted:
+            self._writer.discard()
+            self.forget()
+
+    def forget(self) -> None:
+        """Remove the journal."""
+        if self._journal is not None:
+            self._journal.remove()
+
+    def _note(self) -> None:
+        if self._journal is not None and self._pending:
+            self._writer.sync()
+            self._journal.add(self._pending)
+            self._noted += len(self._pending)
+        self._pending.clear()
+        self._last = time.monotonic()
+
+
+def _without(windows: Iterator[Window], others: Sequence[Window]) -> list[Window]:
+    left_out = set(map(str, others))
+    return [window for window in windows if str(window) not in left_out]
