@@ -50,7 +50,7 @@ def imports(name: str) -> set[str]:
 
 
 def is_own_version(name: str) -> bool:
-    return name in ("srlab", "srlab.__version__", "srlab.load")
+    return name in ("srlab", "srlab.__version__", "srlab.load", "srlab.tiled")
 
 
 def pointing_up(here: str, wanted: set[str]) -> list[str]:

@@ -77,6 +77,7 @@ FILES = {
     "wave.py": """
         import numpy as np
         from srlab.io import Axis, Channel, Description
+        from srlab.io.clipping import Clipping
 
         class WaveReader:
             def __init__(self, path, *, bands=None):
@@ -96,6 +97,13 @@ FILES = {
 
             def __init__(self, path, description, *, provenance):
                 self.path, self.description = path, description
+                self.clipping = Clipping(description.channels)
+
+            def resume(self):
+                return False
+
+            def sync(self):
+                pass
 
             def prepare(self):
                 shape = (len(self.description.channels), *self.description.shape)

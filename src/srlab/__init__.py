@@ -5,12 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+    from typing import Any
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from srlab.models.super_resolver import SuperResolver
+    from srlab.prediction.outcome import Outcome
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "load"]
+__all__ = ["__version__", "load", "super_resolve", "tiled"]
 
 
 def load(path: str | Path, *, trust: bool = False) -> SuperResolver:
@@ -34,3 +40,63 @@ def load(path: str | Path, *, trust: bool = False) -> SuperResolver:
     if is_published(path):
         return published(path)
     return SuperResolver.load(path, trust=trust)
+
+
+def super_resolve(
+    input: str | Path,  # noqa: A002
+    output: str | Path,
+    *,
+    model: str | Path | Sequence[str | Path],
+    overwrite: bool = False,
+    progress: bool = False,
+    trust: bool = False,
+    **settings: Any,
+) -> Outcome:
+    """Super-resolve a file of any size to another file, as ``srlab predict`` does.
+
+    `model` is a file that `load` opens; of several the mean is taken. `settings` are those of
+    `srlab.prediction.Request`, such as ``tile``, ``precision``, ``samples`` or ``tta``. What a call
+    that ended early has done is kept beside the output, and the same call goes on from there. The
+    result counts pixels, clipped values and pixels without data.
+
+    Raises a `srlab.mistakes.Mistake` if a file is not of the model's kind, or cannot be written.
+    """
+    from srlab.io import reserved
+    from srlab.prediction import Opened, Request, super_resolve_file
+
+    paths: list[Any] = [*model] if isinstance(model, list | tuple) else [model]
+    models = [Opened(str(path), load(path, trust=trust)) for path in paths]
+    with reserved(output, source=input, overwrite=overwrite):
+        return super_resolve_file(
+            models,
+            input,
+            output,
+            request=Request(trust=trust, **settings),
+            overwrite=overwrite,
+            progress=progress,
+        )
+
+
+def tiled(
+    model: SuperResolver,
+    array: NDArray[Any],
+    *,
+    tile: int | Sequence[int] | str = "auto",
+    overlap: int | Sequence[int] | str = "auto",
+    device: str = "cpu",
+) -> NDArray[np.float32]:
+    """Super-resolve an array ``(C, *S)`` in physical units, tile by tile: ``(C', *S·scale)``.
+
+    It may have more axes than the model, such as slices of a volume before those of an image. What
+    is not finite holds no data, and is NaN in the result. `tile` and `overlap` are LR pixels.
+    """
+    from srlab.io.array import ArrayReader, ArrayWriter
+    from srlab.prediction import plan_tiles, super_resolve
+    from srlab.prediction.output import scene_of
+
+    reader = ArrayReader(array)
+    scene = scene_of([model], reader)
+    plan = plan_tiles(model, reader, tile=tile, overlap=overlap, scene=scene)
+    writer = ArrayWriter(model.out_channels, plan.target_shape)
+    super_resolve(model, reader, writer, plan=plan, scene=scene, device=device)
+    return writer.array

@@ -98,7 +98,7 @@ def test_card_must_be_complete():
         "metrics",
         "limits",
     }
-    optional |= {"guides", "guide_ratio", "guide_degradation", "dates", "across"}
+    optional |= {"guides", "guide_ratio", "guide_degradation", "dates", "across", "edges"}
     for field in whole.keys() - {"format"}:
         text = json.dumps({name: value for name, value in whole.items() if name != field})
         if field in optional:

@@ -55,7 +55,7 @@ class PredictSettings:
     scale: int | Sequence[int] | None
     tile: int | Sequence[int] | Literal["auto"]
     overlap: int | Sequence[int] | Literal["auto"]
-    edges: Literal["replicate", "reflect", "zeros"]
+    edges: Literal["auto", "replicate", "reflect", "zeros"]
     join: Literal["auto", "crop", "blend"]
     batch: int
     precision: int | Literal["auto", "bf16"]
@@ -79,7 +79,7 @@ class EvaluateSettings:
     output: str | None
     tile: int | Sequence[int] | Literal["auto"]
     overlap: int | Sequence[int] | Literal["auto"]
-    edges: Literal["replicate", "reflect", "zeros"]
+    edges: Literal["auto", "replicate", "reflect", "zeros"]
     device: str
     force: Sequence[Check]
     trust: bool

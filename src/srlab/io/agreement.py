@@ -5,6 +5,7 @@ Every command compares alike. A user who knows better names the check that is to
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from srlab.io.description import Axis, Channel, Description
 from srlab.io.protocols import Reader
 from srlab.mistakes import Mistake
 
+log = logging.getLogger(__name__)
+
 Check = Literal["band_names", "dtype", "pixel_size", "value_range"]
 """The checks that ``force=`` can leave out.
 
@@ -27,7 +30,10 @@ Check = Literal["band_names", "dtype", "pixel_size", "value_range"]
 """
 
 PIXEL_SIZE_RATIO = 1.25
-"""Pixels more than this factor coarser or finer are another modality."""
+"""Pixels more than this factor coarser or finer are others than those that are known."""
+
+USABLE_PIXEL_RATIO = 1.999
+"""Less than twice as coarse or fine, pixels may be of some use to a model of others."""
 
 LARGEST_RATIO, SMALLEST_RATIO = 8.0, 1 / 100
 """Values beyond these factors of those that are known are in another unit.
@@ -84,6 +90,9 @@ class Norm:
     force: Collection[Check] = ()
     """The checks that are left out."""
 
+    pixel_ratio: float = PIXEL_SIZE_RATIO
+    """Pixels more than this factor coarser or finer are refused."""
+
     def check_names(self, file: str, names: tuple[str, ...]) -> None:
         """Refuse the same names in another order."""
         if "band_names" in self.force:
@@ -106,19 +115,23 @@ class Norm:
         return [got for wanted, got in telling if got != wanted]
 
     def check_pixels(self, file: str, axes: tuple[Axis, ...]) -> None:
-        """Refuse other spacings of one dimension, length or time, axis by axis from the last."""
-        if "pixel_size" not in self.force and self.has_other_pixels(axes):
-            raise Mistake(
-                f"the pixels of {file} are {_sizes(axes)} and {self.whose} {_sizes(self.axes)};"
-                f" {self._advice('pixel_size')}"
-            )
+        """Refuse other spacings of one dimension, length or time, axis by axis from the last.
 
-    def has_other_pixels(self, axes: tuple[Axis, ...]) -> bool:
-        """Whether the spacing along an axis is another; what is unknown says nothing."""
+        Those within the `pixel_ratio` are passed with a warning.
+        """
+        if "pixel_size" in self.force or not self.has_other_pixels(axes):
+            return
+        told = f"the pixels of {file} are {_sizes(axes)} and {self.whose} {_sizes(self.axes)}"
+        if self.has_other_pixels(axes, most=self.pixel_ratio):
+            raise Mistake(f"{told}; {self._advice('pixel_size')}")
+        log.warning("%s: less than a factor of %.2g apart, so it goes on", told, self.pixel_ratio)
+
+    def has_other_pixels(self, axes: tuple[Axis, ...], *, most: float = PIXEL_SIZE_RATIO) -> bool:
+        """Whether the spacing along an axis is beyond a ratio; what is unknown says nothing."""
         pairs = zip(map(base_spacing, self.axes[::-1]), map(base_spacing, axes[::-1]), strict=False)
         known = [(wanted, got) for wanted, got in pairs if wanted and got and wanted[1] == got[1]]
         ratios = [got[0] / wanted[0] for wanted, got in known]
-        return any(not 1 / PIXEL_SIZE_RATIO <= ratio <= PIXEL_SIZE_RATIO for ratio in ratios)
+        return any(not 1 / most <= ratio <= most for ratio in ratios)
 
     def check_types(self, file: str, channels: tuple[Channel, ...]) -> None:
         """Refuse types of integers that are too small for the values."""

@@ -16,6 +16,7 @@ from srlab.io import Axis
 from srlab.io.agreement import metres
 from srlab.mistakes import Mistake
 from srlab.models.messages import first_sentence, shortened
+from srlab.nn.edges import Edges
 from srlab.normalisers import Scope
 
 JSON = None | bool | int | float | str | list["JSON"] | dict[str, "JSON"]
@@ -87,6 +88,9 @@ class ModelCard:
 
     Such a model is for volumes, which it cuts both ways along this axis. Empty for all others.
     """
+
+    edges: Edges = "replicate"
+    """What the network sees beyond the borders of an image, unless one chooses otherwise."""
 
     scope: Scope = "fixed"
     """Where the numbers of the normaliser come from."""
@@ -214,6 +218,7 @@ def _check(card: ModelCard) -> None:
         "guide_ratio": len(card.guide_ratio) == (card.spatial_dims if card.guides else 0)
         and all(1 <= n <= LARGEST for n in card.guide_ratio),
         "dates": card.dates >= 1,
+        "edges": card.edges in get_args(Edges),
         "across": card.across in ("", "x", "y", "z") and (not card.across or len(card.scale) == 2),
         "input_names": len(card.input_names) > 0,
         "output_names": len(card.output_names) > 0,
@@ -273,6 +278,7 @@ PARSERS: dict[str, Callable[[Any], Any]] = {
     "training_range": _ranges,
     "axes": _axes,
     "versions": dict,
+    "edges": str,
     "scope": str,
     "training_data": str,
     "licence": str,

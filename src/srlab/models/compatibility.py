@@ -16,7 +16,7 @@ from srlab.data.values import configured, files_of
 from srlab.files import PathLike
 from srlab.io import Reader, open_reader
 from srlab.io.across import check_thickness, in_plane_last, tell_of_rounding, turned
-from srlab.io.agreement import SMALLEST_RATIO, Check, Norm, reached
+from srlab.io.agreement import SMALLEST_RATIO, USABLE_PIXEL_RATIO, Check, Norm, reached
 from srlab.io.dates import dated
 from srlab.io.formats import suffixes_of
 from srlab.io.grey import COLOURS, open_as_colour
@@ -100,9 +100,10 @@ def refuse_stranger(card: ModelCard, reader: Reader, *, force: Collection[Check]
     Its axes, bands, pixel sizes, stored types and values are compared; `force` leaves checks out.
     Where the normaliser measures each scene, the unit of the values is arbitrary and not compared.
     A model of uneven scale also takes pixels as those of LR in its training: one of
-    ``(3, 1, 1)`` that was trained on voxels of 1 mm is for slices of 3 mm.
+    ``(3, 1, 1)`` that was trained on voxels of 1 mm is for slices of 3 mm. Other pixels that are
+    less than twice as coarse or fine are passed with a warning.
     """
-    norm = _input_norm(card, reader, force)
+    norm = replace(_input_norm(card, reader, force), pixel_ratio=USABLE_PIXEL_RATIO)
     _check_header(card, norm, reader)
     if card.across:
         check_thickness(

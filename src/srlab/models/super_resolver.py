@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+import srlab
 from srlab.axes import is_count
 from srlab.files import PathLike
 from srlab.generators import Generator, margin, noise_channels, out_channels
@@ -61,15 +64,16 @@ class SuperResolver(nn.Module):
         noise: Tensor | None = None,
         scene: Tensor | None = None,
         *,
-        edges: Edges = "replicate",
+        edges: Edges | None = None,
     ) -> Tensor:
         """Super-resolve a batch of whole images in physical units.
 
-        Beyond their borders the network sees what `edges` says. A pixel without a finite value in
-        every channel is NaN in SR, and the network sees the nearest value in its place. `noise`
-        ``(B, noise_channels)`` is for generators that take it, see `draw_noise`. `scene`
-        ``(B, rows, C + 1)`` holds the statistics of each image's whole file. Normalisers of the
-        scope ``scene`` need it. A `Mistake` says if `lr` has another shape or `scene` is missing.
+        Beyond their borders the network sees what `edges` says; None: what the card says. A pixel
+        without a finite value in every channel is NaN in SR, and the network sees the nearest value
+        in its place. `noise` ``(B, noise_channels)`` is for generators that take it, see
+        `draw_noise`. `scene` ``(B, rows, C + 1)`` holds the statistics of each image's whole file.
+        Normalisers of the scope ``scene`` need it. A `Mistake` says if `lr` has another shape or
+        `scene` is missing.
         """
         self._check(lr, scene)
         missing = ~lr.isfinite().all(dim=1, keepdim=True)
@@ -78,9 +82,10 @@ class SuperResolver(nn.Module):
             images = [torch.from_numpy(filled(image)) for image in lr.float().cpu().numpy()]
             lr = torch.stack(images).to(lr)
         around = (0,) * self.card.spatial_dims
-        if check_edges(edges) != "zeros":
+        seen = check_edges(edges or self.card.edges)
+        if seen != "zeros":
             around = margin(self.generator)
-        sr = self.tile(continued(lr, around, edges), noise, scene)
+        sr = self.tile(continued(lr, around, seen), noise, scene)
         for axis, (pixels, factor) in enumerate(zip(around, self.card.scale, strict=True), start=2):
             sr = sr.narrow(axis, pixels * factor, lr.shape[axis] * factor)
         if self.agreement:
@@ -104,6 +109,16 @@ class SuperResolver(nn.Module):
         # half precision would round physical units to three digits
         sr = sr.to(torch.promote_types(sr.dtype, torch.float32))
         return self.normaliser.inverse(sr, scene)
+
+    def tiled(
+        self,
+        array: NDArray[Any],
+        *,
+        tile: int | Sequence[int] | str = "auto",
+        overlap: int | Sequence[int] | str = "auto",
+    ) -> NDArray[np.float32]:
+        """Super-resolve an array ``(C, *S)`` of any size, tile by tile; see `srlab.tiled`."""
+        return srlab.tiled(self, array, tile=tile, overlap=overlap)
 
     def _check(self, lr: Tensor, scene: Tensor | None) -> None:
         dims = self.card.spatial_dims

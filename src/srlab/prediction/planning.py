@@ -43,7 +43,7 @@ def plan_tiles(
     *,
     tile: int | Sequence[int] | str = "auto",
     overlap: int | Sequence[int] | str = "auto",
-    edges: Edges = "replicate",
+    edges: Edges | Literal["auto"] = "auto",
     join: Join | Literal["auto"] = "auto",
     scene: Tensor | None = None,
 ) -> TileGrid:
@@ -56,9 +56,10 @@ def plan_tiles(
     tile. Tiling then changes nothing. Otherwise it is the smallest overlap that changes a sample of
     the scene by no more than `TOLERANCE`. A scene in a single tile is continued beyond its borders
     as in a call of the model. ``join="auto"`` crops where the overlap is exact, and blends where
-    none is. `scene` is as for `Predictor`.
+    none is. ``edges="auto"`` is what the model's card says. `scene` is as for `Predictor`.
     """
     leading = check_input(model, reader)
+    beyond = model.card.edges if edges == "auto" else check_edges(edges)
     shape = reader.description.shape
     dims, alone = len(shape) - leading, (1,) * leading
     orders = orders_for(model.card, reader.description)
@@ -69,7 +70,7 @@ def plan_tiles(
         overlaps = (0,) * leading + given
     else:
         around = (0,) * model.card.spatial_dims
-        if check_edges(edges) != "zeros":
+        if beyond != "zeros":
             around = margin(model.generator)
         found = [_seen_overlap(model, reader, order, longest, around, scene) for order in orders]
         overlaps = tuple(map(max, *found)) if len(found) > 1 else found[0]
@@ -80,7 +81,7 @@ def plan_tiles(
         overlap=overlaps,
         scale=file_scale(model.card, reader.description),
         multiple_of=tuple(map(lcm, *cells)) if len(cells) > 1 else cells[0],
-        edges=edges,
+        edges=beyond,
         leading=leading,
         join=_fitting_join(model, shape, longest) if join == "auto" else join,
     )

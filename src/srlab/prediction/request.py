@@ -29,7 +29,7 @@ class Request:
     dates: str | None = None
     tile: PerAxis = "auto"
     overlap: PerAxis = "auto"
-    edges: Edges = "replicate"
+    edges: Edges | Literal["auto"] = "auto"
     join: Join | Literal["auto"] = "auto"
     batch: int = 1
     precision: str = "32"

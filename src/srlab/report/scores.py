@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -128,7 +129,7 @@ def compare(
     degradation: Degradation,
     tile: int | str | Sequence[int],
     overlap: int | str | Sequence[int],
-    edges: Edges = "replicate",
+    edges: Edges | Literal["auto"] = "auto",
     device: str | torch.device,
     progress: bool = False,
 ) -> Comparison:
@@ -212,7 +213,7 @@ def _predicted(
     *,
     tile: int | str | Sequence[int],
     overlap: int | str | Sequence[int],
-    edges: Edges = "replicate",
+    edges: Edges | Literal["auto"] = "auto",
     device: str | torch.device,
     progress: bool,
 ) -> Tensor:

@@ -231,6 +231,16 @@ class GAN(LightningModule):
             if isinstance(scheduler, Validated) and not self.trainer.sanity_checking:
                 scheduler.validated(self.logged)
 
+    def predict_step(self, batch: Tensor | Batch, batch_idx: int) -> Tensor:
+        """Return SR ``(B, C', *S·scale)`` of LR ``(B, C, *S)``, or of a batch that has ``lr``.
+
+        Values are in physical units, and the weights are the averaged ones.
+        """
+        model = self.super_resolver().eval()
+        if isinstance(batch, Tensor):
+            return cast(Tensor, model(batch))
+        return cast(Tensor, model(batch["lr"], scene=batch.get("scene")))
+
     def record(self, values: Mapping[str, float | Tensor]) -> None:
         """Write scalars to every logger at the step now reached."""
         self.recorded = {name: float(value) for name, value in values.items()}
