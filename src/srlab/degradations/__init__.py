@@ -3,6 +3,7 @@
 from srlab.degradations.area import Area
 from srlab.degradations.bicubic import Bicubic
 from srlab.degradations.blur_kernel import BlurKernel
+from srlab.degradations.bounds import Bounds, bounded
 from srlab.degradations.chain import Chain
 from srlab.degradations.exposure import Exposure
 from srlab.degradations.gaussian_mtf import GaussianMtf
@@ -15,6 +16,7 @@ from srlab.degradations.optical_sections import OpticalSections
 from srlab.degradations.photo import Photo
 from srlab.degradations.projection import Projection
 from srlab.degradations.protocol import Degradation
+from srlab.degradations.reach import projection_reach
 from srlab.degradations.rician import Rician
 from srlab.degradations.sentinel2_mtf import Sentinel2Mtf
 from srlab.degradations.thick_slices import ThickSlices
@@ -24,6 +26,7 @@ __all__ = [
     "Area",
     "Bicubic",
     "BlurKernel",
+    "Bounds",
     "Chain",
     "Degradation",
     "Exposure",
@@ -40,4 +43,6 @@ __all__ = [
     "ThickSlices",
     "VideoCompression",
     "adjoint",
+    "bounded",
+    "projection_reach",
 ]

@@ -69,28 +69,41 @@ class Projection:
 
         It is the same part of every projected SR of this LR, without gradients.
         """
-        return self.lifted(lr, lr)[0]
+        return self.lifted(lr, self.limit(lr))[0]
 
     def degrade(self, hr: Tensor) -> Tensor:
         """HR ``(B, C, *S·scale)`` to LR ``(B, C, *S)``."""
         return self.degradation(hr, generator=torch.Generator(hr.device))
 
-    def lifted(self, rest: Tensor, lr: Tensor) -> tuple[Tensor, Tensor]:
+    def limit(self, lr: Tensor) -> Tensor:
+        """Return the difference from LR ``(B, C, *S)`` that is allowed, for each image."""
+        return self.tolerance * _largest(lr)
+
+    def lifted(
+        self,
+        rest: Tensor,
+        limit: Tensor,
+        *,
+        free: Tensor | None = None,
+        steps: int = STEPS,
+    ) -> tuple[Tensor, Tensor]:
         """Return the smallest image that degrades to `rest`, and what it is the adjoint of.
 
-        What it leaves of `rest` ``(B, C, *S)`` is at most `tolerance` of the largest value of `lr`.
+        What it leaves of `rest` ``(B, C, *S)`` is at most the `limit`, unless there are not enough
+        `steps`. It is zero where it is not `free` ``(B, C, *S·scale)``; None: it is so throughout.
         """
-        limit = self.tolerance * _largest(lr)
         shape = [side * factor for side, factor in zip(rest.shape[2:], self.scale, strict=True)]
         image, source = rest.new_zeros(*rest.shape[:2], *shape), torch.zeros_like(rest)
         direction = self._preconditioned(rest)
         energy = first = _product(rest, direction)
-        for _ in range(STEPS):
+        for _ in range(steps):
             # each image has steps of its own, or its last bits would depend on the others
             going = (_largest(rest) > limit) & (energy > torch.finfo(rest.dtype).eps ** 2 * first)
             if not bool(going.any()):
                 break
             raised = adjoint(self.degradation, direction)
+            if free is not None:
+                raised = raised * free
             lowered = self.degrade(raised)
             length = torch.where(going, energy / _product(direction, lowered), 0.0)
             image += length * raised
@@ -160,14 +173,14 @@ class _Projected(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, sr: Tensor, lr: Tensor, projection: Projection) -> Tensor:
         ctx.projection = projection
-        return sr + projection.lifted(lr - projection.degrade(sr), lr)[0]
+        return sr + projection.lifted(lr - projection.degrade(sr), projection.limit(lr))[0]
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
         """``I - A⁺A`` is symmetric, and the transpose of ``A⁺`` is ``(A·Aᵀ)⁻¹·A``."""
         lowered = ctx.projection.degrade(gradient)
-        image, source = ctx.projection.lifted(lowered, lowered)
+        image, source = ctx.projection.lifted(lowered, ctx.projection.limit(lowered))
         return gradient - image, source, None
 
 
