@@ -33,14 +33,14 @@ def test_model_from_a_bundle_agrees_with_its_input_up_to_the_borders(tmp_path):
 def test_output_agrees_with_the_input_channels_of_its_names():
     made = trained_through(output_names=("blue", "red"))
     lr = image(8, 8)
-    made.project()
+    made = made.projected()
     sr = made.agreement(torch.zeros(2, 2, 16, 16), lr)
     torch.testing.assert_close(Bicubic(scale=2)(sr), lr[:, [2, 0]], rtol=0, atol=1e-5 * 255)
 
 
 def test_missing_pixels_stay_missing():
     made, lr = trained_through("Identity"), image(8, 8)
-    made.project()
+    made = made.projected()
     lr[0, :, 3, 4] = torch.nan
     assert int(made(lr).isnan().sum()) == 3 * 2 * 2
 
@@ -79,4 +79,4 @@ def test_what_cannot_be_projected_is_refused(changes, message):
     made = model()
     made.card = replace(made.card, **{"degradation": BICUBIC} | changes)
     with pytest.raises(Mistake, match=message):
-        made.project()
+        made.projected()

@@ -1,93 +1,127 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import rasterio
 import torch
-from prediction_examples import resolver, srresnet
+from affine import Affine
+from prediction_examples import resolver, scene, srresnet
 
-from srlab.axes import relative
-from srlab.degradations import Area, Bicubic, GaussianMtf, KSpace, ThickSlices
-from srlab.generators import margin
-from srlab.io.array import ArrayReader
+from srlab.degradations import Bicubic, GaussianMtf, KSpace, ThickSlices
+from srlab.io.array import ArrayReader, ArrayWriter
+from srlab.mistakes import Mistake
 from srlab.models.agreement import Agreement
-from srlab.prediction import TileGrid
-from srlab.prediction.projection import Agreeing, projection_reach
-from srlab.prediction.reading import see
+from srlab.prediction import (
+    Opened,
+    Predictor,
+    Request,
+    TileGrid,
+    block,
+    plan_tiles,
+    super_resolve,
+    super_resolve_file,
+)
+from srlab.prediction.projection import Agreeing, Parts, TiledAgreement
+from srlab.prediction.verification import verify
 
 TOP = 255.0
 ALLOWED = 2e-5 * TOP
 
 
-def agreeing_model(degradation, channels=1):
-    made = resolver(srresnet(degradation.scale, channels), top=TOP)
-    names = made.card.input_names
-    made.agreement = Agreement(degradation, input_names=names, output_names=names)
-    return made
+def agreeing(degradation, channels=1):
+    model = resolver(srresnet(degradation.scale, channels), top=TOP)
+    names = model.card.input_names
+    model.agreement = Agreement(degradation, input_names=names, output_names=names)
+    return model
 
 
-def scene(*shape, channels=1):
-    return (TOP * np.random.default_rng(0).random((channels, *shape))).astype(np.float32)
-
-
-def tiled(model, image, grid, agreeing):
-    """Every tile by hand: seen, run, made to agree, and cut to its core."""
-    result = None
-    for tile in grid:
-        lr, _ = see(ArrayReader(image), tile, grid)
-        sr = model.tile(torch.from_numpy(lr)[None])[0].numpy()
-        limits = [slice(0, size) for size in grid.shape]
-        pairs = zip(tile.read, limits, strict=True)
-        inside = tuple(slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in pairs)
-        sr = agreeing(sr, lr, relative(inside, tile.read))
-        if result is None:
-            result = np.empty((len(sr), *grid.target_shape), np.float32)
-        core = tile.target(grid.scale)
-        result[(slice(None), *core)] = sr[(slice(None), *tile.source(core, grid.scale))]
-    return result
+def degraded(degradation, sr):
+    return degradation(torch.from_numpy(sr[None])).numpy()[0]
 
 
 @pytest.mark.parametrize(
     ("degradation", "shape", "tile"),
     [
-        (Bicubic(scale=(2, 3)), (60, 71), 48),
-        (GaussianMtf(scale=2, mtf=0.3), (64, 70), 52),
-        (ThickSlices(scale=(3, 1, 1), profile="gaussian", gap=0.0, spatial_dims=3), (46, 5, 4), 40),
+        (Bicubic(scale=(2, 3)), (100, 60), 92),
+        (GaussianMtf(scale=2, mtf=0.3), (101, 60), 96),
+        (ThickSlices(scale=(3, 1, 1), profile="gaussian", gap=0.0, spatial_dims=3), (77, 5, 4), 76),
     ],
     ids=["bicubic", "mtf", "thick"],
 )
 def test_tiles_agree_as_the_whole_scene_does(degradation, shape, tile):
-    model, image = agreeing_model(degradation), scene(*shape)
-    reach = projection_reach(model.agreement)
-    overlap = tuple(map(sum, zip(reach, margin(model.generator), strict=True)))
-    grid = TileGrid(shape, (tile,) * len(shape), overlap, degradation.scale)
-    assert len(grid) > 1
-    agreeing = Agreeing(model.agreement, order=tuple(range(len(shape))), parts=True)
-    sr, measured, inferred = tiled(model, image, grid, agreeing)
-    lr = torch.from_numpy(image)[None]
-    again = degradation(torch.from_numpy(sr)[None, None])
-    torch.testing.assert_close(again, lr, rtol=0, atol=ALLOWED)
-    np.testing.assert_allclose(sr, model(lr)[0, 0], rtol=0, atol=1e-3)
-    np.testing.assert_allclose(measured + inferred, sr, rtol=0, atol=1e-4)
-    torch.testing.assert_close(
-        degradation(torch.from_numpy(measured)[None, None]), lr, rtol=0, atol=ALLOWED
-    )
+    model, image = agreeing(degradation), scene(1, *shape, top=TOP)
+    reader, plan = ArrayReader(image), plan_tiles(model, ArrayReader(image), tile=tile)
+    writer = ArrayWriter(1, plan.target_shape)
+    super_resolve(model, reader, writer, plan=plan)
+    assert len(plan) > 1
+    np.testing.assert_allclose(degraded(degradation, writer.array), image, rtol=0, atol=ALLOWED)
+    whole = model(torch.from_numpy(image)[None])[0].numpy()
+    np.testing.assert_allclose(writer.array, whole, rtol=0, atol=1e-3)
 
 
-def test_reach_is_none_where_a_degradation_sees_a_whole_axis():
-    reaches = {
-        (0, 0): Area(scale=(3, 2)),
-        (None, 0): KSpace(scale=(2, 1)),
-        (10, 0): GaussianMtf(scale=(4, 1), mtf=0.3),
-    }
-    for expected, degradation in reaches.items():
-        assert projection_reach(agreeing_model(degradation).agreement) == expected
+def test_parts_are_what_is_measured_and_what_is_added():
+    degradation = GaussianMtf(scale=2, mtf=0.3)
+    model, image = agreeing(degradation), scene(1, 20, 24, top=TOP)
+    agreement = TiledAgreement(model.agreement, order=(0, 1))
+    predict = Parts(Agreeing(Predictor(model), agreement), agreement)
+    tiles = TileGrid((20, 24), (24, 24), (3, 3), (2, 2))
+    everything = (slice(0, 40), slice(0, 48))
+    sr, measured, added = block(predict, ArrayReader(image), tiles, everything)[:, None]
+    np.testing.assert_allclose(measured + added, sr, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(degraded(degradation, measured), image, rtol=0, atol=ALLOWED)
+    np.testing.assert_allclose(degraded(degradation, added), 0, rtol=0, atol=ALLOWED)
 
 
-@pytest.mark.parametrize("order", [(0, 1, 2, 3), (0, 2, 1, 3)])
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (0, 2, 1, 3)], ids=str)
 def test_axes_that_the_model_does_not_see_hold_images_of_their_own(order):
     degradation = Bicubic(scale=(2, 1))
-    agreement, lr = agreeing_model(degradation).agreement, scene(2, 5, 6, 4)
-    shape = [2, 5, 6, 4]
-    shape[order[2]] *= 2
-    inside = tuple(slice(0, size) for size in lr.shape[1:])
-    sr = Agreeing(agreement, order=order)(scene(*shape) ** 1.01, lr, inside)
-    seen = [torch.from_numpy(each[0].transpose(order)) for each in (sr, lr)]
-    torch.testing.assert_close(degradation(seen[0]), seen[1], rtol=0, atol=ALLOWED)
+    lr = scene(1, 2, 5, 6, 4, top=TOP)
+    finer = np.repeat(lr, 2, axis=1 + order[2])
+    agreement = TiledAgreement(agreeing(degradation).agreement, order=order)
+    predict = Agreeing(lambda lr: finer[None], agreement)
+    sr = predict(lr[None], [tuple(slice(0, size) for size in lr.shape[1:])])[0]
+    finer, coarse = (torch.from_numpy(each[0].transpose(order)) for each in (sr, lr))
+    torch.testing.assert_close(degradation(finer), coarse, rtol=0, atol=ALLOWED)
+
+
+def test_an_axis_that_a_degradation_sees_whole_is_not_cut():
+    model, reader = agreeing(KSpace(scale=(2, 1))), ArrayReader(scene(1, 400, 400))
+    assert plan_tiles(model, reader).tile == (400, 288)
+    assert plan_tiles(model, reader, tile=[400, 30], overlap=[0, 3]).overlap == (0, 3)
+    with pytest.raises(Mistake, match=r"tiles of \(300, 300\) pixels cut a scene of \(400, 400\)"):
+        plan_tiles(model, reader, tile=300)
+
+
+def test_an_overlap_by_which_tiles_would_not_agree_is_refused():
+    model, reader = agreeing(GaussianMtf(scale=2, mtf=0.3)), ArrayReader(scene(1, 60, 60))
+    with pytest.raises(Mistake, match=r"overlap is 4 LR pixels, and .* across tiles from 10 on"):
+        plan_tiles(model, reader, tile=40, overlap=4)
+    assert len(plan_tiles(model, reader, tile=60, overlap=4)) == 1
+
+
+def test_files_of_an_output_and_its_parts_add_up(tmp_path):
+    """As integers the output agrees as well as rounding allows, and the parts are floats."""
+    degradation = Bicubic(scale=2)
+    image = degraded(degradation, scene(2, 200, 62, top=1600)).round().astype(np.uint16)
+    place = {"crs": "EPSG:32632", "transform": Affine(10, 0, 4e5, 0, -10, 51e5)}
+    sizes = {"width": 31, "height": 100, "count": 2, "dtype": "uint16"}
+    with rasterio.open(tmp_path / "in.tif", "w", driver="GTiff", **sizes, **place) as file:
+        file.write(image)
+    recipe = {"_target_": "srlab.degradations.Bicubic", "scale": [2, 2]}
+    model = agreeing(degradation, channels=2)
+    model.card, model.agreement = replace(model.card, degradation=recipe), None
+    (tmp_path / "m").write_bytes(b"a model has a file, whose hash is noted")
+    names = [Opened(str(tmp_path / "m"), model)], tmp_path / "in.tif", tmp_path / "out.tif"
+    request = Request(bands=[1, 2], tile=92, project=True, parts=True, force=("value_range",))
+    super_resolve_file(*names, request=request)
+    pixels, transforms = [], set()
+    for name in ("out.tif", "out.measured.tif", "out.inferred.tif"):
+        with rasterio.open(tmp_path / name) as file:
+            pixels.append(file.read().astype(np.float32))
+            transforms.add((file.transform, file.crs, file.dtypes[0] == "uint16"))
+    sr, measured, inferred = pixels
+    assert len(transforms) == 2
+    np.testing.assert_allclose(sr, measured + inferred, rtol=0, atol=0.501)
+    np.testing.assert_allclose(degraded(degradation, sr), image, rtol=0, atol=0.9)
+    np.testing.assert_allclose(degraded(degradation, measured), image, rtol=0, atol=0.1)
+    assert verify(names[0], names[2], names[1]).differing == 0

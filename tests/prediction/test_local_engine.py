@@ -24,6 +24,7 @@ from srlab.io.array import ArrayReader, ArrayWriter
 from srlab.normalisers import ZScore
 from srlab.normalisers.statistics import Statistics
 from srlab.prediction import (
+    Anywhere,
     Predictor,
     TileGrid,
     block,
@@ -178,7 +179,7 @@ def test_the_output_is_the_same_for_blocks_of_any_size_in_any_order(seamed, tmp_
     windows = list(block_windows(grid, chunks=(7, 16)))
     random.Random(0).shuffle(windows)
     for window in windows:
-        writer.write(window, block(Predictor(model), reader, grid, window))
+        writer.write(window, block(Anywhere(Predictor(model)), reader, grid, window))
     writer.finish()
     files.add(writer.path.read_bytes())
     assert len(files) == 1
@@ -188,7 +189,7 @@ def test_the_output_is_the_same_for_blocks_of_any_size_in_any_order(seamed, tmp_
 def test_each_tile_is_computed_once_and_few_blocks_are_held(batch_size, row):
     recorder, batches = Recorder(), []
 
-    def predict(lr):
+    def predict(lr, inside):
         batches.append(len(lr))
         return np.repeat(np.repeat(lr, 2, axis=2), 2, axis=3)
 
@@ -225,7 +226,7 @@ def test_a_failure_discards_the_output_and_is_passed_on(fail_at, error):
 
 
 def test_a_bug_in_a_prediction_discards_the_output():
-    def predict(lr):
+    def predict(lr, inside):
         raise ZeroDivisionError
 
     recorder = Recorder()

@@ -40,7 +40,7 @@ def whole(opened, pixels, seed=None):
 
 def test_mean_and_deviation_are_numpys():
     images = [scene(3, 1, 6, 5) + 100 * number for number in range(4)]
-    results = Several([lambda lr, image=image: image for image in images])(images[0])
+    results = Several([lambda lr, inside, image=image: image for image in images])(images[0], [])
     mean, deviation = np.split(results, 2, axis=1)
     np.testing.assert_allclose(mean, np.mean(images, axis=0), rtol=1e-6)
     np.testing.assert_allclose(deviation, np.std(images, axis=0, ddof=1), rtol=1e-6)

@@ -64,6 +64,8 @@ class PredictSettings:
     samples: int
     tta: bool
     dtype: Literal["input", "float32"]
+    project: bool
+    parts: bool
     match_histogram: bool
     device: str
     force: Sequence[Check]

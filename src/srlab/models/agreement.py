@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 from torch import Tensor
 
-from srlab.degradations import Degradation, Projection
+from srlab.degradations import Bounds, Degradation, Projection, bounded, projection_reach
 from srlab.mistakes import Mistake
+from srlab.models.card import ModelCard
+from srlab.models.rebuilding import build
 
 
 class Agreement:
@@ -34,12 +37,44 @@ class Agreement:
                 "projection out."
             )
         self.projection = Projection(degradation)
+        self.scale = degradation.scale
         self.channels = [input_names.index(name) for name in output_names]
+
+    @cached_property
+    def reach(self) -> tuple[int | None, ...]:
+        """The overlap of tiles along each axis, in LR pixels, by which no cut shows; None: none."""
+        return projection_reach(self.projection, channels=len(self.channels))
+
+    @property
+    def whole_axes(self) -> list[int]:
+        """The axes that no overlap serves, from 0 on."""
+        return [axis for axis, pixels in enumerate(self.reach) if pixels is None]
 
     def __call__(self, sr: Tensor, lr: Tensor) -> Tensor:
         """Return the nearest SR that agrees with LR; gradients pass through."""
         return self.projection(sr, lr[:, self.channels])
 
+    def within(self, sr: Tensor, bounds: Bounds) -> Tensor:
+        """Return what agrees as a projected SR does, and is within bounds; see `bounded`."""
+        return bounded(self.projection, sr, bounds, reach=self.reach)
+
     def measured(self, lr: Tensor) -> Tensor:
         """Return the part of such an SR that LR alone determines, without gradients."""
         return self.projection.measured(lr[:, self.channels])
+
+
+def agreement_of(card: ModelCard, *, trust: bool = False) -> Agreement:
+    """Build the agreement with a model's input, by the degradation that its card names.
+
+    A `Mistake` says if it names none, or one by which nothing can be projected.
+    """
+    if not card.degradation:
+        raise Mistake(
+            "the model does not say how LR was made of HR, so its output cannot be projected to "
+            "agree with the input; leave project out."
+        )
+    return Agreement(
+        build(card.degradation, package="srlab.degradations", kind=object, trust=trust),
+        input_names=card.input_names,
+        output_names=card.output_names,
+    )

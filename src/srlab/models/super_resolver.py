@@ -16,7 +16,7 @@ from srlab.axes import is_count
 from srlab.files import PathLike
 from srlab.generators import Generator, margin, noise_channels, out_channels
 from srlab.mistakes import Mistake
-from srlab.models.agreement import Agreement
+from srlab.models.agreement import Agreement, agreement_of
 from srlab.models.bundle import below, read_bundle, write_bundle
 from srlab.models.card import JSON, ModelCard
 from srlab.models.messages import shortened
@@ -158,21 +158,14 @@ class SuperResolver(nn.Module):
         )
         return planes.train(self.training)
 
-    def project(self, *, trust: bool = False) -> None:
-        """Have SR agree with LR from now on, by the degradation that the card names.
-
-        A `Mistake` says if it names none, or one by which nothing can be projected.
-        """
-        if not self.card.degradation:
-            raise Mistake(
-                "the model does not say how LR was made of HR, so its output cannot be projected "
-                "to agree with the input; leave project out."
-            )
-        self.agreement = Agreement(
-            build(self.card.degradation, package="srlab.degradations", kind=object, trust=trust),
-            input_names=self.card.input_names,
-            output_names=self.card.output_names,
+    def projected(self, *, trust: bool = False) -> SuperResolver:
+        """Return the same model with SR that agrees with LR; see `agreement_of`."""
+        agreement = self.agreement or agreement_of(self.card, trust=trust)
+        generator, normaliser = self.get_submodule("generator"), self.get_submodule("normaliser")
+        made = SuperResolver(
+            generator=generator, normaliser=normaliser, card=self.card, agreement=agreement
         )
+        return made.train(self.training)
 
     def save(self, path: PathLike) -> None:
         """Write the bundle; an earlier one at `path` is replaced only by a complete one."""
@@ -204,7 +197,7 @@ class SuperResolver(nn.Module):
             )
             model.load_state_dict(dict(tensors))
             if card.projection:
-                model.project(trust=trust)
+                model.agreement = agreement_of(card, trust=trust)
         except Mistake as error:
             raise Mistake(f"{source} cannot be opened: {error}") from error
         except RuntimeError as error:

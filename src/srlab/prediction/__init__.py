@@ -11,7 +11,7 @@ from torch import Tensor
 
 from srlab.io import Reader, Writer
 from srlab.models.super_resolver import SuperResolver
-from srlab.prediction.blocks import Predict, block, block_windows
+from srlab.prediction.blocks import Anywhere, Predict, block, block_windows
 from srlab.prediction.engines import run
 from srlab.prediction.job import Job
 from srlab.prediction.many import Pair, Row, is_many, output_of, pairs_of, super_resolve_files
@@ -23,6 +23,7 @@ from srlab.prediction.tiles import Tile, TileGrid
 from srlab.prediction.transparency import alpha_of
 
 __all__ = [
+    "Anywhere",
     "Opened",
     "Pair",
     "Predict",

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from srlab.io import Description
 from srlab.io.across import SPACE, Order, in_plane_last, slices_both_ways
 from srlab.models.card import ModelCard
-from srlab.prediction.blocks import Predict
+from srlab.prediction.blocks import Network
 
 Pixels = NDArray[np.float32]
 
@@ -46,13 +46,13 @@ def thick_axis(card: ModelCard, description: Description) -> int:
 class BothWays:
     """A prediction of volumes by one of images, in both ways across the slices, averaged.
 
-    `predict` takes LR ``(N, C, A, B)`` to SR ``(N, C', A·s, B)``. The axis A of images is that of
+    `network` takes LR ``(N, C, A, B)`` to SR ``(N, C', A·s, B)``. The axis A of images is that of
     the number `thick` of a volume, from 0. SMORE (Zhao et al. 2021) joins its two ways by the
     larger Fourier coefficient, where the mean is taken here.
     """
 
-    def __init__(self, predict: Predict, thick: int) -> None:
-        self._predict, self._thick = predict, thick
+    def __init__(self, network: Network, thick: int) -> None:
+        self._network, self._thick = network, thick
 
     def __call__(self, lr: Pixels) -> Pixels:
         """Return SR ``(N, C', *S)`` of LR ``(N, C, *S)``, finer along the thick axis alone."""
@@ -66,5 +66,5 @@ class BothWays:
         order = (0, 2 + walked, 1, 2 + self._thick, 2 + other)
         volumes = lr.transpose(order)
         images = volumes.reshape(-1, *volumes.shape[2:])
-        sr = self._predict(np.ascontiguousarray(images))
+        sr = self._network(np.ascontiguousarray(images))
         return sr.reshape(*volumes.shape[:2], *sr.shape[1:]).transpose(np.argsort(order))

@@ -16,8 +16,11 @@ from srlab.prediction.tiles import Tile, TileGrid
 
 Pixels = NDArray[np.float32]
 
-Predict = Callable[[Pixels], Pixels]
+Network = Callable[[Pixels], Pixels]
 """LR ``(N, C, *S)`` to SR ``(N, C', *S·scale)``, in physical units; all of LR is finite."""
+
+Predict = Callable[[Pixels, Sequence[Window]], Pixels]
+"""The same, given also the part of each LR tile that lies in the scene, and not beyond it."""
 
 
 Seen = tuple[Tile, Pixels, NDArray[np.bool_] | None]
@@ -76,7 +79,8 @@ def computed(
     Tiles that are in the `memory` are not computed again.
     """
     result: Pixels | None = None
-    for tile, missing, sr in _predicted(predict, seen, batch_size, memory or TileMemory(0)):
+    memory = memory or TileMemory(0)
+    for tile, missing, sr in _predicted(predict, seen, tiles.shape, batch_size, memory):
         owned = common(tiles.contributes(tile), window)
         source = (slice(None), *tile.source(owned, tiles.scale))
         pixels: Pixels = sr[source]
@@ -97,14 +101,19 @@ def computed(
 
 
 def _predicted(
-    predict: Predict, seen: Sequence[Seen], batch_size: int, memory: TileMemory
+    predict: Predict,
+    seen: Sequence[Seen],
+    shape: Sequence[int],
+    batch_size: int,
+    memory: TileMemory,
 ) -> Iterator[tuple[Tile, NDArray[np.bool_] | None, Pixels]]:
     """Yield the SR of each tile in their order, which settles how blended ones are rounded."""
     for first in range(0, len(seen), batch_size):
         group = seen[first : first + batch_size]
         known = [memory.get(tile) for tile, _, _ in group]
-        new = [lr for (_, lr, _), sr in zip(group, known, strict=True) if sr is None]
-        results = iter(predict(np.stack(new)) if new else ())
+        new = [each for each, sr in zip(group, known, strict=True) if sr is None]
+        inside = [tile.inside(shape) for tile, _, _ in new]
+        results = iter(predict(np.stack([lr for _, lr, _ in new]), inside) if new else ())
         for (tile, _, missing), kept in zip(group, known, strict=True):
             sr = next(results) if kept is None else kept
             if kept is None:
@@ -126,6 +135,17 @@ def memory_of(tiles: TileGrid) -> TileMemory:
     dims = len(tiles.shape) - tiles.leading
     across = PANEL[dims] + 1
     return TileMemory(across ** (dims - 1) + across + 2)
+
+
+class Anywhere:
+    """A prediction that is the same wherever a tile lies."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+
+    def __call__(self, lr: Pixels, inside: Sequence[Window]) -> Pixels:
+        """Return SR ``(N, C', *S·scale)`` of LR ``(N, C, *S)``."""
+        return self._network(lr)
 
 
 def block_windows(

@@ -8,13 +8,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from srlab.degradations import Bounds
 from srlab.io import Reader, Writer
+from srlab.io.across import SPACE, Order
 from srlab.models.super_resolver import SuperResolver
-from srlab.prediction.across import BothWays, thick_axis
-from srlab.prediction.blocks import Predict
+from srlab.prediction.across import BothWays, orders_for, thick_axis
+from srlab.prediction.blocks import Anywhere, Network, Predict
 from srlab.prediction.leading import AlongLeading
 from srlab.prediction.planning import check_input
 from srlab.prediction.predictor import Predictor
+from srlab.prediction.projection import Agreeing, Parts, TiledAgreement
 from srlab.prediction.several import Several, Turned, turns_of
 from srlab.prediction.tiles import TileGrid
 from srlab.prediction.transparency import BesideAlpha, Transparent
@@ -54,27 +57,60 @@ class Job:
 
     device: str = "cpu"
 
+    project: bool = False
+    """Whether SR is to agree with LR; that of a model trained through a projection always does."""
+
+    bounds: Bounds | None = None
+    """Of the values that the file can hold, where what it holds is to agree with LR."""
+
+    parts: bool = False
+    """Whether what LR determines and what the network added come back as further channels."""
+
     def opened(self, models: Sequence[SuperResolver]) -> tuple[Reader, Predict]:
         """Return what reads the scene, and what predicts its tiles.
 
-        Of several predictions the channels are those of the mean, then those of the deviation.
+        Of several predictions the channels are those of the mean, then those of the deviation. The
+        two parts of the mean follow, if they are wanted.
 
         Raises a `Mistake` if the scene has other channels or fewer axes than a model takes.
         """
-        members = [member for model in models for member in self._members(model)]
-        predict: Predict = Several(members) if len(members) > 1 else members[0]
+        if self.project:
+            models = [model.projected(trust=self.trust) for model in models]
         leading = check_input(models[0], self.reader)
+        members = [
+            self._agreeing(model, each) for model in models for each in self._networks(model)
+        ]
+        predict: Predict = Several(members) if len(members) > 1 else members[0]
+        if self.parts:
+            predict = Parts(predict, self._input_of(models[0]))
         if leading:
             predict = AlongLeading(predict, leading)
         if self.alpha is None:
             return self.reader, predict
         return Transparent(self.reader, self.alpha), BesideAlpha(predict, self.tiles.scale)
 
-    def _members(self, model: SuperResolver) -> list[Predict]:
-        """Return the predictions of one model: for each sample, and each turn of the image."""
-        members: list[Predict] = []
+    def _agreeing(self, model: SuperResolver, network: Network) -> Predict:
+        """Return a prediction that agrees with LR, if it is to."""
+        if not model.agreement:
+            return Anywhere(network)
+        return Agreeing(network, self._input_of(model), bounds=self.bounds)
+
+    def _input_of(self, model: SuperResolver) -> TiledAgreement:
+        """Return the agreement with tiles of the input, without the axes that come first."""
+        assert model.agreement is not None, "a model that is not projected"
+        description = self.reader.description
+        dims = model.card.spatial_dims
+        order: Order = tuple(range(dims))
+        if model.card.across:
+            whole = orders_for(model.card, description)[0][-SPACE:]
+            order = tuple(axis - (len(description.shape) - SPACE) for axis in whole)
+        return TiledAgreement(model.agreement, order=order, device=self.device)
+
+    def _networks(self, model: SuperResolver) -> list[Network]:
+        """Return the networks of one model: for each sample, and each turn of the image."""
+        members: list[Network] = []
         for noise in self.noises:
-            predict: Predict = Predictor(
+            network: Network = Predictor(
                 model,
                 device=self.device,
                 batch_size=self.batch,
@@ -82,8 +118,8 @@ class Job:
                 scene=self.scene,
                 precision=self.precision,
             )
-            turned = [Turned(predict, turn) for turn in turns_of(model.card)] if self.turned else []
-            members += turned or [predict]
+            turned = [Turned(network, turn) for turn in turns_of(model.card)] if self.turned else []
+            members += turned or [network]
         if not model.card.across:
             return members
         thick = thick_axis(model.card, self.reader.description)

@@ -51,9 +51,10 @@ class AlongLeading:
     def __init__(self, predict: Predict, leading: int) -> None:
         self._predict, self._leading = predict, leading
 
-    def __call__(self, lr: Pixels) -> Pixels:
+    def __call__(self, lr: Pixels, inside: Sequence[Window]) -> Pixels:
         """Return SR ``(N, C', 1, …, *S·scale)`` of LR ``(N, C, 1, …, *S)``."""
         count, channels, *sizes = lr.shape
         ones, spatial = sizes[: self._leading], sizes[self._leading :]
-        sr = self._predict(lr.reshape(count, channels, *spatial))
+        seen = [window[self._leading :] for window in inside]
+        sr = self._predict(lr.reshape(count, channels, *spatial), seen)
         return sr.reshape(*sr.shape[:2], *ones, *sr.shape[2:])

@@ -20,6 +20,7 @@ from srlab.nn.edges import Edges, check_edges
 from srlab.nn.holes import filled
 from srlab.prediction.across import file_scale, in_file, orders_for
 from srlab.prediction.leading import Part
+from srlab.prediction.projection import check_overlap, uncut
 from srlab.prediction.tiles import Join, TileGrid
 
 log = logging.getLogger(__name__)
@@ -65,9 +66,13 @@ def plan_tiles(
     orders = orders_for(model.card, reader.description)
     auto = SLICES_TILE if model.card.across else TILE[dims]
     longest = alone + (_pixels("tile", tile, dims, least=1) or (auto,) * dims)
+    if model.agreement:
+        longest = uncut(model.agreement, shape, longest, orders[0], asked=tile != "auto")
     given = _pixels("overlap", overlap, dims, least=0)
     if given is not None:
         overlaps = (0,) * leading + given
+        if model.agreement:
+            check_overlap(model.agreement, shape, longest, overlaps, orders[0])
     else:
         around = (0,) * model.card.spatial_dims
         if beyond != "zeros":
@@ -167,9 +172,15 @@ def _automatic_overlap(
     if not cut:
         return around
     radius = receptive_field(model.generator)
-    exact = tuple(reach or 0 for reach in radius)
+    beyond = (0,) * len(tile)
+    if model.agreement:
+        beyond = tuple(pixels or 0 for pixels in model.agreement.reach)
+    exact = tuple((own or 0) + more for own, more in zip(radius, beyond, strict=True))
     if all(radius[axis] is not None and exact[axis] <= tile[axis] // 4 for axis in cut):
-        log.info("overlap %s LR pixels: the receptive field's radius, so no seam can show", exact)
+        log.info(
+            "overlap %s LR pixels: the receptive field's radius%s, so no seam can show",
+            exact, f" and the {beyond} of a projection" if model.agreement else "",
+        )  # fmt: skip
         return _along(cut, exact, otherwise=around)
     # Half a tile is quick to measure. Around small tiles the sample must show what they do not see.
     sample = _middle(reader, tuple(max(side // 2, 32) for side in tile))
@@ -183,7 +194,7 @@ def _automatic_overlap(
         log.warning(
             "every overlap that fits changes more than the tolerance: use larger tiles (tile=)"
         )
-    return _along(cut, (overlap,) * len(tile), otherwise=around)
+    return _along(cut, [overlap + more for more in beyond], otherwise=around)
 
 
 def _along(

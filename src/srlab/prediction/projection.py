@@ -1,12 +1,14 @@
 """Tiles whose SR agrees with their LR, and the two parts of such SR.
 
 Each tile is projected with its overlap. Far enough from a cut that gives what the whole scene would
-give, projected at once. So the result depends on the grid of tiles alone.
+give, projected at once (`srlab.degradations.reach`). So it depends on the grid of tiles alone.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
+from math import inf
 
 import numpy as np
 import torch
@@ -14,125 +16,171 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from srlab.axes import Window
-from srlab.degradations import Projection
+from srlab.degradations import Bounds
+from srlab.io import Channel
 from srlab.io.across import Order
+from srlab.mistakes import Mistake
 from srlab.models.agreement import Agreement
+from srlab.prediction.across import in_file
+from srlab.prediction.blocks import Network, Predict
+
+log = logging.getLogger(__name__)
 
 Pixels = NDArray[np.float32]
 
-TOLERANCE = 2e-5
-"""The share of the largest LR value that may be left: twice what a projection itself may leave."""
 
-OVERLAPS = (0, 2, 4, 6, 8, 10, 12, 16, 20, 24, 32, 48)
-"""The overlaps that are tried, in LR pixels."""
+def bounds_of(channels: Sequence[Channel]) -> Bounds | None:
+    """Return the values that a file can hold in its channels; None if all of them are floats."""
+    if all(channel.dtype.kind == "f" for channel in channels):
+        return None
+    spans = [_span(channel) for channel in channels]
+    low, high, steps = (torch.tensor(each) for each in zip(*spans, strict=True))
+    return Bounds(low, high, steps)
 
-HALF = 64
-"""LR pixels on each side of the cut that is tried; more than any overlap."""
 
+def _span(channel: Channel) -> tuple[float, float, float]:
+    """Return the lowest and highest physical value of a channel, and the step between values.
 
-def projection_reach(agreement: Agreement) -> tuple[int | None, ...]:
-    """Return the overlap along each axis, in LR pixels, by which no cut between tiles shows.
-
-    It is measured on noise that is cut in the middle, where both sides keep an overlap. It is
-    enough if the two, put together, degrade to LR within `TOLERANCE`. None says that no overlap is:
-    the degradation sees the whole axis, as k-space does.
+    No data at an end of the type is nothing that a pixel may have.
     """
-    channels = len(agreement.channels)
-    axes = range(len(agreement.projection.scale))
-    return tuple(_reach(agreement.projection, axis, channels) for axis in axes)
+    if channel.dtype.kind == "f":
+        return -inf, inf, inf
+    limits = np.iinfo(channel.dtype)
+    lowest = int(limits.min) + (channel.nodata == limits.min)
+    highest = int(limits.max) - (channel.nodata == limits.max)
+    ends = [end * channel.scale + channel.offset for end in (lowest, highest)]
+    return min(ends), max(ends), abs(channel.scale)
 
 
-def _reach(projection: Projection, axis: int, channels: int) -> int | None:
-    """Return the smallest of `OVERLAPS` that is enough along one axis, or None."""
-    sides = [1] * len(projection.scale)
-    sides[axis] = 2 * HALF
-    finer = [side * factor for side, factor in zip(sides, projection.scale, strict=True)]
-    random = torch.Generator().manual_seed(0)
-    lr = torch.rand(1, channels, *sides, generator=random)
-    sr = torch.rand(1, channels, *finer, generator=random)
-    for overlap in OVERLAPS:
-        rest = projection.degrade(_halves(projection, sr, lr, 2 + axis, overlap)) - lr
-        if float(rest.abs().max()) <= TOLERANCE:
-            return overlap
-    return None
+def uncut(
+    agreement: Agreement,
+    shape: tuple[int, ...],
+    tile: tuple[int, ...],
+    order: Order,
+    *,
+    asked: bool,
+) -> tuple[int, ...]:
+    """Lengthen tiles to the whole of each axis along which SR agrees with LR only as a whole.
+
+    Raises a `Mistake` where shorter ones were `asked` for.
+    """
+    whole = [order[-len(agreement.scale) + axis] for axis in agreement.whole_axes]
+    short = [axis for axis in whole if tile[axis] < shape[axis]]
+    if short and asked:
+        raise Mistake(
+            f"tiles of {tile} pixels cut a scene of {shape}, and its degradation sees whole axes, "
+            "so the output would not agree with the input; leave tile= out, or project=true."
+        )
+    if short:
+        log.info("tiles have the whole of axes %s, which the degradation sees as a whole", short)
+    return tuple(shape[axis] if axis in short else side for axis, side in enumerate(tile))
 
 
-def _halves(projection: Projection, sr: Tensor, lr: Tensor, axis: int, overlap: int) -> Tensor:
-    """Project the two halves along an axis with an overlap, and put them together."""
-    factor = projection.scale[axis - 2]
-    halves = []
-    for start, core in ((0, 0), (HALF - overlap, overlap)):
-        own = lr.narrow(axis, start, HALF + overlap)
-        finer = sr.narrow(axis, start * factor, (HALF + overlap) * factor)
-        halves.append(projection(finer, own).narrow(axis, core * factor, HALF * factor))
-    return torch.cat(halves, dim=axis)
+def check_overlap(
+    agreement: Agreement,
+    shape: tuple[int, ...],
+    tile: tuple[int, ...],
+    overlap: tuple[int, ...],
+    order: Order,
+) -> None:
+    """Refuse an overlap by which SR would not agree with LR where tiles meet."""
+    needed = in_file(order, [pixels or 0 for pixels in agreement.reach], otherwise=0)
+    for size, side, given, least in zip(shape, tile, overlap, needed, strict=True):
+        if side < size and given < least:
+            raise Mistake(
+                f"overlap is {given} LR pixels, and the output agrees with the input across tiles "
+                f"from {least} on, and what the network sees beyond them; leave overlap= out, or "
+                "project=true."
+            )
 
 
-class Agreeing:
-    """Makes the SR of a tile agree with its LR, and adds its two parts if these are wanted.
+class TiledAgreement:
+    """The agreement with tiles of a file, only within the borders of the scene.
 
-    `order` has the axes of the file, those that the model sees last (`orders_for`). Along the
-    others each place is an image of its own. `parts` adds two channels for each channel of the
-    model: first what LR determines of each, then what the network added.
+    `order` has the axes of a tile, those that the model sees last. Along the others each place is
+    an image of its own.
     """
 
     def __init__(
-        self,
-        agreement: Agreement,
-        *,
-        order: Order,
-        device: str | torch.device = "cpu",
-        parts: bool = False,
+        self, agreement: Agreement, *, order: Order, device: str | torch.device = "cpu"
     ) -> None:
-        self._agreement, self._order = agreement, order
-        self._device, self._parts = torch.device(device), parts
+        self.channels = len(agreement.channels)
+        self._agreement, self._device = agreement, torch.device(device)
+        first = len(order) - len(agreement.scale)
+        # those of an image ``(C, *tile)``, moved to ``(others, C, seen)``
+        self._axes = [
+            *[1 + axis for axis in order[:first]],
+            0,
+            *[1 + axis for axis in order[first:]],
+        ]
+        self._first = first
 
-    def __call__(self, sr: Pixels, lr: Pixels, inside: Window) -> Pixels:
-        """Return SR ``(C'', *S·scale)`` of a tile's SR ``(C', *S·scale)`` and LR ``(C, *S)``.
+    def projected(
+        self, sr: Pixels, lr: Pixels, inside: Window, bounds: Bounds | None = None
+    ) -> Pixels:
+        """Return SR ``(C', *S·scale)`` that agrees with LR ``(C, *S)`` in a window of LR.
 
-        Only what lies `inside` the scene is changed, a window of LR, since beyond its borders there
-        is nothing to agree with. Channels of SR after those of the model, such as a transparency,
-        stay as they are.
+        Beyond it SR is zero, since there is nothing to agree with.
         """
-        count = len(self._agreement.channels)
-        scale = [a // b for a, b in zip(sr.shape[1:], lr.shape[1:], strict=True)]
-        target = (slice(0, count), *_enlarged(inside, scale))
+        target = _target(sr, lr, inside)
         seen = self._images(lr[(slice(None), *inside)])
-        agreed = self._agreement(self._images(sr[target]), seen)
-        result = np.zeros((len(sr) + 2 * count * self._parts, *sr.shape[1:]), np.float32)
-        result[: len(sr)] = sr
-        result[target] = self._pixels(agreed, sr[target].shape)
-        if self._parts:
-            measured = self._agreement.measured(seen)
-            for number, part in enumerate((measured, agreed - measured)):
-                first = len(sr) + number * count
-                place = (slice(first, first + count), *target[1:])
-                result[place] = self._pixels(part, sr[target].shape)
-        return result
+        images = self._agreement(self._images(sr[target]), seen)
+        if bounds:
+            images = self._agreement.within(images, bounds)
+        return self._placed(images, np.zeros_like(sr), target)
+
+    def measured(self, sr: Pixels, lr: Pixels, inside: Window) -> Pixels:
+        """Return what LR alone determines, of the shape of SR; zero beyond the window of LR."""
+        images = self._agreement.measured(self._images(lr[(slice(None), *inside)]))
+        return self._placed(images, np.zeros_like(sr), _target(sr, lr, inside))
 
     def _images(self, pixels: Pixels) -> Tensor:
-        """Turn ``(C, *axes of the file)`` into images ``(N, C, *S)``."""
-        moved = pixels.transpose(self._axes())
-        leading = moved.ndim - 1 - self._dims
-        images = np.ascontiguousarray(moved).reshape(-1, *moved.shape[leading:])
+        """Turn ``(C, *tile)`` into images ``(N, C, *S)``."""
+        moved = pixels.transpose(self._axes)
+        images = np.ascontiguousarray(moved).reshape(-1, *moved.shape[self._first :])
         return torch.from_numpy(images).to(self._device)
 
-    def _pixels(self, images: Tensor, shape: Sequence[int]) -> Pixels:
-        """Turn images back into ``(C, *axes of the file)``."""
-        axes = self._axes()
-        moved = images.cpu().numpy().reshape([shape[axis] for axis in axes])
-        pixels: Pixels = moved.transpose(np.argsort(axes))
-        return pixels
+    def _placed(self, images: Tensor, tile: Pixels, target: Window) -> Pixels:
+        """Turn images back, and write them into a tile."""
+        shape = tile[target].shape
+        moved = images.cpu().numpy().reshape([shape[axis] for axis in self._axes])
+        tile[target] = moved.transpose(np.argsort(self._axes))
+        return tile
 
-    @property
-    def _dims(self) -> int:
-        return len(self._agreement.projection.scale)
 
-    def _axes(self) -> list[int]:
-        """Return the axes of ``(C, *axes of the file)`` with those that the model sees last."""
-        first = len(self._order) - self._dims
-        others, seen = self._order[:first], self._order[first:]
-        return [*[1 + axis for axis in others], 0, *[1 + axis for axis in seen]]
+class Agreeing:
+    """A prediction whose SR agrees with LR, within the `bounds` of a file (`bounds_of`)."""
+
+    def __init__(
+        self, network: Network, agreement: TiledAgreement, *, bounds: Bounds | None = None
+    ) -> None:
+        self._network, self._agreement, self._bounds = network, agreement, bounds
+
+    def __call__(self, lr: Pixels, inside: Sequence[Window]) -> Pixels:
+        """Return SR ``(N, C', *S·scale)`` of LR ``(N, C, *S)``."""
+        tiles = zip(self._network(lr), lr, inside, strict=True)
+        return np.stack([self._agreement.projected(*tile, self._bounds) for tile in tiles])
+
+
+class Parts:
+    """A prediction, then all that LR determines of its SR, then all that the network added."""
+
+    def __init__(self, predict: Predict, agreement: TiledAgreement) -> None:
+        self._predict, self._agreement = predict, agreement
+
+    def __call__(self, lr: Pixels, inside: Sequence[Window]) -> Pixels:
+        """Return ``(N, C'' + 2 C', *S·scale)`` of LR ``(N, C, *S)``; SR is the first C' of C''."""
+        predicted = self._predict(lr, inside)
+        sr = predicted[:, : self._agreement.channels]
+        tiles = zip(sr, lr, inside, strict=True)
+        measured = np.stack([self._agreement.measured(*tile) for tile in tiles])
+        return np.concatenate([predicted, measured, sr - measured], axis=1)
+
+
+def _target(sr: Pixels, lr: Pixels, inside: Window) -> Window:
+    """Return the place of a window of LR in SR."""
+    scale = [fine // coarse for fine, coarse in zip(sr.shape[1:], lr.shape[1:], strict=True)]
+    return (slice(None), *_enlarged(inside, scale))
 
 
 def _enlarged(window: Window, scale: Sequence[int]) -> Window:

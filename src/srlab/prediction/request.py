@@ -38,6 +38,8 @@ class Request:
     samples: int = 1
     tta: bool = False
     dtype: Literal["input", "float32"] = "input"
+    project: bool = False
+    parts: bool = False
     match_histogram: bool = False
     device: str = "auto"
     force: Sequence[Check] = ()
@@ -51,6 +53,11 @@ class Request:
             raise Mistake(f"samples is {self.samples!r}; give a number of samples >= 1.")
         if self.threads != "auto" and not is_count(self.threads, least=1):
             raise Mistake(f"threads is {self.threads!r}; give a number of threads >= 1, or auto.")
+        if self.project and self.match_histogram:
+            raise Mistake(
+                "match_histogram=true would undo project=true, by which the output agrees with "
+                "the input; leave one of them out."
+            )
 
     def as_asked(self) -> dict[str, Any]:
         """Return the values that have a part in the output's bytes, as JSON can hold them."""

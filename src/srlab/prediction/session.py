@@ -32,6 +32,7 @@ from srlab.prediction.outcome import Outcome
 from srlab.prediction.output import output_description, provenance, scene_of
 from srlab.prediction.planning import plan_tiles
 from srlab.prediction.precision import DTYPES, chosen_precision
+from srlab.prediction.projection import bounds_of
 from srlab.prediction.request import Request
 from srlab.prediction.tiles import TileGrid
 from srlab.prediction.transparency import alpha_of
@@ -85,7 +86,7 @@ class Session:
         overwrite: bool,
     ) -> None:
         _check_alike(models)
-        self._models = [each.model for each in models]
+        self._models = [_projected(each.model, request) for each in models]
         self._paths = tuple(os.path.abspath(each.path) for each in models)
         self._source, self._request, self._overwrite = source, request, overwrite
         self._output = Path(output).absolute()
@@ -189,6 +190,9 @@ class Session:
             precision=DTYPES[settled["precision"]],
             threads=settled.get("threads"),
             device=str(self._device),
+            project=self._request.project,
+            bounds=bounds_of(self.description.channels[: self._model.out_channels]),
+            parts=self._request.parts,
         )
 
     @property
@@ -229,18 +233,20 @@ class Session:
             writer = matching_input(
                 writer, self._output, description, card=card, reader=self._reader
             )
-        if not self._has_deviation:
+        words = ["deviation"] if self._has_deviation else []
+        words += ["measured", "inferred"] if request.parts else []
+        if not words:
             return writer
         count = self._model.out_channels
-        last = range(2 * count, 2 * count + (self._alpha is not None))
-        path = beside(self._output, "deviation", description)
-        deviation = of_floats(description, path, description.channels[:count])
-        return Beside(
-            [
-                Share(writer, (*range(count), *last)),
-                Share(create(path, deviation, {}), tuple(range(count, 2 * count))),
-            ]
-        )
+        ends = (1 + len(words)) * count
+        last = range(ends, ends + (self._alpha is not None))
+        shares = [Share(writer, (*range(count), *last))]
+        for number, word in enumerate(words, start=1):
+            path = beside(self._output, word, description)
+            described = of_floats(description, path, description.channels[:count])
+            places = tuple(range(number * count, (number + 1) * count))
+            shares.append(Share(create(path, described, {}), places))
+        return Beside(shares)
 
     @property
     def _has_deviation(self) -> bool:
@@ -259,6 +265,13 @@ def _check_alike(models: Sequence[Opened]) -> None:
                     f"{first.path} and {other.path} cannot be averaged: their {name} is {wanted} "
                     f"and {got}; name models of one kind."
                 )
+
+
+def _projected(model: SuperResolver, request: Request) -> SuperResolver:
+    """Return a model whose SR agrees with LR, if it is asked for."""
+    if request.parts and not (request.project or model.agreement):
+        raise Mistake("parts=true needs project=true: only a projected output has two parts.")
+    return model.projected(trust=request.trust) if request.project else model
 
 
 def _noises(model: SuperResolver, request: Request) -> tuple[Tensor | None, ...]:

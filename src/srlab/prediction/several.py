@@ -8,10 +8,11 @@ from itertools import permutations, product
 import numpy as np
 from numpy.typing import NDArray
 
+from srlab.axes import Window
 from srlab.data.symmetries import Turn, alike
 from srlab.mistakes import Mistake
 from srlab.models.card import ModelCard
-from srlab.prediction.blocks import Predict
+from srlab.prediction.blocks import Network, Predict
 
 Pixels = NDArray[np.float32]
 
@@ -25,12 +26,12 @@ class Several:
     def __init__(self, members: Sequence[Predict]) -> None:
         self._members = members
 
-    def __call__(self, lr: Pixels) -> Pixels:
+    def __call__(self, lr: Pixels, inside: Sequence[Window]) -> Pixels:
         """Return SR ``(N, 2 C', *S·scale)`` of LR ``(N, C, *S)``."""
-        mean = self._members[0](lr)
+        mean = self._members[0](lr, inside)
         squares = np.zeros_like(mean)
         for number, member in enumerate(self._members[1:], start=2):
-            sr = member(lr)
+            sr = member(lr, inside)
             before = sr - mean
             mean = mean + before / np.float32(number)
             squares += before * (sr - mean)
@@ -41,14 +42,14 @@ class Several:
 class Turned:
     """A prediction of images that are turned for the network, and turned back."""
 
-    def __init__(self, predict: Predict, turn: Turn) -> None:
-        self._predict, self._turn = predict, turn
+    def __init__(self, network: Network, turn: Turn) -> None:
+        self._network, self._turn = network, turn
 
     def __call__(self, lr: Pixels) -> Pixels:
         """Return SR ``(N, C', *S·scale)`` of LR ``(N, C, *S)``."""
         turned = np.stack([self._turn(image) for image in lr])
         back = self._turn.inverse(lr.ndim - 2)
-        return np.stack([back(image) for image in self._predict(turned)])
+        return np.stack([back(image) for image in self._network(turned)])
 
 
 def turns_of(card: ModelCard) -> list[Turn]:

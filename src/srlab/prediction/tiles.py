@@ -18,7 +18,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from srlab.axes import Window
+from srlab.axes import Window, common, relative
 from srlab.mistakes import Mistake
 from srlab.nn.edges import Edges, check_edges
 
@@ -43,6 +43,11 @@ class Tile:
     def target(self, scale: Sequence[int]) -> Window:
         """Return the place of the core in the SR scene, in SR pixels."""
         return _enlarged(self.core, scale)
+
+    def inside(self, shape: Sequence[int]) -> Window:
+        """Return the part of the read that lies in a scene, counted from its first pixel."""
+        scene = tuple(slice(0, size) for size in shape)
+        return relative(common(self.read, scene), self.read)
 
     def source(self, window: Window, scale: Sequence[int]) -> Window:
         """Return the place of an SR `window` of the scene in the network's output for this tile."""

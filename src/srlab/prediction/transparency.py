@@ -65,8 +65,8 @@ class BesideAlpha:
     def __init__(self, predict: Predict, scale: Sequence[int]) -> None:
         self._predict, self._scale = predict, tuple(scale)
 
-    def __call__(self, lr: Pixels) -> Pixels:
+    def __call__(self, lr: Pixels, inside: Sequence[Window]) -> Pixels:
         """Return SR ``(N, C' + 1, *S·scale)`` of LR ``(N, C + 1, *S)``."""
-        sr = self._predict(np.ascontiguousarray(lr[:, :-1]))
+        sr = self._predict(np.ascontiguousarray(lr[:, :-1]), inside)
         alpha = enlarge(torch.from_numpy(lr[:, -1:]), self._scale, "linear").numpy()
         return np.concatenate([sr, alpha], axis=1)
