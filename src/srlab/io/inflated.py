@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import mmap
 from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
@@ -56,11 +57,13 @@ class Inflated(io.BufferedIOBase):
         self._place += len(content)
         return content
 
-    def part(self, number: int) -> bytes:
+    def part(self, number: int) -> memoryview:
         """Inflate one of the parts into which the content is divided."""
+        # Memory apart, which is given back at once: between tensors it would leave gaps.
+        room = mmap.mmap(-1, PART, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self._file.seek(number * PART)
-        content: bytes = self._file.read(PART)
-        return content
+        length = self._file.readinto(room)
+        return memoryview(room)[:length]
 
     def close(self) -> None:
         """Close the file."""
@@ -69,5 +72,5 @@ class Inflated(io.BufferedIOBase):
 
 
 @lru_cache(maxsize=KEPT)
-def _part(file: Inflated, number: int) -> bytes:
+def _part(file: Inflated, number: int) -> memoryview:
     return file.part(number)
