@@ -42,7 +42,8 @@ def across_slices():
     return SuperResolver(generator=generator, normaliser=Identity(), card=described).eval()
 
 
-def test_model_of_thick_slices_is_scored_against_a_thin_volume(command, tmp_path):
+@pytest.mark.parametrize("chosen", [[], ["degradation=thick_slices_box"]], ids=len)
+def test_model_of_thick_slices_is_scored_against_a_thin_volume(command, tmp_path, chosen):
     """Means of three slices through the planes of both ways, beside cubic interpolation."""
     thin = np.random.default_rng(0).random((12, 14, 15), np.float32)  # z, y, x
     nibabel.save(nibabel.Nifti1Image(thin.T, np.eye(4)), tmp_path / "thin.nii")
@@ -50,7 +51,7 @@ def test_model_of_thick_slices_is_scored_against_a_thin_volume(command, tmp_path
     model.save(tmp_path / "model.safetensors")
     given = ["model=model.safetensors", "data=medical_mri", "data.root=thin.nii"]
     given += ["data.data_range=1.0", "output=scores", "metric=[psnr,psnr_foreground]"]
-    assert command("evaluate", *given) == Outcome(0, "")
+    assert command("evaluate", *given, *chosen) == Outcome(0, "")
     thick = torch.from_numpy(thin.reshape(4, 3, 14, 15).mean(axis=1))
     over_y = [model(thick[None, None, :, row])[0, 0] for row in range(14)]
     over_x = [model(thick[None, None, :, :, column])[0, 0] for column in range(15)]
@@ -61,6 +62,9 @@ def test_model_of_thick_slices_is_scored_against_a_thin_volume(command, tmp_path
     for name, pixels in {"psnr": np.ones_like(shown), "psnr_foreground": shown}.items():
         expected = peak_signal_noise_ratio(thin[pixels], sr[pixels], data_range=1)
         assert float(row[f"{name}_model"]) == pytest.approx(expected, abs=0.05)
+    nibabel.save(nibabel.Nifti1Image(thin.T, np.diag([1, 1, 3, 1])), tmp_path / "thick.nii")
+    error = command("evaluate", *given[:2], "data.root=thick.nii").error
+    assert "along z are 3 times as far apart as the pixels along y, and 1 times is wanted" in error
     bicubic = enlarge(thick[None, None], (3, 1, 1))[0, 0].numpy()
     expected = peak_signal_noise_ratio(thin, bicubic, data_range=1)
     assert float(row["psnr_bicubic"]) == pytest.approx(expected, abs=1e-3)

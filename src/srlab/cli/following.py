@@ -77,6 +77,10 @@ def follow_axes(config: DictConfig, card: ModelCard) -> None:
     scale = card.scale
     if _of_volumes(config, card):
         scale = in_file(_order_of_volumes(card), card.scale, otherwise=1)
+        log.info(
+            "volumes are scored: their slices along %s, made %d times as thick, through the model",
+            card.across, card.scale[0],
+        )  # fmt: skip
     config.scale, config.spatial_dims = list(scale), len(scale)
 
 

@@ -68,15 +68,15 @@ class Foreground:
 
 
 def otsu(quantiles: Tensor) -> Tensor:
-    """Otsu's threshold of each channel, ``(B, C)``, from its percentiles ``(B, LEVELS, C)``.
+    """Otsu's threshold of each channel, ``(B, C)`` on the CPU, of percentiles ``(B, LEVELS, C)``.
 
     At the best of the percentiles it is the middle between the means of what lies below and above:
     where the variance between these is the largest, the threshold lies there.
 
     It is NaN, above which nothing lies, for a channel without values or with a single one.
     """
-    quantiles = quantiles.double()
-    shares = torch.tensor(LEVELS, dtype=torch.float64, device=quantiles.device) / 100
+    quantiles = quantiles.cpu().double()
+    shares = torch.tensor(LEVELS, dtype=torch.float64) / 100
     weights = shares.diff()[:, None]
     sums = ((quantiles[:, 1:] + quantiles[:, :-1]) / 2 * weights).cumsum(dim=1)
     total, below = sums[:, -1:], shares[1:-1, None]

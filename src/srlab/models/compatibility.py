@@ -12,6 +12,7 @@ import numpy as np
 from srlab.data import Source
 from srlab.data.files import find_files
 from srlab.data.regions import evenly
+from srlab.data.source import OfThickSlices
 from srlab.data.values import configured, files_of
 from srlab.files import PathLike
 from srlab.io import Reader, open_reader
@@ -123,11 +124,19 @@ def refuse_strange_source(
     """Raise a `Mistake` if a file that is to be scored is not of the kind of a model's.
 
     The header of each is compared, and the values of `PROBED` of them, which must be in the unit of
-    the configuration, too.
+    the configuration, too. A model of thick slices is scored by thin ones, unless a source gives
+    planes.
     """
     norm, readers = norm_of(card, force), files_of(source)
+    thin = bool(card.across) and not isinstance(source, OfThickSlices)
     for reader in readers:
         _check_header(card, norm, reader)
+        if thin:
+            check_thickness(
+                str(reader), reader.description, card.across, 1,
+                advice="give volumes of thin slices, or score planes by data=self_thick_slices",
+                force=force,
+            )  # fmt: skip
     _warn_of_names(norm, readers[0])
     if card.scope == "scene":
         return
