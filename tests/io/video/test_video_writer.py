@@ -18,8 +18,7 @@ TIMES = np.cumsum(np.random.default_rng(0).integers(100, 9000, 24)).tolist()
 
 @pytest.fixture(autouse=True)
 def _short_segments(monkeypatch):
-    for module in ("segments", "writer"):
-        monkeypatch.setattr(f"srlab.io.video.{module}.FRAMES", 10)
+    monkeypatch.setattr("srlab.io.video.segments.FRAMES", 10)
 
 
 def written(source, target, *, scale=1, order=None, rows=20, **options):

@@ -106,11 +106,12 @@ def folder_of(video: Path) -> Path:
 
 
 def segments(
-    video: Path, shape: tuple[int, ...], dtype: np.dtype[Any], ending: str
+    video: Path, shape: tuple[int, ...], dtype: np.dtype[Any], ending: str, *, frames: slice
 ) -> Iterator[Segment]:
-    """Divide a video of `shape` ``(T, H, W)``."""
+    """Yield the segments of a video of `shape` ``(T, H, W)`` that hold some of its `frames`."""
     space = [slice(0, size) for size in shape[1:]]
-    for number, start in enumerate(range(0, shape[0], FRAMES)):
+    for number in range(frames.start // FRAMES, (frames.stop - 1) // FRAMES + 1):
+        start = number * FRAMES
         window = (slice(start, min(start + FRAMES, shape[0])), *space)
         yield Segment(video, number, window, dtype, ending)
 

@@ -20,7 +20,7 @@ from srlab.io.video.encoding import ENCODINGS, Codec
 from srlab.io.video.geometry import VideoGeometry
 from srlab.io.video.muxing import check_sound, mux
 from srlab.io.video.pyav import pyav
-from srlab.io.video.segments import FRAMES, Segment, folder_of, remove, segments
+from srlab.io.video.segments import Segment, folder_of, remove, segments
 from srlab.io.windows import check_block
 from srlab.mistakes import Mistake
 
@@ -58,7 +58,7 @@ class VideoWriter:
         """Begin the folder; a `FailedWrite` if the disk has no room for a segment."""
         remove(self.path)
         folder_of(self.path).mkdir(parents=True)
-        first = self._segments[0].raw
+        first = self._segments()[0].raw
         first.prepare()
         first.discard()
 
@@ -76,8 +76,7 @@ class VideoWriter:
         self.clipping.count(array)
         dtype = self._description.dtype
         stored = to_stored(array, scale=1.0, offset=0.0, dtype=dtype, nodata=None)
-        last = (window[0].stop - 1) // FRAMES
-        for segment in self._segments[window[0].start // FRAMES : last + 1]:
+        for segment in self._segments(window[0]):
             if segment.write(window, stored):
                 self._encode(segment)
 
@@ -90,7 +89,7 @@ class VideoWriter:
 
     def finish(self) -> None:
         """Join segments and sound, and give the file its name."""
-        for segment in self._segments:
+        for segment in self._segments():
             if not segment.encoded.exists():
                 self._encode(segment)
         made = json.dumps(self._provenance.tags() | self.clipping.tags, sort_keys=True)
@@ -98,7 +97,7 @@ class VideoWriter:
             pyav(f"{self.path} cannot be written"),
             replaced(self.path, suffix=self.path.suffix) as unfinished,
         ):
-            encoded = [segment.encoded for segment in self._segments]
+            encoded = [segment.encoded for segment in self._segments()]
             mux(unfinished, encoded, self._geometry, {**self._description.tags, "comment": made})
         self.clipping.report(self.path)
         self.discard()
@@ -107,11 +106,12 @@ class VideoWriter:
         """Remove the folder."""
         remove(self.path)
 
-    @property
-    def _segments(self) -> list[Segment]:
-        description = self._description
+    def _segments(self, frames: slice | None = None) -> list[Segment]:
+        """Return the segments of some frames, or all."""
+        whole = self._description
+        frames = frames or slice(0, whole.shape[0])
         ending = self._encoding.container
-        return list(segments(self.path, description.shape, description.dtype, ending))
+        return list(segments(self.path, whole.shape, whole.dtype, ending, frames=frames))
 
     def _encode(self, segment: Segment) -> None:
         geometry = self._geometry
