@@ -77,15 +77,15 @@ def measure(kinds, crops, rounds):
         )
 
 
-def source(path, cache=None, *, suffix=".tif", bands=4):
+def source(path, cache=None, *, suffix=".tif", bands=4, spatial_dims=2, scale=4, crop_size=96):
     return Folder(
         root=str(path),
         suffixes=[suffix],
         bands=list(range(1, bands + 1)),
-        scale=4,
-        spatial_dims=2,
-        degradation=Area(scale=4),
-        crop_size=96,
+        scale=scale,
+        spatial_dims=spatial_dims,
+        degradation=Area(scale=scale, spatial_dims=spatial_dims),
+        crop_size=crop_size,
         valid_share=0.5,
         weighting="none",
         symmetries=["flips", "quarter_turns"],
