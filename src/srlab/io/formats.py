@@ -260,7 +260,11 @@ def ending(name: str, suffixes: Sequence[str]) -> str | None:
 
 
 def find_format(name: str, role: Role) -> Format | None:
-    """Return the format with the longest ending of `name` that has a reader or writer, or None."""
+    """Return the format with the longest ending of `name` that has a reader or writer, or None.
+
+    A folder may be named with a slash at the end.
+    """
+    name = name.rstrip(os.sep)
     able = [form for form in known_formats() if form.target(role)]
     fitting = [form for form in able if ending(name, form.suffixes)]
     return max(fitting, key=lambda form: len(ending(name, form.suffixes) or ""), default=None)

@@ -32,7 +32,7 @@ def test_frames_come_in_the_natural_order_of_their_names(tmp_path, caplog):
     made = folder(tmp_path / "a.frames", frames, names)
     (made / "notes.txt").write_text("no frame")
     caplog.set_level("INFO")
-    reader = open_reader(made, bands=[3, 1])
+    reader = open_reader(f"{made}/", bands=[3, 1])
     assert reader.description.names == ("B", "R")
     assert [axis.name for axis in reader.description.axes] == ["t", "y", "x"]
     assert reader.description.axes[0].spacing == 1 / 25
