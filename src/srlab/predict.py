@@ -6,6 +6,7 @@ import logging
 import sys
 from collections import Counter
 from dataclasses import fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, ListConfig
@@ -16,6 +17,7 @@ from srlab.cli.termination import cleaned_up_if_stopped
 from srlab.mistakes import Mistake
 
 if TYPE_CHECKING:
+    from srlab.models.card import ModelCard
     from srlab.prediction import Opened, Request
 
 log = logging.getLogger(__name__)
@@ -40,8 +42,9 @@ def _predict_one(config: DictConfig) -> None:
 
     output = output_of(config.input, config.output)
     with reserved(output, source=config.input, overwrite=config.overwrite):
+        models = _models(config)
         outcome = super_resolve_file(
-            _models(config),
+            models,
             config.input,
             output,
             request=_request(config),
@@ -50,6 +53,27 @@ def _predict_one(config: DictConfig) -> None:
             progress=True,
         )
     log.info("wrote %s: %s", output, outcome)
+    if config.preview:
+        _preview(config, models[0].model.card, output)
+
+
+def _preview(config: DictConfig, card: ModelCard, output: Path) -> None:
+    """Write a small picture beside an output."""
+    from srlab.io import open_reader
+    from srlab.models.compatibility import open_input
+    from srlab.report.preview import write_preview
+
+    source = open_input(
+        card,
+        config.input,
+        bands=config.bands,
+        guide=config.guide,
+        guides=config.guides,
+        dates=config.dates,
+    )
+    picture = output.with_name(f"{output.name}.preview.png")
+    write_preview(source, open_reader(output), picture, continued=card.continued)
+    log.info("wrote %s", picture)
 
 
 def _predict_many(config: DictConfig, given: str | list[str]) -> None:
@@ -57,6 +81,8 @@ def _predict_many(config: DictConfig, given: str | list[str]) -> None:
     from srlab.files import new_folder
     from srlab.prediction import pairs_of, super_resolve_files
 
+    if config.preview:
+        raise Mistake("preview=true is for a single file: leave it out for many.")
     pairs = pairs_of(given, config.output)
     folder = new_folder(config.output)
     rows = super_resolve_files(

@@ -64,6 +64,7 @@ class PredictSettings:
     samples: int
     tta: bool
     dtype: Literal["input", "float32"]
+    preview: bool
     project: bool
     parts: bool
     match_histogram: bool
