@@ -7,7 +7,7 @@ import torch
 from affine import Affine
 from prediction_examples import resolver, scene, srresnet
 
-from srlab.degradations import Bicubic, GaussianMtf, KSpace, ThickSlices
+from srlab.degradations import Area, Bicubic, Bounds, GaussianMtf, KSpace, ThickSlices
 from srlab.io.array import ArrayReader, ArrayWriter
 from srlab.mistakes import Mistake
 from srlab.models.agreement import Agreement
@@ -125,3 +125,22 @@ def test_files_of_an_output_and_its_parts_add_up(tmp_path):
     np.testing.assert_allclose(degraded(degradation, sr), image, rtol=0, atol=0.9)
     np.testing.assert_allclose(degraded(degradation, measured), image, rtol=0, atol=0.1)
     assert verify(names[0], names[2], names[1]).differing == 0
+
+
+@pytest.mark.parametrize(
+    "degradation", [Bicubic(scale=4), Area(scale=4), GaussianMtf(scale=4, mtf=0.3)], ids=type
+)
+def test_sentinel2_agrees_within_one_digital_number_once_it_is_stored(shared_data, degradation):
+    scene_file = shared_data("satellite/s2_ftw_8band_10m_uint16_utm33.tif")
+    with rasterio.open(scene_file) as file:  # where bright fields meet dark ones
+        lr = file.read(4, window=((300, 350), (150, 210))).astype(np.float32)[None]
+
+    def network(tiles):
+        return np.kron(tiles, np.ones((1, 1, 4, 4), np.float32))
+
+    agreement = TiledAgreement(agreeing(degradation).agreement, order=(0, 1))
+    bounds = Bounds(torch.zeros(1), torch.tensor([65535.0]), torch.ones(1))
+    predict = Agreeing(network, agreement, bounds=bounds)
+    everything = (slice(0, 50), slice(0, 60))
+    stored = predict(lr[None], [everything])[0].round().clip(0, 65535)
+    assert np.abs(degraded(degradation, stored) - lr).max() < 1
