@@ -35,7 +35,7 @@ def train(config: DictConfig) -> float | None:
 
 
 def _trained(config: DictConfig, state: dict[str, Any] | None, folder: Path) -> float | None:
-    from srlab.cli import assembly
+    from srlab.cli import assembly, describing
     from srlab.cli.building import built, named
     from srlab.cli.following import check_masks, check_split, follow_files
     from srlab.training.processes.folder import held
@@ -74,7 +74,7 @@ def _trained(config: DictConfig, state: dict[str, Any] | None, folder: Path) -> 
             ema=assembly.average(config, generator),
             guard=guard,
             validation=assembly.validation(metrics, data, losses.degradation),
-            card=assembly.card(config, data, normaliser, losses.degradation, state),
+            card=describing.card(config, data, normaliser, losses.degradation, state),
             seed=config.seed,
         )
         loader = running.loader(config, data)

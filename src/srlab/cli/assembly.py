@@ -11,35 +11,20 @@ from typing import Any
 
 import numpy as np
 import torch
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
-import srlab
-from srlab.axes import per_axis
 from srlab.cli.building import built, named, refused_by_library
+from srlab.cli.describing import output_names
 from srlab.cli.resume import CONFIG
 from srlab.data import Source
 from srlab.data.parts import OfParts
-from srlab.data.source import (
-    MeasuredSource,
-    OfDates,
-    OfGuides,
-    OfOtherBands,
-    OfThickSlices,
-    Sample,
-    axes_of_hr,
-    has_scenes_of_hr,
-)
+from srlab.data.source import MeasuredSource, Sample, axes_of_hr, has_scenes_of_hr
 from srlab.data.splits.record import SPLIT, difference, read_record, record_of, write_record
-from srlab.data.statistics import value_range
-from srlab.data.values import check_values
-from srlab.degradations import Degradation
 from srlab.generators import Generator
 from srlab.losses import WeightedLoss, WeightedTerm
 from srlab.mistakes import Mistake
 from srlab.models.agreement import Agreement
-from srlab.models.card import ModelCard
 from srlab.models.pretrained.weights import load_weights
 from srlab.nn.acceleration import accelerate
 from srlab.normalisers import Normaliser
@@ -176,7 +161,7 @@ def losses(
     degradation, agreement = built(config.degradation), None
     if config.projection:
         agreement = Agreement(
-            degradation, input_names=data.channel_names, output_names=_output_names(config, data)
+            degradation, input_names=data.channel_names, output_names=output_names(config, data)
         )
     return Losses(
         generator=generator,
@@ -233,70 +218,6 @@ def validation(metrics: dict[str, Any], data: Source, degradation: Any) -> Valid
         crop=data.training[0]["hr"].shape[1:],
         scenes_of_hr=has_scenes_of_hr(data),
     )
-
-
-def card(
-    config: DictConfig,
-    data: Source,
-    normaliser: Normaliser,
-    degradation: Degradation,
-    state: dict[str, Any] | None,
-) -> ModelCard:
-    """Write what the bundle will say of the model; a checkpoint's own card stays.
-
-    The training values are measured for it, and refused in another unit than the configuration's.
-    """
-    if state:
-        return ModelCard.from_json(state["srlab"])
-    ranges = value_range(data.training)
-    more: dict[str, Any] = {}
-    if isinstance(data, OfDates):
-        more = {"dates": data.dates}
-    if isinstance(data, OfThickSlices):
-        more = {"across": data.across}
-    if isinstance(data, OfGuides) and data.guides:
-        more = {"guides": data.guides, "guide_ratio": data.guide_ratio}
-        if "guide_degradation" in config.data:  # those of real pairs are as they were measured
-            more["guide_degradation"] = _recipe(config.data.guide_degradation)
-    if normaliser.scope != "scene":
-        check_values(data, ranges, degradation, force=config.force)
-    return ModelCard(
-        generator=_recipe(config.generator),
-        normaliser=_recipe(config.normaliser),
-        degradation=_recipe(config.degradation),
-        projection=config.projection,
-        scale=per_axis(config.scale, config.spatial_dims),
-        bands=data.bands,
-        input_names=data.channel_names,
-        output_names=_output_names(config, data),
-        unit=data.unit,
-        training_range=ranges,
-        axes=data.axes,
-        scope=normaliser.scope,
-        training_data=str(HydraConfig.get().runtime.choices.get("data")),
-        versions={"srlab": srlab.__version__, "torch": str(torch.__version__)},
-        **more,
-    )
-
-
-def _recipe(node: DictConfig) -> dict[str, Any]:
-    """Return a node as plain values, with every reference resolved."""
-    plain: Any = OmegaConf.to_container(node, resolve=True)
-    return dict(plain)
-
-
-def _output_names(config: DictConfig, data: Source) -> tuple[str, ...]:
-    """Name the output channels: as HR's, as the inputs that they continue, or by number."""
-    names = data.channel_names
-    count = config.generator.get("out_channels", len(names))
-    if isinstance(data, OfOtherBands) and count == len(data.hr_channel_names):
-        return data.hr_channel_names
-    continued = config.generator.get("skip_channels")
-    if continued is not None:
-        return tuple(names[number - 1] for number in continued)
-    if count == len(names):
-        return names
-    return tuple(str(number) for number in range(1, count + 1))
 
 
 def check_files(data: Source, folder: Path) -> None:
