@@ -1,6 +1,7 @@
 """Engines: the order of blocks, and what becomes of them; one a file."""
 
+from srlab.prediction.engines.dask import Dask
 from srlab.prediction.engines.local import Local, run
 from srlab.prediction.engines.protocol import Engine
 
-__all__ = ["Engine", "Local", "run"]
+__all__ = ["Dask", "Engine", "Local", "run"]

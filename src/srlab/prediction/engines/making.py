@@ -93,6 +93,12 @@ class Making:
         if time.monotonic() - self._last >= SECONDS:
             self._note()
 
+    def take_over(self, done: Done) -> None:
+        """Count and note a block that another process wrote."""
+        self._writer.clipping.add(done.clipped, pixels=done.pixels)
+        self.keep(done)
+        self.count(done)
+
     def give_up(self) -> None:
         """Keep what the journal has, if it has anything; otherwise remove all."""
         with suppress(FailedWrite, OSError):  # the disk may be full

@@ -1,0 +1,199 @@
+"""Blocks on a cluster of two worker processes: the same files as in one process."""
+
+import logging
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+import torch
+from affine import Affine
+from clips import clip, moving
+from model_examples import card
+
+import srlab
+from srlab.generators import SRResNet
+from srlab.io.raster.writer import StagedBlocks
+from srlab.mistakes import Mistake
+from srlab.models.super_resolver import SuperResolver
+from srlab.normalisers import MinMax
+from srlab.prediction import Opened, Request, super_resolve_file
+from srlab.prediction.engines import Dask, Local, making
+
+SETTINGS = {"overlap": 2, "force": ["pixel_size"], "threads": 1}
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """The address of a scheduler with two workers, each a process that is begun anew if it ends."""
+    from distributed import LocalCluster
+
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, memory_limit=None, dashboard_address="127.0.0.1:0"
+    ) as found:
+        yield found.scheduler_address
+
+
+@pytest.fixture
+def engine(cluster):
+    """An engine on that cluster."""
+    found = Dask(cluster)
+    yield found
+    found.close()
+
+
+def opened(path, scale):
+    """A model of random weights in a file, which clips many values."""
+    torch.manual_seed(0)
+    arguments = {"in_channels": 3, "out_channels": 3, "channels": 4, "blocks": 1}
+    arguments |= {"scale": list(scale), "spatial_dims": len(scale)}
+    limits = {"minimum": 0.0, "maximum": 255.0}
+    described = card(
+        scale=scale,
+        generator={"_target_": "srlab.generators.SRResNet", **arguments},
+        normaliser={"_target_": "srlab.normalisers.MinMax", **limits},
+        training_range=((0.0, 255.0),) * 3,
+        bands=(1, 2, 3),
+    )
+    network = SRResNet(**arguments)
+    SuperResolver(generator=network, normaliser=MinMax(**limits), card=described).save(path)
+    return [Opened(str(path), srlab.load(path))]
+
+
+@pytest.fixture
+def models(tmp_path):
+    return opened(tmp_path / "m.safetensors", (2, 2))
+
+
+@pytest.fixture
+def scene(tmp_path):
+    pixels = np.random.default_rng(0).integers(1, 255, (3, 64, 60), np.uint8)
+    pixels[:, 20:30, 10:20] = 0
+    place = {"crs": "EPSG:32632", "transform": Affine(10, 0, 4e5, 0, -10, 51e5), "nodata": 0}
+    path = tmp_path / "in.tif"
+    with rasterio.open(path, "w", width=60, height=64, count=3, dtype="uint8", **place) as file:
+        file.write(pixels)
+        file.descriptions = ("red", "green", "blue")
+    return path
+
+
+def predicted(models, source, engine, name, **settings):
+    """The output's path and outcome."""
+    output = source.with_name(name)
+    request = Request(**(SETTINGS | {"tile": 16} | settings))
+    outcome = super_resolve_file(models, source, output, request=request, engine=engine)
+    return output, outcome
+
+
+@pytest.mark.slow
+def test_a_cluster_makes_the_same_file_with_the_same_counts(engine, models, scene):
+    alone, wanted = predicted(models, scene, Local(), "alone.tif")
+    shared, got = predicted(models, scene, engine, "shared.tif")
+    assert shared.read_bytes() == alone.read_bytes()
+    assert (got.done, got.clipped, got.empty) == (wanted.done, wanted.clipped, wanted.empty)
+    assert wanted.clipped > 0
+    assert wanted.empty == 4 * 10 * 10
+
+
+@pytest.mark.slow
+def test_segments_of_a_video_are_encoded_by_any_worker(engine, tmp_path):
+    models = opened(tmp_path / "m.safetensors", (1, 2, 2))
+    clip(tmp_path / "in.mkv", "ffv1", frames=moving(70, 32, 48), format="bgr0")
+    settings = {"tile": [9, 20, 20], "options": {"codec": "ffv1"}}
+    alone, _ = predicted(models, tmp_path / "in.mkv", Local(), "alone.mkv", **settings)
+    shared, _ = predicted(models, tmp_path / "in.mkv", engine, "shared.mkv", **settings)
+    assert shared.read_bytes() == alone.read_bytes()
+
+
+def kill_a_worker(engine, monkeypatch, after):
+    """End one of the workers when so many blocks are done."""
+    take_over, seen = making.Making.take_over, []
+
+    def killing(self, done):
+        take_over(self, done)
+        seen.append(done)
+        if len(seen) == after:
+            process = next(iter(engine._connected().run(os.getpid).values()))
+            os.kill(process, signal.SIGKILL)
+
+    monkeypatch.setattr(making.Making, "take_over", killing)
+    return seen
+
+
+@pytest.mark.slow
+def test_blocks_of_a_killed_worker_are_done_again(engine, models, scene, monkeypatch):
+    alone, _ = predicted(models, scene, Local(), "alone.tif")
+    seen = kill_a_worker(engine, monkeypatch, after=3)
+    shared, _ = predicted(models, scene, engine, "shared.tif")
+    assert len(seen) > 8
+    assert shared.read_bytes() == alone.read_bytes()
+
+
+@pytest.mark.slow
+def test_each_engine_goes_on_with_what_the_other_began(engine, models, scene, monkeypatch):
+    alone, _ = predicted(models, scene, Local(), "alone.tif")
+    monkeypatch.setattr(making, "SECONDS", 0)
+    write, keep, calls = StagedBlocks.write, making.Making.take_over, []
+
+    def stopped(method):
+        def call(*arguments):
+            calls.append(method)
+            if len(calls) % 5 == 0:
+                raise KeyboardInterrupt
+            return method(*arguments)
+
+        return call
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StagedBlocks, "write", stopped(write))
+        patch.setattr(making.Making, "take_over", stopped(keep))
+        for each in (Local(), engine):
+            with pytest.raises(KeyboardInterrupt):
+                predicted(models, scene, each, "shared.tif")
+    journal = Path(f"{scene.with_name('shared.tif')}.partial") / "journal"
+    assert len(journal.read_text().splitlines()) > 1 + 4
+    shared, outcome = predicted(models, scene, Local(), "shared.tif")
+    assert outcome.earlier > 0
+    assert shared.read_bytes() == alone.read_bytes()
+
+
+@pytest.mark.slow
+def test_an_error_in_a_worker_is_the_same_line_as_here(engine, models, scene):
+    with scene.open("r+b") as file:
+        file.truncate(6000)  # half of the rows
+    lines = []
+    for each in (Local(), engine):
+        with pytest.raises(Mistake) as raised:
+            predicted(models, scene, each, "out.tif")
+        lines.append(str(raised.value))
+    assert "in.tif" in lines[0]
+    assert lines[0] == lines[1]
+
+
+@pytest.mark.slow
+def test_a_worker_refuses_another_model_under_the_same_name(engine, models, scene, monkeypatch):
+    monkeypatch.setattr("srlab.prediction.engines.dask.file_hash", lambda path: "0a" * 32)
+    with pytest.raises(Mistake, match=r"m.safetensors is another file on .*, where a worker runs"):
+        predicted(models, scene, engine, "out.tif")
+    assert not Path(f"{scene.with_name('out.tif')}.partial").exists()
+
+
+def test_a_scheduler_that_is_not_there_is_named(models, scene, monkeypatch):
+    monkeypatch.setattr("srlab.prediction.engines.dask.SECONDS", 0.5)
+    with pytest.raises(Mistake, match=r"engine.address=tcp://127.0.0.1:9: no scheduler answers"):
+        predicted(models, scene, Dask("tcp://127.0.0.1:9"), "out.tif")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"workers": 0}, "workers is 0; give a number of processes >= 1"),
+        ({"address": "tcp://x:1", "workers": 2}, "the cluster at tcp://x:1 has its own number"),
+    ],
+)
+def test_mistaken_arguments_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Dask(**arguments)
