@@ -97,9 +97,14 @@ def test_what_is_no_folder_of_frames_is_told_in_a_line(tmp_path):
     listing.write_text("ffconcat version 1.0\nfile 0.png\n")
     assert "lists 1 files and 0 durations" in told(lambda: open_reader(mixed))
     listing.write_text("file 7.png\nduration 1\n")
-    assert "names 7.png, which is not there" in told(lambda: open_reader(mixed))
-    listing.write_text("file 0.png\nduration soon\n")
-    assert "cannot be understood in line 2, 'duration soon'" in told(lambda: open_reader(mixed))
+    assert "names 7.png, which is no file of the folder" in told(lambda: open_reader(mixed))
+    listing.write_text("file ../m.frames/0.png\nduration 1\n")
+    assert "names ../m.frames/0.png, which is no file" in told(lambda: open_reader(mixed))
+    for time in ("soon", "1e999", "'1"):
+        listing.write_text(f"file 0.png\nduration {time}\n")
+        assert f"in line 2, {f'duration {time}'!r}" in told(lambda: open_reader(mixed))
+    listing.write_bytes(b"\xff\xfe\x00file")
+    assert "lists 0 files and 0 durations" in told(lambda: open_reader(mixed))
     listing.unlink()
     timeless = replace(open_reader(mixed).description, geometry=None)
     made = tmp_path / "b.frames"

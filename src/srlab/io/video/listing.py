@@ -77,7 +77,8 @@ def _natural(name: str) -> list[tuple[int, str]]:
 def _parsed(file: Path) -> Listing:
     names: list[str] = []
     durations: list[int] = []
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+    text = file.read_text(encoding="utf-8", errors="replace")
+    for number, line in enumerate(text.splitlines(), start=1):
         try:
             word, *values = shlex.split(line, comments=True) or [""]
             if word == "file":
@@ -85,15 +86,15 @@ def _parsed(file: Path) -> Listing:
                 names.append(name)
             elif word == "duration":
                 (seconds,) = values
-                durations.append(round(Fraction(seconds) / TICK))
-        except ValueError as error:
+                durations.append(round(float(seconds) / float(TICK)))
+        except (ValueError, OverflowError) as error:
             raise Mistake(f"{file} cannot be understood in line {number}, {line!r}.") from error
     if not names or len(names) != len(durations) or min(durations) < 1:
         raise Mistake(
             f"{file} lists {len(names)} files and {len(durations)} durations; after each file its "
             "duration is wanted, in seconds above 0. Mend the list, or remove it."
         )
-    missing = [name for name in names if not (file.parent / name).is_file()]
-    if missing:
-        raise MissingFile(f"{file} names {missing[0]}, which is not there.")
+    for name in names:
+        if Path(name).name != name or not (file.parent / name).is_file():
+            raise MissingFile(f"{file} names {name}, which is no file of the folder.")
     return Listing(tuple(names), tuple(durations), stated=True)
