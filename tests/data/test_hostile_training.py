@@ -3,8 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from clips import clip
 from hostile_files import ODD, UNREADABLE
+from hostile_stacks import UNREADABLE_STACKS
+from hostile_videos import UNREADABLE_VIDEOS
 from rasters import save
+from small_files import stack, volume
 from test_folder import folder, picture
 
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
@@ -60,3 +64,27 @@ def test_scenes_without_a_value_are_left_out_or_hidden(root):
         values = np.random.default_rng(seed).random((1, 50, 50), np.float32)
         save(root / f"z{seed}.tif", values)
     assert torch.isfinite(samples(root)).all()
+
+
+KINDS = {
+    ".nii": (volume, {"weighting": "variance"}),
+    ".ome.tif": (stack, {"bands": ["a"]}),
+    ".mp4": (clip, {"bands": [1, 2, 3]}),
+}
+"""Good files among which bad ones are left out, by their ending, and how a source reads them."""
+
+BAD = {**UNREADABLE_STACKS, **UNREADABLE_VIDEOS}
+
+
+@pytest.mark.parametrize(
+    "name", ["cube.nii", "flat.nii", "less_planes.ome.tif", "pipe.ome.tif", "no_frames.mp4"]
+)
+def test_volumes_stacks_and_videos_that_cannot_be_read_are_left_out(tmp_path, name, caplog):
+    suffix = name[name.index(".") :]
+    write, settings = KINDS[suffix]
+    for number in range(4):
+        write(tmp_path / f"z{number}{suffix}")
+    BAD[name](tmp_path / name)
+    source = folder(tmp_path, suffixes=[suffix], validation_views=4, **settings)
+    assert all(torch.isfinite(source.training[at]["hr"]).all() for at in range(8))
+    assert f"{tmp_path / name} is left out, 1 of" in caplog.text

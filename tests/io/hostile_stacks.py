@@ -53,6 +53,13 @@ def elsewhere(path, name):
     retold(path, r"<TiffData.*</TiffData>|<TiffData[^>]*/>", part)
 
 
+def no_size(path):
+    volume(path)
+    content = bytearray(path.read_bytes())
+    struct.pack_into("<f", content, 84, np.nan)  # of the second axis
+    path.write_bytes(content)
+
+
 def in_a_pipe(path):
     os.mkfifo(path.with_name("pipe.tif"))
     elsewhere(path, "pipe.tif")
@@ -142,6 +149,7 @@ UNREADABLE_STACKS = {
     "truncated.nii": truncated_volume,
     "truncated.nii.gz": truncated_volume,
     "empty.nii.gz": lambda path: path.write_bytes(gzip.compress(b"")),
+    "no_size.nii": no_size,
     "flat.nii": lambda path: placed(path, *[0.0] * 12),
     "nowhere.nii": lambda path: placed(path, *[np.nan] * 12),
     "planes.ome.tif": lambda path: retold(path, PLANES, 'SizeZ="1000000"'),
@@ -176,8 +184,5 @@ ODD_STACKS = {
     "tiny_chunks.zarr": lambda path: changed_store(path, shape=[80, 100], chunks=[1, 1]),
     "large.zarr": lambda path: changed_store(path, shape=[10**9, 10**9]),
     "negative.zarr": lambda path: changed_store(path, shape=[-1, 100]),
-    "nan.nii": lambda path: path.write_bytes(
-        nifti_2((4, 4, 4)).replace(struct.pack("<d", 1.0), struct.pack("<d", np.nan)) + bytes(64)
-    ),
 }
 """Functions that write files which can be read, or are refused."""

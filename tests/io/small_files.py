@@ -207,6 +207,8 @@ KINDS = {
     "four.nc": netcdf4,
     "cube.h5": hdf5,
     "scene.dat": lambda path: copied(path, "ENVI"),
+    "scene.img": lambda path: copied(path, "HFA", COMPRESSED="YES"),
+    "scene.grb2": lambda path: copied(path, "GRIB"),
     "rgb.png": picture,
     "palette.png": lambda path: picture(path, "P"),
     "deep.png": lambda path: Image.fromarray(pixels(1, np.uint16)[0]).save(path),

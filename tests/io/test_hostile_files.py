@@ -1,12 +1,13 @@
 """Every hostile file: one line that names it, in little time and memory.
 
-See `hostile_files`, `hostile_stacks` and `hostile_arrays`.
+See `hostile_files`, `hostile_stacks`, `hostile_arrays` and `hostile_videos`.
 """
 
 import pytest
 from hostile_arrays import UNREADABLE_ARRAYS
 from hostile_files import ODD, UNREADABLE
 from hostile_stacks import ODD_STACKS, UNREADABLE_STACKS
+from hostile_videos import UNREADABLE_VIDEOS
 from watched_reading import WatchedReading
 
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
@@ -14,7 +15,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreference
 MOST_MEGABYTES = 1024  # a block of `MOST_BLOCK` bytes, GDAL's cache, and the libraries
 
 
-HARMED = {**UNREADABLE, **UNREADABLE_STACKS, **UNREADABLE_ARRAYS}
+HARMED = {**UNREADABLE, **UNREADABLE_STACKS, **UNREADABLE_ARRAYS, **UNREADABLE_VIDEOS}
 STRANGE = {**ODD, **ODD_STACKS}
 
 

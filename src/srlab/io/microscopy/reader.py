@@ -117,9 +117,9 @@ def _only_series(file: TiffFile, path: str) -> Any:
         )
     series = file.series[0]
     if _contradicted(file, series):
-        notes = "OME-XML" if file.is_ome else "notes of ImageJ"
+        header = "OME header" if file.is_ome else "ImageJ header"
         raise Mistake(
-            f"{path} has {notes} that do not fit its {len(file.pages)} pages: save it anew."
+            f"{path} has an {header} that does not fit its {len(file.pages)} pages: save it anew."
         )
     # Planes that lie one after the other are all there, and take long to count.
     if series.dataoffset is None and any(page is None for page in series.pages):
@@ -141,7 +141,9 @@ def _contradicted(file: TiffFile, series: Any) -> bool:
     planes = series.size // series.keyframe.size
     if series.kind != "ome":
         return True
-    return bool(planes < len(file.pages) and file.pages[planes].shape == series.keyframe.shape)
+    if planes >= len(file.pages):
+        return False
+    return bool(file.pages[planes].aspage().shape == series.keyframe.shape)
 
 
 def _check_axes(sizes: dict[str, int], path: str) -> None:

@@ -16,6 +16,7 @@ from srlab.mistakes import Mistake
 def check_readable(dataset: Any, path: PathLike) -> None:
     """Raise a `Mistake` if an open file is not one image of real numbers that fits into memory."""
     _check_images(dataset, path)
+    _check_size(dataset, path)
     _check_numbers(dataset, path)
     _check_colours(dataset, path)
     _check_block(dataset, path)
@@ -32,6 +33,12 @@ def _check_images(dataset: Any, path: PathLike) -> None:
         raise Mistake(
             f"{path} holds {len(parts)} images, and one is wanted: name it as GDAL does{named}."
         )
+
+
+def _check_size(dataset: Any, path: PathLike) -> None:
+    if min(dataset.shape) < 1:
+        sizes = " x ".join(map(str, dataset.shape))
+        raise Mistake(f"{path} is damaged: its header says {sizes} pixels. Fetch it again.")
 
 
 def _check_numbers(dataset: Any, path: PathLike) -> None:

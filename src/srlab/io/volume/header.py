@@ -92,7 +92,7 @@ def described(image: Any, path: str) -> Description:
     ]
     geometry, tags, step = _nifti(image) if _is_nifti(image) else _other(image)
     _check_place(geometry, path)
-    sizes = [size if 0 < size < np.inf else None for size in reversed(geometry.spacing)]
+    sizes = [size or None for size in reversed(geometry.spacing)]
     axes = [Axis(name, size, "mm") for name, size in zip("zyx", sizes, strict=True)]
     if layout.times > 1:
         axes.insert(0, step)
@@ -100,7 +100,9 @@ def described(image: Any, path: str) -> Description:
 
 
 def _check_place(geometry: VolumeGeometry, path: str) -> None:
-    """Raise a `Mistake` if the form that counts puts all voxels on a plane, or nowhere."""
+    """Raise a `Mistake` if voxels have no size, or the form that counts puts them on a plane."""
+    if not np.isfinite(geometry.spacing).all():
+        raise Mistake(f"{path} has voxels of no finite size: write a valid pixdim.")
     affine = geometry.affine
     if affine is None:
         return
