@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
@@ -130,12 +131,18 @@ def open_product(path: Path) -> Product:
         return Product(path, files, radiometry, tags)
     names = [path.name, *members]
     radiometry = radiometry_of_name(names, path)
+    _tell(path, radiometry.offset("B02"))
+    return Product(path, files, radiometry, {})
+
+
+@cache
+def _tell(path: Path, offset: float) -> None:
+    """Warn once of metadata that are missing: a command opens its input more than once."""
     log.warning(
         "%s has no MTD_MSIL*.xml; by the processing baseline in its name the offset is %g",
         path,
-        radiometry.offset("B02"),
+        offset,
     )
-    return Product(path, files, radiometry, {})
 
 
 def _band_files(path: Path, members: Mapping[str, str]) -> Iterator[BandFile]:
