@@ -65,7 +65,10 @@ def follow_files(config: DictConfig) -> None:
     except Mistake as error:
         raise of_key(error, "data.root") from error
     data.unit = data.unit or unit
-    log.info("data.data_range is %g and data.unit is %s, by the files", data.data_range, data.unit)
+    log.info(
+        "data.data_range is %g, the peak of PSNR and SSIM, and data.unit is %s, by the files",
+        data.data_range, data.unit,
+    )  # fmt: skip
 
 
 def follow_axes(config: DictConfig, card: ModelCard) -> None:

@@ -68,7 +68,7 @@ def _entry(reader: Reader, kept: dict[str, Any]) -> dict[str, Any]:
     entry: dict[str, Any] = kept.get(str(reader), {})
     if state and state == entry.get("state"):
         return entry
-    log.info("measuring %s", reader)
+    log.info("measuring the values of %s", reader)
     whole = Region.whole(reader)
     statistics = measure(whole.blocks(), channels=len(reader.description.channels))
     return {"state": state, "statistics": statistics.to_json()}
