@@ -139,6 +139,8 @@ class Session:
     def _settled(self, engine: Engine) -> dict[str, Any]:
         """Settle what was left open, once for the whole output."""
         request = self._request
+        # A cluster that is not there is told of before anything is measured.
+        threads = engine.threads() if request.threads == "auto" else request.threads
         precision = chosen_precision(
             request.precision, self._model, self._reader, self._device, scene=self._scene
         )
@@ -149,7 +151,7 @@ class Session:
             "join": tiles.join,
             "batch": request.batch,
             "precision": precision,
-            "threads": engine.threads() if request.threads == "auto" else request.threads,
+            "threads": threads,
         }
 
     def _tiles(self, tile: Any, overlap: Any, join: Any) -> TileGrid:

@@ -21,6 +21,7 @@ from srlab.models.super_resolver import SuperResolver
 from srlab.normalisers import MinMax
 from srlab.prediction import Opened, Request, super_resolve_file
 from srlab.prediction.engines import Dask, Local, making
+from srlab.prediction.engines.dask import told_of_the_cluster
 
 SETTINGS = {"overlap": 2, "force": ["pixel_size"], "threads": 1}
 
@@ -181,10 +182,19 @@ def test_a_worker_refuses_another_model_under_the_same_name(engine, models, scen
     assert not Path(f"{scene.with_name('out.tif')}.partial").exists()
 
 
-def test_a_scheduler_that_is_not_there_is_named(models, scene, monkeypatch):
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "cluster.local", "what://x:1"])
+def test_a_scheduler_that_is_not_there_is_named(address, monkeypatch):
     monkeypatch.setattr("srlab.prediction.engines.dask.SECONDS", 0.5)
-    with pytest.raises(Mistake, match=r"engine.address=tcp://127.0.0.1:9: no scheduler answers"):
-        predicted(models, scene, Dask("tcp://127.0.0.1:9"), "out.tif")
+    with pytest.raises(Mistake, match=f"engine.address={address}: no scheduler answers there"):
+        Dask(address).threads()
+
+
+def test_blocks_that_end_every_worker_are_told_of():
+    from distributed import KilledWorker
+
+    wanted = "the same blocks ended 4 workers of here, one after the other"
+    with pytest.raises(Mistake, match=wanted), told_of_the_cluster("here"):
+        raise KilledWorker("part", None, 3)
 
 
 @pytest.mark.parametrize(

@@ -131,6 +131,9 @@ class Dask:
             return self._client
         try:
             from distributed import Client, LocalCluster
+            from distributed.comm.addressing import get_address_host_port
+
+            from srlab.prediction.engines.share import DeafToInterrupts
         except ImportError as error:
             raise MissingPackage("engine=dask needs Dask: pip install 'srlab[dask]'.") from error
         logging.getLogger("distributed").setLevel(logging.WARNING)
@@ -143,12 +146,16 @@ class Dask:
                 dashboard_address="127.0.0.1:0",
             )
         try:
+            if self._address is not None:
+                get_address_host_port(self._address, strict=True)
             self._client = Client(cluster or self._address, timeout=SECONDS, set_as_default=False)
         except (OSError, ValueError) as error:
             raise Mistake(
-                f"engine.address={self._address}: no scheduler answers there ({error}); start one, "
-                "or leave the address out for a cluster on this machine."
+                f"engine.address={self._address}: no scheduler answers there ({error}); give one "
+                "such as tcp://10.0.0.1:8786, or leave it out for a cluster on this machine."
             ) from error
+        if cluster is not None:
+            self._client.register_plugin(DeafToInterrupts())
         self._close = weakref.finalize(self, _closed, self._client, cluster)
         return self._client
 
@@ -166,7 +173,7 @@ def _closed(client: Client, cluster: LocalCluster | None) -> None:
 def _shared(client: Client, share: WorkerShare, where: str) -> Iterator[_Tasks]:
     """Give all workers a share in an output, and take it back."""
     tasks = _Tasks(client, share.name, where)
-    with _told_of_the_cluster(where):
+    with told_of_the_cluster(where):
         client.register_plugin(share)
     try:
         yield tasks
@@ -195,7 +202,7 @@ class _Tasks:
         ended = as_completed(loop=self._client.loop)
         left = list(windows)
         while left or self._running:
-            with _told_of_the_cluster(self._where):
+            with told_of_the_cluster(self._where):
                 for task in self._begun(left, _most(tiles)):
                     ended.add(task)
                 task = next(ended)
@@ -228,7 +235,7 @@ def _most(tiles: TileGrid) -> int:
 
 
 @contextmanager
-def _told_of_the_cluster(where: str) -> Iterator[None]:
+def told_of_the_cluster(where: str) -> Iterator[None]:
     """Make a `Mistake` of what Dask says of a cluster that fails."""
     from distributed import KilledWorker
     from distributed.client import FutureCancelledError

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import pickle
+import signal
 import socket
 import threading
 import traceback
@@ -90,6 +91,16 @@ class WorkerShare(WorkerPlugin):
             if self._ended:
                 return
             done.append(written(job.writer, window, pixels))
+
+
+class DeafToInterrupts(WorkerPlugin):
+    """Has a worker leave Ctrl-C, which a terminal sends to all processes, to the client."""
+
+    name = "srlab, deaf to interrupts"
+
+    def setup(self, worker: Worker) -> None:
+        """Begin; Dask calls it in the main thread, which alone may."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def part(name: str, windows: Sequence[Window]) -> Part:
