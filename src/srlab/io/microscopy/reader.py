@@ -17,6 +17,7 @@ from srlab.axes import Window
 from srlab.files import PathLike, existing_file
 from srlab.io.damage import check_block_size, damage_told
 from srlab.io.description import Axis, Channel, Description
+from srlab.io.microscopy.contiguous import ContiguousPixels
 from srlab.io.microscopy.metadata import Metadata, check_companions, check_planes, of_imagej, of_ome
 from srlab.io.selection import chosen
 from srlab.io.stored import without_infinities
@@ -88,8 +89,7 @@ class StackReader:
         # A handle that a fork inherited shares its place in the file with the parent's.
         if self._handle is None or self._handle[0] != os.getpid():
             file = TiffFile(self.path)
-            store = _only_series(file, str(self.path)).aszarr(level=0)
-            self._handle = (os.getpid(), file, zarr.open_array(store, mode="r"))
+            self._handle = (os.getpid(), file, _pixels(file, str(self.path)))
         return self._handle[2]
 
     def _arranged(self, values: NDArray[Any]) -> NDArray[np.float32]:
@@ -144,6 +144,18 @@ def _contradicted(file: TiffFile, series: Any) -> bool:
     if planes >= len(file.pages):
         return False
     return bool(file.pages[planes].aspage().shape == series.keyframe.shape)
+
+
+def _pixels(file: TiffFile, path: str) -> Any:
+    """Return an array of the pixels, of which a window can be read."""
+    series = _only_series(file, path)
+    whole = 8 * series.dtype.itemsize == series.keyframe.bitspersample
+    if series.dataoffset is not None and whole:
+        # By the file's strips, whole planes would be read for each window.
+        dtype = series.dtype.newbyteorder(file.byteorder)
+        place = {"offset": series.dataoffset, "shape": series.shape, "dtype": dtype}
+        return ContiguousPixels(Path(file.filehandle.path), **place)
+    return zarr.open_array(series.aszarr(level=0), mode="r")
 
 
 def _check_axes(sizes: dict[str, int], path: str) -> None:
