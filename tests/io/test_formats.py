@@ -49,10 +49,13 @@ def test_every_class_of_the_table_is_there(form):
 
 @pytest.mark.parametrize(
     ("name", "end"),
-    [("a.nii.gz", ".nii.gz"), ("A.OME.TIF", ".ome.tif"), ("a.tif", ".tif"), ("a.gz", None)],
+    [
+        *(("a.nii.gz", ".nii.gz"), ("A.OME.TIF", ".ome.tif"), ("a.tif", ".tif"), ("a.gz", None)),
+        *(("a.npy", ".npy"), ("a.zyx.npy", ".zyx.npy"), ("a.xy.npy", ".npy"), ("zyx.npy", ".npy")),
+    ],
 )
 def test_the_longest_ending_of_the_whole_name_counts(name, end):
-    assert ending(name, [".tif", ".ome.tif", ".nii", ".nii.gz"]) == end
+    assert ending(name, [".tif", ".ome.tif", ".nii", ".nii.gz", ".npy"]) == end
 
 
 def test_strangers_formats_are_read_and_written(tmp_path, strangers):

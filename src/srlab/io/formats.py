@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from srlab.files import PathLike
+from srlab.io.array.axes import stated
 from srlab.mistakes import Mistake
 
 Role = Literal["reader", "writer"]
@@ -228,6 +229,9 @@ FORMATS = (
 )
 
 
+OF_ARRAYS = (".npy", ".npz", ".zarr")
+"""The endings before which a name may state axes."""
+
 REMOTE = Format("GDAL's names", (), _RASTER, own_pixels=False)
 """What `srlab.files.is_remote` finds, whatever it ends in."""
 
@@ -253,10 +257,15 @@ def known_formats() -> tuple[Format, ...]:
 def ending(name: str, suffixes: Sequence[str]) -> str | None:
     """Return the longest of `suffixes` in which a file's name ends, in either case, or None.
 
-    The whole name counts: of ``.ome.tif``, ``Path.suffix`` would see the last part alone.
+    The whole name counts: of ``.ome.tif``, ``Path.suffix`` would see the last part alone. Axes that
+    the name of an array states belong to its ending, as in ``.zyx.npy``.
     """
-    found = [suffix for suffix in suffixes if name.lower().endswith(suffix.lower())]
-    return max(found, key=len, default=None)
+    fitting = [suffix for suffix in suffixes if name.lower().endswith(suffix.lower())]
+    found = max(fitting, key=len, default=None)
+    axes = stated(Path(name))
+    if axes and found and found.lower() in OF_ARRAYS:
+        return f".{axes}{found}"
+    return found
 
 
 def find_format(name: str, role: Role) -> Format | None:
