@@ -329,7 +329,7 @@ def test_interrupted_run_says_how_to_go_on(tmp_path):
     while process.poll() is None and not (tmp_path / "run" / "checkpoints" / "last.ckpt").exists():
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    output, errors = process.communicate(timeout=60)
+    output, errors = process.communicate(timeout=240)
     assert process.returncode == 130
     assert f"resume=last hydra.run.dir={tmp_path / 'run'}" in output
     assert errors.endswith("interrupted\n")

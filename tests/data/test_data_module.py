@@ -145,7 +145,7 @@ def test_a_process_that_ends_while_workers_live_takes_them_along(end):
     ours, theirs = context.Pipe()
     process = context.Process(target=use_workers, args=(theirs, end))
     process.start()
-    process.join(timeout=30)
+    process.join(timeout=120)
     ended = process.exitcode
     process.kill()
     assert ended is not None, "it waits for its workers for ever"

@@ -74,7 +74,7 @@ def test_two_processes_write_the_bytes_of_one(tmp_path):
         process.stdin.write(pickle.dumps((reader, shared, windows[first::2])))
         process.stdin.close()
         others.append(process)
-    assert [process.wait(timeout=60) for process in others] == [0, 0]
+    assert [process.wait(timeout=240) for process in others] == [0, 0]
     pickle.loads(pickle.dumps(shared)).finish()
     assert (tmp_path / "1.tif").read_bytes() == (tmp_path / "2.tif").read_bytes()
 

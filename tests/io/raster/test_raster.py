@@ -209,7 +209,7 @@ def test_a_forked_reader_opens_its_own_file(scene):
     queue = context.Queue()
     child = context.Process(target=_handle_in_child, args=(reader, queue))
     child.start()
-    same, own = queue.get(timeout=20)
+    same, own = queue.get(timeout=120)
     child.join()
     assert own
     np.testing.assert_array_equal(same, expected)

@@ -15,7 +15,7 @@ def validate(monkeypatch, make, module, views, *, on=1, **state):
     A view is SR and its batch. The ranks wait for each other where they gather, and fail if one of
     them never comes. Returned is the number of times that each has gathered.
     """
-    met, here = threading.Barrier(on, timeout=5), threading.local()
+    met, here = threading.Barrier(on, timeout=60), threading.local()
     told, times = [None] * on, [0] * on
 
     def gathered(value):

@@ -50,6 +50,10 @@ def wandb_rows(folder):
     import wandb
 
     wandb.teardown()  # its process writes the files, and may still do so when a run has finished
+    return rows_so_far(folder)
+
+
+def rows_so_far(folder):
     paths = sorted(Path(folder).glob("wandb/offline-run-*/*.wandb"))
     return [[*map(row_of, history(path.read_bytes()))] for path in paths]
 
@@ -65,6 +69,8 @@ def history(content):
         if left < 7 or kind == 0:
             position += left
             continue
+        if position + 7 + length > len(content):  # it is being written
+            return
         parts += content[position + 7 : position + 7 + length]
         position += 7 + length
         if kind in (1, 4):  # whole, or the last part
@@ -154,12 +160,15 @@ def test_killed_process_leaves_what_it_has_sent(tmp_path):
     pytest.importorskip("wandb").teardown()
     child = os.fork()
     if not child:
-        signal.alarm(60)  # in case it hangs
+        signal.alarm(240)  # in case it hangs
         try:
             logger = WandbLogger(folder=str(tmp_path), project="p", offline=True)
             logger.log_metrics({"loss": 1.5}, step=3)
             logger.save()
-            time.sleep(1)
+            # Left to itself W&B would write it after 15 seconds.
+            deadline = time.monotonic() + 12
+            while not any(rows_so_far(tmp_path)) and time.monotonic() < deadline:
+                time.sleep(0.05)
             os.kill(os.getpid(), signal.SIGKILL)
         finally:
             os._exit(1)
