@@ -205,7 +205,7 @@ def scan(*shape):
 
 
 @pytest.mark.parametrize(
-    ("scale", "shape", "side"), [((2, 2), (300, 280), 288), ((2, 1, 1), (70, 9, 9), 64)]
+    ("scale", "shape", "side"), [((2, 2), (300, 280), 288), ((2, 1, 1), (140, 9, 9), 128)]
 )
 def test_automatic_tile(scale, shape, side):
     grid = plan_tiles(resolver(Repeat(scale)), ArrayReader(scene(1, *shape)))

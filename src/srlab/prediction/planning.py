@@ -19,17 +19,15 @@ from srlab.models.super_resolver import SuperResolver
 from srlab.nn.edges import Edges, check_edges
 from srlab.nn.holes import filled
 from srlab.prediction.across import file_scale, in_file, orders_for
+from srlab.prediction.footprint import fitting_side
 from srlab.prediction.leading import Part
 from srlab.prediction.projection import check_overlap, uncut
 from srlab.prediction.tiles import Join, TileGrid
 
 log = logging.getLogger(__name__)
 
-TILE = {2: 288, 3: 64}
-"""The most LR pixels a side of ``tile="auto"``, for each number of spatial axes."""
-
 SLICES_TILE = 192
-"""The same for a volume that a model of images does slice by slice."""
+"""The most LR pixels a side of ``tile="auto"``, for a volume that is cut into planes."""
 
 TOLERANCE = 1e-3
 """The share of the training range that tiling may change where no overlap is exact."""
@@ -47,11 +45,13 @@ def plan_tiles(
     edges: Edges | Literal["auto"] = "auto",
     join: Join | Literal["auto"] = "auto",
     scene: Tensor | None = None,
+    device: torch.device | None = None,
 ) -> TileGrid:
     """Settle the tiles of a scene; `tile` and `overlap` are in LR pixels.
 
     A scene with more axes than the model takes has tiles of one entry along the first of them. For
-    a model of the planes across thick slices, tiles are parts of the volume.
+    a model of the planes across thick slices, tiles are parts of the volume. ``tile="auto"`` is
+    what fits into the memory of the `device`, by default a CPU (`fitting_side`).
 
     ``overlap="auto"`` is the radius of the receptive field if that is at most a quarter of the
     tile. Tiling then changes nothing. Otherwise it is the smallest overlap that changes a sample of
@@ -64,8 +64,11 @@ def plan_tiles(
     shape = reader.description.shape
     dims, alone = len(shape) - leading, (1,) * leading
     orders = orders_for(model.card, reader.description)
-    auto = SLICES_TILE if model.card.across else TILE[dims]
-    longest = alone + (_pixels("tile", tile, dims, least=1) or (auto,) * dims)
+    sides = _pixels("tile", tile, dims, least=1)
+    if sides is None:
+        own = fitting_side(model, device or torch.device("cpu"))
+        sides = (min(own, SLICES_TILE) if model.card.across else own,) * dims
+    longest = alone + sides
     if model.agreement:
         longest = uncut(model.agreement, shape, longest, orders[0], asked=tile != "auto")
     given = _pixels("overlap", overlap, dims, least=0)

@@ -165,6 +165,7 @@ class Session:
                 join=join,
                 edges=self._request.edges,
                 scene=self._scene,
+                device=self._device,
             )
             for model in self._models
         ]
