@@ -52,6 +52,14 @@ def test_a_gpu_gives_a_share_of_what_is_free(monkeypatch):
     assert side**3 * footprint.bytes_per_pixel(model) <= 2**27 < (side + 1) ** 3 * 1206
 
 
+def test_as_many_tiles_at_a_time_as_a_gpu_holds(monkeypatch):
+    model = resolver(Wide(40, 2))
+    for free, count in [(2**40, 16), (2 * 3 * 246 * 10_000, 3), (1, 1)]:
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device, free=free: (free, free))
+        assert footprint.fitting_batch(model, torch.device("cuda"), 10_000) == count
+    assert footprint.fitting_batch(model, torch.device("cpu"), 1) == 1
+
+
 def test_measuring_leaves_a_network_as_it_was():
     network = Residual(in_channels=2, out_channels=2, scale=2, channels=8, blocks=1)
     before = network(torch.ones(1, 2, 9, 9))

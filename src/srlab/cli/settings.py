@@ -57,7 +57,7 @@ class PredictSettings:
     overlap: int | Sequence[int] | Literal["auto"]
     edges: Literal["auto", "replicate", "reflect", "zeros"]
     join: Literal["auto", "crop", "blend"]
-    batch: int
+    batch: int | Literal["auto"]
     precision: int | Literal["auto", "bf16"]
     threads: int | Literal["auto"]
     noise_seed: int | None

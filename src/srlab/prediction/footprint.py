@@ -28,6 +28,9 @@ On a CPU a longer side saves no more than a few hundredths of the overlap.
 
 SHORTEST = {2: 64, 3: 32}
 
+MOST_TILES = 16
+"""Tiles at a time; more are no faster."""
+
 SAMPLE = 8
 """LR pixels a side of the tile by which memory is measured, in cells of the network."""
 
@@ -35,13 +38,27 @@ SAMPLE = 8
 def fitting_side(model: SuperResolver, device: torch.device) -> int:
     """Return the LR pixels a side of the largest tile whose layers fit into the memory."""
     dims = model.card.spatial_dims
-    budget = float(BUDGET)
-    kind = "cpu"
+    side = int((_budget(device) / bytes_per_pixel(model)) ** (1 / dims))
+    longest = LONGEST["cuda" if device.type == "cuda" else "cpu"][dims]
+    return max(min(side, longest), SHORTEST[dims])
+
+
+def fitting_batch(model: SuperResolver, device: torch.device, pixels: int) -> int:
+    """Return how many tiles of a number of LR `pixels` fit together; on a CPU one.
+
+    A CPU computes tiles one by one, and gains nothing by more.
+    """
+    if device.type == "cpu":
+        return 1
+    fitting = int(_budget(device) / (bytes_per_pixel(model) * pixels))
+    return max(min(fitting, MOST_TILES), 1)
+
+
+def _budget(device: torch.device) -> float:
+    """Return the bytes that may be taken."""
     if device.type == "cuda":
-        kind = "cuda"
-        budget = SHARE * torch.cuda.mem_get_info(device)[0]
-    side = int((budget / bytes_per_pixel(model)) ** (1 / dims))
-    return max(min(side, LONGEST[kind][dims]), SHORTEST[dims])
+        return SHARE * torch.cuda.mem_get_info(device)[0]
+    return float(BUDGET)
 
 
 def bytes_per_pixel(model: SuperResolver) -> float:

@@ -31,7 +31,7 @@ class Request:
     overlap: PerAxis = "auto"
     edges: Edges | Literal["auto"] = "auto"
     join: Join | Literal["auto"] = "auto"
-    batch: int = 1
+    batch: int | Literal["auto"] = "auto"
     precision: str = "32"
     threads: int | Literal["auto"] = "auto"
     noise_seed: int | None = None

@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import lcm
+from math import lcm, prod
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from srlab.models.super_resolver import SuperResolver
 from srlab.prediction.beside import Beside, Share, beside, of_floats
 from srlab.prediction.device import chosen_device
 from srlab.prediction.engines import Engine, Local
+from srlab.prediction.footprint import fitting_batch
 from srlab.prediction.job import Job
 from srlab.prediction.journal import Journal
 from srlab.prediction.matching import matching_input
@@ -149,10 +150,17 @@ class Session:
             "tile": list(tiles.tile[tiles.leading :]),
             "overlap": list(tiles.overlap[tiles.leading :]),
             "join": tiles.join,
-            "batch": request.batch,
+            "batch": self._batch(tiles),
             "precision": precision,
             "threads": threads,
         }
+
+    def _batch(self, tiles: TileGrid) -> int:
+        """Return the number of tiles at a time."""
+        if self._request.batch != "auto":
+            return int(self._request.batch)
+        pixels = prod(span.stop - span.start for span in next(iter(tiles)).read)
+        return fitting_batch(self._model, self._device, pixels)
 
     def _tiles(self, tile: Any, overlap: Any, join: Any) -> TileGrid:
         """Return a grid that is good for all models."""
