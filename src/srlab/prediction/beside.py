@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -42,54 +42,50 @@ def of_floats(description: Description, path: Path, channels: Sequence[Channel])
     return described
 
 
-@dataclass(frozen=True)
-class Share:
-    """A file, and the places of its channels among those that are predicted."""
-
-    writer: Writer
-    places: tuple[int, ...]
-
-
 class Beside:
     """Several files on one grid that are written as one, whose channels lie side by side.
 
-    The first of them is the output itself, which appears last.
+    Each has `count` channels, one after the other. The first of them is the output itself, which
+    appears last. With `last` the last channel of all, a transparency, is the output's, too.
     """
 
-    def __init__(self, shares: Sequence[Share]) -> None:
-        self._shares = shares
-        writers = [share.writer for share in shares]
+    def __init__(self, writers: Sequence[Writer], *, count: int, last: bool = False) -> None:
+        self._writers = writers
+        starts = range(0, len(writers) * count, count)
+        self._places = [list(range(start, start + count)) for start in starts]
+        if last:
+            self._places[0].append(len(writers) * count)
         self.chunks = tuple(np.lcm.reduce([writer.chunks for writer in writers]).tolist())
         self.clipping = _Together([writer.clipping for writer in writers])
 
     def prepare(self) -> None:
         """Begin all files."""
-        for share in self._shares:
-            share.writer.prepare()
+        for writer in self._writers:
+            writer.prepare()
 
     def resume(self) -> bool:
         """Go on with all files, if all are there."""
-        return all(share.writer.resume() for share in self._shares)
+        return all(writer.resume() for writer in self._writers)
 
     def write(self, window: Window, array: NDArray[np.float32]) -> None:
         """Write ``(C, *window)``, to each file its channels."""
-        for share in self._shares:
-            share.writer.write(window, array[list(share.places)])
+        for writer, places in zip(self._writers, self._places, strict=True):
+            writer.write(window, array[places])
 
     def sync(self) -> None:
         """Have the disk hold what was written of all files."""
-        for share in self._shares:
-            share.writer.sync()
+        for writer in self._writers:
+            writer.sync()
 
     def finish(self) -> None:
         """Complete all files."""
-        for share in reversed(self._shares):
-            share.writer.finish()
+        for writer in reversed(self._writers):
+            writer.finish()
 
     def discard(self) -> None:
         """Remove what was written of all files."""
-        for share in self._shares:
-            share.writer.discard()
+        for writer in self._writers:
+            writer.discard()
 
 
 class _Together:

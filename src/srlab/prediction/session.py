@@ -16,12 +16,12 @@ from torch import Tensor
 
 import srlab
 from srlab.files import PathLike, content_hash, is_remote, new_file
-from srlab.io import Description, Writer, create_writer
+from srlab.io import Description, Provenance, Writer, create_writer
 from srlab.mistakes import Mistake
 from srlab.models.bundle import file_hash
 from srlab.models.compatibility import open_input, refuse_stranger
 from srlab.models.super_resolver import SuperResolver
-from srlab.prediction.beside import Beside, Share, beside, of_floats
+from srlab.prediction.beside import Beside, beside, of_floats
 from srlab.prediction.device import chosen_device
 from srlab.prediction.engines import Engine, Local
 from srlab.prediction.footprint import fitting_batch
@@ -217,47 +217,50 @@ class Session:
 
     def _writer(self, tiles: TileGrid, settled: Mapping[str, Any]) -> Writer:
         """Return what writes the output, and the files beside it."""
-        request, card = self._request, self._model.card
+        request = self._request
         made = provenance(
             tiles,
             request,
             hashes=self.hashes,
             device=self._device,
             settled=settled,
-            training_data=card.training_data,
+            training_data=self._model.card.training_data,
             scene=self._scene,
         )
-
-        def create(path: Path, described: Description, options: Mapping[str, Any]) -> Writer:
-            return create_writer(
-                path,
-                described,
-                provenance=made,
-                source=self._source,
-                overwrite=self._overwrite,
-                options=options,
-            )
-
-        description = self.description
-        writer = create(self._output, description, request.options)
+        main = self._created(self._output, self.description, made, request.options)
         if request.match_histogram:
-            writer = matching_input(
-                writer, self._output, description, card=card, reader=self._reader
+            card = self._model.card
+            main = matching_input(
+                main, self._output, self.description, card=card, reader=self._reader
             )
         words = ["deviation"] if self._has_deviation else []
         words += ["measured", "inferred"] if request.parts else []
         if not words:
-            return writer
+            return main
         count = self._model.out_channels
-        ends = (1 + len(words)) * count
-        last = range(ends, ends + (self._alpha is not None))
-        shares = [Share(writer, (*range(count), *last))]
-        for number, word in enumerate(words, start=1):
-            path = beside(self._output, word, description)
-            described = of_floats(description, path, description.channels[:count])
-            places = tuple(range(number * count, (number + 1) * count))
-            shares.append(Share(create(path, described, {}), places))
-        return Beside(shares)
+        writers = [main]
+        for word in words:
+            path = beside(self._output, word, self.description)
+            channels = self.description.channels[:count]
+            described = of_floats(self.description, path, channels)
+            writers.append(self._created(path, described, made, {}))
+        return Beside(writers, count=count, last=self._alpha is not None)
+
+    def _created(
+        self,
+        path: Path,
+        description: Description,
+        made: Provenance,
+        options: Mapping[str, str | None],
+    ) -> Writer:
+        return create_writer(
+            path,
+            description,
+            provenance=made,
+            source=self._source,
+            overwrite=self._overwrite,
+            options=options,
+        )
 
     @property
     def _has_deviation(self) -> bool:
