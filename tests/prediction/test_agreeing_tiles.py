@@ -6,6 +6,7 @@ import rasterio
 import torch
 from affine import Affine
 from prediction_examples import resolver, scene, srresnet
+from test_both_ways import network as across
 
 from srlab.degradations import Area, Bicubic, Bounds, GaussianMtf, KSpace, ThickSlices
 from srlab.io.array import ArrayReader, ArrayWriter
@@ -144,3 +145,15 @@ def test_sentinel2_agrees_within_one_digital_number_once_it_is_stored(shared_dat
     everything = (slice(0, 50), slice(0, 60))
     stored = predict(lr[None], [everything])[0].round().clip(0, 65535)
     assert np.abs(degraded(degradation, stored) - lr).max() < 1
+
+
+def test_thick_slices_agree_through_a_model_of_the_planes_across_them():
+    degradation = ThickSlices(scale=(3, 1), profile="gaussian", gap=0.0)
+    model, volumes = across("y"), scene(1, 2, 12, 9, 10, top=1)
+    model.agreement = Agreement(degradation, input_names=("signal",), output_names=("signal",))
+    plan = plan_tiles(model, ArrayReader(volumes))
+    writer = ArrayWriter(1, (2, 12, 27, 10))
+    super_resolve(model, ArrayReader(volumes), writer, plan=plan)
+    finer = torch.from_numpy(writer.array).flatten(0, 2)[:, None]
+    coarse = torch.from_numpy(volumes).flatten(0, 2)[:, None]
+    torch.testing.assert_close(degradation(finer), coarse, rtol=0, atol=2e-5)
