@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from math import prod
 from pathlib import Path
@@ -27,9 +26,6 @@ try:
     from nd2 import ND2File
 except ImportError as error:
     raise missing_package("ND2", "nd2") from error
-
-# A loader's worker ends without closing what it read.
-warnings.filterwarnings("ignore", message="ND2File file not closed")
 
 FRAME = "CYXS"
 """The axes within one frame; S counts the samples of a colour."""
@@ -75,6 +71,11 @@ class Nd2Planes:
     def close(self) -> None:
         """Release the file."""
         self._file.close()
+
+    def __del__(self) -> None:
+        """Close what a program or a refusal left open, of which the library would warn."""
+        if "_file" in vars(self):  # it could be opened
+            self._file.close()
 
     def _metadata(self) -> Metadata:
         spacing, names, colours = {}, [], []
