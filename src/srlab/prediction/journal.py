@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,15 @@ class Done:
         return int(np.prod([span.stop - span.start for span in self.window]))
 
 
+def _is_whole(line: bytes) -> bool:
+    """Whether a line was written to its end: a full disk or a crash may have cut it short."""
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return line.endswith(b"\n")
+
+
 def written(writer: Writer, window: Window, pixels: NDArray[np.float32]) -> Done:
     """Write a block ``(C, *window)``, and return what there is to say of it."""
     before = np.array(writer.clipping.counts)
@@ -60,7 +70,7 @@ class Journal:
         self.output = output
         self.path = partial_folder(output) / "journal"
         self.settled: Settings = {}
-        self.done: tuple[Done, ...] = ()
+        self.done: list[Done] = []
         self._asked: Settings = json.loads(json.dumps(asked))
 
     def read(self, *, anew: bool = False) -> bool:
@@ -82,19 +92,19 @@ class Journal:
         if changes:
             return False
         self.settled = head["settled"]
-        self.done = tuple(
+        self.done = [
             Done(
                 tuple(slice(*span) for span in block["window"]),
                 tuple(block["clipped"]),
                 block["empty"],
             )
             for block in blocks
-        )
+        ]
         return True
 
     def begin(self) -> None:
         """Begin anew with what is `settled`."""
-        self.done = ()
+        self.done = []
         self.path.parent.mkdir(exist_ok=True)
         self._write("wb", [{"asked": self._asked, "settled": self.settled}])
 
@@ -105,21 +115,30 @@ class Journal:
             window = [[span.start, span.stop] for span in done.window]
             lines.append({"window": window, "clipped": done.clipped, "empty": done.empty})
         self._write("ab", lines)
+        self.done += blocks
 
     def remove(self) -> None:
         """Remove the file, and the folder if nothing else is in it."""
         self.path.unlink(missing_ok=True)
         remove_if_empty(self.path.parent)
 
+    def __str__(self) -> str:
+        """Return what is kept, and how to go on, in words."""
+        pixels = sum(done.pixels for done in self.done)
+        return (
+            f"{pixels / 1e6:.3g} Mpx of the output are kept in {self.path.parent}: the same "
+            "command goes on from there"
+        )
+
     def _lines(self) -> list[Any]:
         """Return the lines that are whole, and cut off what follows them."""
         if not self.path.is_file():
             return []
-        content = self.path.read_bytes()
-        whole = content[: content.rfind(b"\n") + 1]
-        if len(whole) < len(content):
-            os.truncate(self.path, len(whole))
-        return [json.loads(line) for line in whole.splitlines()]
+        lines = self.path.read_bytes().splitlines(keepends=True)
+        whole = list(takewhile(_is_whole, lines))
+        if len(whole) < len(lines):
+            os.truncate(self.path, len(b"".join(whole)))
+        return [json.loads(line) for line in whole]
 
     def _write(self, mode: str, lines: Sequence[object]) -> None:
         text = "".join(f"{json.dumps(line)}\n" for line in lines)

@@ -127,7 +127,11 @@ class Session:
                 tile = halved_tile(job.tiles, error)
                 log.warning("out of memory: beginning anew with tiles of %s", tile)
                 journal.settled = {**journal.settled, "tile": tile}
-                journal.done = ()
+                journal.done = []
+            except BaseException:
+                if journal.done:
+                    log.info("%s", journal)
+                raise
             else:
                 outcome.settled = journal.settled
                 return outcome

@@ -45,6 +45,7 @@ def making(
             total, unit="px", title="predicting", done=done, shown=progress
         ) as output.shown:
             yield output
+        output.note()  # before what may fail for want of room, and can be tried again
         writer.finish()
     except BaseException:  # an interrupted run, too, leaves no half-written file
         output.give_up()
@@ -65,17 +66,15 @@ class Making:
         self._writer, self._journal = writer, journal
         self.outcome = outcome
         self._pending: list[Done] = []
-        self._noted = 0
         self._last = time.monotonic()
 
     def begin(self) -> Sequence[Done]:
         """Begin the output, or go on with it; return what is done of it."""
-        earlier = () if self._journal is None else self._journal.done
+        earlier = [] if self._journal is None else list(self._journal.done)
         if earlier and self._writer.resume():
             for done in earlier:
                 self._writer.clipping.add(done.clipped, pixels=done.pixels)
                 self.outcome.add(done, earlier=True)
-            self._noted = len(earlier)
             return earlier
         self._writer.prepare()
         if self._journal is not None:
@@ -91,7 +90,7 @@ class Making:
         """Have a block that was written noted soon; from one thread at a time."""
         self._pending.append(done)
         if time.monotonic() - self._last >= SECONDS:
-            self._note()
+            self.note()
 
     def take_over(self, done: Done) -> None:
         """Count and note a block that another process wrote."""
@@ -102,8 +101,8 @@ class Making:
     def give_up(self) -> None:
         """Keep what the journal has, if it has anything; otherwise remove all."""
         with suppress(FailedWrite, OSError):  # the disk may be full
-            self._note()
-        if not self._noted:
+            self.note()
+        if self._journal is None or not self._journal.done:
             self._writer.discard()
             self.forget()
 
@@ -112,11 +111,11 @@ class Making:
         if self._journal is not None:
             self._journal.remove()
 
-    def _note(self) -> None:
+    def note(self) -> None:
+        """Note the blocks that were written, once the disk has them."""
         if self._journal is not None and self._pending:
             self._writer.sync()
             self._journal.add(self._pending)
-            self._noted += len(self._pending)
         self._pending.clear()
         self._last = time.monotonic()
 
