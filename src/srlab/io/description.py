@@ -20,6 +20,10 @@ class Geometry(Protocol):
         """Return the same extent with `scale` times as many pixels along each axis."""
 
     @property
+    def place(self) -> object:
+        """What every format keeps of it, to a millionth: numbers, tuples, arrays, dataclasses."""
+
+    @property
     def ground(self) -> Ground | None:
         """The place that the pixels show, comparable with that of another file; None if unknown."""
 

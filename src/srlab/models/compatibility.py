@@ -56,7 +56,7 @@ def open_input(
     if card.dates > 1:
         return dated(
             open_reader(path, bands=bands),
-            [open_reader(other, bands=bands) for other in _further_dates(card, path, dates)],
+            [open_reader(other, bands=bands) for other in _told_dates(card, path, dates)],
             dates=card.dates,
         )
     if dates:
@@ -78,7 +78,16 @@ def open_input(
     return reader
 
 
-def _further_dates(card: ModelCard, path: PathLike, dates: str | None) -> list[PathLike]:
+def _told_dates(card: ModelCard, path: PathLike, dates: str | None) -> list[PathLike]:
+    others = further_dates(card, path, dates)
+    log.info("further dates: %s", ", ".join(map(str, others)) or "none")
+    wanted = card.dates - 1
+    if len(others) < wanted:
+        log.warning("%d dates are missing, and show the input", wanted - len(others))
+    return others
+
+
+def further_dates(card: ModelCard, path: PathLike, dates: str | None) -> list[PathLike]:
     """Return the latest files of a folder or glob, by their names, without the input itself."""
     wanted = card.dates - 1
     if dates is None:
@@ -88,11 +97,7 @@ def _further_dates(card: ModelCard, path: PathLike, dates: str | None) -> list[P
         )
     found = find_files(dates, suffixes_of("reader"), key="dates")
     others = [each for each in found if os.path.realpath(each) != os.path.realpath(path)]
-    others = sorted(others, key=os.path.basename, reverse=True)[:wanted]
-    log.info("further dates: %s", ", ".join(map(str, others)) or "none")
-    if len(others) < wanted:
-        log.warning("%d dates are missing, and show the input", wanted - len(others))
-    return others
+    return sorted(others, key=os.path.basename, reverse=True)[:wanted]
 
 
 def refuse_stranger(card: ModelCard, reader: Reader, *, force: Collection[Check] = ()) -> None:

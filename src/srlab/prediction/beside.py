@@ -49,8 +49,11 @@ class Beside:
     appears last. With `last` the last channel of all, a transparency, is the output's, too.
     """
 
-    def __init__(self, writers: Sequence[Writer], *, count: int, last: bool = False) -> None:
-        self._writers = writers
+    def __init__(
+        self, writers: Sequence[Writer], *, paths: Sequence[Path], count: int, last: bool = False
+    ) -> None:
+        self._writers, self._paths = writers, paths
+        self._unfinished = writers
         starts = range(0, len(writers) * count, count)
         self._places = [list(range(start, start + count)) for start in starts]
         if last:
@@ -60,12 +63,17 @@ class Beside:
 
     def prepare(self) -> None:
         """Begin all files."""
+        self._unfinished = self._writers
         for writer in self._writers:
             writer.prepare()
 
     def resume(self) -> bool:
-        """Go on with all files, if all are there."""
-        return all(writer.resume() for writer in self._writers)
+        """Go on with all files, if all are there; some but the output may be complete already."""
+        begun = [writer.resume() for writer in self._writers]
+        pairs = list(zip(self._writers, begun, strict=True))
+        self._unfinished = [writer for writer, is_begun in pairs if is_begun]
+        there = [path.exists() for path in self._paths]
+        return begun[0] and all(one or other for one, other in zip(begun, there, strict=True))
 
     def write(self, window: Window, array: NDArray[np.float32]) -> None:
         """Write ``(C, *window)``, to each file its channels."""
@@ -74,12 +82,12 @@ class Beside:
 
     def sync(self) -> None:
         """Have the disk hold what was written of all files."""
-        for writer in self._writers:
+        for writer in self._unfinished:
             writer.sync()
 
     def finish(self) -> None:
         """Complete all files."""
-        for writer in reversed(self._writers):
+        for writer in reversed(self._unfinished):
             writer.finish()
 
     def discard(self) -> None:

@@ -68,12 +68,11 @@ def provenance(
 ) -> Provenance:
     """Write down which model made an output, of what, and with which settings.
 
-    `hashes` are those of the ``model`` and the ``input``.
+    `hashes` are those of the ``model``, the ``input``, and what else there is.
     """
     settings: dict[str, object] = {
-        "input_sha256": hashes["input"],
-        "tile": list(plan.tile),
-        "overlap": list(plan.overlap),
+        "tile": list(plan.tile[plan.leading :]),
+        "overlap": list(plan.overlap[plan.leading :]),
         "edges": plan.edges,
         "join": plan.join,
         "precision": settled["precision"],
@@ -89,6 +88,7 @@ def provenance(
     if training_data:
         settings["training_data"] = training_data
     settings |= request.noted()
+    settings |= {f"{name}_sha256": digest for name, digest in hashes.items() if name != "model"}
     if scene is not None:
         settings["scene"] = _rows(scene)
     description = "super-resolved"

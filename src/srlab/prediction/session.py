@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from math import lcm, prod
 from pathlib import Path
@@ -15,11 +16,11 @@ import torch
 from torch import Tensor
 
 import srlab
-from srlab.files import PathLike, content_hash, is_remote, new_file
+from srlab.files import PathLike, content_hash, is_remote, new_file, sole_writer
 from srlab.io import Description, Provenance, Writer, create_writer
 from srlab.mistakes import Mistake
 from srlab.models.bundle import file_hash
-from srlab.models.compatibility import open_input, refuse_stranger
+from srlab.models.compatibility import further_dates, open_input, refuse_stranger
 from srlab.models.super_resolver import SuperResolver
 from srlab.prediction.beside import Beside, beside, of_floats
 from srlab.prediction.device import chosen_device
@@ -71,7 +72,10 @@ def super_resolve_file(
     if request.guide is not None:
         new_file(output, overwrite=overwrite, source=request.guide)
     session = Session(models, source, output, request, overwrite=overwrite)
-    return session.run(engine or Local(), progress=progress)
+    with ExitStack() as held:
+        for path in session.further_outputs:
+            held.enter_context(sole_writer(path))
+        return session.run(engine or Local(), progress=progress)
 
 
 class Session:
@@ -105,7 +109,7 @@ class Session:
         self._alpha = alpha_of(source, self._reader)
         self._device = chosen_device(request.device)
         hashes = [file_hash(path) for path in self._paths]
-        self.hashes = {"model": " ".join(hashes), "input": _hash(source)}
+        self.hashes = {"model": " ".join(hashes), "input": _hash(source), **self._further_hashes()}
         self._journal = Journal(self._output, self._asked())
         self._scene = scene_of(self._models, self._reader)
 
@@ -135,6 +139,16 @@ class Session:
             else:
                 outcome.settled = journal.settled
                 return outcome
+
+    def _further_hashes(self) -> dict[str, str]:
+        """Return the hashes of the guide and of the further dates, if there are any."""
+        request, found = self._request, {}
+        if request.guide is not None:
+            found["guide"] = _hash(request.guide)
+        if request.dates is not None:
+            files = further_dates(self._model.card, self._source, request.dates)
+            found["dates"] = " ".join(map(_hash, files))
+        return found
 
     def _asked(self) -> dict[str, Any]:
         versions = {"srlab": srlab.__version__, "torch": str(torch.__version__)}
@@ -237,18 +251,17 @@ class Session:
             main = matching_input(
                 main, self._output, self.description, card=card, reader=self._reader
             )
-        words = ["deviation"] if self._has_deviation else []
-        words += ["measured", "inferred"] if request.parts else []
-        if not words:
+        further = self.further_outputs
+        if not further:
             return main
         count = self._model.out_channels
         writers = [main]
-        for word in words:
-            path = beside(self._output, word, self.description)
+        for path in further:
             channels = self.description.channels[:count]
             described = of_floats(self.description, path, channels)
             writers.append(self._created(path, described, made, {}))
-        return Beside(writers, count=count, last=self._alpha is not None)
+        paths = [self._output, *further]
+        return Beside(writers, paths=paths, count=count, last=self._alpha is not None)
 
     def _created(
         self,
@@ -257,14 +270,23 @@ class Session:
         made: Provenance,
         options: Mapping[str, str | None],
     ) -> Writer:
+        # Of an output that failed at the very end, what is beside it may be complete already.
+        may_be_complete = path != self._output and bool(self._journal.done)
         return create_writer(
             path,
             description,
             provenance=made,
             source=self._source,
-            overwrite=self._overwrite,
+            overwrite=self._overwrite or may_be_complete,
             options=options,
         )
+
+    @property
+    def further_outputs(self) -> list[Path]:
+        """The names of the files beside the output, which are written with it."""
+        words = ["deviation"] if self._has_deviation else []
+        words += ["measured", "inferred"] if self._request.parts else []
+        return [beside(self._output, word, self.description) for word in words]
 
     @property
     def _has_deviation(self) -> bool:

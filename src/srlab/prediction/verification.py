@@ -27,6 +27,9 @@ Pixels = NDArray[np.float32]
 LOSSY = (".jpg", ".jpeg", ".mp4", ".mov", ".mkv")
 """The endings of formats that keep values nearly."""
 
+VARIABLES = ".npz"
+"""The ending of a format that holds each channel as a variable, to be chosen by its name."""
+
 NEAR = 0.02
 """The root mean square difference that such a format may make, in ranges of its type."""
 
@@ -90,8 +93,9 @@ def verify(
         raise Mistake(f"{output} was matched to its input as a whole, and has no blocks to verify.")
     session = Session(models, source, output, request, overwrite=True)
     _check_hashes(tags, settings, session.hashes, output)
-    reader = open_reader(output)
     expected = session.description
+    several = str(output).lower().endswith(VARIABLES)
+    reader = open_reader(output, bands=expected.names if several else None)
     _check_place(output, reader.description, expected)
     job = session.job(settings)
     scene, predict = job.opened([each.model for each in models])
@@ -188,12 +192,12 @@ def _check_hashes(
     hashes: Mapping[str, str],
     output: PathLike,
 ) -> None:
-    noted = {"model": tags["MODEL_SHA256"], "input": settings.get("input_sha256")}
-    for name, wanted in noted.items():
-        if hashes[name] != wanted:
+    for name, got in hashes.items():
+        wanted = tags["MODEL_SHA256"] if name == "model" else settings.get(f"{name}_sha256")
+        if got != wanted:
             raise Mistake(
                 f"{output} was made by another {name}: its note says {_short(wanted)}, and "
-                f"{name}= has {_short(hashes[name])}."
+                f"{name}= has {_short(got)}."
             )
 
 
@@ -206,13 +210,17 @@ def _check_place(output: PathLike, got: Description, wanted: Description) -> Non
     pairs = {
         "size": (got.shape, wanted.shape),
         "axes": (got.axes, wanted.axes),
-        "place": (got.geometry, wanted.geometry),
+        "place": (_place(got), _place(wanted)),
     }
     for name, (one, other) in pairs.items():
         if not _near(one, other):
             raise Mistake(
                 f"{output} has another {name} than its input gives it: {one}, not {other}."
             )
+
+
+def _place(described: Description) -> object:
+    return None if described.geometry is None else described.geometry.place
 
 
 def _near(one: Any, other: Any) -> bool:

@@ -65,6 +65,11 @@ class RasterGeometry:
         return Axis("y", rows, "m"), Axis("x", columns, "m")
 
     @property
+    def place(self) -> RasterGeometry:
+        """All of it."""
+        return self
+
+    @property
     def ground(self) -> Ground | None:
         """The ground that the pixels cover; None of a file that lies nowhere."""
         from srlab.io.raster.ground import raster_ground  # it is made of geometries

@@ -8,6 +8,9 @@ from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from srlab.io.video.colours import Colours
 from srlab.mistakes import Mistake
 
@@ -39,6 +42,15 @@ class VideoGeometry:
     @property
     def ground(self) -> None:
         """None: a video does not say which place it shows."""
+
+    @property
+    def place(self) -> tuple[NDArray[np.float64], float]:
+        """The time of each frame in thousands of seconds, and the shape of its pixels.
+
+        Formats round times to a millisecond, as they round other places to a millionth.
+        """
+        seconds = [float(time * self.time_base) for time in self.times]
+        return np.array(seconds) / 1000, float(self.pixel_aspect)
 
     @property
     def rate(self) -> Fraction:

@@ -81,6 +81,11 @@ class VolumeGeometry:
         return self.qform.affine if self.qform is not None else None
 
     @property
+    def place(self) -> VolumeGeometry:
+        """All of it."""
+        return self
+
+    @property
     def ground(self) -> None:
         """None: a scanner's coordinates do not tell whether two files show the same body."""
 
