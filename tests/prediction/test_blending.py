@@ -1,8 +1,10 @@
 """Tiles that fade into each other where no overlap is exact."""
 
 from itertools import product
+from math import prod
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,6 +21,7 @@ from srlab.prediction import (
     plan_tiles,
     super_resolve,
 )
+from srlab.prediction.blocks import memory_of
 
 
 @st.composite
@@ -91,6 +94,20 @@ def test_the_result_is_the_same_for_blocks_of_any_size_and_each_tile_is_computed
         np.testing.assert_array_equal(result, results[0])
     hidden = np.kron(np.isnan(image).any(axis=0), np.ones((2, 2))) > 0
     np.testing.assert_array_equal(np.isnan(results[0]).any(axis=0), hidden)
+
+
+@pytest.mark.parametrize(("shape", "panel"), [((90, 190), 8), ((90, 90, 90), 4)])
+def test_only_tiles_on_the_rim_of_a_panel_are_computed_twice(shape, panel):
+    dims = len(shape)
+    grid = TileGrid(shape, (14,) * dims, (2,) * dims, (1,) * dims, join="blend")
+    memory, computed = memory_of(grid), 0
+    for window in block_windows(grid, chunks=(1,) * dims):
+        for tile in grid.touching(window):
+            if memory.get(tile) is None:
+                computed += 1
+                memory.put(tile, np.zeros(1, np.float32))
+    first, *across = [len(list(axis)) for axis in grid.axes()]
+    assert len(grid) < computed <= first * prod(count + count // panel for count in across)
 
 
 def test_a_network_that_sees_everything_is_blended_and_no_seam_shows():

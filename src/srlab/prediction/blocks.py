@@ -121,7 +121,7 @@ def _predicted(
             yield tile, missing, sr
 
 
-PANEL = {2: 8, 3: 5}
+PANEL = {2: 8, 3: 4}
 """Blocks across a panel of blended ones, for each number of spatial axes.
 
 All blocks of a panel are done before the next one, so that few tiles need be remembered.
@@ -129,12 +129,15 @@ All blocks of a panel are done before the next one, so that few tiles need be re
 
 
 def memory_of(tiles: TileGrid) -> TileMemory:
-    """Return a memory that holds as many tiles as `block_windows` comes back to."""
+    """Return a memory that holds as many tiles as `block_windows` comes back to.
+
+    They are those of two layers across a panel, since each block touches both.
+    """
     if tiles.join == "crop":
         return TileMemory(0)
     dims = len(tiles.shape) - tiles.leading
     across = PANEL[dims] + 1
-    return TileMemory(across ** (dims - 1) + across + 2)
+    return TileMemory(2 * across ** (dims - 1) + (dims - 2) * across + 2)
 
 
 class Anywhere:
