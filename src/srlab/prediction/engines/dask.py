@@ -23,7 +23,7 @@ from srlab.prediction.outcome import Outcome
 from srlab.prediction.tiles import TileGrid
 
 if TYPE_CHECKING:
-    from distributed import Client, Future, LocalCluster
+    from distributed import Client, Future, LocalCluster, WorkerPlugin
 
     from srlab.prediction.engines.share import Part, WorkerShare
 
@@ -155,7 +155,8 @@ class Dask:
                 "such as tcp://10.0.0.1:8786, or leave it out for a cluster on this machine."
             ) from error
         if cluster is not None:
-            self._client.register_plugin(DeafToInterrupts())
+            with told_of_the_cluster(self._where):
+                _register(self._client, DeafToInterrupts())
         self._close = weakref.finalize(self, _closed, self._client, cluster)
         return self._client
 
@@ -169,12 +170,20 @@ def _closed(client: Client, cluster: LocalCluster | None) -> None:
         cluster.close()
 
 
+def _register(client: Client, plugin: WorkerPlugin) -> None:
+    """Send a plugin to all workers; once more where one was lost meanwhile."""
+    try:
+        client.register_plugin(plugin)
+    except OSError:
+        client.register_plugin(plugin)
+
+
 @contextmanager
 def _shared(client: Client, share: WorkerShare, where: str) -> Iterator[_Tasks]:
     """Give all workers a share in an output, and take it back."""
     tasks = _Tasks(client, share.name, where)
     with told_of_the_cluster(where):
-        client.register_plugin(share)
+        _register(client, share)
     try:
         yield tasks
     finally:
