@@ -19,6 +19,7 @@ SETTINGS = {
     "evaluate": "Evaluate",
     "summary": "Train",
     "stats": "Stats",
+    "verify": "Verify",
 }
 FLAGS = ("-m", "…", "--help")
 
