@@ -6,6 +6,7 @@ It is a process of its own, so that a crash, a hang or a great need of memory is
 import os
 import re
 import sys
+from contextlib import suppress
 from itertools import product
 from pathlib import Path
 
@@ -39,8 +40,16 @@ def outcome(path):
 
 def most_megabytes():
     """The most memory that a process here has needed; ru_maxrss would count its parent's, too."""
-    statuses = [Path(f"/proc/{process}/status").read_text() for process in family(os.getpid())]
-    return max(int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) // 1024 for status in statuses)
+    return max(map(megabytes_of, family(os.getpid())))
+
+
+def megabytes_of(process):
+    """The most memory that a process has needed; 0 of one that has just ended."""
+    with suppress(OSError):
+        status = Path(f"/proc/{process}/status").read_text()
+        found = re.search(r"VmHWM:\s+(\d+) kB", status)
+        return int(found[1]) // 1024 if found else 0
+    return 0
 
 
 def main():

@@ -32,8 +32,11 @@ class Outcome:
 
 def family(process):
     """Return the numbers of a process and of its children, as Linux lists them."""
-    tasks = Path(f"/proc/{process}/task").glob("*/children")
-    return [process, *(int(child) for task in tasks for child in task.read_text().split())]
+    children = []
+    for task in Path(f"/proc/{process}/task").glob("*/children"):
+        with suppress(OSError):  # a thread may end just now
+            children += map(int, task.read_text().split())
+    return [process, *children]
 
 
 class WatchedReading:
@@ -77,7 +80,7 @@ class WatchedReading:
         """Return the seconds of a processor; 0 where the system does not tell."""
         seconds = 0.0
         for process in family(self._process.pid):
-            with suppress(FileNotFoundError, ProcessLookupError):  # it ends just now
+            with suppress(OSError):  # it ends just now
                 fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
                 seconds += sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
         return seconds
