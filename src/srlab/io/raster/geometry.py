@@ -66,8 +66,8 @@ class RasterGeometry:
 
     @property
     def place(self) -> RasterGeometry:
-        """All of it."""
-        return self
+        """All of it, without the system of control points that are not there."""
+        return self if self.gcps else replace(self, gcps_crs=None)
 
     @property
     def ground(self) -> Ground | None:
