@@ -12,6 +12,7 @@ import torch
 from affine import Affine
 from clips import clip, moving
 from model_examples import card
+from tifffile import TiffFile
 
 import srlab
 from srlab.generators import SRResNet
@@ -75,7 +76,10 @@ def scene(tmp_path):
     pixels[:, 20:30, 10:20] = 0
     place = {"crs": "EPSG:32632", "transform": Affine(10, 0, 4e5, 0, -10, 51e5), "nodata": 0}
     path = tmp_path / "in.tif"
-    with rasterio.open(path, "w", width=60, height=64, count=3, dtype="uint8", **place) as file:
+    stored = {"compress": "deflate", "blockysize": 16}
+    with rasterio.open(
+        path, "w", width=60, height=64, count=3, dtype="uint8", **place, **stored
+    ) as file:
         file.write(pixels)
         file.descriptions = ("red", "green", "blue")
     return path
@@ -162,16 +166,25 @@ def test_each_engine_goes_on_with_what_the_other_began(engine, models, scene, mo
 
 
 @pytest.mark.slow
-def test_an_error_in_a_worker_is_the_same_line_as_here(engine, models, scene):
-    with scene.open("r+b") as file:
-        file.truncate(6000)  # half of the rows
-    lines = []
-    for each in (Local(), engine):
-        with pytest.raises(Mistake) as raised:
-            predicted(models, scene, each, "out.tif")
-        lines.append(str(raised.value))
-    assert "in.tif" in lines[0]
-    assert lines[0] == lines[1]
+def test_an_error_in_a_worker_arrives_as_its_one_line(engine, models, scene, monkeypatch):
+    begin = making.Making.begin
+
+    def damaging(self):
+        with TiffFile(scene) as file:
+            last = file.pages[0].dataoffsets[-1]
+        with scene.open("r+b") as file:
+            file.seek(last)
+            file.write(b"damaged")
+        return begin(self)
+
+    monkeypatch.setattr(making.Making, "begin", damaging)
+    wanted = r"in.tif cannot be read at rows \d+ to \d+: truncated or damaged"
+    with pytest.raises(Mistake, match=wanted) as raised:
+        predicted(models, scene, engine, "out.tif")
+    assert "\n" not in str(raised.value)
+    assert "share.py" in raised.value.__notes__[0]
+    journal = Path(f"{scene.with_name('out.tif')}.partial") / "journal"
+    assert len(journal.read_text().splitlines()) > 1
 
 
 @pytest.mark.slow

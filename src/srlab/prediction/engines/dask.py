@@ -90,25 +90,21 @@ class Dask:
         client = self._connected()
         name = f"srlab {uuid4() if journal is None else journal.path}"
         share = WorkerShare(job, name=name, hashes=[file_hash(path) for path in job.paths])
-        try:
-            with (
-                making(
-                    job.writer,
-                    job.tiles,
-                    tiles_per_block=job.batch,
-                    journal=journal,
-                    progress=progress,
-                ) as output,
-                _shared(client, share, self._where) as tasks,
-            ):
-                for part in tasks.parts(output.windows, job.tiles):
-                    for done in part.done:
-                        output.take_over(done)
-                    if part.error is not None:
-                        raise part.error
-        except BaseException:
-            self.close()
-            raise
+        with (
+            making(
+                job.writer,
+                job.tiles,
+                tiles_per_block=job.batch,
+                journal=journal,
+                progress=progress,
+            ) as output,
+            _shared(client, share, self._where) as tasks,
+        ):
+            for part in tasks.parts(output.windows, job.tiles):
+                for done in part.done:
+                    output.take_over(done)
+                if part.error is not None:
+                    raise part.error
         return output.outcome
 
     def close(self) -> None:
