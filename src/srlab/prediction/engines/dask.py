@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
-import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import torch
@@ -47,7 +47,7 @@ class Dask:
 
     It connects to the scheduler at `address`, such as ``tcp://10.0.0.1:8786``. Without an address
     it starts a cluster of its own on this machine, of a number of `workers`, and ends it with
-    itself. By default that has a worker for every four cores.
+    the process, or when it is closed. By default that has a worker for every four cores.
 
     Blocks of a lost worker are done again by others. Where they end one worker after the other, a
     `Mistake` says so. All processes must have the same versions and see the same files. A network
@@ -64,7 +64,7 @@ class Dask:
             )
         self._address, self._workers = address, workers
         self._client: Client | None = None
-        self._close: Any = None
+        self._cluster: LocalCluster | None = None
 
     def threads(self) -> int:
         """Return the least number that a worker has; with a cluster of its own, of its cores."""
@@ -109,9 +109,14 @@ class Dask:
 
     def close(self) -> None:
         """Leave the cluster, and end it if it is the engine's own."""
-        if self._close is not None:
-            self._close()
-        self._client = self._close = None
+        atexit.unregister(self.close)
+        if self._client is not None:
+            self._client.close()
+        if self._cluster is not None:
+            # Python takes seconds to end a process that has torch, and Dask does not wait for that.
+            logging.getLogger("distributed").setLevel(logging.ERROR)
+            self._cluster.close()
+        self._client = self._cluster = None
 
     @property
     def _own_workers(self) -> int:
@@ -132,38 +137,32 @@ class Dask:
             from srlab.prediction.engines.share import DeafToInterrupts
         except ImportError as error:
             raise MissingPackage("engine=dask needs Dask: pip install 'srlab[dask]'.") from error
+        self.close()
         logging.getLogger("distributed").setLevel(logging.WARNING)
-        cluster = None
+        atexit.register(self.close)  # before Dask's own, which came with the import
         if self._address is None:
-            cluster = LocalCluster(
+            self._cluster = LocalCluster(
                 n_workers=self._own_workers,
                 threads_per_worker=1,  # tasks at a time; the network has threads of its own
                 memory_limit=None,  # Dask would end workers, and holds nothing itself
                 dashboard_address="127.0.0.1:0",
+                silence_logs=logging.CRITICAL,  # errors of workers come with their blocks
             )
         try:
             if self._address is not None:
                 get_address_host_port(self._address, strict=True)
-            self._client = Client(cluster or self._address, timeout=SECONDS, set_as_default=False)
+            self._client = Client(
+                self._cluster or self._address, timeout=SECONDS, set_as_default=False
+            )
         except (OSError, ValueError) as error:
             raise Mistake(
                 f"engine.address={self._address}: no scheduler answers there ({error}); give one "
                 "such as tcp://10.0.0.1:8786, or leave it out for a cluster on this machine."
             ) from error
-        if cluster is not None:
+        if self._cluster is not None:
             with told_of_the_cluster(self._where):
                 _register(self._client, DeafToInterrupts())
-        self._close = weakref.finalize(self, _closed, self._client, cluster)
         return self._client
-
-
-def _closed(client: Client, cluster: LocalCluster | None) -> None:
-    """Leave a cluster, and end an own one."""
-    client.close()
-    if cluster is not None:
-        # Python takes seconds to end a process that has torch, and Dask does not wait for that.
-        logging.getLogger("distributed").setLevel(logging.ERROR)
-        cluster.close()
 
 
 def _register(client: Client, plugin: WorkerPlugin) -> None:
