@@ -14,7 +14,7 @@ from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError
 from srlab.mistakes import Mistake
 
 _SETTINGS = {  # the environment may say otherwise
-    "GDAL_CACHEMAX": 128 * 2**20,  # bytes; GDAL takes 5 % of the machine, in every process
+    "GDAL_CACHEMAX": 64 * 2**20,  # bytes; GDAL takes 5 % of the machine, in every process
     "GDAL_ERROR_ON_LIBJPEG_WARNING": "YES",  # damage inside a JPEG is a mere warning
     "GDAL_PNG_WHOLE_IMAGE_OPTIM": "NO",  # this fast path fills a truncated PNG with zeros, silently
     "GDAL_HTTP_CONNECTTIMEOUT": 30,  # seconds; a host that does not answer is an error
