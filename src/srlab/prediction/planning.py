@@ -64,35 +64,56 @@ def plan_tiles(
     shape = reader.description.shape
     dims, alone = len(shape) - leading, (1,) * leading
     orders = orders_for(model.card, reader.description)
-    sides = _pixels("tile", tile, dims, least=1)
-    if sides is None:
-        own = fitting_side(model, device or torch.device("cpu"))
-        sides = (min(own, SLICES_TILE) if model.card.across else own,) * dims
-    longest = alone + sides
+    longest = alone + _sides(model, tile, dims, device or torch.device("cpu"))
     if model.agreement:
         longest = uncut(model.agreement, shape, longest, orders[0], asked=tile != "auto")
     given = _pixels("overlap", overlap, dims, least=0)
-    if given is not None:
-        overlaps = (0,) * leading + given
-        if model.agreement:
-            check_overlap(model.agreement, shape, longest, overlaps, orders[0])
+    if given is None:
+        overlaps = _measured_overlap(model, reader, orders, longest, beyond, scene)
     else:
-        around = (0,) * model.card.spatial_dims
-        if beyond != "zeros":
-            around = margin(model.generator)
-        found = [_seen_overlap(model, reader, order, longest, around, scene) for order in orders]
-        overlaps = tuple(map(max, *found)) if len(found) > 1 else found[0]
+        overlaps = (0,) * leading + given
+    if given is not None and model.agreement:
+        check_overlap(model.agreement, shape, longest, overlaps, orders[0])
     cells = [in_file(order, multiple_of(model.generator), otherwise=1) for order in orders]
     return TileGrid(
         shape,
         tile=longest,
         overlap=overlaps,
         scale=file_scale(model.card, reader.description),
-        multiple_of=tuple(map(lcm, *cells)) if len(cells) > 1 else cells[0],
+        multiple_of=tuple(map(lcm, *cells)),
         edges=beyond,
         leading=leading,
         join=_fitting_join(model, shape, longest) if join == "auto" else join,
     )
+
+
+def _sides(
+    model: SuperResolver, tile: int | Sequence[int] | str, dims: int, device: torch.device
+) -> tuple[int, ...]:
+    """Return the most LR pixels of a tile along each axis that it may be long on."""
+    given = _pixels("tile", tile, dims, least=1)
+    if given is not None:
+        return given
+    side = fitting_side(model, device)
+    if model.card.across:
+        side = min(side, SLICES_TILE)
+    return (side,) * dims
+
+
+def _measured_overlap(
+    model: SuperResolver,
+    reader: Reader,
+    orders: Sequence[Order],
+    tile: tuple[int, ...],
+    edges: Edges,
+    scene: Tensor | None,
+) -> tuple[int, ...]:
+    """Return the overlap along each axis of a file that suits every order of its axes."""
+    around = (0,) * model.card.spatial_dims
+    if edges != "zeros":
+        around = margin(model.generator)
+    found = [_seen_overlap(model, reader, order, tile, around, scene) for order in orders]
+    return tuple(max(pixels) for pixels in zip(*found, strict=True))
 
 
 def _fitting_join(model: SuperResolver, shape: Sequence[int], tile: Sequence[int]) -> Join:
