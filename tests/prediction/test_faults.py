@@ -10,6 +10,7 @@ import pytest
 import rasterio
 import torch
 from affine import Affine
+from model_examples import card
 from prediction_examples import Repeat, resolver
 from test_files import another_writer
 
@@ -18,6 +19,7 @@ from srlab.mistakes import Mistake
 from srlab.prediction import Opened, Request, session, super_resolve_file
 from srlab.prediction.engines import making
 from srlab.prediction.journal import Done, Journal
+from srlab.prediction.session import further_hashes
 
 BLOCK = 64
 
@@ -191,3 +193,16 @@ def test_another_setting_is_refused_unless_one_may_begin_anew(source, tmp_path, 
     predicted(source, output, tile=32, overwrite=True)
     check_resumed(source, tmp_path / "again.tif", tile=32)
     assert output.read_bytes() == (tmp_path / "again.tif").read_bytes()
+
+
+def test_the_contents_of_guide_and_dates_count(source, tmp_path):
+    for name in ("guide.tif", "2023.tif", "2024.tif"):
+        (tmp_path / name).write_bytes(name.encode())
+    dated = card(dates=3, bands=(1,), input_names=("a", "a@1", "a@2"), output_names=("a",))
+    given = Request(guide=str(tmp_path / "guide.tif"), dates=f"{tmp_path}/20*.tif")
+    before = further_hashes(dated, source, given)
+    assert set(before) == {"guide", "dates"}
+    (tmp_path / "2023.tif").write_bytes(b"other")
+    after = further_hashes(dated, source, given)
+    assert after["guide"] == before["guide"]
+    assert after["dates"] != before["dates"]

@@ -20,6 +20,7 @@ from srlab.files import PathLike, content_hash, is_remote, new_file, sole_writer
 from srlab.io import Description, Provenance, Writer, create_writer
 from srlab.mistakes import Mistake
 from srlab.models.bundle import file_hash
+from srlab.models.card import ModelCard
 from srlab.models.compatibility import further_dates, open_input, refuse_stranger
 from srlab.models.super_resolver import SuperResolver
 from srlab.prediction.beside import Beside, beside, of_floats
@@ -109,7 +110,11 @@ class Session:
         self._alpha = alpha_of(source, self._reader)
         self._device = chosen_device(request.device)
         hashes = [file_hash(path) for path in self._paths]
-        self.hashes = {"model": " ".join(hashes), "input": _hash(source), **self._further_hashes()}
+        self.hashes = {
+            "model": " ".join(hashes),
+            "input": _hash(source),
+            **further_hashes(self._model.card, source, request),
+        }
         self._journal = Journal(self._output, self._asked())
         self._scene = scene_of(self._models, self._reader)
 
@@ -139,16 +144,6 @@ class Session:
             else:
                 outcome.settled = journal.settled
                 return outcome
-
-    def _further_hashes(self) -> dict[str, str]:
-        """Return the hashes of the guide and of the further dates, if there are any."""
-        request, found = self._request, {}
-        if request.guide is not None:
-            found["guide"] = _hash(request.guide)
-        if request.dates is not None:
-            files = further_dates(self._model.card, self._source, request.dates)
-            found["dates"] = " ".join(map(_hash, files))
-        return found
 
     def _asked(self) -> dict[str, Any]:
         versions = {"srlab": srlab.__version__, "torch": str(torch.__version__)}
@@ -326,3 +321,14 @@ def _noises(model: SuperResolver, request: Request) -> tuple[Tensor | None, ...]
 def _hash(path: PathLike) -> str:
     """Return the hash of an input, or the name of one that GDAL resolves."""
     return str(path) if is_remote(path) else content_hash(path)
+
+
+def further_hashes(card: ModelCard, source: PathLike, request: Request) -> dict[str, str]:
+    """Return the hashes of the guide and of the further dates, if there are any."""
+    found = {}
+    if request.guide is not None:
+        found["guide"] = _hash(request.guide)
+    if request.dates is not None:
+        files = further_dates(card, source, request.dates)
+        found["dates"] = " ".join(map(_hash, files))
+    return found
