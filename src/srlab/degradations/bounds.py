@@ -57,8 +57,8 @@ def bounded(
     A projected image may be darker than black beside a bright edge, and the file would clip it. The
     pixels that are beyond the bounds are held at these, and the others change as little as possible
     to make up for them. Where that drives further pixels beyond the bounds, they are held, too (an
-    active-set method). All this goes on in windows around such pixels, which end at the `reach` of
-    a projection along each axis in LR pixels; None: with the image.
+    active-set method). All this goes on in windows around such pixels. They end at the `reach` of a
+    projection along each axis, in LR pixels. With None they end with the image.
 
     Where no such image is found, the one is returned that degrades to less of a difference once it
     is clipped.
@@ -72,7 +72,7 @@ def bounded(
 
 
 def _held(projection: Projection, image: Tensor, bounds: Bounds) -> Tensor:
-    """Do one window."""
+    """Return one window of the image, with what lies beyond the bounds held at these."""
     allowed = bounds.steps.min().to(image) / 8
     change, held, now = torch.zeros_like(image), torch.zeros_like(image, dtype=torch.bool), image
     for _ in range(ROUNDS):
@@ -82,7 +82,7 @@ def _held(projection: Projection, image: Tensor, bounds: Bounds) -> Tensor:
         held |= beyond
         change = torch.where(held, bounds.hold(now) - image, change)
         rest = -projection.degrade(change)
-        # masked, the change stays an adjoint of something, so with more of it it is the smallest
+        # A masked adjoint is the smallest change that does it, and the sum of two is one, too.
         change = change + projection.lifted(rest, allowed, free=~held, steps=STEPS)[0]
         now = image + change
     differences = [

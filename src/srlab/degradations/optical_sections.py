@@ -26,8 +26,8 @@ class OpticalSections:
     two-photon microscope sees about its square. `pixel_size` is that of HR in micrometres, and
     `wavelength` is in nanometres, one or one for each channel. The map is linear.
 
-    Raises a `Mistake` if not exactly one axis has a scale above 1, a number is not above 0, or the
-    aperture is not below the index.
+    Raises a `Mistake` if not exactly one axis has a scale above 1. It does so, too, if a number is
+    not above 0, or the aperture not below the index.
     """
 
     linear = True

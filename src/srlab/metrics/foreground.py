@@ -70,8 +70,8 @@ class Foreground:
 def otsu(quantiles: Tensor) -> Tensor:
     """Otsu's threshold of each channel, ``(B, C)`` on the CPU, of percentiles ``(B, LEVELS, C)``.
 
-    At the best of the percentiles it is the middle between the means of what lies below and above:
-    where the variance between these is the largest, the threshold lies there.
+    Each percentile divides the values into those below and those above. The best is the one where
+    the variance between the two is the largest. There the threshold is the middle of their means.
 
     It is NaN, above which nothing lies, for a channel without values or with a single one.
     """

@@ -105,7 +105,7 @@ def refuse_stranger(card: ModelCard, reader: Reader, *, force: Collection[Check]
 
     Its axes, bands, pixel sizes, stored types and values are compared; `force` leaves checks out.
     Where the normaliser measures each scene, the unit of the values is arbitrary and not compared.
-    A model of uneven scale also takes pixels as those of LR in its training: one of
+    A model of uneven scale also takes pixels of the size of its LR in training. One of
     ``(3, 1, 1)`` that was trained on voxels of 1 mm is for slices of 3 mm. Other pixels that are
     less than twice as coarse or fine are passed with a warning.
     """

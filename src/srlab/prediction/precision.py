@@ -40,8 +40,8 @@ def chosen_precision(
 ) -> str:
     """Return the name of a precision in `DTYPES`.
 
-    ``auto`` is the fastest whose picture of a sample from the middle of this scene differs from
-    that of float32 by no more than `TOLERANCE`, as the log says.
+    ``auto`` is the fastest that is near enough to float32. A sample from the middle of this scene
+    must differ by no more than `TOLERANCE`. The log says by how much it does.
     """
     if asked in DTYPES:
         return asked

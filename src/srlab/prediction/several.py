@@ -55,7 +55,7 @@ class Turned:
 def turns_of(card: ModelCard) -> list[Turn]:
     """Return every turn and mirroring by which an image of a model stays one of its kind.
 
-    Time is never mirrored, and axes change places only where scales and spacings are equal: an
+    Time is never mirrored, and axes change places only where scales and spacings are equal. So an
     image has eight turns, and a volume of thick slices sixteen.
 
     Raises a `Mistake` for a model of guides, whose channels are pixels in an order of their own.

@@ -37,8 +37,8 @@ class ArrayFileReader:
 
     Nothing in such a file tells what its axes are, so they go by their number. Two are ``(H, W)``.
     More are the channels, then space: ``(C, H, W)``, ``(C, D, H, W)`` and ``(C, T, D, H, W)``. A
-    name says it otherwise, in letters before its ending, such as ``x.zyx.npy`` for a volume
-    ``(D, H, W)`` or ``x.yxc.npy`` for ``(H, W, C)`` (`srlab.io.array.axes.ARRANGEMENTS`).
+    name may say it otherwise, in letters before its ending. ``x.zyx.npy`` is a volume
+    ``(D, H, W)``, and ``x.yxc.npy`` is ``(H, W, C)`` (`srlab.io.array.axes.ARRANGEMENTS`).
 
     `bands` are numbers from 1 of the only array, or names of arrays, such as ``[red, nir]``. A band
     of one is ``rgb:2``. Arrays of one image are of one size. Values are as they are stored, and

@@ -36,7 +36,7 @@ class OmeZarrWriter:
     Its axes are c, y and x, and t and z where described. Integers are rounded to the nearest,
     halves to even, and clipped. A channel without a known colour becomes white, since the standard
     wants one. `compression` is ``zstd``, ``deflate`` or ``none``. Until `finish` the blocks lie in
-    a hidden file beside `path`. Then each chunk is written once.
+    a file of the folder ``NAME.partial`` beside `path`. Then each chunk is written once.
 
     Raises a `Mistake` if an OME-Zarr cannot hold what is described. `prepare`, `write` and `finish`
     raise a `FailedWrite` if the disk is full.

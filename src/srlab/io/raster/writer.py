@@ -51,7 +51,7 @@ class GeoTiffWriter:
     to even, and clipped. `compression` is one of `COMPRESSIONS`. The `layout` ``cog`` makes it a
     cloud-optimised GeoTIFF, with overviews that are means of its pixels. With `statistics`
     ``true`` each band notes its minimum, maximum, mean and deviation. Until `finish` the blocks lie
-    in a hidden file beside `path`.
+    in a file of the folder ``NAME.partial`` beside `path`.
 
     Raises a `Mistake` if a GeoTIFF cannot hold what is described. `prepare`, `write` and `finish`
     raise a `FailedWrite` if the disk is full.

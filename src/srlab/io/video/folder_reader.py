@@ -88,8 +88,8 @@ class FrameFolderReader:
     def read(self, window: Window) -> NDArray[np.float32]:
         """Read ``(C, *window)``.
 
-        Raises a `Mistake` if the window is not inside the video, or a frame is damaged or differs
-        from the first in its size, its bands or its type.
+        Raises a `Mistake` if the window is not inside the video, or a frame is damaged. All frames
+        must have the size, the bands and the type of the first.
         """
         check_window(window, self.description.shape)
         times, *space = window

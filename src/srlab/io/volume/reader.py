@@ -37,7 +37,7 @@ ERRORS = (ImageFileError, HeaderDataError, WrapStructError, MGHError)
 class VolumeReader:
     """A volume, or a series of them, in physical units: stored values · slope + intercept.
 
-    Axes are z, y and x, with t before them in a series; the file's own order is i, j, k, which are
+    Axes are z, y and x, with t before them in a series. The file's own order is i, j, k, which are
     x, y and z. Values along a fifth axis are channels. A compressed file is read a window at a
     time, too, by an index of its places that is built as it is read.
 

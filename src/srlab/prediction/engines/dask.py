@@ -46,8 +46,8 @@ class Dask:
     """The engine of many processes, on one machine or on many.
 
     It connects to the scheduler at `address`, such as ``tcp://10.0.0.1:8786``. Without an address
-    it starts a cluster of its own on this machine, of a number of `workers`, and ends it with
-    the process, or when it is closed. By default that has a worker for every four cores.
+    it starts a cluster of its own on this machine, of a number of `workers`. By default there is
+    one for every four cores. The cluster ends with the process, or when the engine is closed.
 
     Blocks of a lost worker are done again by others. Where they end one worker after the other, a
     `Mistake` says so. All processes must have the same versions and see the same files. A network
@@ -190,8 +190,8 @@ def _shared(client: Client, share: WorkerShare, where: str) -> Iterator[_Tasks]:
 class _Tasks:
     """The blocks of an output as tasks, of which the cluster is given a few at a time.
 
-    A task has several blocks, so that one is read while another is computed, and tiles that fade
-    into each other are computed once for most of their blocks. Towards the end tasks are smaller,
+    A task has several blocks, so that one is read while another is computed. Tiles that fade into
+    each other are then computed once for most of their blocks. Towards the end tasks are smaller,
     so that all workers end together.
     """
 
