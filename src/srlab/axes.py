@@ -42,6 +42,12 @@ def relative(window: Window, within: Window) -> Window:
     return tuple(slice(a.start - b.start, a.stop - b.start) for a, b in pairs)
 
 
+def enlarged(window: Window, scale: Sequence[int]) -> Window:
+    """Return the place of a window in an image that is finer by `scale` along each axis."""
+    pairs = zip(window, scale, strict=True)
+    return tuple(slice(span.start * factor, span.stop * factor) for span, factor in pairs)
+
+
 def check_spatial_dims(spatial_dims: int) -> int:
     """Return `spatial_dims` if it is 2 or 3, and raise a `Mistake` otherwise."""
     if spatial_dims not in (2, 3):

@@ -10,7 +10,7 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
-from srlab.axes import Window
+from srlab.axes import Window, enlarged
 from srlab.degradations.projection import Projection
 
 ROUNDS = 8
@@ -110,5 +110,4 @@ def _windows(beyond: Tensor, scale: Sequence[int], reach: Sequence[int | None]) 
         if np.array_equal(marked, before):
             break
     for region in regions:
-        pairs = zip(region, scale, strict=True)
-        yield tuple(slice(span.start * factor, span.stop * factor) for span, factor in pairs)
+        yield enlarged(region, scale)

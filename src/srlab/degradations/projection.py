@@ -32,7 +32,8 @@ class Projection:
     Of all images that :math:`A` makes :math:`y` of, it is the one nearest to :math:`x`. The result
     has two parts. :math:`A^+ y` follows from the measurement alone. The rest is what a network
     adds, and :math:`A` sees nothing of it (Chen and Davies 2020, deep decomposition learning;
-    Wang et al. 2023, DDNM). Back-projection (Irani and Peleg 1991) goes the same way in small steps.
+    Wang et al. 2023, DDNM). Back-projection (Irani and Peleg 1991) goes the same way in small
+    steps.
 
     The system of the size of LR is solved by preconditioned conjugate gradients (Craig's form). The
     preconditioner takes the degradation to act axis by axis, and is then exact. Steps end where the

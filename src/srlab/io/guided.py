@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from srlab.axes import Window
+from srlab.axes import Window, enlarged
 from srlab.io.description import Channel, Description
 from srlab.io.protocols import Reader
 from srlab.mistakes import Mistake
@@ -93,10 +93,7 @@ class GuidedReader:
 
     def read(self, window: Window) -> NDArray[np.float32]:
         """Read ``(C + G·∏ratio, *window)`` in physical units, NaN where there is no data."""
-        finer = tuple(
-            slice(span.start * factor, span.stop * factor)
-            for span, factor in zip(window, self.layout.ratio, strict=True)
-        )
+        finer = enlarged(window, self.layout.ratio)
         return self.layout.joined(self._image.read(window), self._guide.read(finer))
 
     def close(self) -> None:

@@ -85,7 +85,7 @@ def computed(
         source = (slice(None), *tile.source(owned, tiles.scale))
         pixels: Pixels = sr[source]
         if missing is not None:
-            hidden = _enlarged(missing, tiles.scale)[source]
+            hidden = _repeated(missing, tiles.scale)[source]
             pixels = np.where(hidden, np.float32(np.nan), pixels)
         if owned == window and len(seen) == 1:
             return pixels  # one tile has all of the block, and nothing need be copied
@@ -113,7 +113,9 @@ def _predicted(
         known = [memory.get(tile) for tile, _, _ in group]
         new = [each for each, sr in zip(group, known, strict=True) if sr is None]
         inside = [tile.inside(shape) for tile, _, _ in new]
-        results = iter(predict(np.stack([lr for _, lr, _ in new]), inside) if new else ())
+        results: Iterator[Pixels] = iter(())
+        if new:
+            results = iter(predict(np.stack([lr for _, lr, _ in new]), inside))
         for (tile, _, missing), kept in zip(group, known, strict=True):
             sr = next(results) if kept is None else kept
             if kept is None:
@@ -166,7 +168,8 @@ def block_windows(
     for number, axis in enumerate(tiles.axes()):
         step = tiles_per_block if number == last else 1
         before = tiles.fades[number]
-        ends = [(core.stop - before) * tiles.scale[number] for core, _ in axis][step - 1 :: step]
+        cores = [core for core, _ in axis][step - 1 :: step]
+        ends = [(core.stop - before) * tiles.scale[number] for core in cores]
         spans.append(_between(ends, chunk=chunks[number], size=tiles.target_shape[number]))
     if tiles.join == "crop":
         yield from product(*spans)
@@ -191,7 +194,8 @@ def _shape(window: Window) -> tuple[int, ...]:
     return tuple(span.stop - span.start for span in window)
 
 
-def _enlarged(mask: NDArray[np.bool_], scale: Sequence[int]) -> NDArray[np.bool_]:
+def _repeated(mask: NDArray[np.bool_], scale: Sequence[int]) -> NDArray[np.bool_]:
+    """Give each LR pixel of ``(1, *S)`` the room that it has in SR."""
     for axis, factor in enumerate(scale, start=1):
         mask = mask.repeat(factor, axis=axis)
     return mask

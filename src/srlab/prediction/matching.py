@@ -55,7 +55,8 @@ class HistogramWriter:
 
     An output's distribution is known only when all of it is there. Until then it lies in `staging`,
     a file of floats in the folder of the unfinished output. Further channels, such as a
-    transparency, are written as they are. The result depends on the whole output alone, and not on its blocks.
+    transparency, are written as they are. The result depends on the whole output alone, and not on
+    its blocks.
     """
 
     def __init__(self, writer: Writer, staging: Staging, target: Tensor) -> None:

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from srlab.axes import Window
+from srlab.axes import Window, enlarged
 from srlab.degradations import Bounds
 from srlab.io import Channel
 from srlab.io.across import Order
@@ -180,9 +180,4 @@ class Parts:
 def _target(sr: Pixels, lr: Pixels, inside: Window) -> Window:
     """Return the place of a window of LR in SR."""
     scale = [fine // coarse for fine, coarse in zip(sr.shape[1:], lr.shape[1:], strict=True)]
-    return (slice(None), *_enlarged(inside, scale))
-
-
-def _enlarged(window: Window, scale: Sequence[int]) -> Window:
-    pairs = zip(window, scale, strict=True)
-    return tuple(slice(span.start * factor, span.stop * factor) for span, factor in pairs)
+    return (slice(None), *enlarged(inside, scale))

@@ -18,7 +18,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from srlab.axes import Window, common, relative
+from srlab.axes import Window, common, enlarged, relative
 from srlab.mistakes import Mistake
 from srlab.nn.edges import Edges, check_edges
 
@@ -42,7 +42,7 @@ class Tile:
 
     def target(self, scale: Sequence[int]) -> Window:
         """Return the place of the core in the SR scene, in SR pixels."""
-        return _enlarged(self.core, scale)
+        return enlarged(self.core, scale)
 
     def inside(self, shape: Sequence[int]) -> Window:
         """Return the part of the read that lies in a scene, counted from its first pixel."""
@@ -51,11 +51,7 @@ class Tile:
 
     def source(self, window: Window, scale: Sequence[int]) -> Window:
         """Return the place of an SR `window` of the scene in the network's output for this tile."""
-        read = _enlarged(self.read, scale)
-        return tuple(
-            slice(span.start - own.start, span.stop - own.start)
-            for span, own in zip(window, read, strict=True)
-        )
+        return relative(window, enlarged(self.read, scale))
 
 
 @dataclass(frozen=True)
@@ -156,7 +152,7 @@ class TileGrid:
         spans = []
         for core, fade, size in zip(tile.core, self.fades, self.shape, strict=True):
             spans.append(slice(max(core.start - fade, 0), min(core.stop + fade, size)))
-        return _enlarged(tuple(spans), self.scale)
+        return enlarged(tuple(spans), self.scale)
 
     def weights(self, tile: Tile, window: Window) -> NDArray[np.float32]:
         """Return the share of a tile in an SR `window` of what it contributes to, ``window``.
@@ -206,13 +202,6 @@ def _risen(distance: NDArray[np.float64], half: int) -> NDArray[np.float32]:
 
 def _touch(core: slice, pixels: range) -> bool:
     return bool(core.start < pixels.stop and core.stop > pixels.start)
-
-
-def _enlarged(window: Window, scale: Sequence[int]) -> Window:
-    return tuple(
-        slice(span.start * factor, span.stop * factor)
-        for span, factor in zip(window, scale, strict=True)
-    )
 
 
 def _longest_step(size: int, longest: int, overlap: int, cell: int) -> int:

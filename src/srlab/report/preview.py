@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from srlab.axes import Window
+from srlab.axes import Window, enlarged
 from srlab.files import replaced
 from srlab.io import Reader
 from srlab.report.pictures import comparison, panels
@@ -28,16 +28,13 @@ def write_preview(
     lr_shape, sr_shape = source.description.shape, output.description.shape
     scale = [finer // coarser for finer, coarser in zip(sr_shape, lr_shape, strict=True)]
     window = _middle(lr_shape, scale)
-    finer = tuple(
-        slice(span.start * factor, span.stop * factor)
-        for span, factor in zip(window, scale, strict=True)
-    )
     lr = torch.from_numpy(source.read(window))
     if continued is not None:
         lr = lr[list(continued)]
     for axis, factor in enumerate(scale, start=1):
         lr = lr.repeat_interleave(factor, dim=axis)
-    images = {"LR": _plane(lr), "SR": _plane(torch.from_numpy(output.read(finer)))}
+    sr = torch.from_numpy(output.read(enlarged(window, scale)))
+    images = {"LR": _plane(lr), "SR": _plane(sr)}
     pictures = {name: panels(image, like=images["SR"])[0] for name, image in images.items()}
     with replaced(path, suffix=".png") as unfinished:
         comparison(pictures, unfinished)

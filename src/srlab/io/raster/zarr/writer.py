@@ -36,7 +36,8 @@ class ZarrWriter:
     Each has its own type, nodata (the fill value), scale, offset, unit and tags, and lies in square
     chunks. The place is CF's grid mapping with GDAL's ``GeoTransform``, and coordinates of pixels'
     centres unless the raster is rotated. `compression` is ``zstd``, ``deflate`` or ``none``. Until
-    `finish` the blocks lie in a file of the folder ``NAME.partial``. Then each chunk is written once.
+    `finish` the blocks lie in a file of the folder ``NAME.partial``. Then each chunk is written
+    once.
 
     Raises a `Mistake` if Zarr has no words for what is described: control points, RPCs, or a mask
     of integers. `prepare`, `write` and `finish` raise a `FailedWrite` if the disk is full.
