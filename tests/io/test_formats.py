@@ -7,7 +7,8 @@ from importlib.metadata import EntryPoint
 import pytest
 
 from srlab.io import Axis, Channel, Description, Provenance, create_writer, formats, open_reader
-from srlab.io.formats import FORMATS, ending, find_format, known_formats, may_be_folder
+from srlab.io.format import ending
+from srlab.io.formats import FORMATS, find_format, known_formats, may_be_folder
 
 STRANGERS = """
 from srlab.io.formats import Format

@@ -8,7 +8,8 @@ from glob import escape, glob, has_magic
 from pathlib import Path
 
 from srlab.files import PathLike, is_remote
-from srlab.io.formats import ending, known_formats, may_be_folder
+from srlab.io.format import ending
+from srlab.io.formats import known_formats, may_be_folder
 from srlab.mistakes import MissingFile
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from srlab.files import PathLike
-from srlab.io.formats import ending
+from srlab.io.format import ending
 from srlab.mistakes import Mistake
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 
 from srlab.files import PathLike, existing_file, is_remote, new_file, refuse_device, sole_writer
 from srlab.io.description import Axis, Channel, Description, Geometry, Ground
-from srlab.io.formats import REMOTE, Format, Role, find_format, recognised, suffixes_of
+from srlab.io.format import Format, Role
+from srlab.io.formats import REMOTE, find_format, recognised, suffixes_of
 from srlab.io.protocols import Provenance, Reader, Writer
 from srlab.mistakes import Mistake
 

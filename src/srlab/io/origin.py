@@ -10,7 +10,7 @@ from typing import Any
 from zipfile import ZipFile
 
 from srlab.files import PathLike, existing_path
-from srlab.io.formats import ending
+from srlab.io.format import ending
 from srlab.mistakes import Mistake
 
 Tags = Mapping[str, str]

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from srlab.axes import Window
 from srlab.io import Channel, Description, Writer
 from srlab.io.clipping import Counts
-from srlab.io.formats import ending, find_format, suffixes_of
+from srlab.io.format import ending
+from srlab.io.formats import find_format, suffixes_of
 
 
 def beside(output: Path, word: str, description: Description) -> Path:

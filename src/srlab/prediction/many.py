@@ -14,7 +14,8 @@ from pathlib import Path
 from srlab.data.files import find_files
 from srlab.files import PathLike, is_remote, replaced
 from srlab.io import reserved
-from srlab.io.formats import ending, find_format, recognised, suffixes_of
+from srlab.io.format import ending
+from srlab.io.formats import find_format, recognised, suffixes_of
 from srlab.mistakes import Mistake
 from srlab.prediction.engines import Engine
 from srlab.prediction.request import Request

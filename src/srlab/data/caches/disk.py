@@ -54,7 +54,7 @@ class DiskCache:
     The tiles take up at most `gigabytes` (10⁹ bytes) in `folder`, which all runs share; None is
     ``~/.cache/srlab``. Files of earlier runs make room, those used longest ago first. What does not
     fit is read as if there were no cache, as is all that follows a full disk; one warning says so.
-    With `slow_only` formats that are fast to read are not kept (`srlab.io.formats.Format.slow`).
+    With `slow_only` formats that are fast to read are not kept (`srlab.io.format.Format.slow`).
 
     A changed file has other tiles: their name is made from the path, the size and the time of
     change, the bands, and the channels as described. Names that GDAL resolves, and files

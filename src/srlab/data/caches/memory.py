@@ -24,7 +24,7 @@ class MemoryCache:
 
     The loader's workers share out `gigabytes` (10⁹ bytes) evenly, and the main process has as much
     again. Files that do not fit are read as if there were no cache; one warning says so. With
-    `slow_only` formats that are fast to read are not kept (`srlab.io.formats.Format.slow`).
+    `slow_only` formats that are fast to read are not kept (`srlab.io.format.Format.slow`).
 
     Raises a `Mistake` if `gigabytes` is not above 0.
     """

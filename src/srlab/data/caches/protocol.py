@@ -8,7 +8,8 @@ from typing import Protocol
 
 from srlab.files import is_remote
 from srlab.io import Reader
-from srlab.io.formats import REMOTE, Format, find_format
+from srlab.io.format import Format
+from srlab.io.formats import REMOTE, find_format
 
 
 class Cache(Protocol):

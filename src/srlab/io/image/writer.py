@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from srlab.axes import Window
 from srlab.files import replaced
 from srlab.io.description import Channel, Description
-from srlab.io.formats import ending
+from srlab.io.format import ending
 from srlab.io.image.notes import (
     PictureNotes,
     note_in_bmp,
