@@ -9,7 +9,7 @@ from conftest import Outcome
 from PIL import Image
 from test_files import another_writer
 
-from srlab.io.raster.writer import StagedBlocks
+from srlab.io.raster.staged import StagedBlocks
 from srlab.prediction.engines import making
 
 

@@ -14,7 +14,7 @@ from model_examples import card
 from prediction_examples import Repeat, resolver
 from test_files import another_writer
 
-from srlab.io.raster.writer import StagedBlocks
+from srlab.io.raster.staged import StagedBlocks
 from srlab.mistakes import Mistake
 from srlab.prediction import Opened, Request, session, super_resolve_file
 from srlab.prediction.engines import making

@@ -16,7 +16,8 @@ from srlab.data.regions import Region
 from srlab.io import Axis, Channel, Description
 from srlab.io.array.memory import ArrayReader
 from srlab.io.raster.reader import RasterReader
-from srlab.io.raster.writer import COMPRESSIONS, StagedBlocks
+from srlab.io.raster.staged import StagedBlocks
+from srlab.io.raster.writer import COMPRESSIONS
 
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 RNG = np.random.default_rng(0)

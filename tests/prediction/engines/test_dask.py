@@ -16,7 +16,7 @@ from tifffile import TiffFile
 
 import srlab
 from srlab.generators import SRResNet
-from srlab.io.raster.writer import StagedBlocks
+from srlab.io.raster.staged import StagedBlocks
 from srlab.mistakes import Mistake
 from srlab.models.super_resolver import SuperResolver
 from srlab.normalisers import MinMax

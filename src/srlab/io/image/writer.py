@@ -26,7 +26,8 @@ from srlab.io.image.notes import (
     note_in_webp,
 )
 from srlab.io.protocols import Provenance
-from srlab.io.raster.writer import StagedBlocks, write_geotiff, writing
+from srlab.io.raster.staged import StagedBlocks
+from srlab.io.raster.writer import write_geotiff, writing
 from srlab.mistakes import FailedWrite, Mistake
 
 log = logging.getLogger(__name__)

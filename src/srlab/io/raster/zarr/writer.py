@@ -18,8 +18,8 @@ from srlab.io.clipping import Clipping
 from srlab.io.description import Channel, Description
 from srlab.io.protocols import Provenance
 from srlab.io.raster.geometry import RasterGeometry
+from srlab.io.raster.staged import SIDE, check_raster, strips
 from srlab.io.raster.tags import lasting
-from srlab.io.raster.writer import SIDE, check_raster, strips
 from srlab.io.raster.zarr.place import DIMENSIONS, GRID_MAPPING, centres, place_attributes
 from srlab.io.raster.zarr.reader import BANDS
 from srlab.io.staging import Staging

@@ -1,0 +1,105 @@
+"""The blocks of a raster, kept on the disk until a file is encoded from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rasterio.windows import Window as RasterWindow
+
+from srlab.axes import Window
+from srlab.io.clipping import Clipping
+from srlab.io.description import Description
+from srlab.io.raster.bands import per_band
+from srlab.io.raster.geometry import RasterGeometry
+from srlab.io.staging import Staging
+from srlab.io.stored import holds, to_stored
+from srlab.io.windows import check_block
+from srlab.mistakes import Mistake
+
+SIDE = 512
+"""Pixels along both axes of the blocks in which the file is compressed."""
+
+STRIP_BYTES = 32 * 2**20
+"""The most that is held of the blocks while a file is encoded, unless one block is larger."""
+
+
+class StagedBlocks:
+    """The blocks of a raster as they are to be stored: its bands, then its mask if it has one.
+
+    Where an alpha band is the last of the channels, it takes the place of the mask.
+    """
+
+    def __init__(self, path: Path, description: Description) -> None:
+        channels = description.channels
+        check_raster(path, description)
+        self.description = description
+        self.dtype = description.dtype
+        self.nodata = next((each.nodata for each in channels if each.nodata is not None), None)
+        if self.nodata is not None and not holds(self.dtype, self.nodata):
+            raise Mistake(
+                f"the nodata value {self.nodata:g} of {path} cannot be stored as {self.dtype}: "
+                "write float32, or the input's own type."
+            )
+        by_mask = self.nodata is None and any(channel.masked for channel in channels)
+        self.transparent = self.nodata is None and channels[-1].colour == "alpha"
+        """Whether empty pixels are marked by an alpha band, in which they are zero."""
+        self.masked = by_mask and not self.transparent
+        self.staging = Staging(path, len(channels) + self.masked, description.shape, self.dtype)
+        self.clipping = Clipping(description.with_dtype(self.dtype).channels)
+        self._scale = per_band([channel.scale for channel in channels])
+        self._offset = per_band([channel.offset for channel in channels])
+
+    def write(self, window: Window, array: NDArray[np.float32]) -> None:
+        """Store ``(C, *window)`` in physical units, NaN where there is no data."""
+        count = len(self.description.channels)
+        check_block(window, array, count, self.description.shape)
+        if self.masked or self.transparent:
+            valid = ~np.isnan(array).any(axis=0, keepdims=True)
+            array = np.where(valid, array, np.float32(0))
+            if self.masked:
+                self.staging.write(window, valid.astype(self.dtype), first=count)
+        self.clipping.count(array)
+        stored = to_stored(
+            array, scale=self._scale, offset=self._offset, dtype=self.dtype, nodata=self.nodata
+        )
+        self.staging.write(window, stored)
+
+    def copy(self, dataset: Any) -> None:
+        """Write all blocks to an open raster, in one order."""
+        count = len(self.description.channels)
+        for window in strips(self.staging):
+            planes = self.staging.read(window)
+            place = RasterWindow.from_slices(*window)
+            dataset.write(planes[:count], window=place)
+            if self.masked:
+                dataset.write_mask(planes[count] != 0, window=place)
+
+
+def check_raster(path: Path, description: Description) -> None:
+    """Raise a `Mistake` unless it is an image of two axes that lies on the Earth or nowhere."""
+    if len(description.axes) != 2:
+        names = ", ".join(axis.name for axis in description.axes)
+        raise Mistake(
+            f"{path} holds an image of 2 axes, and there are {len(description.axes)} ({names}) "
+            "to be written: write the format of the input."
+        )
+    if not isinstance(description.geometry, RasterGeometry | None):
+        raise Mistake(
+            f"{path} would lose the place of its pixels, which is no raster's: write the "
+            "format of the input."
+        )
+
+
+def strips(staging: Staging) -> Iterator[Window]:
+    """Divide a raster into windows of `SIDE` rows, on whose multiples columns are cut, too."""
+    height, width = staging.shape
+    # Long strips, since short pieces of rows are slow to read.
+    column_bytes = SIDE * staging.planes * staging.dtype.itemsize
+    columns = max(STRIP_BYTES // column_bytes // SIDE, 1) * SIDE
+    for top in range(0, height, SIDE):
+        for left in range(0, width, columns):
+            yield slice(top, min(top + SIDE, height)), slice(left, min(left + columns, width))
