@@ -9,6 +9,7 @@ from math import inf
 from typing import Any
 
 from srlab.io.description import Axis, Channel, Description
+from srlab.io.microscopy.channels import ome_colour
 from srlab.io.microscopy.metadata import unit_of
 from srlab.mistakes import Mistake
 
@@ -139,8 +140,7 @@ def _signed(colour: object) -> str:
     text = str(colour or "").lstrip("#")
     if len(text) != 6:
         return ""
-    number = int(text, 16) << 8 | 0xFF
-    return str(number - (1 << 32) if number >> 31 else number)
+    return ome_colour(*bytes.fromhex(text))
 
 
 def made_image(

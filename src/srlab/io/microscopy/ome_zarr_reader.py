@@ -16,7 +16,8 @@ from srlab.axes import Window
 from srlab.files import PathLike, existing_path
 from srlab.io.blosc import check_blosc
 from srlab.io.damage import check_block_size, damage_told
-from srlab.io.description import Axis, Channel, Description
+from srlab.io.description import Axis, Description
+from srlab.io.microscopy.channels import named_channels
 from srlab.io.microscopy.ome_zarr_metadata import NAMES, Image, read_image
 from srlab.io.selection import chosen
 from srlab.io.stored import without_infinities
@@ -104,20 +105,9 @@ def _described(image: Image, array: Any, path: str) -> Description:
     sizes = dict(zip(image.axes, array.shape, strict=True))
     kept = [name for name in NAMES if name != "c" and (name in "yx" or sizes.get(name, 1) > 1)]
     axes = tuple(Axis(name, *image.spacing.get(name, (None, None))) for name in kept)
-    count = sizes.get("c", 1)
-    names = image.names
-    if len(names) != count or len(set(names)) < count or not all(names):
-        names = tuple(map(str, range(1, count + 1)))
-    colours = image.colours
-    if len(colours) != count:
-        colours = ("",) * count
-    channels = []
-    for name, colour in zip(names, colours, strict=True):
-        tags = {"OME_COLOR": colour} if colour else {}
-        described = None if name.isdigit() else name
-        channels.append(Channel(name, dtype=dtype, description=described, tags=tags))
+    channels = named_channels(image.names, image.colours, [dtype] * sizes.get("c", 1))
     shape = tuple(sizes[name] for name in kept)
-    return Description(shape, axes, tuple(channels), tags=image.tags)
+    return Description(shape, axes, channels, tags=image.tags)
 
 
 def _check_axes(axes: Sequence[str], shape: Sequence[int], path: str) -> None:

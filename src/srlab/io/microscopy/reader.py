@@ -16,7 +16,8 @@ from tifffile import TiffFile
 from srlab.axes import Window
 from srlab.files import PathLike, existing_file
 from srlab.io.damage import check_block_size, damage_told
-from srlab.io.description import Axis, Channel, Description
+from srlab.io.description import Axis, Description
+from srlab.io.microscopy.channels import named_channels
 from srlab.io.microscopy.contiguous import ContiguousPixels
 from srlab.io.microscopy.metadata import Metadata, check_companions, check_planes, of_imagej, of_ome
 from srlab.io.selection import chosen
@@ -187,19 +188,9 @@ def _described(file: TiffFile, series: Any, sizes: dict[str, int], path: str) ->
             spacing, unit = metadata.spacing.get(name.lower(), (None, None))
             axes.append((size, Axis(name.lower(), spacing, unit)))
     count = sizes.get("C", 1) * sizes.get("S", 1)
-    names = metadata.names
-    if len(names) != count or len(set(names)) < count or not all(names):
-        names = tuple(map(str, range(1, count + 1)))
-    colours = metadata.colours
-    if len(colours) != count:
-        colours = ("",) * count
-    channels = []
-    for name, colour in zip(names, colours, strict=True):
-        tags = {"OME_COLOR": colour} if colour else {}
-        described = None if name.isdigit() else name
-        channels.append(Channel(name, dtype=series.dtype, description=described, tags=tags))
+    channels = named_channels(metadata.names, metadata.colours, [series.dtype] * count)
     shape = tuple(size for size, _ in axes)
-    return Description(shape, tuple(axis for _, axis in axes), tuple(channels), tags=metadata.tags)
+    return Description(shape, tuple(axis for _, axis in axes), channels, tags=metadata.tags)
 
 
 def _metadata(file: TiffFile) -> Metadata:

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from srlab.files import PathLike
+from srlab.io.microscopy.channels import ome_colour
 from srlab.io.microscopy.makers.planes import (
     Contents,
     PlaneReader,
     check_axes,
     check_one_image,
     missing_package,
-    ome_colour,
 )
 from srlab.io.microscopy.metadata import MICROMETRE, Metadata
 from srlab.mistakes import Mistake

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from srlab.axes import Window
 from srlab.files import PathLike, existing_file
 from srlab.io.damage import damage_told
-from srlab.io.description import Axis, Channel, Description
+from srlab.io.description import Axis, Description
+from srlab.io.microscopy.channels import named_channels
 from srlab.io.microscopy.metadata import Metadata
 from srlab.io.selection import chosen
 from srlab.io.stored import without_infinities
@@ -130,24 +131,14 @@ class PlaneReader:
 
 
 def _described(contents: Contents, path: str) -> Description:
-    metadata, count = contents.metadata, len(contents.types)
-    if not count or min(contents.sizes.values()) < 1:
+    metadata = contents.metadata
+    if not contents.types or min(contents.sizes.values()) < 1:
         raise Mistake(f"{path} is empty: an axis has no entry.")
     kept = [name for name in "tzyx" if name in "yx" or contents.sizes.get(name, 1) > 1]
     axes = tuple(Axis(name, *metadata.spacing.get(name, (None, None))) for name in kept)
-    names = metadata.names
-    if len(names) != count or len(set(names)) < count or not all(names):
-        names = tuple(map(str, range(1, count + 1)))
-    colours = metadata.colours
-    if len(colours) != count:
-        colours = ("",) * count
-    channels = []
-    for name, colour, dtype in zip(names, colours, contents.types, strict=True):
-        tags = {"OME_COLOR": colour} if colour else {}
-        described = None if name.isdigit() else name
-        channels.append(Channel(name, dtype=dtype, description=described, tags=tags))
     shape = tuple(contents.sizes[name] for name in kept)
-    return Description(shape, axes, tuple(channels), tags=metadata.tags)
+    channels = named_channels(metadata.names, metadata.colours, contents.types)
+    return Description(shape, axes, channels, tags=metadata.tags)
 
 
 def check_one_image(path: Path, names: Sequence[str]) -> None:
@@ -175,9 +166,3 @@ def missing_package(kind: str, package: str) -> MissingPackage:
     return MissingPackage(
         f"{kind} files need the {package} library: python -m pip install '{EXTRA}'."
     )
-
-
-def ome_colour(red: int, green: int, blue: int) -> str:
-    """Return a colour of 0 to 255 each as OME-XML's signed number of RRGGBBAA."""
-    number = red << 24 | green << 16 | blue << 8 | 0xFF
-    return str(number - (1 << 32) if number >> 31 else number)
