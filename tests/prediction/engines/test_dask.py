@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -200,6 +201,13 @@ def test_a_scheduler_that_is_not_there_is_named(address, monkeypatch):
     monkeypatch.setattr("srlab.prediction.engines.dask.SECONDS", 0.5)
     with pytest.raises(Mistake, match=f"engine.address={address}: no scheduler answers there"):
         Dask(address).threads()
+
+
+def test_a_missing_dask_is_named_with_its_extra(models, scene, monkeypatch):
+    monkeypatch.delitem(sys.modules, "srlab.prediction.engines.share", raising=False)
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(Mistake, match=r"engine=dask needs Dask: pip install 'srlab\[dask\]'"):
+        predicted(models, scene, Dask(), "a.tif")
 
 
 def test_blocks_that_end_every_worker_are_told_of():

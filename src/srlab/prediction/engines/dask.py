@@ -85,9 +85,9 @@ class Dask:
         progress: bool = False,
     ) -> Outcome:
         """Make an output; what other engines began goes on here, and the other way round."""
+        client = self._connected()  # tells of a missing Dask, which the next line needs
         from srlab.prediction.engines.share import WorkerShare
 
-        client = self._connected()
         name = f"srlab {uuid4() if journal is None else journal.path}"
         share = WorkerShare(job, name=name, hashes=[file_hash(path) for path in job.paths])
         with (
