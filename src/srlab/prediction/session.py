@@ -143,6 +143,8 @@ class Session:
                 raise
             else:
                 outcome.settled = journal.settled
+                for path in self.further_outputs:
+                    log.info("wrote %s", path)
                 return outcome
 
     def _asked(self) -> dict[str, Any]:
