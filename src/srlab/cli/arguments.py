@@ -37,6 +37,7 @@ _FLAGS_WITH_VALUES = frozenset(
     {
         *("--cfg", "-c", "--package", "-p"),
         *("--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd"),
+        "--experimental-rerun",
     }
 )
 
@@ -71,12 +72,18 @@ def require_sweeper(arguments: Sequence[str]) -> None:
 
 
 def check_values_given(arguments: Sequence[str]) -> None:
-    """Raise a `Mistake` for a key with nothing behind it, as an unset variable leaves it.
+    """Raise a `Mistake` for a value without a key, and for a key with nothing behind it.
 
-    Groups, from which nothing can be chosen, have a message of their own.
+    An unset variable leaves the second. Groups, from which nothing can be chosen, have a message of
+    their own.
     """
     for argument in overrides(arguments):
         key, equals, value = argument.partition("=")
+        if not equals and not argument.startswith("~") and "--info" not in arguments:
+            raise Mistake(
+                f"{argument} stands without a key: write KEY=VALUE without dashes, as in "
+                "seed=1; --help lists the keys."
+            )
         if equals and value.strip() in NOTHING:
             raise Mistake(
                 f"{argument} gives no value; is a variable of the shell not set? Write "
