@@ -175,6 +175,11 @@ def test_missing_file_or_folder_says_what_to_give(tmp_path, name):
         srlab.load(tmp_path / name)
 
 
+def test_a_runs_folder_is_answered_with_its_model(tmp_path):
+    (tmp_path / "model.safetensors").touch()
+    assert f"give its model, {tmp_path / 'model.safetensors'}" in refusal(tmp_path)
+
+
 def test_card_and_tensors_survive_the_disk(tmp_path):
     path = tmp_path / "model.safetensors"
     tensors = {

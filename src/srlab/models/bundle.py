@@ -39,6 +39,8 @@ def read_bundle(path: PathLike) -> tuple[dict[str, Tensor], ModelCard]:
     No code in the file is run. A `Mistake` names the file if it is missing, damaged or no model.
     """
     path = Path(path)
+    if (path / "model.safetensors").is_file():
+        raise Mistake(f"{path} is a folder: give its model, {path / 'model.safetensors'}.")
     if not path.is_file():
         raise MissingFile(
             f"there is no model at {path}; give a model.safetensors or a .ckpt of a run."
