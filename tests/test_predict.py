@@ -290,8 +290,9 @@ class TestMistakes:
         assert "(4, 4)" in error
 
     def test_model_takes_no_noise(self, refused, model, scene):
-        error = refused(f"model={model}", f"input={scene}", "output=a.tif", "noise_seed=7")
-        assert "noise_seed is 7 and SRResNet takes no noise; leave noise_seed out" in error
+        for asked in ("noise_seed=7", "samples=4"):
+            error = refused(f"model={model}", f"input={scene}", "output=a.tif", asked)
+            assert "SRResNet takes no noise, so it makes no samples; leave noise_seed and" in error
 
     @pytest.mark.parametrize("seed", ["-1", "1.5", "many", "4294967296"])
     def test_noise_seed_is_no_seed(self, refused, stochastic, scene, seed):

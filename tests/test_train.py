@@ -278,6 +278,7 @@ def test_finished_run_is_not_resumed(command, trained):
     outcome = command("train", "resume=last", f"hydra.run.dir={trained}")
     assert outcome.code == 1
     assert "is finished" in outcome.error
+    assert "and another hydra.run.dir" in outcome.error
 
 
 def test_run_that_was_killed_before_it_wrote_its_status_ends_when_resumed(

@@ -123,9 +123,7 @@ def test_a_link_to_a_file_is_followed_and_a_broken_one_is_not(tree):
 
 
 def test_a_missing_place_is_an_error(tmp_path):
-    message = (
-        "/nowhere does not exist; give a file, a folder or a glob of .png/.tif files, or data=demo."
-    )
+    message = "/nowhere does not exist; give a file, a folder or a glob of .png/.tif files."
     with pytest.raises(FileNotFoundError, match=re.escape(f"data.root={tmp_path}{message}")):
         find_files(f"{tmp_path}/nowhere", SUFFIXES)
 
@@ -134,7 +132,7 @@ def test_a_missing_place_is_an_error(tmp_path):
 def test_a_place_without_images_is_an_error(tmp_path, place):
     (tmp_path / "notes.txt").touch()
     (tmp_path / ".hidden.png").touch()
-    message = f"data.root={tmp_path}{place} holds no .png/.tif files; give a folder of images, or"
+    message = f"data.root={tmp_path}{place} holds no .png/.tif files: check the path, or"
     with pytest.raises(FileNotFoundError, match=re.escape(message)):
         find_files(f"{tmp_path}{place}", SUFFIXES)
 

@@ -208,7 +208,7 @@ def test_wrong_noise_seeds_are_refused(seed):
 
 
 def test_noise_of_a_generator_that_takes_none_is_refused():
-    message = "noise_seed is 7 and SRResNet takes no noise; leave noise_seed out, or use a model"
+    message = "SRResNet takes no noise, so it makes no samples; leave noise_seed and samples out"
     with pytest.raises(ValueError, match=message):
         model("SRResNet").draw_noise(7)
 

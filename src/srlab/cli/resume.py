@@ -180,7 +180,7 @@ def _run_folder(checkpoint: Path) -> Path:
     if _finished(checkpoint, folder):
         raise Mistake(
             f"the run in {folder} is finished; to train on from its weights, use "
-            f"weights={checkpoint}."
+            f"weights={checkpoint} and another hydra.run.dir."
         )
     return folder
 

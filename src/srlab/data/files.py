@@ -36,14 +36,13 @@ def find_files(root: str, suffixes: Sequence[str], *, key: str = "data.root") ->
         found = [Path(match) for match in _matches(path.parts, suffixes)]
     else:
         raise MissingFile(
-            f"{key}={root} does not exist; give a file, a folder or a glob of "
-            f"{_listed(suffixes)}, or data=demo."
+            f"{key}={root} does not exist; give a file, a folder or a glob of {_listed(suffixes)}."
         )
     images = {entry for entry in found if _is_image(entry, suffixes)}
     images = {image for image in images if images.isdisjoint(image.parents)}
     if not images:
         raise MissingFile(
-            f"{key}={root} holds no {_listed(suffixes)}; give a folder of images, or try data=demo."
+            f"{key}={root} holds no {_listed(suffixes)}: check the path, or name another one."
         )
     return _once(_whole(sorted(images)))
 

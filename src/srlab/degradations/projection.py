@@ -48,8 +48,8 @@ class Projection:
         if not degradation.linear:
             raise Mistake(
                 f"{type(degradation).__name__} is not linear, so no output can be projected to "
-                "agree with it; leave projection out, or choose a degradation without noise, "
-                "rounding and compression."
+                "agree with it: as it made LR, it rounds, adds noise or compresses; leave the "
+                "projection out, or train with one that does not, such as degradation=bicubic."
             )
         self.degradation, self.tolerance = degradation, tolerance
         self._bases: dict[tuple[object, ...], tuple[Tensor, Tensor]] = {}

@@ -141,8 +141,8 @@ class SuperResolver(nn.Module):
         channels = noise_channels(self.generator)
         if channels is None:
             raise Mistake(
-                f"noise_seed is {seed!r} and {type(self.generator).__name__} takes no noise; leave "
-                "noise_seed out, or use a model with a stochastic generator."
+                f"{type(self.generator).__name__} takes no noise, so it makes no samples; leave "
+                "noise_seed and samples out, or use a model with a stochastic generator."
             )
         # torch's CPU generator ignores higher bits: a seed of 2³² would repeat the sample of 0
         if not is_count(seed) or seed >= 2**32:
