@@ -18,8 +18,9 @@ from srlab.io.format import ending
 from srlab.io.formats import find_format, recognised, suffixes_of
 from srlab.mistakes import Mistake
 from srlab.prediction.engines import Engine
+from srlab.prediction.opened import Opened
 from srlab.prediction.request import Request
-from srlab.prediction.session import Opened, super_resolve_file
+from srlab.prediction.session import super_resolve_file
 
 log = logging.getLogger(__name__)
 

@@ -6,19 +6,15 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from math import lcm, prod
+from math import prod
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor
 
 import srlab
 from srlab.files import PathLike, content_hash, is_remote, new_file, sole_writer
 from srlab.io import Description, Provenance, Writer, create_writer
-from srlab.mistakes import Mistake
 from srlab.models.bundle import file_hash
 from srlab.models.card import ModelCard
 from srlab.models.compatibility import further_dates, open_input, refuse_stranger
@@ -31,6 +27,7 @@ from srlab.prediction.job import Job
 from srlab.prediction.journal import Journal
 from srlab.prediction.matching import matching_input
 from srlab.prediction.memory import OUT_OF_MEMORY, halved_tile
+from srlab.prediction.opened import Opened, check_alike, common_grid, noises, projected
 from srlab.prediction.outcome import Outcome
 from srlab.prediction.output import output_description, provenance, scene_of
 from srlab.prediction.planning import plan_tiles
@@ -41,14 +38,6 @@ from srlab.prediction.tiles import TileGrid
 from srlab.prediction.transparency import alpha_of
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Opened:
-    """A model, and the file that it was opened from."""
-
-    path: str
-    model: SuperResolver
 
 
 def super_resolve_file(
@@ -91,12 +80,12 @@ class Session:
         *,
         overwrite: bool,
     ) -> None:
-        _check_alike(models)
-        self._models = [_projected(each.model, request) for each in models]
+        check_alike(models)
+        self._models = [projected(each.model, request) for each in models]
         self._paths = tuple(os.path.abspath(each.path) for each in models)
         self._source, self._request, self._overwrite = source, request, overwrite
         self._output = Path(output).absolute()
-        self._noises = _noises(self._model, request)
+        self._noises = noises(self._model, request)
         self._reader = open_input(
             self._model.card,
             source,
@@ -192,12 +181,7 @@ class Session:
             )
             for model in self._models
         ]
-        return replace(
-            grids[0],
-            overlap=tuple(np.max([grid.overlap for grid in grids], axis=0).tolist()),
-            multiple_of=tuple(map(lcm, *[grid.multiple_of for grid in grids])),
-            join="blend" if "blend" in [grid.join for grid in grids] else "crop",
-        )
+        return common_grid(grids)
 
     def job(self, settled: Mapping[str, Any]) -> Job:
         """Return all that it takes to compute the output by the `settled` tiles."""
@@ -248,16 +232,17 @@ class Session:
             main = matching_input(
                 main, self._output, self.description, card=card, reader=self._reader
             )
-        further = self.further_outputs
-        if not further:
-            return main
+        return self._with_further(main, made) if self.further_outputs else main
+
+    def _with_further(self, main: Writer, made: Provenance) -> Writer:
+        """Return what writes the further outputs beside the main one."""
         count = self._model.out_channels
+        channels = self.description.channels[:count]
         writers = [main]
-        for path in further:
-            channels = self.description.channels[:count]
+        for path in self.further_outputs:
             described = of_floats(self.description, path, channels)
             writers.append(self._created(path, described, made, {}))
-        paths = [self._output, *further]
+        paths = [self._output, *self.further_outputs]
         return Beside(writers, paths=paths, count=count, last=self._alpha is not None)
 
     def _created(
@@ -289,35 +274,6 @@ class Session:
     def _has_deviation(self) -> bool:
         """Whether there are several predictions, and so a deviation."""
         return len(self._models) > 1 or len(self._noises) > 1 or self._request.tta
-
-
-def _check_alike(models: Sequence[Opened]) -> None:
-    """Raise a `Mistake` unless all models turn the same into the same."""
-    first = models[0]
-    for other in models[1:]:
-        for name in ("scale", "input_names", "output_names", "guides", "dates", "across"):
-            wanted, got = getattr(first.model.card, name), getattr(other.model.card, name)
-            if wanted != got:
-                raise Mistake(
-                    f"{first.path} and {other.path} cannot be averaged: their {name} is {wanted} "
-                    f"and {got}; name models of one kind."
-                )
-
-
-def _projected(model: SuperResolver, request: Request) -> SuperResolver:
-    """Return a model whose SR agrees with LR, if it is asked for."""
-    if request.parts and not (request.project or model.agreement):
-        raise Mistake("parts=true needs project=true: only a projected output has two parts.")
-    return model.projected(trust=request.trust) if request.project else model
-
-
-def _noises(model: SuperResolver, request: Request) -> tuple[Tensor | None, ...]:
-    """Draw the noise of each sample, from one seed to the next."""
-    if request.samples == 1:
-        seed = request.noise_seed
-        return (None if seed is None else model.draw_noise(seed),)
-    first = request.noise_seed or 0
-    return tuple(model.draw_noise(first + number) for number in range(request.samples))
 
 
 def _hash(path: PathLike) -> str:
