@@ -58,6 +58,11 @@ def written(writer: Writer, window: Window, pixels: NDArray[np.float32]) -> Done
     return Done(window, tuple(clipped.tolist()), int(empty))
 
 
+def _done(line: Mapping[str, Any]) -> Done:
+    window = tuple(slice(*span) for span in line["window"])
+    return Done(window, tuple(line["clipped"]), line["empty"])
+
+
 class Journal:
     """The file that lists the blocks of an unfinished `output`, a line for each.
 
@@ -92,14 +97,7 @@ class Journal:
         if changes:
             return False
         self.settled = head["settled"]
-        self.done = [
-            Done(
-                tuple(slice(*span) for span in block["window"]),
-                tuple(block["clipped"]),
-                block["empty"],
-            )
-            for block in blocks
-        ]
+        self.done = [_done(block) for block in blocks]
         return True
 
     def begin(self) -> None:

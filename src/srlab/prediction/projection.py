@@ -106,14 +106,10 @@ class TiledAgreement:
     ) -> None:
         self.channels = len(agreement.channels)
         self._agreement, self._device = agreement, torch.device(device)
-        first = len(order) - len(agreement.scale)
+        self._first = len(order) - len(agreement.scale)
         # those of an image ``(C, *tile)``, moved to ``(others, C, seen)``
-        self._axes = [
-            *[1 + axis for axis in order[:first]],
-            0,
-            *[1 + axis for axis in order[first:]],
-        ]
-        self._first = first
+        self._axes = [1 + axis for axis in order]
+        self._axes.insert(self._first, 0)
 
     def projected(
         self, sr: Pixels, lr: Pixels, inside: Window, bounds: Bounds | None = None

@@ -159,7 +159,8 @@ class TileGrid:
 
         Over all tiles the shares of a pixel are 1.
         """
-        total = np.ones((1,) * len(window), np.float32)
+        dims = len(window)
+        total = np.ones((1,) * dims, np.float32)
         axes = zip(tile.core, window, self.scale, self.fades, self.shape, strict=True)
         for number, (core, span, factor, fade, size) in enumerate(axes):
             share = np.ones(span.stop - span.start, np.float32)
@@ -168,7 +169,9 @@ class TileGrid:
                 share *= _risen(middles - core.start * factor, fade * factor)
             if fade and core.stop < size:
                 share *= _risen(core.stop * factor - middles, fade * factor)
-            total = total * share.reshape([-1 if at == number else 1 for at in range(len(window))])
+            shape = [1] * dims
+            shape[number] = share.size
+            total = total * share.reshape(shape)
         return total
 
     def axes(self) -> list[list[tuple[slice, slice]]]:

@@ -67,8 +67,8 @@ def run(
     """Compute and write a scene; whatever fails, nothing stands under the output's name.
 
     With a `journal` finished blocks are kept then, and another run goes on from there. Without one
-    they are removed. A block has `tiles_per_block` tiles in a row, by
-    default those of one batch. Their number changes memory alone, and no byte of the output.
+    they are removed. A block has `tiles_per_block` tiles in a row, by default those of one batch.
+    Their number changes memory alone, and no byte of the output.
     """
     per_block = tiles_per_block or batch_size
     with making(
