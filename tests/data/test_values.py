@@ -62,7 +62,7 @@ def test_values_in_the_unit_of_the_configuration_are_taken(top):
 @pytest.mark.parametrize(("top", "told"), [(4095.0, 1), (20_000.0, 0)])
 def test_files_of_fewer_bits_than_their_type_are_told(top, told, caplog):
     check(Source(top, 65_535.0))
-    assert caplog.text.count("reach 4095 of the 65535 of data.data_range") == told
+    assert caplog.text.count("reach 4095, far below data.data_range=65535") == told
     assert len(caplog.records) == told
 
 

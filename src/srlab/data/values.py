@@ -139,9 +139,11 @@ def check_values(
     configured(source, force).check_values("the training files", source.channel_names, highest)
     if max(highest) * LARGEST_RATIO < source.data_range:
         log.warning(
-            "the training files reach %.5g of the %.5g of data.data_range, by which PSNR and SSIM "
-            "are measured: set it if they have fewer bits", max(highest), source.data_range,
-        )  # fmt: skip
+            "the training files reach %.5g, far below data.data_range=%.5g, so PSNR and SSIM look "
+            "better than they are: give one that fits, such as data.data_range=4095 for 12 bits",
+            max(highest),
+            source.data_range,
+        )
 
 
 def _check_degradation(source: Source, degradation: Degradation) -> None:
