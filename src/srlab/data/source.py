@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NotRequired, Protocol, TypedDict, runtime_checkable
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
 from srlab.io import Axis, Reader
@@ -53,13 +51,6 @@ class PairsOfFiles(Protocol):
 
     def file(self, position: int) -> str:
         """Return the file of the pair at `position`."""
-
-
-class ScannedPairDataset(PairDataset, Protocol):
-    """Pairs whose images can be gone through once."""
-
-    def scan(self) -> Iterator[NDArray[np.float32]]:
-        """Give all HR pixels in windows ``(C, *S)``, in physical units, NaN where there is none."""
 
 
 class Source(Protocol):

@@ -21,7 +21,6 @@ _VARIABLES = "srlab.io.raster.opening:open_variables"
 _SENTINEL2 = "srlab.io.raster.sentinel2.reader:Sentinel2Reader"
 _IMAGE = "srlab.io.image.writer:ImageWriter"
 _STACK = "srlab.io.microscopy.reader:StackReader"
-_MAKERS = "srlab.io.microscopy.makers"
 _VIDEO = "srlab.io.video.reader:VideoReader"
 _VOLUME = "srlab.io.volume.reader:VolumeReader"
 
