@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from srlab.io.microscopy.channels import ome_colour
 from srlab.io.microscopy.makers.planes import (
     Contents,
     PlaneReader,
+    check_all_planes,
     check_axes,
     check_one_image,
     missing_package,
@@ -56,18 +57,10 @@ class CziPlanes:
         check_axes(path, sizes)
         _check_planes(self._file, path, prod(sizes.get(name, 1) for name in "TCZ"))
         self._starts = {name: start for name, (start, _) in box.items()}
-        types = [TYPES.get(name) for _, name in sorted(self._file.pixel_types.items())]
-        self._samples = {each and each[1] for each in types}
-        if None in types or len(self._samples) != 1:
-            raise Mistake(
-                f"{path} holds pixels of the types {', '.join(self._file.pixel_types.values())}; "
-                "channels that are all grey, or all colours, of 8 or 16 bits or of floats are read."
-            )
-        (self._each,) = (each or 0 for each in self._samples)
-        kinds = [np.dtype(each[0]) for each in types if each for _ in range(each[1])]
+        types, self._samples = _types(path, self._file.pixel_types)
         lengths = {name: end - start for name, (start, end) in box.items()}
         kept = {name.lower(): lengths.get(name, 1) for name in "TZYX"}
-        self.contents = Contents(kept, kinds, _metadata(self._file.raw_metadata))
+        self.contents = Contents(kept, types, _metadata(self._file.raw_metadata))
 
     def read(
         self, *, t: int, z: int, channels: Sequence[int], rows: slice, columns: slice
@@ -76,12 +69,12 @@ class CziPlanes:
         left, top = self._starts["X"] + columns.start, self._starts["Y"] + rows.start
         part = (left, top, columns.stop - columns.start, rows.stop - rows.start)
         seen = {}
-        for number in {channel // self._each for channel in channels}:
+        for number in {channel // self._samples for channel in channels}:
             place = {"T": t, "Z": z, "C": number}
             known = {name: at + self._starts[name] for name, at in place.items() if self._has(name)}
             # Blue comes first of a colour's samples.
             seen[number] = self._file.read(roi=part, plane=known)[..., ::-1]
-        taken = [divmod(channel, self._each) for channel in channels]
+        taken = [divmod(channel, self._samples) for channel in channels]
         return np.stack([seen[number][..., sample] for number, sample in taken])
 
     def close(self) -> None:
@@ -90,6 +83,21 @@ class CziPlanes:
 
     def _has(self, name: str) -> bool:
         return name in self._starts
+
+
+def _types(path: Path, named: Mapping[int, str]) -> tuple[list[np.dtype[Any]], int]:
+    """Return the types of all channels, and the samples of a pixel."""
+    types = [TYPES.get(name) for _, name in sorted(named.items())]
+    known = [each for each in types if each is not None]
+    samples = {number for _, number in known}
+    if len(known) < len(types) or len(samples) != 1:
+        raise Mistake(
+            f"{path} holds pixels of the types {', '.join(named.values())}; channels that are all "
+            "grey, or all colours, of 8 or 16 bits or of floats are read."
+        )
+    (number,) = samples
+    kinds = [np.dtype(kind) for kind, _ in known]
+    return [kind for kind in kinds for _ in range(number)], number
 
 
 def _check_planes(file: Any, path: Path, claimed: int) -> None:
@@ -101,11 +109,7 @@ def _check_planes(file: Any, path: Path, claimed: int) -> None:
         return True
 
     file.enumerate_subblocks_subset(note, only_layer0=True)
-    if len(found) < claimed:
-        raise Mistake(
-            f"{path} lacks some of its planes: it has {len(found)} of {claimed}. Save the part "
-            "that was taken as a file of its own."
-        )
+    check_all_planes(path, len(found), claimed)
 
 
 def _metadata(xml: str) -> Metadata:

@@ -60,7 +60,8 @@ class LifPlanes:
         image = self._file.images[0]
         check_axes(path, image.sizes)
         axes = list(image.sizes)
-        values = image.asarray(out="memmap").transpose([axes.index(a) for a in AXES if a in axes])
+        order = [axes.index(name) for name in AXES if name in axes]
+        values = image.asarray(out="memmap").transpose(order)
         # An axis of one entry is not listed.
         whole = tuple(slice(None) if name in axes else None for name in AXES)
         self._values = values[whole]

@@ -15,12 +15,12 @@ from srlab.io.microscopy.channels import ome_colour
 from srlab.io.microscopy.makers.planes import (
     Contents,
     PlaneReader,
+    check_all_planes,
     check_axes,
     check_one_image,
     missing_package,
 )
 from srlab.io.microscopy.metadata import MICROMETRE, Metadata
-from srlab.mistakes import Mistake
 
 try:
     from nd2 import ND2File
@@ -46,12 +46,7 @@ class Nd2Planes:
         self._frame = [sizes.get(name, 1) for name in FRAME]
         loops = {name: size for name, size in sizes.items() if name not in FRAME}
         check_axes(path, loops)
-        frames = self._file.attributes.sequenceCount
-        if frames < prod(loops.values()):
-            raise Mistake(
-                f"{path} lacks some of its planes: it has {frames} of {prod(loops.values())}. Save "
-                "the part that was taken as a file of its own."
-            )
+        check_all_planes(path, self._file.attributes.sequenceCount, prod(loops.values()))
         self._number = {
             (place.get("T", 0), place.get("Z", 0)): number
             for number, place in enumerate(self._file.loop_indices)

@@ -161,6 +161,15 @@ def check_axes(path: Path, sizes: Mapping[str, int]) -> None:
         )
 
 
+def check_all_planes(path: Path, found: int, claimed: int) -> None:
+    """Raise a `Mistake` if a file has fewer planes than it claims."""
+    if found < claimed:
+        raise Mistake(
+            f"{path} lacks some of its planes: it has {found} of {claimed}. Save the part that was "
+            "taken as a file of its own."
+        )
+
+
 def missing_package(kind: str, package: str) -> MissingPackage:
     """Return the error that tells what to install for a kind of file."""
     return MissingPackage(
