@@ -33,15 +33,6 @@ def card(
     if state:
         return ModelCard.from_json(state["srlab"])
     ranges = value_range(data.training)
-    more: dict[str, Any] = {}
-    if isinstance(data, OfDates):
-        more = {"dates": data.dates}
-    if isinstance(data, OfThickSlices):
-        more = {"across": data.across}
-    if isinstance(data, OfGuides) and data.guides:
-        more = {"guides": data.guides, "guide_ratio": data.guide_ratio}
-        if "guide_degradation" in config.data:  # those of real pairs are as they were measured
-            more["guide_degradation"] = _recipe(config.data.guide_degradation)
     if normaliser.scope != "scene":
         check_values(data, ranges, degradation, force=config.force)
     return ModelCard(
@@ -59,8 +50,22 @@ def card(
         scope=normaliser.scope,
         training_data=str(HydraConfig.get().runtime.choices.get("data")),
         versions={"srlab": srlab.__version__, "torch": str(torch.__version__)},
-        **more,
+        **_further(config, data),
     )
+
+
+def _further(config: DictConfig, data: Source) -> dict[str, Any]:
+    """Return what a card says of data that have dates, thick slices or guides."""
+    if isinstance(data, OfGuides) and data.guides:
+        guided: dict[str, Any] = {"guides": data.guides, "guide_ratio": data.guide_ratio}
+        if "guide_degradation" in config.data:  # those of real pairs are as they were measured
+            guided["guide_degradation"] = _recipe(config.data.guide_degradation)
+        return guided
+    if isinstance(data, OfThickSlices):
+        return {"across": data.across}
+    if isinstance(data, OfDates):
+        return {"dates": data.dates}
+    return {}
 
 
 def _recipe(node: DictConfig) -> dict[str, Any]:

@@ -179,11 +179,9 @@ def scored_pairs(config: DictConfig, data: Source) -> SizedPairDataset:
     path = _kept_split(config.model)
     if path is not None:
         kept, now = read_record(path), record_of(data.parts.parted)
-        both = kept.keys() & now.keys()
-        change = difference(
-            {name: kept[name] for name in kept if name in both},
-            {name: now[name] for name in now if name in both},
-        )
+        both = [name for name in kept if name in now]
+        before = {name: kept[name] for name in both}
+        change = difference(before, {name: now[name] for name in both})
         if change is not None:
             raise Mistake(
                 f"part={config.part} by split={_choice('split')} is not what the model's run held "
