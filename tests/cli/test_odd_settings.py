@@ -16,6 +16,7 @@ OF_LINES = {
     "data.root=": "data.root= gives no value; is a variable of the shell not set?",
     "weights=''": "weights='' gives no value;",
     "ema={}": "ema={} gives no value;",
+    "--seed=1": "--seed=1: settings have no dashes, write seed=1.",
     "photo.png": "photo.png stands without a key: write KEY=VALUE without dashes",
     "loss={}": "loss={} chooses nothing; choose one of charbonnier,",
     "loss=[l1,ssim,l1]": "loss=[l1,ssim,l1] names l1 twice; name it once.",

@@ -77,6 +77,10 @@ def check_values_given(arguments: Sequence[str]) -> None:
     An unset variable leaves the second. Groups, from which nothing can be chosen, have a message of
     their own.
     """
+    for argument in arguments:
+        flag, equals, _ = argument.partition("=")
+        if equals and flag.startswith("--") and flag not in {*_FLAGS_WITH_VALUES, "--info"}:
+            raise Mistake(f"{argument}: settings have no dashes, write {argument.lstrip('-')}.")
     for argument in overrides(arguments):
         key, equals, value = argument.partition("=")
         if not equals and not argument.startswith("~") and "--info" not in arguments:
