@@ -51,9 +51,11 @@ def chosen_precision(
     exact, seconds = _timed(model, sample, "32", device, scene)
     best, shortest = "32", seconds
     span = max(high - low for low, high in model.card.training_range)
-    for name in ("bf16",) if device.type == "cpu" else ("bf16", "16"):
+    faster = ["bf16"] if device.type == "cpu" else ["bf16", "16"]
+    for name in faster:
         picture, taken = _timed(model, sample, name, device, scene)
-        error = float(np.sqrt(np.mean(np.square(picture - exact, dtype=np.float64)))) / span
+        squares = np.square(picture - exact, dtype=np.float64)
+        error = float(np.sqrt(squares.mean())) / span
         log.info(
             "precision %s: %.2f times as fast as float32, and %.2g of the range beside it "
             "(%.2g are allowed)",

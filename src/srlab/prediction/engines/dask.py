@@ -131,7 +131,7 @@ class Dask:
         if self._client is not None and self._client.status == "running":
             return self._client
         try:
-            from distributed import Client, LocalCluster
+            from distributed import Client
             from distributed.comm.addressing import get_address_host_port
 
             from srlab.prediction.engines.share import DeafToInterrupts
@@ -141,13 +141,7 @@ class Dask:
         logging.getLogger("distributed").setLevel(logging.WARNING)
         atexit.register(self.close)  # before Dask's own, which came with the import
         if self._address is None:
-            self._cluster = LocalCluster(
-                n_workers=self._own_workers,
-                threads_per_worker=1,  # tasks at a time; the network has threads of its own
-                memory_limit=None,  # Dask would end workers, and holds nothing itself
-                dashboard_address="127.0.0.1:0",
-                silence_logs=logging.CRITICAL,  # errors of workers come with their blocks
-            )
+            self._cluster = _own_cluster(self._own_workers)
         try:
             if self._address is not None:
                 get_address_host_port(self._address, strict=True)
@@ -163,6 +157,19 @@ class Dask:
             with told_of_the_cluster(self._where):
                 _register(self._client, DeafToInterrupts())
         return self._client
+
+
+def _own_cluster(workers: int) -> LocalCluster:
+    """Start a cluster on this machine."""
+    from distributed import LocalCluster
+
+    return LocalCluster(
+        n_workers=workers,
+        threads_per_worker=1,  # tasks at a time; the network has threads of its own
+        memory_limit=None,  # Dask would end workers, and holds nothing itself
+        dashboard_address="127.0.0.1:0",
+        silence_logs=logging.CRITICAL,  # errors of workers come with their blocks
+    )
 
 
 def _register(client: Client, plugin: WorkerPlugin) -> None:
