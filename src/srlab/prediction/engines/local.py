@@ -131,6 +131,8 @@ def _thread() -> Iterator[ThreadPoolExecutor]:
     """Give a thread; what it has begun is waited for in the end, and nothing else is begun."""
     executor = ThreadPoolExecutor(1)
     try:
+        # A thread that a signal interrupts as it starts would not be waited for.
+        executor.submit(int).result()
         yield executor
     finally:
         executor.shutdown(cancel_futures=True)
