@@ -23,7 +23,7 @@ TRAIN = "srlab.cli.settings.TrainSettings"
 
 OF_COMPOSITION = {
     "experiment=ersgan": "experiment=ersgan does not exist; choose one of demo, ",
-    "generator=rrdbb": "generator=rrdbb does not exist; choose one of compact, interpolation, lka,",
+    "generator=rrdbb": "generator=rrdbb does not exist; choose one of compact, ",
     "loss=foo": "loss=foo does not exist; choose one of charbonnier, consistency,",
     "loss=[l1,foo]": "loss=foo does not exist; choose one of charbonnier,",
     "scheduler@scheduler.generator=cosin": (
@@ -69,7 +69,7 @@ OF_VALUES = {
 OF_PARTS = {
     "~ema": "ema is no key of the configuration",
     "penalty=null": "penalty=null chooses nothing; choose one of none, r1, wgan_gp.",
-    "data=": "data= chooses nothing; choose one of dates, demo, ",
+    "data=": "data= chooses nothing; choose one of ",
     "data=rgb_folder": "data.root must be given: data.root=….",
     "ema.device=foo": "Expected one of cpu, cuda,",
     "generator.channels=0": "generator.channels is 0; give a whole number >= 1.",

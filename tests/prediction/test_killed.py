@@ -28,7 +28,7 @@ def server(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
     # Each process would import pytest, since that is the main module.
     monkeypatch.setattr(sys.modules["__main__"], "__spec__", None)
-    monkeypatch.delattr(sys.modules["__main__"], "__file__")
+    monkeypatch.delattr(sys.modules["__main__"], "__file__", raising=False)
     process = CONTEXT.Process(target=killed_runs.nothing)
     process.start()
     process.join()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import numpy as np
 import torch
@@ -75,8 +75,10 @@ def run(
         writer, tiles, tiles_per_block=per_block, journal=journal, progress=progress
     ) as output:
         blocks = streamed(predict, reader, tiles, output.windows, batch_size=batch_size)
-        for done in _taken(blocks, writer, output):
-            output.count(done)
+        # Whatever happens here, the thread that writes has ended before it is dealt with.
+        with closing(_taken(blocks, writer, output)) as taken:
+            for done in taken:
+                output.count(done)
     return output.outcome
 
 
@@ -108,7 +110,7 @@ def _read_ahead(
             yield window, tiles_seen
 
 
-def _taken(blocks: Blocks, writer: Writer, output: Making) -> Iterator[Done]:
+def _taken(blocks: Blocks, writer: Writer, output: Making) -> Generator[Done, None, None]:
     """Write blocks, each while the next one is computed."""
 
     def write(window: Window, pixels: NDArray[np.float32]) -> Done:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from math import prod
+from threading import Lock
 
 from srlab.axes import Window
 from srlab.io import Writer
@@ -66,6 +67,7 @@ class Making:
         self._writer, self._journal = writer, journal
         self.outcome = outcome
         self._pending: list[Done] = []
+        self._noting = Lock()
         self._last = time.monotonic()
 
     def begin(self) -> Sequence[Done]:
@@ -113,11 +115,12 @@ class Making:
 
     def note(self) -> None:
         """Note the blocks that were written, once the disk has them."""
-        if self._journal is not None and self._pending:
-            self._writer.sync()
-            self._journal.add(self._pending)
-        self._pending.clear()
-        self._last = time.monotonic()
+        with self._noting:
+            if self._journal is not None and self._pending:
+                self._writer.sync()
+                self._journal.add(self._pending)
+            self._pending.clear()
+            self._last = time.monotonic()
 
 
 def _without(windows: Iterator[Window], others: Sequence[Window]) -> list[Window]:
