@@ -121,6 +121,17 @@ def test_a_damaged_line_of_the_journal_ends_what_counts(tmp_path):
     assert len(journal.path.read_text().splitlines()) == 2
 
 
+def test_a_block_that_is_noted_twice_counts_once(tmp_path):
+    journal = Journal(tmp_path / "out.tif", {"model": "a"})
+    journal.begin()
+    first, second = (Done((slice(at, at + 4),), (at,), 0) for at in (0, 4))
+    journal.add([first, second])
+    journal.add([second])
+    again = Journal(tmp_path / "out.tif", {"model": "a"})
+    assert again.read()
+    assert again.done == [first, second]
+
+
 def test_a_damaged_block_is_told_of_and_what_was_read_before_is_kept(source, tmp_path, monkeypatch):
     content = bytearray(source.read_bytes())
     middle = len(content) * 3 // 4

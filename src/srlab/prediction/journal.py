@@ -97,7 +97,8 @@ class Journal:
         if changes:
             return False
         self.settled = head["settled"]
-        self.done = [_done(block) for block in blocks]
+        # A process that is stopped may note a block a second time, which is to count once.
+        self.done = list({str(block["window"]): _done(block) for block in blocks}.values())
         return True
 
     def begin(self) -> None:
