@@ -2,18 +2,20 @@
 
 A scene of 4 bands of uint16 becomes four times finer by `residual` of 32 channels and 4 blocks.
 It goes from GeoTIFF to GeoTIFF by srlab, in float32 and with ``precision=auto``, and by
-opensr-utils as it comes. A volume of 128³ is super-resolved in memory by a 3D `residual`: by srlab,
-and by MONAI's ``sliding_window_inference`` (windows of 64³, overlap 0.25), with the same threads.
-opensr-utils and MONAI must be installed beside srlab.
+opensr-utils as it comes. A volume of 128³ is super-resolved in memory by a 3D `residual`, by srlab
+and by MONAI's ``sliding_window_inference`` (windows of 64³, overlap 0.25). The network alone, once
+on each pixel of the scene and in its best memory format, is the ideal. Each way has a process of
+its own with the same threads, and memory is allocated as that package has it. opensr-utils and
+MONAI must be installed beside srlab.
 
     python benchmarks/prediction_rivals.py [--rounds 3] [--size 1024]
 """
 
 import argparse
 import logging
+import multiprocessing
 import time
 import warnings
-from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,18 +31,8 @@ from srlab.io import Axis
 from srlab.models.super_resolver import SuperResolver
 from srlab.normalisers import Identity
 
-
-class Whole(torch.nn.Module):
-    """The model for opensr-utils: network range in and out, as its own models have it."""
-
-    factor = 4
-
-    def __init__(self, model):
-        super().__init__()
-        self.generator = model.generator
-
-    def forward(self, images):
-        return self.generator(images)
+IMAGES = ("srlab, float32", "srlab, precision=auto", "opensr-utils", "network alone")
+VOLUMES = ("srlab, volume", "MONAI")
 
 
 def main():
@@ -50,43 +42,124 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--size", type=int, default=1024)
     options = parser.parse_args()
-    warnings.simplefilter("ignore")
-    logging.getLogger("lightning").setLevel(logging.ERROR)
-    print(f"allocation: {keep_freed_memory()}; {torch.get_num_threads()} threads")
     with TemporaryDirectory() as folder:
-        report(images(Path(folder), options.size, options.rounds), "srlab, float32")
-    report(volumes(options.rounds), "srlab")
+        write_scene(Path(folder, "scene.tif"), options.size)
+        saved().save(Path(folder, "model.safetensors"))
+        for names in (IMAGES, VOLUMES):
+            report(in_turns(names, folder, options.rounds))
 
 
-def images(folder, size, rounds):
-    """Return the seconds of each way from GeoTIFF to GeoTIFF."""
-    import opensr_utils
+def in_turns(names, folder, rounds):
+    """Run each way once in each round, after a first round that counts for nothing."""
+    context = multiprocessing.get_context("spawn")
+    pipes = {}
+    for name in names:
+        pipes[name], theirs = context.Pipe()
+        context.Process(target=serve, args=(name, folder, theirs), daemon=True).start()
+    seconds = {name: [] for name in names}
+    for _ in range(rounds + 1):
+        for name, pipe in pipes.items():
+            pipe.send("run")
+            seconds[name].append(pipe.recv())
+    return {name: np.array(times[1:]) for name, times in seconds.items()}
 
-    model, scene = saved(super_resolver()), folder / "scene.tif"
-    write_scene(scene, size)
-    model.save(folder / "model.safetensors")
 
-    def ours(precision):
-        srlab.super_resolve(
-            scene, folder / "ours.tif", model=folder / "model.safetensors",
-            overwrite=True, precision=precision, options={"compression": "none"},
+def serve(name, folder, pipe):
+    """Run one way whenever it is asked for, and return its wall and CPU seconds."""
+    warnings.simplefilter("ignore")
+    logging.disable(logging.WARNING)
+    run = WAYS[name](Path(folder))
+    while pipe.recv():
+        begin = time.perf_counter(), time.process_time()
+        run()
+        pipe.send((time.perf_counter() - begin[0], time.process_time() - begin[1]))
+
+
+def ours(precision):
+    def prepared(folder):
+        keep_freed_memory()
+        return lambda: srlab.super_resolve(
+            folder / "scene.tif", folder / f"{precision}.tif", overwrite=True,
+            model=folder / "model.safetensors", precision=precision,
+            options={"compression": "none"},
         )  # fmt: skip
 
-    def theirs():
-        opensr_utils.super_resolve(
-            str(scene), Whole(model), str(folder / "theirs.tif"), device="cpu", overwrite=True
-        )
-
-    ways = {
-        "srlab, float32": lambda: ours("32"),
-        "srlab, precision=auto": lambda: ours("auto"),
-        "opensr-utils": theirs,
-    }
-    return in_turns(ways, rounds)
+    return prepared
 
 
-def saved(model):
-    """Return the model with a card that can build it again."""
+class ForOpensr(torch.nn.Module):
+    """The network for opensr-utils: network range in and out, as its own models have it."""
+
+    factor = 4
+
+    def __init__(self):
+        super().__init__()
+        self.generator = saved().generator
+
+    def forward(self, images):
+        return self.generator(images)
+
+
+def opensr(folder):
+    import opensr_utils
+
+    network = ForOpensr()
+    given = {"device": "cpu", "overwrite": True}
+    return lambda: opensr_utils.super_resolve(
+        str(folder / "scene.tif"), network, str(folder / "theirs.tif"), **given
+    )
+
+
+def alone(folder):
+    """The network on strips of the scene that have no overlap."""
+    keep_freed_memory()
+    import rasterio
+
+    with rasterio.open(folder / "scene.tif") as file:
+        pixels = torch.from_numpy(file.read().astype(np.float32) / 10_000)[None]
+    network = saved().generator.to(memory_format=torch.channels_last)
+    tiles = [tile for rows in pixels.split(256, dim=2) for tile in rows.split(256, dim=3)]
+
+    def run():
+        with torch.no_grad():
+            for tile in tiles:
+                network(tile.contiguous(memory_format=torch.channels_last))
+
+    return run
+
+
+def volume_of(folder):
+    keep_freed_memory()
+    model, image = volumetric()
+    return lambda: model.tiled(image)
+
+
+def monai(folder):
+    from monai.inferers import sliding_window_inference
+
+    model, image = volumetric()
+    tensor = torch.from_numpy(image)[None]
+
+    def run():
+        with torch.no_grad():
+            sliding_window_inference(tensor, 64, 1, model.generator, overlap=0.25)
+
+    return run
+
+
+WAYS = {
+    "srlab, float32": ours("32"),
+    "srlab, precision=auto": ours("auto"),
+    "opensr-utils": opensr,
+    "network alone": alone,
+    "srlab, volume": volume_of,
+    "MONAI": monai,
+}
+
+
+def saved():
+    """Return the model of images, with a card that can build it again."""
+    model = super_resolver()
     sizes = {"in_channels": 4, "out_channels": 4, "scale": 4, "channels": 32, "blocks": 4}
     model.card = replace(
         model.card,
@@ -96,14 +169,12 @@ def saved(model):
     return model
 
 
-def volumes(rounds):
-    """Return the seconds of each way from an array to an array."""
-    from monai.inferers import sliding_window_inference
-
+def volumetric():
+    """Return a model of volumes, and a volume."""
     torch.manual_seed(0)
     generator = Residual(
         in_channels=1, out_channels=1, scale=2, spatial_dims=3, channels=16, blocks=4
-    ).eval()
+    )
     card = replace(
         super_resolver().card,
         input_names=("T1",),
@@ -114,35 +185,18 @@ def volumes(rounds):
         training_range=((0.0, 255.0),),
     )
     model = SuperResolver(generator=generator, normaliser=Identity(), card=card)
-    model = model.eval().requires_grad_(False)
     image = np.random.default_rng(0).uniform(0, 255, (1, 128, 128, 128)).astype(np.float32)
-    tensor = torch.from_numpy(image)[None]
-
-    def theirs():
-        with torch.no_grad():
-            sliding_window_inference(tensor, 64, 1, generator, overlap=0.25)
-
-    return in_turns({"srlab": lambda: model.tiled(image), "MONAI": theirs}, rounds)
+    return model.eval().requires_grad_(False), image
 
 
-def in_turns(ways, rounds):
-    """Run each way once in each round, after a first round that counts for nothing."""
-    seconds = defaultdict(list)
-    for _ in range(rounds + 1):
-        for name, way in ways.items():
-            begin = time.perf_counter(), time.process_time()
-            way()
-            seconds[name].append((time.perf_counter() - begin[0], time.process_time() - begin[1]))
-    return {name: np.array(times[1:]) for name, times in seconds.items()}
-
-
-def report(seconds, first):
-    """Print medians, and how many times as fast the first way is."""
+def report(seconds):
+    """Print medians, and how many times as long as the first way each takes."""
+    first, *_ = seconds
     for name, times in seconds.items():
         wall, cpu = np.median(times, axis=0)
-        faster = np.median(times / seconds[first], axis=0)
+        longer = np.median(times / seconds[first], axis=0)
         print(
-            f"{name:24} {wall:7.2f} s, {cpu:7.2f} s of CPU: {faster[0]:.2f} and {faster[1]:.2f} "
+            f"{name:24} {wall:7.2f} s, {cpu:7.2f} s of CPU: {longer[0]:.2f} and {longer[1]:.2f} "
             f"times as long as {first}"
         )
 
