@@ -69,7 +69,11 @@ def serve(name, folder, pipe):
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
     run = WAYS[name](Path(folder))
-    while pipe.recv():
+    while True:
+        try:
+            pipe.recv()
+        except EOFError:  # the rounds are over
+            return
         begin = time.perf_counter(), time.process_time()
         run()
         pipe.send((time.perf_counter() - begin[0], time.process_time() - begin[1]))
