@@ -43,7 +43,7 @@ def chosen(scores: Sequence[float], random: np.random.Generator) -> int:
     """Draw one of some candidates, each by its share of their scores; evenly if all are 0.
 
     The N candidates are drawn evenly before. Say that a share f of all places has the score a, and
-    the others b. Then one with a is chosen with the chance
+    the others b. The chance of choosing one with a is then
     ``sum over k of binomial(N, k) f^k (1 - f)^(N - k) · k a / (k a + (N - k) b)``.
     """
     total = sum(scores)

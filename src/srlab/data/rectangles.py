@@ -90,5 +90,6 @@ def cut(extent: Window, size: Sequence[int]) -> list[Window]:
         length = span.stop - span.start
         count = -(-length // side)
         edges = [span.start + round(place * length / count) for place in range(count + 1)]
-        axes.append([slice(*ends) for ends in pairwise(edges)])
+        spans = [slice(*ends) for ends in pairwise(edges)]
+        axes.append(spans)
     return list(product(*axes))

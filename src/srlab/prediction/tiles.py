@@ -144,8 +144,11 @@ class TileGrid:
         """
         if self.join == "crop":
             return (0,) * len(self.shape)
-        shortest = [min(core.stop - core.start for core, _ in axis) for axis in self.axes()]
-        return tuple(min(pair) // 2 for pair in zip(self.overlap, shortest, strict=True))
+        fades = []
+        for axis, overlap in zip(self.axes(), self.overlap, strict=True):
+            shortest = min(core.stop - core.start for core, _ in axis)
+            fades.append(min(overlap, shortest) // 2)
+        return tuple(fades)
 
     def contributes(self, tile: Tile) -> Window:
         """Return the SR pixels of the scene to which a tile contributes: its core, and fades."""

@@ -53,7 +53,7 @@ class DiskCache:
 
     The tiles take up at most `gigabytes` (10⁹ bytes) in `folder`, which all runs share; None is
     ``~/.cache/srlab``. Files of earlier runs make room, those used longest ago first. What does not
-    fit is read as if there were no cache, as is all that follows a full disk; one warning says so.
+    fit is read as if there were no cache. So is all that follows a full disk. One warning says so.
     With `slow_only` formats that are fast to read are not kept (`srlab.io.format.Format.slow`).
 
     A changed file has other tiles: their name is made from the path, the size and the time of

@@ -152,13 +152,10 @@ class OmeTiffWriter:
         if level == 0:
             return self._stored(plane, slice(top, bottom), slice(left, right))
         finer_rows, finer_columns = level_sizes(height, width)[level - 1]
-        under = [
-            [
-                self._tile(plane, level - 1, row, column)
-                for column in range(2 * left, min(2 * right, finer_columns), TILE)
-            ]
-            for row in range(2 * top, min(2 * bottom, finer_rows), TILE)
-        ]
+        lefts = range(2 * left, min(2 * right, finer_columns), TILE)
+        under = []
+        for row in range(2 * top, min(2 * bottom, finer_rows), TILE):
+            under.append([self._tile(plane, level - 1, row, column) for column in lefts])
         return halved(np.block(under))
 
     def _stored(self, plane: tuple[int, int, int], rows: slice, columns: slice) -> Array:
