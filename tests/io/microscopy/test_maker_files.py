@@ -1,7 +1,9 @@
 """CZI, ND2 and LIF against what was written."""
 
+import os
 import pickle
 import sys
+from pathlib import Path
 
 import maker_files
 import numpy as np
@@ -79,6 +81,14 @@ def test_tiles_of_a_czi_are_one_image_wherever_it_begins(tmp_path):
     pytest.importorskip("pylibCZIrw")
     values = read_whole(saved(tmp_path, "czi", corner=(-7, 12), tile=9))
     np.testing.assert_array_equal(values, STACK.transpose(1, 0, 2, 3, 4))
+
+
+def test_a_czi_is_open_in_another_process_alone(tmp_path):
+    pytest.importorskip("pylibCZIrw")
+    reader = open_reader(saved(tmp_path, "czi"))
+    reader.read(*whole(reader))
+    opened = [os.path.realpath(number) for number in Path("/proc/self/fd").iterdir()]
+    assert str(reader) not in opened
 
 
 def test_colours_of_a_czi_are_red_first(tmp_path):

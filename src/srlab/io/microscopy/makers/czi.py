@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from srlab.files import PathLike
+from srlab.io.isolated import IsolatedReader
 from srlab.io.microscopy.channels import ome_colour
 from srlab.io.microscopy.makers.planes import (
     Contents,
@@ -40,8 +41,16 @@ TYPES = {
 """The type of a value, and the samples of a pixel, by the name of a pixel's type."""
 
 
-def open_czi(path: PathLike, *, bands: Sequence[int | str] | None = None) -> PlaneReader:
-    """Open the one scene of a CZI at its finest level; the tiles of a mosaic are one image."""
+def open_czi(path: PathLike, *, bands: Sequence[int | str] | None = None) -> IsolatedReader:
+    """Open the one scene of a CZI at its finest level; the tiles of a mosaic are one image.
+
+    It is read in another process, since damaged bytes crash the library now and then.
+    """
+    return IsolatedReader(open_here, path, bands=bands)
+
+
+def open_here(path: PathLike, *, bands: Sequence[int | str] | None = None) -> PlaneReader:
+    """Open a CZI in this process."""
     return PlaneReader(path, opener=CziPlanes, bands=bands)
 
 
