@@ -74,7 +74,7 @@ def super_resolve(
         noises=(noise,),
         scene=scene,
         batch=batch_size,
-        device=str(device),
+        devices=(str(device),),
     )
     try:
         reader, predict = job.opened([model])

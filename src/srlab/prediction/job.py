@@ -55,7 +55,8 @@ class Job:
     threads: int | None = None
     """Threads of the network on a CPU, which round differently in other numbers; None: all."""
 
-    device: str = "cpu"
+    devices: tuple[str, ...] = ("cpu",)
+    """What a process may compute on, each with a copy of the models."""
 
     project: bool = False
     """Whether SR is to agree with LR; that of a model trained through a projection always does."""
@@ -66,8 +67,13 @@ class Job:
     parts: bool = False
     """Whether what LR determines and what the network added come back as further channels."""
 
+    @property
+    def device(self) -> str:
+        """The first device."""
+        return self.devices[0]
+
     def opened(self, models: Sequence[SuperResolver]) -> tuple[Reader, Predict]:
-        """Return what reads the scene, and what predicts its tiles.
+        """Return what reads the scene, and what predicts its tiles on the first device.
 
         Of several predictions the channels are those of the mean, then those of the deviation. The
         two parts of the mean follow, if they are wanted.

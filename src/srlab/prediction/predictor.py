@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 
 import numpy as np
 import torch
@@ -15,6 +14,8 @@ from srlab.generators import noise_channels
 from srlab.mistakes import Mistake
 from srlab.models.super_resolver import SuperResolver
 from srlab.nn.acceleration import accelerate
+from srlab.prediction.device import told_of
+from srlab.prediction.transfer import transfer_to
 
 
 class Predictor:
@@ -30,7 +31,8 @@ class Predictor:
     (`SuperResolver.draw_noise`). `scene` ``(1, rows, C + 1)`` holds the statistics of the whole
     scene, for normalisers that need them. With a `precision` of 16 bits the network computes in it
     where that is safe, and the normaliser does not. A `MemoryError` or `torch.OutOfMemoryError`
-    says that the device has not enough memory.
+    says that the device has not enough memory, and a `Mistake` that it failed. Several threads may
+    call it.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Predictor:
         self.model = model.to(self.device)
         if self.device.type == "cpu":
             accelerate(self.model.get_submodule("generator"), channels_last=True, compiled=False)
+        self._transfer = transfer_to(self.device)
         self._precision = precision
         self.batch_size = 1 if self.device.type == "cpu" else batch_size
         self.noise = None if noise is None else noise.to(self.device)
@@ -63,28 +66,19 @@ class Predictor:
             return np.concatenate([self(images[start : start + size]) for start in starts])
         lr = torch.from_numpy(images)
         filler = lr[-1:].expand(size - len(lr), *lr.shape[1:])
-        batch = torch.cat([lr, filler]).to(self.device)
+        with told_of(self.device):
+            return self._transfer(self._computed, torch.cat([lr, filler]))[: len(lr)]
+
+    def _computed(self, batch: Tensor) -> Tensor:
+        """Return SR of LR, both on the device."""
         noise, scene = _for_each(self.noise, batch), _for_each(self.scene, batch)
-        with self._autocast(), _told_if_out_of_memory():
-            sr = self.model.tile(batch, noise, scene)
-        result: NDArray[np.float32] = sr[: len(lr)].float().cpu().numpy()
-        return result
+        with self._autocast():
+            return self.model.tile(batch, noise, scene).float()
 
     def _autocast(self) -> AbstractContextManager[None]:
         return torch.autocast(
             self.device.type, self._precision, enabled=self._precision != torch.float32
         )
-
-
-@contextmanager
-def _told_if_out_of_memory() -> Iterator[None]:
-    """Make of torch's error on a CPU, which is a mere RuntimeError, a MemoryError."""
-    try:
-        yield
-    except RuntimeError as error:
-        if "can't allocate memory" in str(error):
-            raise MemoryError(str(error).splitlines()[0]) from error
-        raise
 
 
 def _for_each(values: Tensor | None, batch: Tensor) -> Tensor | None:

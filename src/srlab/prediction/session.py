@@ -199,7 +199,7 @@ class Session:
             batch=settled.get("batch", 1),
             precision=DTYPES[settled["precision"]],
             threads=settled.get("threads"),
-            device=str(self._device),
+            devices=(str(self._device),),
             project=self._request.project,
             bounds=bounds_of(self.description.channels[: self._model.out_channels]),
             parts=self._request.parts,
