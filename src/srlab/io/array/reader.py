@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -23,6 +22,7 @@ from srlab.io.array.axes import (
 from srlab.io.array.stored import StoredArray, is_number
 from srlab.io.damage import damage_told
 from srlab.io.description import Axis, Channel, Description
+from srlab.io.handle import ProcessHandle
 from srlab.io.stored import without_infinities
 from srlab.io.variables import Part, Variable, choose
 from srlab.io.windows import check_window
@@ -56,7 +56,7 @@ class ArrayFileReader:
     ) -> None:
         self.path = path
         self._arrays_of, self._bands = arrays_of, bands and list(bands)
-        self._handle: tuple[int, Mapping[str, StoredArray]] | None = None
+        self._handle = ProcessHandle(partial(arrays_of, path))
         arrays = arrays_of(path)
         images = {name: each for name, each in arrays.items() if _is_image(path, each)}
         images = images or dict(arrays)  # of which the first is told to be none
@@ -78,20 +78,14 @@ class ArrayFileReader:
         """
         check_window(window, self.description.shape)
         with damage_told(f"{self.path} cannot be read at {window}: truncated or damaged"):
-            arrays = self._open()
+            arrays = self._handle.file()
             parts = [self._read(arrays[part.variable.name], part, window) for part in self._parts]
         with np.errstate(over="ignore"):  # what overflows a float32 is infinite there
             return without_infinities(np.concatenate(parts).astype(np.float32, order="C"))
 
     def close(self) -> None:
         """Release the file."""
-        self._handle = None
-
-    def _open(self) -> Mapping[str, StoredArray]:
-        # A handle that a fork inherited shares its place in the file with the parent's.
-        if self._handle is None or self._handle[0] != os.getpid():
-            self._handle = (os.getpid(), self._arrays_of(self.path))
-        return self._handle[1]
+        self._handle.close()
 
     def _read(self, array: StoredArray, part: Part, window: Window) -> NDArray[Any]:
         axes = self._axes[part.variable.name]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -17,6 +16,7 @@ from srlab.files import PathLike, existing_path
 from srlab.io.blosc import check_blosc
 from srlab.io.damage import check_block_size, damage_told
 from srlab.io.description import Axis, Description
+from srlab.io.handle import ProcessHandle
 from srlab.io.microscopy.channels import named_channels
 from srlab.io.microscopy.ome_zarr_metadata import NAMES, Image, read_image
 from srlab.io.selection import chosen
@@ -38,12 +38,11 @@ class OmeZarrReader:
 
     def __init__(self, path: PathLike, *, bands: Sequence[int | str] | None = None) -> None:
         self.path = existing_path(path)
-        self._handle: tuple[int, Any] | None = None
         with damage_told(f"{path} is not an OME-Zarr that zarr can read"):
             image, array = _opened(self.path)
             self._axes = image.axes
             every = _described(image, array, str(path))
-        self._array_path = image.array
+        self._handle = ProcessHandle(partial(_open_array, self.path, image.array))
         self._places = chosen(every.names, bands, path)
         self._bands = bands and list(bands)
         self.description = every.with_channels([every.channels[at] for at in self._places])
@@ -65,7 +64,7 @@ class OmeZarrReader:
         spans["c"] = list(self._places)
         place = tuple(spans.get(name, slice(0, 1)) for name in self._axes)
         with damage_told(f"{self.path} cannot be read at {window}: truncated or damaged"):
-            values = np.asarray(self._open().oindex[place])
+            values = np.asarray(self._handle.file().oindex[place])
         named = [name for name in ("c", *kept) if name in self._axes]
         order = [self._axes.index(name) for name in named]
         single = [at for at in range(values.ndim) if at not in order]
@@ -75,13 +74,11 @@ class OmeZarrReader:
 
     def close(self) -> None:
         """Release the store."""
-        self._handle = None
+        self._handle.close()
 
-    def _open(self) -> Any:
-        if self._handle is None or self._handle[0] != os.getpid():
-            root = zarr.open_group(self.path, mode="r")
-            self._handle = (os.getpid(), root[self._array_path])
-        return self._handle[1]
+
+def _open_array(path: Path, name: str) -> Any:
+    return zarr.open_group(path, mode="r")[name]
 
 
 def _opened(path: Path) -> tuple[Image, Any]:

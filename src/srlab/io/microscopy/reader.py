@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -17,6 +16,7 @@ from srlab.axes import Window
 from srlab.files import PathLike, existing_file
 from srlab.io.damage import check_block_size, damage_told
 from srlab.io.description import Axis, Description
+from srlab.io.handle import ProcessHandle
 from srlab.io.microscopy.channels import named_channels
 from srlab.io.microscopy.contiguous import ContiguousPixels
 from srlab.io.microscopy.metadata import Metadata, check_companions, check_planes, of_imagej, of_ome
@@ -45,7 +45,7 @@ class StackReader:
 
     def __init__(self, path: PathLike, *, bands: Sequence[int | str] | None = None) -> None:
         self.path = existing_file(path)
-        self._handle: tuple[int, TiffFile, Any] | None = None
+        self._handle = ProcessHandle(partial(_OpenStack, self.path), _OpenStack.close)
         failure = f"{path} is not a TIFF that tifffile can read"
         with damage_told(failure), TiffFile(self.path) as file:
             series = _only_series(file, str(path))
@@ -77,21 +77,12 @@ class StackReader:
         }
         place = tuple(_span(axis, spans) for axis in self._axes)
         with damage_told(f"{self.path} cannot be read at {window}: truncated or damaged"):
-            values = np.asarray(self._open()[place])
+            values = np.asarray(self._handle.file().pixels[place])
         return without_infinities(self._arranged(values))
 
     def close(self) -> None:
         """Release the file."""
-        if self._handle is not None and self._handle[0] == os.getpid():
-            self._handle[1].close()
-        self._handle = None
-
-    def _open(self) -> Any:
-        # A handle that a fork inherited shares its place in the file with the parent's.
-        if self._handle is None or self._handle[0] != os.getpid():
-            file = TiffFile(self.path)
-            self._handle = (os.getpid(), file, _pixels(file, str(self.path)))
-        return self._handle[2]
+        self._handle.close()
 
     def _arranged(self, values: NDArray[Any]) -> NDArray[np.float32]:
         """Bring a window from the file's order of axes to ``(C, *S)``."""
@@ -104,6 +95,17 @@ class StackReader:
         shape = arranged.shape[values.ndim - len(kept) :]
         channels = arranged.reshape(-1, *shape)[list(self._places)]
         return np.ascontiguousarray(channels, np.float32)
+
+
+class _OpenStack:
+    """An open file and its pixels, from which windows are read."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = TiffFile(path)
+        self.pixels = _pixels(self._file, str(path))
+
+    def close(self) -> None:
+        self._file.close()
 
 
 def _only_series(file: TiffFile, path: str) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -13,12 +12,14 @@ import rasterio
 from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.errors import CRSError
+from rasterio.io import DatasetReader
 from rasterio.windows import Window as RasterWindow
 
 from srlab.axes import Window
 from srlab.files import PathLike, existing_file, is_remote
 from srlab.io.description import Description
 from srlab.io.exif import Exif
+from srlab.io.handle import ProcessHandle
 from srlab.io.raster.bands import (
     colour_table,
     describe,
@@ -68,7 +69,7 @@ class RasterReader:
             self.path = existing_file(path)
             check_classic_header(self.path)
             check_boxes(self.path)
-        self._handle: tuple[int, Any] | None = None
+        self._handle = ProcessHandle(partial(rasterio.open, self.path), DatasetReader.close)
         failure = f"{path} is not a raster that GDAL can read"
         with gdal(failure), rasterio.open(self.path) as dataset:
             check_readable(dataset, path)
@@ -119,20 +120,12 @@ class RasterReader:
         with gdal(
             f"{self.path} cannot be read at rows {rows.start} to {rows.stop}: truncated or damaged"
         ):
-            values = self._read(self._open(), place)
+            values = self._read(self._handle.file(), place)
         return self._orientation.upright(values)
 
     def close(self) -> None:
         """Release the file."""
-        if self._handle is not None and self._handle[0] == os.getpid():
-            self._handle[1].close()
-        self._handle = None
-
-    def _open(self) -> Any:
-        # A handle that a fork inherited shares its place in the file with the parent's.
-        if self._handle is None or self._handle[0] != os.getpid():
-            self._handle = (os.getpid(), rasterio.open(self.path))
-        return self._handle[1]
+        self._handle.close()
 
     def _read(self, dataset: Any, place: RasterWindow) -> NDArray[np.float32]:
         indexes = [band.index for band in self._bands]

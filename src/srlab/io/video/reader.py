@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import partial
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from srlab.axes import Window
 from srlab.files import PathLike, existing_file
 from srlab.io.description import Axis, Channel, Description
+from srlab.io.handle import ProcessHandle
 from srlab.io.selection import chosen
 from srlab.io.video.colours import Colours
 from srlab.io.video.decoder import Decoder
@@ -53,7 +53,6 @@ class VideoReader:
 
     def __init__(self, path: PathLike, *, bands: Sequence[int | str] | None = None) -> None:
         self.path = existing_file(path)
-        self._handle: tuple[int, Decoder] | None = None
         with pyav(f"{path} is not a video that PyAV can read"):
             with av.open(str(self.path)) as container:
                 stream = picture_stream(container, str(path))
@@ -80,6 +79,10 @@ class VideoReader:
             source=self.path,
         )
         self._stored_shape = (first.height, first.width)
+        self._handle = ProcessHandle(
+            partial(Decoder, str(self.path), self._frames, self._colours, self._stored_shape),
+            Decoder.close,
+        )
         height, width = self._turn.upright_shape((first.height, first.width))
         every = [
             Channel(name, dtype=self._colours.dtype, colour=colour)
@@ -113,7 +116,7 @@ class VideoReader:
         within = self._turn.stored_window(tuple(space), self.description.shape[1:])
         with pyav(f"{self.path} cannot be read: truncated or damaged"):
             for place, number in enumerate(range(times.start, times.stop)):
-                part = self._open().frame(number)[within].transpose(2, 0, 1)
+                part = self._handle.file().frame(number)[within].transpose(2, 0, 1)
                 values[:, place] = self._turn.upright(part[list(self._places)])
         return values
 
@@ -142,16 +145,7 @@ class VideoReader:
 
     def close(self) -> None:
         """Release the file."""
-        if self._handle is not None and self._handle[0] == os.getpid():
-            self._handle[1].close()
-        self._handle = None
-
-    def _open(self) -> Decoder:
-        # A handle that a fork inherited shares its place in the file with the parent's.
-        if self._handle is None or self._handle[0] != os.getpid():
-            decoder = Decoder(str(self.path), self._frames, self._colours, self._stored_shape)
-            self._handle = (os.getpid(), decoder)
-        return self._handle[1]
+        self._handle.close()
 
 
 def _tell_if_short(frames: Frames, duration: int | None, path: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from functools import partial
 from math import prod
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from srlab.axes import Window
 from srlab.files import PathLike, existing_file
 from srlab.io.damage import DENSEST, damage_told
+from srlab.io.handle import ProcessHandle
 from srlab.io.inflated import Inflated
 from srlab.io.selection import chosen
 from srlab.io.stored import without_infinities
@@ -49,7 +49,7 @@ class VolumeReader:
 
     def __init__(self, path: PathLike, *, bands: Sequence[int | str] | None = None) -> None:
         self.path = existing_file(path)
-        self._handle: tuple[int, ArrayProxy] | None = None
+        self._handle = ProcessHandle(partial(_voxels, self.path))
         with damage_told(f"{path} is not a volume that nibabel can read", *ERRORS):
             image: Any = nibabel.load(self.path)
             every = described(image, str(path))
@@ -77,7 +77,7 @@ class VolumeReader:
         spans = [x, y, z, *time, *[slice(None)] * 3]
         failure = f"{self.path} cannot be read at {_listed(window)}: truncated or damaged"
         with damage_told(failure, *ERRORS):
-            values = np.asarray(self._open()[tuple(spans[: self._stored_axes])])
+            values = np.asarray(self._handle.file()[tuple(spans[: self._stored_axes])])
         # (i, j, k, t, channels), whatever of it the file leaves out
         values = values.reshape((*values.shape, *[1] * 5)[:5])
         channels = values.astype(np.float32).T[list(self._places)]
@@ -87,13 +87,7 @@ class VolumeReader:
 
     def close(self) -> None:
         """Release the file."""
-        self._handle = None
-
-    def _open(self) -> ArrayProxy:
-        # A handle that a fork inherited shares its place in the file with the parent's.
-        if self._handle is None or self._handle[0] != os.getpid():
-            self._handle = (os.getpid(), _voxels(self.path))
-        return self._handle[1]
+        self._handle.close()
 
 
 def _voxels(path: Path) -> ArrayProxy:

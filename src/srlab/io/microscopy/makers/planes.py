@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,6 +16,7 @@ from srlab.axes import Window
 from srlab.files import PathLike, existing_file
 from srlab.io.damage import damage_told
 from srlab.io.description import Axis, Description
+from srlab.io.handle import ProcessHandle
 from srlab.io.microscopy.channels import named_channels
 from srlab.io.microscopy.metadata import Metadata
 from srlab.io.selection import chosen
@@ -75,7 +75,7 @@ class PlaneReader:
     ) -> None:
         self.path = existing_file(path)
         self._opener = opener
-        self._handle: tuple[int, Planes] | None = None
+        self._handle = ProcessHandle(partial(opener, self.path), Planes.close)
         # nd2 0.12 raises a NameError where a channel says nothing of its dye, and lxml a
         # SyntaxError.
         with damage_told(f"{path} cannot be read", NameError, SyntaxError):
@@ -105,7 +105,7 @@ class PlaneReader:
         sides = [spans[name].stop - spans[name].start for name in "tzyx"]
         values = np.empty((len(self._places), *sides), np.float32)
         with damage_told(f"{self.path} cannot be read at {window}: truncated or damaged"):
-            planes = self._open()
+            planes = self._handle.file()
             for t, z in product(range(sides[0]), range(sides[1])):
                 values[:, t, z] = planes.read(
                     t=spans["t"].start + t,
@@ -119,15 +119,7 @@ class PlaneReader:
 
     def close(self) -> None:
         """Release the file."""
-        if self._handle is not None and self._handle[0] == os.getpid():
-            self._handle[1].close()
-        self._handle = None
-
-    def _open(self) -> Planes:
-        # A handle that a fork inherited shares its place in the file with the parent's.
-        if self._handle is None or self._handle[0] != os.getpid():
-            self._handle = (os.getpid(), self._opener(self.path))
-        return self._handle[1]
+        self._handle.close()
 
 
 def _described(contents: Contents, path: str) -> Description:

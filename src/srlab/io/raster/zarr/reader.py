@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from math import prod
@@ -19,6 +18,7 @@ from srlab.files import PathLike, existing_path
 from srlab.io.blosc import check_blosc
 from srlab.io.damage import check_block_size, damage_told
 from srlab.io.description import Channel, Description
+from srlab.io.handle import ProcessHandle
 from srlab.io.raster.tags import lasting
 from srlab.io.raster.zarr.place import read_geometry
 from srlab.io.stored import without_infinities
@@ -47,7 +47,7 @@ class ZarrReader:
     def __init__(self, path: PathLike, *, bands: Sequence[int | str] | None = None) -> None:
         self.path = existing_path(path)
         self._chosen = bands and list(bands)
-        self._handle: tuple[int, Any] | None = None
+        self._handle = ProcessHandle(partial(_Store, self.path))
         store = _Store(self.path)
         self._parts = store.choose(bands)
         with damage_told(f"{path} contradicts itself"):
@@ -62,7 +62,7 @@ class ZarrReader:
     def read(self, window: Window) -> NDArray[np.float32]:
         """Read ``(C, *window)`` in physical units, NaN where there is no data."""
         check_window(window, self.description.shape)
-        arrays = self._open().arrays
+        arrays = self._handle.file().arrays
         with damage_told(f"{self.path} cannot be read at {window}: truncated or damaged"):
             stored = [
                 _planes(arrays[part.variable.name], part.numbers, window) for part in self._parts
@@ -73,12 +73,7 @@ class ZarrReader:
 
     def close(self) -> None:
         """Release the store."""
-        self._handle = None
-
-    def _open(self) -> _Store:
-        if self._handle is None or self._handle[0] != os.getpid():
-            self._handle = (os.getpid(), _Store(self.path))
-        return self._handle[1]
+        self._handle.close()
 
 
 class _Store:
