@@ -10,7 +10,7 @@ from conftest import Outcome
 from PIL import Image
 from skimage.data import chelsea
 
-from srlab.io.origin import origin_of
+from srlab.io.provenance import read_provenance
 
 GIVEN = ("input=in.tif", "tile=32", "overlap=12")
 
@@ -101,7 +101,7 @@ def test_a_file_without_a_note_is_refused(command, made, tmp_path):
 def test_pictures_are_verified_as_far_as_their_format_keeps_values(command, made, tmp_path, name):
     Image.fromarray(chelsea()[100:130, 100:140]).save(tmp_path / "in.png")
     made(name, "input=in.png")
-    assert origin_of(tmp_path / name)["SOFTWARE"].startswith("srlab ")
+    assert read_provenance(tmp_path / name)["SOFTWARE"].startswith("srlab ")
     assert verified(command, name, "in.png") == Outcome(0, "")
     if name == "out.png":
         return  # its note would be lost by what follows

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from srlab.axes import Window
 from srlab.files import PathLike
 from srlab.io import Channel, Description, Reader, open_reader
-from srlab.io.origin import origin_of
+from srlab.io.provenance import read_provenance
 from srlab.io.stored import to_stored
 from srlab.mistakes import Mistake
 from srlab.models.super_resolver import SuperResolver
@@ -89,7 +89,7 @@ def verify(
 
     Raises a `Mistake` that says what is not as it should be.
     """
-    tags = origin_of(output)
+    tags = read_provenance(output)
     settings = json.loads(tags.get("SETTINGS", "{}"))
     request = _request(settings, guide=guide, dates=dates, device=device)
     if request.match_histogram:
