@@ -5,7 +5,7 @@ import gzip
 import numpy as np
 import pytest
 
-from srlab.io.inflated import PART, Inflated
+from srlab.io.seekable_gzip import PART, SeekableGzip
 
 CONTENT = np.random.default_rng(0).integers(0, 9, 2 * PART + 5000, dtype=np.uint8).tobytes()
 
@@ -14,7 +14,7 @@ CONTENT = np.random.default_rng(0).integers(0, 9, 2 * PART + 5000, dtype=np.uint
 def file(tmp_path):
     path = tmp_path / "a.gz"
     path.write_bytes(gzip.compress(CONTENT, 1))
-    return Inflated(path)
+    return SeekableGzip(path)
 
 
 @pytest.mark.parametrize(

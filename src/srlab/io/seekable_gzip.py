@@ -1,4 +1,4 @@
-"""Compressed files, read at any place: what was inflated last is kept."""
+"""Random access to gzip files, with a cache of the parts that were decompressed last."""
 
 from __future__ import annotations
 
@@ -11,59 +11,61 @@ from typing import IO, Any
 from indexed_gzip import IndexedGzipFile
 
 PART = 2**20
-"""Bytes that are inflated at a time."""
+"""Bytes that are decompressed at a time."""
 
-KEPT = 128
-"""The most parts that a process keeps, of all its files together."""
+CACHED_PARTS = 128
+"""The most decompressed parts that a process keeps, of all its files together."""
 
 
-class Inflated(io.BufferedIOBase):
-    """The content of a gzip file, by an index of its places that is built as it is read.
+class SeekableGzip(io.BufferedIOBase):
+    """The decompressed content of a gzip file, readable from any position.
 
-    Windows of a volume that lie side by side come from the same planes, and to inflate these takes
-    longer than all the rest. So the last `KEPT` parts stay in memory.
+    `source` is the path or the open file. An index of positions is built while the file is read.
 
-    `source` is the file's path, or the open file. It is for one process, and for one thread at a
-    time.
+    Neighbouring windows of a volume come from the same planes, and decompressing these takes most
+    of the time. So the last `CACHED_PARTS` parts stay in memory.
+
+    For one process only, and one thread at a time.
     """
 
     def __init__(self, source: Path | IO[bytes] | io.RawIOBase) -> None:
-        given = {"filename" if isinstance(source, Path) else "fileobj": source}
-        self._file: Any = IndexedGzipFile(**given, buffer_size=PART)
-        self._place = 0
+        argument = "filename" if isinstance(source, Path) else "fileobj"
+        self._file: Any = IndexedGzipFile(**{argument: source}, buffer_size=PART)
+        self._position = 0
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to a place, which is counted from the beginning or from here."""
+        """Move to a position, counted from the start or from the current one."""
         if whence == io.SEEK_CUR:
-            offset += self._place
-        self._place = offset
+            offset += self._position
+        self._position = offset
         return offset
 
     def tell(self) -> int:
-        """Return the place."""
-        return self._place
+        """Return the current position."""
+        return self._position
 
     def read(self, size: int | None = -1) -> bytes:
-        """Read on, at most up to the end; the `size` must be given."""
+        """Read up to `size` bytes, which must be given; fewer at the end of the content."""
         if size is None or size < 0:
-            raise io.UnsupportedOperation("an inflated file is read by parts")
-        start, stop = self._place, self._place + size
-        numbers = range(start // PART, -(-stop // PART))
+            raise io.UnsupportedOperation("a gzip file is read by parts: give a size")
+        start, stop = self._position, self._position + size
+        first_part, last_part = start // PART, (stop - 1) // PART
         pieces = []
-        for number in numbers:
+        for number in range(first_part, last_part + 1):
             origin = number * PART
-            pieces.append(_part(self, number)[max(start - origin, 0) : stop - origin])
+            pieces.append(_cached_part(self, number)[max(start - origin, 0) : stop - origin])
         content = b"".join(pieces)
-        self._place += len(content)
+        self._position += len(content)
         return content
 
     def part(self, number: int) -> memoryview:
-        """Inflate one of the parts into which the content is divided."""
-        # Memory apart, which is given back at once: between tensors it would leave gaps.
-        room = mmap.mmap(-1, PART, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        """Decompress one of the parts of `PART` bytes into which the content is divided."""
+        # A mapping of its own goes back to the system at once. Freed between tensors on the heap,
+        # the memory would remain as a gap.
+        memory = mmap.mmap(-1, PART, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self._file.seek(number * PART)
-        length = self._file.readinto(room)
-        return memoryview(room)[:length]
+        length = self._file.readinto(memory)
+        return memoryview(memory)[:length]
 
     def close(self) -> None:
         """Close the file."""
@@ -71,6 +73,6 @@ class Inflated(io.BufferedIOBase):
         super().close()
 
 
-@lru_cache(maxsize=KEPT)
-def _part(file: Inflated, number: int) -> memoryview:
+@lru_cache(maxsize=CACHED_PARTS)
+def _cached_part(file: SeekableGzip, number: int) -> memoryview:
     return file.part(number)

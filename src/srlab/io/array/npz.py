@@ -30,8 +30,8 @@ from srlab.io.array.stored import (
 from srlab.io.array.writer import ArrayFileWriter
 from srlab.io.damage import DENSEST, damage_told
 from srlab.io.description import Description
-from srlab.io.inflated import Inflated
 from srlab.io.protocols import Provenance
+from srlab.io.seekable_gzip import SeekableGzip
 from srlab.mistakes import Mistake
 
 MEMBER = ".npy"
@@ -68,12 +68,12 @@ class Compressed:
     def __init__(self, member: Member, layout: Layout) -> None:
         self.shape, self.dtype = layout.shape, layout.dtype
         self._layout, self._member = layout, member
-        self._opened: Inflated | None = None
+        self._opened: SeekableGzip | None = None
 
     def read(self, place: Window) -> NDArray[Any]:
         """Read a part; what lies before it is decompressed once."""
         if self._opened is None:
-            self._opened = Inflated(_AsGzip(self._member))
+            self._opened = SeekableGzip(_AsGzip(self._member))
         order = "F" if self._layout.fortran else "C"
         part: NDArray[Any] = fileslice(
             self._opened, place, self.shape, self.dtype, self._layout.length, order

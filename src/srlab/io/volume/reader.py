@@ -21,7 +21,7 @@ from srlab.axes import Window
 from srlab.files import PathLike, existing_file
 from srlab.io.damage import DENSEST, damage_told
 from srlab.io.handle import ProcessHandle
-from srlab.io.inflated import Inflated
+from srlab.io.seekable_gzip import SeekableGzip
 from srlab.io.selection import chosen
 from srlab.io.stored import without_infinities
 from srlab.io.volume.header import described
@@ -98,7 +98,7 @@ def _voxels(path: Path) -> ArrayProxy:
     if file.suffix not in GZIP:
         return voxels
     layout = (voxels.shape, voxels.dtype, voxels.offset, voxels.slope, voxels.inter)
-    return ArrayProxy(Inflated(file), layout, mmap=False)
+    return ArrayProxy(SeekableGzip(file), layout, mmap=False)
 
 
 def _check_size(image: Any, path: Path) -> None:
