@@ -30,6 +30,11 @@ def per_axis(
     return axes
 
 
+def window_shape(window: Window) -> tuple[int, ...]:
+    """Return the number of pixels of a window along each axis."""
+    return tuple(span.stop - span.start for span in window)
+
+
 def common(first: Window, second: Window) -> Window:
     """Return the part that two windows have in common; they must have one."""
     pairs = zip(first, second, strict=True)

@@ -1,6 +1,34 @@
-"""Readers and writers of image files, a window at a time, in physical units.
+"""Readers and writers of image files: one window at a time, in physical units.
 
-A format is a folder of this package and a line in `srlab.io.formats`, which imports it when needed.
+`open_reader` and `create_writer` choose the class by the ending of a file's name. The table of
+formats is in ``formats``; one entry of it is a `Format`, in ``format``.
+
+Each folder holds one kind of file:
+
+- ``raster``: whatever GDAL reads, GeoTIFF, Zarr, netCDF and Sentinel-2 products
+- ``image``: PNG, JPEG, WebP and BMP as outputs; as inputs they are rasters
+- ``microscopy``: OME-TIFF, OME-Zarr, ImageJ's TIFFs and the formats of microscope makers
+- ``volume``: NIfTI, MGH, Analyze and DICOM
+- ``video``: videos, and folders of frames
+- ``array``: NumPy files, plain Zarr arrays, and arrays in memory
+
+Some endings belong to several kinds, so ``tiff``, ``zarr_store`` and ``img`` look into the file.
+
+All formats share:
+
+- ``protocols``: the interfaces `Reader` and `Writer`
+- ``description``: the size, axes, channels and place of an image, whatever its format
+- ``handle``, ``isolated``: an open file for each process; a reader in a process of its own
+- ``damage``: errors of libraries over damaged files, as one line for the user
+- ``windows``, ``selection``, ``variables``: checks of windows; the choice of bands
+- ``stored``, ``clipping``: conversion of physical values into stored ones; counts of clipped ones
+- ``staging``: the blocks of an unfinished output, on the disk
+- ``seekable_gzip``, ``blosc``, ``exif``: compressed files, compressed chunks, EXIF data
+- ``provenance``: the note in an output that says how it was made
+- ``agreement``: whether a file suits a model, by its header and its values
+
+Readers made of other readers: ``masked`` (clouds hidden), ``dates`` (a time series of one place),
+``guided`` (finer bands beside coarse ones), ``grey`` (as colour), ``across`` (axes reordered).
 """
 
 from __future__ import annotations
@@ -33,8 +61,9 @@ __all__ = [
 def open_reader(path: PathLike, *, bands: Sequence[int | str] | None = None) -> Reader:
     """Open a file of any supported format; `bands` chooses channels by number from 1 or by name.
 
-    A name without an ending, such as that of a folder of DICOM files, is looked into. A name that
-    is GDAL's own, such as ``/vsizip/a.zip/b.tif`` or a URL, is opened by GDAL.
+    Where the name has no ending, the first bytes of the file tell its format. For a folder, such
+    as a DICOM series, those of its files do. GDAL opens its own kinds of names, such as
+    ``/vsizip/a.zip/b.tif`` or a URL.
 
     Raises a `Mistake` if there is no such file, its format is unknown, it is damaged or it lacks
     the bands.
@@ -61,15 +90,15 @@ def create_writer(
     overwrite: bool = False,
     options: Mapping[str, str | None] | None = None,
 ) -> Writer:
-    """Return the writer of an image as described, in the format that its name ends in.
+    """Return a writer for an image of this `description`, in the format of the name's ending.
 
-    `source` is the input, which is never overwritten. `options` are those that the format offers,
-    such as a ``compression``; a value of None is the format's own choice. Nothing is on the disk
-    before `prepare`.
+    `source` is the input, which is never overwritten. `options` are settings of the format, such
+    as ``{"compression": "zstd"}``; None stands for the format's default. The disk is untouched
+    until `Writer.prepare`.
 
-    Raises a `Mistake` if the file exists without `overwrite`, is `source` or cannot be written
-    there. It does so, too, if the format is unknown, offers no such option or cannot hold what is
-    described.
+    Raises a `Mistake` if the file exists and `overwrite` is false, if it is `source`, or if its
+    folder cannot be written to. Raises one, too, if the format is unknown, lacks an option or
+    cannot hold the image.
     """
     form = _written_format(path)
     file = new_file(path, overwrite=overwrite, source=source, folder=form.folder)
@@ -84,10 +113,10 @@ def create_writer(
 def reserved(
     path: PathLike, *, source: PathLike | None = None, overwrite: bool = False
 ) -> Iterator[None]:
-    """Hold the name of an output before all that it takes to make it; see `create_writer`.
+    """Reserve the name of an output for this process, before the long work of making it.
 
-    Raises a `BusyFile` if another process writes there, whichever way its path is spelt, and
-    otherwise what `create_writer` raises for a name.
+    The arguments are those of `create_writer`, and a bad name raises the same errors. Raises a
+    `BusyFile` if another process writes to the same file, even under another spelling of its path.
     """
     folder = _written_format(path).folder
     with sole_writer(new_file(path, overwrite=overwrite, source=source, folder=folder)):

@@ -1,6 +1,6 @@
-"""Blosc's chunks in Zarr stores, checked before they are decoded.
+"""Checks of Blosc-compressed chunks in Zarr stores, before the C library decodes them.
 
-The C library trusts the sizes in a chunk's head: a few damaged bytes there end the process.
+The library trusts the sizes in a chunk's header: a few damaged bytes there crash the process.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from zarr.registry import register_codec
 
 from srlab.io.damage import MOST_BLOCK
 
-HEAD = struct.Struct("<4B3I")
-"""Version, version of the codec, flags, size of a value; bytes decoded, of a block, stored."""
+HEADER = struct.Struct("<4B3I")
+"""The header of a chunk: four bytes, then its decoded size, block size and stored size in bytes."""
 
 
 class CheckedBlosc(Blosc):  # type: ignore[misc]  # numcodecs has no types
-    """Blosc that raises a `ValueError` where a chunk's head contradicts the chunk."""
+    """The Blosc codec of numcodecs, but a `ValueError` for sizes that contradict the chunk."""
 
     def decode(self, buf: Any, out: Any = None) -> Any:
         """Decode a chunk."""
         chunk = memoryview(buf).cast("B")
-        if len(chunk) < HEAD.size:
+        if len(chunk) < HEADER.size:
             raise ValueError(f"a chunk of {len(chunk)} bytes is too short")
-        *_, decoded, block, stored = HEAD.unpack_from(chunk)
+        *_, decoded, block, stored = HEADER.unpack_from(chunk)
         if stored != len(chunk):
             raise ValueError(f"a chunk of {len(chunk)} bytes says it has {stored}")
         if decoded > MOST_BLOCK or not 0 < block <= decoded:
@@ -38,7 +38,7 @@ class CheckedBlosc(Blosc):  # type: ignore[misc]  # numcodecs has no types
 
 
 class CheckedBloscCodec(BloscCodec):
-    """The same for stores of format 3."""
+    """The same check in the codec that zarr uses for stores of format 3."""
 
     @cached_property
     def _blosc_codec(self) -> Blosc:
@@ -48,7 +48,7 @@ class CheckedBloscCodec(BloscCodec):
 
 
 def check_blosc() -> None:
-    """Have zarr decode Blosc's chunks by these classes."""
+    """Make zarr decode Blosc chunks with the classes of this module."""
     numcodecs.register_codec(CheckedBlosc, "blosc")
     register_codec("blosc", CheckedBloscCodec)
     zarr.config.set({"codecs.blosc": f"{__name__}.{CheckedBloscCodec.__name__}"})

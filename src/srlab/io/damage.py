@@ -1,4 +1,4 @@
-"""Damaged files: what libraries raise over them, told in one line."""
+"""Damaged files: the errors that libraries raise over them, turned into one line for the user."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ DAMAGE: tuple[type[Exception], ...] = (
     *(ArithmeticError, RuntimeError, MemoryError, ImportError),
     *(struct.error, zlib.error, ParseError),
 )
-"""What libraries raise where the bytes of a file are not what they expect.
+"""The errors that libraries raise where the bytes of a file are not what they expect.
 
-A claimed size that no memory holds is among them, and a codec that a library lacks.
+`MemoryError` is raised for an absurd size in a header, and `ImportError` for a missing codec.
 """
 
 MOST_BLOCK = 2**29
-"""Bytes of one block, strip, tile or chunk of a file, which is read whole for a pixel of it."""
+"""The largest block, strip, tile or chunk in bytes; a single pixel needs all of its block."""
 
 DENSEST = 1032
-"""Bytes that a deflated byte can stand for (RFC 1951: a match of 258 in two bits)."""
+"""The largest ratio of deflate compression (RFC 1951: two bits can stand for 258 bytes)."""
 
 
 @contextmanager
 def damage_told(failure: str, *further: type[Exception]) -> Iterator[None]:
-    """Make `DAMAGE`, and `further` errors of a library, a `Mistake` of one line.
+    """Turn the errors in `DAMAGE`, and `further` ones, into a `Mistake`.
 
-    The line is `failure`, then the reason in brackets.
+    Its message is `failure`, followed by the reason in brackets.
     """
     try:
         yield
@@ -43,10 +43,9 @@ def damage_told(failure: str, *further: type[Exception]) -> Iterator[None]:
 
 
 def check_block_size(path: object, sides: Sequence[int], itemsize: int, advice: str) -> None:
-    """Raise a `Mistake` if a block of these `sides` is larger than `MOST_BLOCK`.
+    """Raise a `Mistake`, with `advice`, if a block is larger than `MOST_BLOCK` bytes.
 
-    An `itemsize` is the bytes of one value, or of all values of one pixel. The `advice` says what
-    to do about it.
+    `sides` are the entries along each axis of the block, and `itemsize` is the bytes of each.
     """
     size = prod(sides) * itemsize
     if size > MOST_BLOCK:
@@ -58,9 +57,9 @@ def check_block_size(path: object, sides: Sequence[int], itemsize: int, advice: 
 
 
 def _reason(problem: Exception) -> str:
-    """Return the words of an error on one line, after its type where they say little alone."""
-    words = " ".join(str(problem).split()).rstrip(".")
+    """Return the message of an error on one line, with the error's type if it says little."""
+    message = " ".join(str(problem).split()).rstrip(".")
     terse = isinstance(problem, LookupError | AssertionError | ArithmeticError | MemoryError)
-    if terse or not words:
-        return f"{type(problem).__name__} {words}".strip()
-    return words
+    if terse or not message:
+        return f"{type(problem).__name__} {message}".strip()
+    return message

@@ -1,4 +1,4 @@
-"""One format: the names of its files, and the classes that read and write them."""
+"""`Format`: an entry of the table of file formats in `srlab.io.formats`."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from srlab.io.array.axes import stated
 
 Role = Literal["reader", "writer"]
 
-OF_ARRAYS = (".npy", ".npz", ".zarr")
-"""The endings before which a name may state axes."""
+ARRAY_SUFFIXES = (".npy", ".npz", ".zarr")
+"""The suffixes before which a file name may state the axes of an array, as in ``x.zyx.npy``."""
 
 
 @dataclass(frozen=True)
 class Format:
-    """A kind of file: the ends of its names, and the classes that read and write it.
+    """A file format: the suffixes of its file names, and the classes that read and write it.
 
-    A reader is made as ``reader(path, bands=bands)``, a writer as
-    ``writer(path, description, provenance=provenance)``. Chosen `options` are further arguments of
-    the writer. Both are named ``module:Class``, and are imported when they are first used. None
-    says that the format cannot be read, or written.
+    `reader` and `writer` are names, written ``module:Class``, so that a format's libraries are
+    imported only when it is used. None means that the format cannot be read, or cannot be written.
+    A reader is made as ``reader(path, bands=bands)``, and a writer as
+    ``writer(path, description, provenance=provenance, **options)``.
     """
 
     name: str
@@ -33,30 +33,30 @@ class Format:
     writer: str | None = None
 
     folder: bool = False
-    """Whether it is a folder of files, such as ``x.zarr``."""
+    """Whether the image is a folder of files, such as ``x.zarr``."""
 
     options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """What a user may choose of its writer; of each the writer's own choice comes first."""
+    """The values that each option of the writer may have, the default first."""
 
     slow: bool = False
-    """Whether a window takes long to read, for example because the whole file is decoded."""
+    """Whether reading a window is slow, for example because the whole file must be decoded."""
 
     floats: bool = True
-    """Whether its writer takes floats."""
+    """Whether the writer can store floating-point values."""
 
     written_as: str = ".tif"
-    """The ending of an output of such an input, where the format itself is not written."""
+    """The suffix of an output for an input of this format, if the format has no writer."""
 
     own_pixels: bool = True
-    """Whether the file holds its pixels itself, and so changes whenever they do."""
+    """Whether the pixels are in the file itself, so that its hash identifies the image."""
 
     magic: tuple[int, bytes] | None = None
-    """The bytes, and their place, by which a file is known whose name has no ending of a format."""
+    """An offset and the bytes found there, which identify files whose names have no suffix."""
 
     first_of_each: str | None = None
-    """Where several files of a folder are one image: the function that keeps one file of each.
+    """For images of several files: the name of a function that keeps one file of each image.
 
-    Any file of an image, or the folder if it holds no other, opens the whole.
+    Any file of such an image opens all of it. So does the folder, if it holds no other image.
     """
 
     def target(self, role: Role) -> str | None:
@@ -68,9 +68,9 @@ class Format:
         return _imported(str(self.target(role)))
 
     def claims(self, path: Path) -> bool:
-        """Whether a name ends in one of the endings, or has none and the file begins as it should.
+        """Whether a file is of this format, by its suffix, or by its first bytes if it has none.
 
-        Digits after a point are no ending but the last number of a DICOM name.
+        Digits after the last point are not a suffix: DICOM names often end in a number.
         """
         if ending(path.name, self.suffixes):
             return True
@@ -79,36 +79,36 @@ class Format:
         return begins(path, *self.magic)
 
     def whole(self, paths: Sequence[Path]) -> Sequence[Path]:
-        """Return one of the files of each image, where several of `paths` may be one."""
+        """Return one file of each image among `paths`, of which several may be one image."""
         if self.first_of_each is None:
             return paths
-        found: Sequence[Path] = _imported(self.first_of_each)(paths)
-        return found
+        first_files: Sequence[Path] = _imported(self.first_of_each)(paths)
+        return first_files
 
 
 def ending(name: str, suffixes: Sequence[str]) -> str | None:
-    """Return the longest of `suffixes` in which a file's name ends, in either case, or None.
+    """Return the longest of `suffixes` with which a file's name ends, or None; case is ignored.
 
-    The whole name counts: of ``.ome.tif``, ``Path.suffix`` would see the last part alone. Axes that
-    the name of an array states belong to its ending, as in ``.zyx.npy``.
+    ``Path.suffix`` would not do, since it is only ``.tif`` for a name in ``.ome.tif``. If the name
+    of an array states its axes, they are part of the result, as in ``.zyx.npy``.
     """
     fitting = [suffix for suffix in suffixes if name.lower().endswith(suffix.lower())]
-    found = max(fitting, key=len, default=None)
+    longest = max(fitting, key=len, default=None)
     axes = stated(Path(name))
-    if axes and found and found.lower() in OF_ARRAYS:
-        return f".{axes}{found}"
-    return found
+    if axes and longest and longest.lower() in ARRAY_SUFFIXES:
+        return f".{axes}{longest}"
+    return longest
 
 
-def begins(file: Path, place: int, content: bytes) -> bool:
-    """Whether a file that may be read has this content at this place, in bytes."""
-    if not file.is_file():  # a pipe would never open
+def begins(file: Path, offset: int, content: bytes) -> bool:
+    """Whether a file holds `content`, `offset` bytes from its start; False if it is unreadable."""
+    if not file.is_file():  # opening a pipe could wait for ever
         return False
     try:
         with file.open("rb") as opened:
-            opened.seek(place)
+            opened.seek(offset)
             return opened.read(len(content)) == content
-    except OSError:  # it may not be read
+    except OSError:  # permission denied, for example
         return False
 
 

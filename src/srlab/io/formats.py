@@ -1,6 +1,6 @@
-"""The one table of file formats, by the ends of their names.
+"""The table of file formats, which are found by the suffixes of file names.
 
-A format of ours is a line in `FORMATS`. Another package adds one as an entry point of the group
+srlab's own formats are in `FORMATS`. Another package adds a format as an entry point of the group
 ``srlab.formats``, whose value is a `Format`.
 """
 
@@ -147,16 +147,16 @@ FORMATS = (
 )
 
 REMOTE = Format("GDAL's names", (), _RASTER, own_pixels=False)
-"""What `srlab.files.is_remote` finds, whatever it ends in."""
+"""The format of names that GDAL resolves (`srlab.files.is_remote`), whatever their suffix."""
 
 
 @cache
 def known_formats() -> tuple[Format, ...]:
-    """Return the formats of installed packages, then ours: of two for one name, the first counts.
+    """Return the formats of other packages, then srlab's own; earlier ones take precedence.
 
-    Raises a `Mistake` where an entry point's value is no `Format`.
+    Raises a `Mistake` if the value of an entry point is not a `Format`.
     """
-    found = []
+    plugins = []
     for point in entry_points(group="srlab.formats"):
         value = point.load()
         if not isinstance(value, Format):
@@ -164,30 +164,35 @@ def known_formats() -> tuple[Format, ...]:
                 f"the entry point {point.name!r} of the group srlab.formats is {value!r}; its "
                 "value must be a srlab.io.formats.Format: mend or remove the package that has it."
             )
-        found.append(value)
-    return (*found, *FORMATS)
+        plugins.append(value)
+    return (*plugins, *FORMATS)
 
 
 def find_format(name: str, role: Role) -> Format | None:
-    """Return the format with the longest ending of `name` that has a reader or writer, or None.
+    """Return the format that has such a reader or writer and fits `name` best, or None.
 
-    A folder may be named with a slash at the end.
+    The longest suffix fits best. A folder's name may end with a slash.
     """
     name = name.rstrip(os.sep)
-    able = [form for form in known_formats() if form.target(role)]
-    fitting = [form for form in able if ending(name, form.suffixes)]
-    return max(fitting, key=lambda form: len(ending(name, form.suffixes) or ""), default=None)
+    best: Format | None = None
+    length = 0
+    for form in known_formats():
+        suffix = ending(name, form.suffixes)
+        if form.target(role) and suffix and len(suffix) > length:
+            best, length = form, len(suffix)
+    return best
 
 
 def recognised(path: PathLike) -> Format | None:
-    """Return the format of a file by its first bytes, or of a folder by its files', or None.
+    """Return the format of a file by its first bytes, or None; for names without a suffix.
 
-    It is for names without an ending: of those, the first file of a known format counts.
+    A folder has the format of its first file whose bytes are known.
     """
-    place = Path(os.path.expanduser(path))
-    files = [place]
-    if place.is_dir() and os.access(place, os.R_OK):
-        files = [file for file in sorted(place.iterdir()) if not file.name.startswith(".")]
+    file_or_folder = Path(os.path.expanduser(path))
+    files = [file_or_folder]
+    if file_or_folder.is_dir() and os.access(file_or_folder, os.R_OK):
+        members = sorted(file_or_folder.iterdir())
+        files = [file for file in members if not file.name.startswith(".")]
     for file in files:
         for form in known_formats():
             if form.magic is not None and begins(file, *form.magic):
@@ -196,15 +201,15 @@ def recognised(path: PathLike) -> Format | None:
 
 
 def suffixes_of(role: Role) -> tuple[str, ...]:
-    """Return the endings of every format that has a reader or writer, in the table's order."""
-    ends: dict[str, None] = {}
+    """Return the suffixes of all formats that have a reader, or a writer, each suffix once."""
+    suffixes: dict[str, None] = {}
     for form in known_formats():
         if form.target(role):
-            ends |= dict.fromkeys(form.suffixes)
-    return tuple(ends)
+            suffixes |= dict.fromkeys(form.suffixes)
+    return tuple(suffixes)
 
 
 def may_be_folder(suffix: str) -> bool:
-    """Whether a folder whose name ends in `suffix` may be an image: unless all such are files."""
-    claims = [form.folder for form in known_formats() if suffix.lower() in form.suffixes]
-    return any(claims) or not claims
+    """Whether a folder with this suffix may be an image; False if only files have the suffix."""
+    are_folders = [form.folder for form in known_formats() if suffix.lower() in form.suffixes]
+    return any(are_folders) or not are_folders

@@ -1,4 +1,4 @@
-"""Grey pictures where colour is wanted."""
+"""Grey pictures, read as colour pictures by models and datasets that want red, green and blue."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ COLOURS = {"R": "red", "G": "green", "B": "blue"}
 
 
 class GreyAsColour:
-    """A reader of one grey band that is given as each of the `bands`, for example R, G and B.
+    """A reader that repeats one grey band as each of `bands`, which are some of R, G and B.
 
-    The tag ``SRLAB_GREY`` records it in what is made of the file.
+    The tag ``SRLAB_GREY`` notes the repetition, and passes into an output made of the file.
     """
 
     def __init__(self, reader: Reader, bands: Sequence[str]) -> None:
         self._reader = reader
         self._count = len(bands)
         grey = reader.description.channels[0]
-        channels = [replace(grey, name=each, colour=COLOURS[each]) for each in bands]
+        channels = [replace(grey, name=band, colour=COLOURS[band]) for band in bands]
         tags = {**reader.description.tags, "SRLAB_GREY": f"repeated as {', '.join(bands)}"}
         self.description = replace(reader.description, channels=tuple(channels), tags=tags)
 
@@ -35,7 +35,7 @@ class GreyAsColour:
         return str(self._reader)
 
     def read(self, window: Window) -> NDArray[np.float32]:
-        """Read ``(C, *window)`` in physical units, all bands alike."""
+        """Read ``(C, *window)`` in physical units; all bands are equal."""
         return self._reader.read(window).repeat(self._count, axis=0)
 
     def close(self) -> None:
@@ -44,13 +44,23 @@ class GreyAsColour:
 
 
 def open_as_colour(path: PathLike, *, bands: Sequence[int | str]) -> Reader:
-    """Open a file as `open_reader` does; the band of a grey picture is repeated as R, G and B."""
+    """Open a file as `open_reader` does, but repeat the band of a grey picture as R, G and B.
+
+    Raises what `open_reader` raises.
+    """
     try:
         return open_reader(path, bands=bands)
     except MissingBand:
         channels = open_reader(path).description.channels
-        seen = [channel.colour for channel in channels if channel.colour != "alpha"]
-        names = [[*COLOURS][each - 1] if each in (1, 2, 3) else each for each in bands]
-        if seen != ["grey"] or not set(names) <= set(COLOURS):
+        opaque = [channel.colour for channel in channels if channel.colour != "alpha"]
+        names = [_colour_name(band) for band in bands]
+        if opaque != ["grey"] or not set(names) <= set(COLOURS):
             raise
-        return GreyAsColour(open_reader(path, bands=[1]), [str(name) for name in names])
+        return GreyAsColour(open_reader(path, bands=[1]), names)
+
+
+def _colour_name(band: int | str) -> str:
+    """Return R, G or B for 1, 2 or 3; anything else as it is."""
+    if band in (1, 2, 3):
+        return list(COLOURS)[int(band) - 1]
+    return str(band)

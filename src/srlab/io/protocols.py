@@ -1,4 +1,4 @@
-"""The interface of every file format: physical units in and out, a window at a time."""
+"""The interfaces that every file format implements: `Reader` and `Writer`."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ from srlab.io.description import Description
 
 
 class Reader(Protocol):
-    """A file of any size, read a window at a time.
+    """An image file of any size, of which windows are read.
 
-    A class of readers is made from a path and `bands`. It opens its file at the first read, in each
-    process anew, and pickles as its arguments. ``str()`` of a reader is its path.
+    The constructor of a class of readers takes a path and `bands`, and reads the header. Each
+    process opens the file for itself at its first `read`. A reader pickles as its constructor's
+    arguments, and ``str()`` of it is the path.
     """
 
     @property
     def description(self) -> Description:
-        """The contents of the file; the channels are those that `read` returns."""
+        """The size, axes, place and channels of the image; `read` returns these channels."""
 
     def read(self, window: Window) -> NDArray[np.float32]:
         """Read ``(C, *window)`` in physical units, NaN where the file holds no data.
 
-        An infinite value holds none, either.
+        Infinite values count as no data.
         """
 
     def close(self) -> None:
@@ -38,56 +39,56 @@ class Reader(Protocol):
 
 @runtime_checkable
 class Film(Protocol):
-    """A reader of frames in time, which it can also give small and without reading them whole."""
+    """A reader of a video, which can also show small versions of its frames at little cost."""
 
     def thumbnails(self) -> Iterator[NDArray[np.uint8]]:
-        """Yield each frame in grey ``(H, W)``, of a size that suits a look at it."""
+        """Yield each frame as a small grey picture ``(H, W)``."""
 
 
 class Writer(Protocol):
-    """A file that is written in blocks; it appears under its name when it is whole.
+    """An output file that is written in blocks, and gets its name once it is complete.
 
-    A class of writers is made from a path, a description and a provenance, and pickles as these.
-    The bytes of the file are the same for any order and size of the blocks, and for any number of
-    processes that write them.
+    The constructor of a class of writers takes a path, a description and a provenance. A writer
+    pickles, so that several processes can write to one file. The bytes of the finished file do not
+    depend on the order and size of the blocks, nor on the number of processes.
     """
 
     @property
     def chunks(self) -> tuple[int, ...]:
-        """Pixels along each spatial axis on whose multiples blocks must end; 1: anywhere."""
+        """The grid on which blocks must end: pixels along each spatial axis, 1 for anywhere."""
 
     @property
     def clipping(self) -> Counts:
-        """The values that were clipped so far, which `finish` notes in the file."""
+        """Counts of the values clipped so far, which `finish` notes in the file."""
 
     def prepare(self) -> None:
-        """Begin the file; once, before any `write`."""
+        """Begin the file. Called once, before any `write`."""
 
     def resume(self) -> bool:
-        """Go on with what an ended process wrote, in the place of `prepare`.
+        """Continue what an earlier process wrote, in place of `prepare`.
 
-        False: nothing is there to go on with.
+        Returns False if there is nothing to continue.
         """
 
     def write(self, window: Window, array: NDArray[np.float32]) -> None:
         """Write ``(C, *window)`` in physical units, NaN where there is no data.
 
-        Any process may call it, in any order. No two may write the same pixels at once.
+        Any process may write windows in any order, but no two the same pixels at once.
         """
 
     def sync(self) -> None:
-        """Have the disk hold all that was written so far, whatever happens to the machine."""
+        """Flush everything written so far to the disk, so that it survives a power failure."""
 
     def finish(self) -> None:
-        """Complete the file and give it its name; once, after every `write`."""
+        """Complete the file and give it its name. Called once, after the last `write`."""
 
     def discard(self) -> None:
-        """Remove what was written so far, if anything, and leave a finished file alone."""
+        """Remove the unfinished output, if there is any; a finished file stays."""
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """The origin of an output; every writer stores it in the file."""
+    """The software, model and settings that made an output; writers store them in the file."""
 
     software: str
     """Name and version, such as ``srlab 0.1.0``."""
@@ -98,10 +99,10 @@ class Provenance:
     description: str = "super-resolved"
 
     settings: Mapping[str, object] = field(default_factory=dict)
-    """Further settings, which JSON can hold."""
+    """Settings of the prediction, as values that JSON can hold."""
 
     def tags(self) -> dict[str, str]:
-        """Return the provenance as the key-value pairs that file formats store."""
+        """Return the provenance as pairs of texts, which most formats can store as tags."""
         tags = {
             "SOFTWARE": self.software,
             "MODEL_SHA256": self.model,

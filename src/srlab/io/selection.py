@@ -1,4 +1,4 @@
-"""Channels of a file that are chosen by number or by name."""
+"""The choice of a file's channels by number or by name."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from srlab.mistakes import MissingBand, Mistake
 def chosen(
     names: Sequence[str], wanted: Sequence[int | str] | None, path: object
 ) -> tuple[int, ...]:
-    """Return the places, from 0, of the `wanted` channels in their order; None for all.
+    """Return the indices, from 0, of the `wanted` channels, in the order of `wanted`.
 
-    A channel is wanted by its number from 1, or by its name in any case of letters.
+    An entry of `wanted` is a number from 1 or one of `names`, whose case is ignored if need be.
+    None chooses all channels.
 
     Raises a `MissingBand` if the file has no such channel, or several.
     """
@@ -33,13 +34,13 @@ def _find(names: Sequence[str], wanted: int | str, path: object) -> int:
                 f"{path} has no band {wanted}: its bands are 1 to {len(names)}, named {listed}."
             )
         return wanted - 1
-    found = [place for place, name in enumerate(names) if name == wanted]
-    if not found:
+    matches = [index for index, name in enumerate(names) if name == wanted]
+    if not matches:
         folded = wanted.casefold()
-        found = [place for place, name in enumerate(names) if name.casefold() == folded]
-    if len(found) == 1:
-        return found[0]
-    problem = "several bands" if found else "no band"
+        matches = [index for index, name in enumerate(names) if name.casefold() == folded]
+    if len(matches) == 1:
+        return matches[0]
+    problem = "several bands" if matches else "no band"
     raise MissingBand(
         f"{path} has {problem} named {wanted!r}: choose from {listed}, or by number from 1."
     )

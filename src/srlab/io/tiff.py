@@ -1,4 +1,4 @@
-"""TIFFs by what they hold: a microscope's stack or a raster."""
+"""TIFF files: a microscope's stack or a raster, which only the file itself tells."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from srlab.io.protocols import Reader
 
 
 def open_tiff(path: PathLike, *, bands: Sequence[int | str] | None = None) -> Reader:
-    """Open what OME or ImageJ wrote as a stack, and any other TIFF by GDAL."""
-    # Each of the two imports a large library.
+    """Open a TIFF of OME or ImageJ as a stack, and any other TIFF with GDAL."""
+    # Imported where they are used, since each reader imports a large library.
     if _is_stack(path):
         from srlab.io.microscopy.reader import StackReader
 
@@ -27,7 +27,7 @@ def open_tiff(path: PathLike, *, bands: Sequence[int | str] | None = None) -> Re
 
 
 def _is_stack(path: PathLike) -> bool:
-    """Whether the first page says so; what is damaged is left to the reader to tell."""
+    """Whether the first page has OME's or ImageJ's description; False if it is damaged."""
     try:
         with _silent(), TiffFile(os.path.expanduser(path)) as file:
             return bool(file.is_ome or file.is_imagej)
@@ -37,14 +37,14 @@ def _is_stack(path: PathLike) -> bool:
 
 @contextmanager
 def _silent() -> Iterator[None]:
-    """Keep what tifffile says of tags that are GDAL's from a user, who reads a raster."""
+    """Drop the warnings of tifffile about GDAL's tags, which do not matter to the user."""
     logger = logging.getLogger("tifffile")
-    logger.addFilter(_nothing)
+    logger.addFilter(_reject)
     try:
         yield
     finally:
-        logger.removeFilter(_nothing)
+        logger.removeFilter(_reject)
 
 
-def _nothing(record: logging.LogRecord) -> bool:
+def _reject(record: logging.LogRecord) -> bool:
     return False

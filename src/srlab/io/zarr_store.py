@@ -1,4 +1,4 @@
-"""Zarr stores by what they hold: a microscope's image, plain arrays or a raster."""
+"""Zarr stores: a microscope's image, plain arrays or a raster, which only the store tells."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from srlab.io.protocols import Provenance, Reader, Writer
 
 
 def open_zarr(path: PathLike, *, bands: Sequence[int | str] | None = None) -> Reader:
-    """Open what calls itself an OME-Zarr as a stack, and any other store as a raster.
+    """Open an OME-Zarr as a stack, and any other store as a raster.
 
-    A name that states axes, such as ``x.zyx.zarr``, is for plain arrays.
+    A store whose name states axes, such as ``x.zyx.zarr``, holds plain arrays.
     """
-    # Each of these imports a large library.
+    # Readers are imported where they are used, since each imports a large library.
     store = Path(os.path.expanduser(path))
     if stated(store):
         from srlab.io.array.zarr import open_arrays
 
         return open_arrays(path, bands=bands)
-    if _is_image(store):
+    if _is_ome_zarr(store):
         from srlab.io.microscopy.ome_zarr_reader import OmeZarrReader
 
         return OmeZarrReader(path, bands=bands)
@@ -36,7 +36,7 @@ def open_zarr(path: PathLike, *, bands: Sequence[int | str] | None = None) -> Re
 def create_zarr(
     path: Path, description: Description, *, provenance: Provenance, compression: str = "zstd"
 ) -> Writer:
-    """Return the writer of plain arrays if a name states axes, and otherwise that of a raster."""
+    """Return a writer of plain arrays if the name states axes, and otherwise of a raster."""
     if stated(path):
         from srlab.io.array.zarr import create_arrays
 
@@ -46,12 +46,12 @@ def create_zarr(
     return ZarrWriter(path, description, provenance=provenance, compression=compression)
 
 
-def _is_image(store: Path) -> bool:
-    """Whether the store's attributes say so; what is damaged is left to the reader to tell."""
+def _is_ome_zarr(store: Path) -> bool:
+    """Whether the store's attributes are those of an OME-Zarr; False if they are damaged."""
     try:
         if (store / ".zattrs").exists():
             attributes = json.loads((store / ".zattrs").read_text())
-            # Pyramids of rasters have multiscales, too, but these name no axes.
+            # Pyramids of rasters have "multiscales" as well, but without axes.
             return "plate" in attributes or "axes" in attributes["multiscales"][0]
         attributes = json.loads((store / "zarr.json").read_text()).get("attributes", {})
         return "ome" in attributes
