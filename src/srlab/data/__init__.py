@@ -1,4 +1,14 @@
-"""Data: sources of training, validation and test pairs, deterministic sampling, one DataModule."""
+"""Data: sources of LR and HR pairs, and what cuts, splits, varies and loads them.
+
+- Sources, one for each kind of YAML in ``conf/data``: `folder`, `paired_folder`, `sensor_pair`,
+  `guided_folder`, `dated_folder`, `thick_folder` and `demo`. `source` defines their interface.
+- From files to regions: `files`, `masks`, `guides`, `series` and `partners` find what belongs
+  together. `regions`, `rectangles` and `cuts` divide it, and `splits` holds some of it out.
+- From regions to samples: `crops` draws random crops, and `fixed_views` lists validation views.
+  `pairs`, `real_pairs`, `checked_pairs`, `guided` and `dated` make a pair of either.
+- `module` is the one Lightning DataModule, and `sampler` gives it the positions of each step.
+- `caches` keeps decoded files, and `statistics` and `scenes` measure values for normalisers.
+"""
 
 from srlab.data.dated_folder import DatedFolder
 from srlab.data.demo import DemoPhotographs

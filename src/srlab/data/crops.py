@@ -23,24 +23,28 @@ from srlab.mistakes import Mistake, UnfitFile
 from srlab.normalisers.statistics import DEVIATION
 
 ATTEMPTS = 16
-"""The crops that are drawn at random until one holds enough data."""
+"""The number of crops that are drawn blindly before a file is searched for valid places."""
 
 PATIENCE = 1000
-"""The crops with enough data that are drawn then, until one makes a pair that is fit for use."""
+"""The number of crops with enough data that are tried until one makes a pair fit for use."""
 
 Crop = tuple[Region, NDArray[np.float32]]
 """A part of a file, and its pixels ``(C, *S)``."""
 
 
 class RandomCrops:
-    """Endless random crops; every place in the regions is equally likely.
+    """An endless dataset of random crops; every place in the regions is equally likely.
 
-    Regions of one file share no pixel. A crop may reach from one into another that it touches.
-    A crop that holds too little data is drawn anew, and so is one that `pairing` does not accept.
-    Where that happens `ATTEMPTS` times, a file is searched for crops that hold enough. By a
-    weighting of `cropping`, one of several such crops is used. The crop at a position, its turns
-    and its degradation are a pure function of the seed and the position. They are the same with any
-    number of workers, on any rank and after any resume.
+    The regions of one file share no pixel, but a crop may reach from one into the next. A crop that
+    holds too little data is drawn anew, and so is one that `pairing` does not accept. After
+    `ATTEMPTS` such crops, a file is searched for crops that hold enough. With a weighting, one of
+    several candidates is chosen (`srlab.data.informative`).
+
+    The crop at a position, its turns and its degradation are a pure function of the seed and the
+    position. They are the same with any number of workers, on any rank and after any resume.
+
+    Raises a `Mistake` if `crop_size` is not a multiple of the scale, and an `UnfitFile` if a crop
+    does not fit into a file.
     """
 
     def __init__(self, regions: Sequence[Region], pairing: PairMaker, cropping: Cropping) -> None:
@@ -68,7 +72,7 @@ class RandomCrops:
         )
 
     def __getitem__(self, position: int) -> Sample:
-        """The crop at `position`, any integer from 0 on."""
+        """Return the crop at `position`, any integer from 0 on."""
         random = self.pairing.random(position)
         crop, hr = self._weighted(random)
         axes = crop.reader.description.axes
@@ -85,7 +89,7 @@ class RandomCrops:
         )
 
     def _weighted(self, random: np.random.Generator) -> Crop:
-        """Draw a crop, or one of several by what there is to see in them."""
+        """Draw a crop; with a weighting, one of several candidates by their information."""
         weighting = self.cropping.weighting
         if weighting == "none":
             return self._drawn(random)
@@ -94,27 +98,27 @@ class RandomCrops:
         return candidates[chosen(scores, random)]
 
     def _comparable(self, crop: Region, hr: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Divide by the deviations of the file where these are known.
+        """Divide a crop by the standard deviations of its file where these are known.
 
-        Of files in units of their own, as in MRI, those of large numbers are no likelier then.
+        Where each file has units of its own, as in MRI, files of larger numbers would otherwise be
+        drawn more often.
         """
         scene = self.pairing.scenes.get(crop.reader)
         if scene is None:
             return hr
         deviations = scene[DEVIATION, : len(hr)].numpy()
         deviations = np.where(deviations == 0, 1, deviations).astype(np.float32)
-        in_deviations: NDArray[np.float32] = hr / deviations.reshape(-1, *[1] * (hr.ndim - 1))
+        per_channel = deviations.reshape(-1, *[1] * (hr.ndim - 1))
+        in_deviations: NDArray[np.float32] = hr / per_channel
         return in_deviations
 
     def _drawn(self, random: np.random.Generator) -> Crop:
-        """Draw a crop that holds enough data."""
+        """Draw a crop that holds enough data and makes an accepted pair."""
         for _ in range(ATTEMPTS):
             number = int(np.searchsorted(self.up_to, random.random(), side="right"))
             region = self.regions[number]
-            start = [
-                step * int(random.integers(count))
-                for step, count in zip(self.pairing.step, self._places(region), strict=True)
-            ]
+            places = zip(self.pairing.step, self._places(region), strict=True)
+            start = [step * int(random.integers(count)) for step, count in places]
             if self._valid.known_empty(number):
                 continue
             crop = region.part(start, self.crop)
@@ -126,7 +130,7 @@ class RandomCrops:
         return crop, crop.read()
 
     def _searched(self, number: int, random: np.random.Generator) -> Region:
-        """Draw crops that hold enough data until one makes a pair that is fit for use."""
+        """Draw crops that hold enough data until one makes an accepted pair."""
         for _ in range(PATIENCE):
             crop = self._with_data(number, random)
             if self.pairing.accepts(crop):
@@ -138,7 +142,7 @@ class RandomCrops:
         )
 
     def _with_data(self, number: int, random: np.random.Generator) -> Region:
-        """Draw from the crops of a region that hold enough data, or of the next that has any."""
+        """Draw a crop that holds enough data from a region, or from the next one that has any."""
         for step in range(len(self.regions)):
             crop = self._valid.draw((number + step) % len(self.regions), random)
             if crop is not None:
@@ -150,14 +154,14 @@ class RandomCrops:
         )
 
     def scan(self) -> Iterator[NDArray[np.float32]]:
-        """Give all pixels of the regions in windows ``(C, *S)``, NaN where there is no data."""
+        """Yield all pixels of the regions in windows ``(C, *S)``, NaN where there is no data."""
         for region in self.parts:
             yield from region.blocks()
 
     def scan_pairs(self) -> Iterator[Sample]:
-        """Give pairs of all parts of the regions that hold a valid pixel, without symmetries.
+        """Yield pairs that cover the regions, without symmetries; those without data are left out.
 
-        The last pixels of a region that make no whole LR pixel are left out. What is random in a
+        Pixels at the end of a region that make no whole LR pixel are left out. The randomness of a
         pair follows from its number.
         """
         dims, scale, leading = len(self.crop), self.pairing.scale, self.pairing.leading
@@ -168,7 +172,7 @@ class RandomCrops:
             try:
                 region = aligned(whole, self.pairing.step)
             except UnfitFile:
-                continue  # a strip beside what is held out, narrower than an LR pixel
+                continue  # a strip beside a held-out block, narrower than an LR pixel
             sides = [own - own % by for own, by in zip(region.shape, scale, strict=True)]
             for part in region.part([0] * dims, sides).tiled(size):
                 hr = part.read()
@@ -177,6 +181,6 @@ class RandomCrops:
                 number += 1
 
     def _places(self, region: Region) -> list[int]:
-        """Return in how many places a crop may begin along each axis."""
+        """Return the number of places at which a crop may begin, along each axis."""
         sizes = zip(region.shape, self.crop, self.pairing.step, strict=True)
         return [(own - side) // step + 1 for own, side, step in sizes]

@@ -1,4 +1,4 @@
-"""Folders of images of several dates."""
+"""A source of images of several dates of each place."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from srlab.axes import check_counts, per_axis
 from srlab.data.agreement import check_agreement
-from srlab.data.caches import Cache
+from srlab.data.caches import Cache, kept
 from srlab.data.cropping import Cropping
 from srlab.data.dated import DatedPairing
 from srlab.data.files import find_files
@@ -22,7 +22,7 @@ from srlab.data.series import by_place
 from srlab.data.splits import Split
 from srlab.data.symmetries import Symmetry
 from srlab.data.usable import SHARE, LeftOut
-from srlab.data.values import configured, values_of
+from srlab.data.values import configured, full_scale
 from srlab.degradations import Degradation
 from srlab.files import PathLike
 from srlab.io import Reader, open_reader
@@ -34,18 +34,18 @@ log = logging.getLogger(__name__)
 
 
 class DatedFolder(PartedFiles):
-    """Several dates of each place, which help to super-resolve one of them.
+    """Images of several dates of each place, all of which help to super-resolve the latest one.
 
-    `root` is a folder or a glob. By the pattern `name`, such as ``{place}/{date}``, the last part
-    of a path says place and date (`srlab.data.series.by_place`). The latest date of a place is the
-    reference. It and the ones before it, `dates` in number, are channels of LR, the reference
-    first. Each is made by `degradation`, and HR is the reference as it was measured.
+    `root` is a folder or a glob. The pattern `name`, such as ``{place}/{date}``, tells place and
+    date from the end of a path (`srlab.data.series.by_place`). The latest date of a place is the
+    reference. LR has the channels of the last `dates` dates, the reference first, each degraded by
+    `degradation`. HR is the reference as it was measured.
 
-    Dates that are missing show the reference, and so do pixels that a date lacks or that `mask`
-    hides in it. There they add nothing (`srlab.io.dates.DatedReader`). Rasters on other pixels than
-    the reference's are resampled onto them. Otherwise this is as `srlab.data.Folder`.
+    The reference takes the place of dates that are missing, and of pixels that a date lacks or that
+    `mask` hides (`srlab.io.dates.DatedReader`). Rasters on another grid are resampled onto that of
+    the reference. The other arguments are those of `srlab.data.Folder`.
 
-    Raises a `Mistake` if the dates of a place have not the same bands.
+    Raises a `Mistake` if the dates of a place differ in their bands.
     """
 
     def __init__(
@@ -84,17 +84,14 @@ class DatedFolder(PartedFiles):
         masks = Masks(mask=mask, hidden_classes=hidden_classes, suffixes=suffixes, cache=cache)
         paths = masks.without_masks(find_files(root, suffixes))
         places = by_place(paths, name, suffixes)
-        _tell_of_missing(places, dates)
+        _log_missing_dates(places, dates)
         left_out = LeftOut(len(places), share=broken_share)
         self.readers = list(self._opened(places, left_out, masks))
         usual = check_agreement(self.readers, force=force)
-        own_range, own_unit = data_range, unit
-        if own_range is None:
-            own_range, own_unit = values_of(self.readers[0])
+        self.data_range, own_unit = full_scale(self.readers, data_range)
+        self.unit = unit or own_unit
         self.channel_names = usual.names
         self.hr_channel_names = usual.names[: len(bands)]
-        self.unit = unit or own_unit or ""
-        self.data_range = own_range
         self.axes = usual.axes
         configured(self, force).check_types(str(self.readers[0]), usual.channels)
 
@@ -121,27 +118,25 @@ class DatedFolder(PartedFiles):
     def _opened(
         self, places: Sequence[Sequence[PathLike]], left_out: LeftOut, masks: Masks
     ) -> Iterator[Reader]:
-        """Open place after place, and leave those out of which a file cannot be opened."""
+        """Open the places one after the other; one that cannot be opened goes to `left_out`."""
         few = FewOpen()
         for paths in places:
             try:
-                reference, *others = [
-                    masks.over(self._kept(path, masks)) for path in paths[: self.dates]
-                ]
+                reference, *others = [self._masked(path, masks) for path in paths[: self.dates]]
                 yield OneOfMany(dated(reference, others, dates=self.dates), few)
             except Mistake as error:
                 left_out.add(str(paths[0]), error)
 
-    def _kept(self, path: PathLike, masks: Masks) -> Reader:
+    def _masked(self, path: PathLike, masks: Masks) -> Reader:
         reader = open_reader(path, bands=self.bands)
-        return reader if masks.cache is None else masks.cache.keep(reader, self.bands)
+        return masks.over(kept(reader, self.bands, masks.cache))
 
 
-def _tell_of_missing(places: Sequence[Sequence[PathLike]], dates: int) -> None:
-    few = [paths[0] for paths in places if len(paths) < dates]
-    if few:
+def _log_missing_dates(places: Sequence[Sequence[PathLike]], dates: int) -> None:
+    incomplete = [paths[0] for paths in places if len(paths) < dates]
+    if incomplete:
         log.info(
             "%d of %d places have fewer than %d dates, such as that of %s: the others show the "
             "reference",
-            len(few), len(places), dates, few[0],
+            len(incomplete), len(places), dates, incomplete[0],
         )  # fmt: skip

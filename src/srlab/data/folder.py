@@ -1,4 +1,4 @@
-"""Any folder of images: photographs, satellite scenes, whatever a reader opens."""
+"""A source of HR images in files of any format, from which LR is made."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from srlab.axes import per_axis
 from srlab.data.agreement import check_agreement
-from srlab.data.caches import Cache
+from srlab.data.caches import Cache, kept
 from srlab.data.cropping import Cropping
 from srlab.data.cuts import Cuts
 from srlab.data.files import find_files
@@ -37,17 +37,17 @@ class Folder(PartedFiles):
     """HR images in files, from which LR is made by a degradation.
 
     `root` is a file, a folder or a glob. Windows are read from disk as they are needed; no scene is
-    ever loaded whole. `split` decides what is held out for validation. That takes at most
+    ever loaded whole. `split` decides what is held out for validation. Validation uses at most
     `validation_views` views of at most `validation_size` pixels a side (null: whole files).
 
     Files that cannot be opened, are damaged or too small are left out with a warning, unless they
     are more than `broken_share` allows (`srlab.data.usable.LeftOut`). `cache` keeps decoded files.
-    With `grey_as_colour` the band of a grey picture is repeated where red, green and blue are
-    wanted. Where time is an axis, videos are divided at their cuts (`srlab.data.cuts.Cuts`).
+    With `grey_as_colour`, the band of a grey picture is repeated as red, green and blue. With a
+    `cut_threshold`, videos are divided at their cuts (`srlab.data.cuts.Cuts`).
 
-    All files must agree in the order of their bands, in pixel size and in type. The type must suit
-    `data_range`. `force` leaves checks out (`srlab.io.agreement.Check`). Where `data_range` is
-    null, it and `unit` are those of the files' type; ``measured`` takes it from their values
+    All files must agree in the order of their bands, in pixel size and in type, and the type must
+    suit `data_range`. `force` names checks to leave out (`srlab.io.agreement.Check`). A
+    `data_range` of null follows from the files' type, and ``measured`` from their values
     (`srlab.data.values.full_scale`).
     """
 
@@ -86,13 +86,12 @@ class Folder(PartedFiles):
         masks = Masks(mask=mask, hidden_classes=hidden_classes, suffixes=suffixes, cache=cache)
         paths = masks.without_masks(find_files(root, suffixes))
         left_out = LeftOut(len(paths), share=broken_share)
-        readers = opened(paths, bands, left_out, grey_as_colour=grey_as_colour)
-        if cache is not None:
-            readers = (cache.keep(reader, bands) for reader in readers)
+        files = opened(paths, bands, left_out, grey_as_colour=grey_as_colour)
+        decoded = (kept(file, bands, cache) for file in files)
         self.readers: list[Reader] = []
-        for reader in masks.over_each(readers, left_out):
+        for reader in masks.over_each(decoded, left_out):
             self.readers.append(OneOfMany(reader, few))
-        _tell_of_colours(self.readers)
+        _log_colours(self.readers)
         usual = check_agreement(self.readers, force=force)
         self.data_range, own_unit = full_scale(self.readers, data_range)
         self.bands = tuple(bands)
@@ -131,7 +130,7 @@ def opened(
     *,
     grey_as_colour: bool,
 ) -> Iterator[Reader]:
-    """Open the files one after the other, and leave those out that cannot be opened."""
+    """Open the files one after the other; those that cannot be opened go to `left_out`."""
     for path in paths:
         try:
             if grey_as_colour:
@@ -142,12 +141,13 @@ def opened(
             left_out.add(str(path), error)
 
 
-def _tell_of_colours(readers: Sequence[Reader]) -> None:
-    told = {
+def _log_colours(readers: Sequence[Reader]) -> None:
+    """Report how many files are grey or have a palette, which are both read as RGB."""
+    notes = {
         "SRLAB_GREY": "are grey and repeated as colours",
         "SRLAB_PALETTE": "have a palette and are read as colours",
     }
-    for tag, words in told.items():
-        found = [reader for reader in readers if tag in reader.description.tags]
-        if found:
-            log.info("%d of %d files %s, such as %s", len(found), len(readers), words, found[0])
+    for tag, note in notes.items():
+        tagged = [reader for reader in readers if tag in reader.description.tags]
+        if tagged:
+            log.info("%d of %d files %s, such as %s", len(tagged), len(readers), note, tagged[0])

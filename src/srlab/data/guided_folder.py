@@ -1,4 +1,4 @@
-"""Folders of images with finer guides."""
+"""A source of images with finer bands, the guides, that help to super-resolve the coarser ones."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from srlab.axes import per_axis
 from srlab.data.agreement import check_agreement
-from srlab.data.caches import Cache
+from srlab.data.caches import Cache, kept
 from srlab.data.cropping import Cropping
 from srlab.data.files import find_files
 from srlab.data.guided import GuidedPairing
@@ -22,7 +22,7 @@ from srlab.data.scenes import Scenes
 from srlab.data.splits import Split
 from srlab.data.symmetries import Symmetry
 from srlab.data.usable import SHARE, LeftOut
-from srlab.data.values import configured, values_of
+from srlab.data.values import configured, full_scale
 from srlab.degradations import Degradation
 from srlab.io import Reader, open_reader
 from srlab.io.agreement import Check, check_force
@@ -31,19 +31,20 @@ from srlab.mistakes import Mistake
 
 
 class GuidedFolder(PartedFiles):
-    """Images whose finer bands help the coarser ones, from which LR is made by degradations.
+    """Images with finer guide bands, from which LR is made by degradations.
 
-    `bands` are to be super-resolved, and `guides` are the bands of `guide_ratio` times as many
-    pixels. They come after `bands` as channels of LR (`srlab.io.guided.Layout`). Both are degraded
-    by the scale, the guides by `guide_degradation`, and HR is `bands` as they were measured.
+    `bands` are to be super-resolved. `guides` are bands with `guide_ratio` times as many pixels
+    along each axis. As channels of LR they follow `bands` (`srlab.io.guided.Layout`). LR has the
+    bands degraded by `degradation` and the guides by `guide_degradation`, both by the scale. HR is
+    `bands` as they were measured.
 
-    `root` is a file, a folder or a glob. Each file holds its guides too, as a Sentinel-2 product
-    does, unless `guide_root` names other files. Then a file of `guide_root` belongs to the one of
-    `root` with the same ``{name}``, by the patterns `name` and `guide_name`. Two single files
-    belong together whatever their names.
+    `root` is a file, a folder or a glob. The guides are bands of the same files, as in a Sentinel-2
+    product, unless `guide_root` names other files. Files of `root` and `guide_root` are matched by
+    their common ``{name}``, by the patterns `name` and `guide_name`. If there is one file in each,
+    their names do not matter.
 
-    A guide on another grid is resampled onto that of the image (`srlab.io.guided.guided`).
-    Otherwise this is as `srlab.data.Folder`; sizes are pixels of `bands`.
+    A guide on another grid is resampled onto that of the image (`srlab.io.guided.guided`). The
+    other arguments are those of `srlab.data.Folder`; sizes are in pixels of `bands`.
 
     Raises a `Mistake` if guides are not as fine as `guide_ratio` says.
     """
@@ -83,17 +84,9 @@ class GuidedFolder(PartedFiles):
         force: Sequence[Check] = (),
     ) -> None:
         check_force(force)
-        if not guides:
-            raise Mistake(
-                "data.guides is []; name the finer bands that help, or choose data=sentinel2."
-            )
         self.bands, self.guides = tuple(bands), tuple(guides)
         self.guide_ratio = per_axis(guide_ratio, spatial_dims, name="guide_ratio")
-        if "quarter_turns" in symmetries and len(set(self.guide_ratio)) > 1:
-            raise Mistake(
-                f"data.guide_ratio is {self.guide_ratio}, and quarter turns would exchange its "
-                "axes; set data.symmetries=[flips]."
-            )
+        _check_guides(self.guides, self.guide_ratio, symmetries)
         masks = Masks(mask=mask, hidden_classes=hidden_classes, suffixes=suffixes, cache=cache)
         paths = masks.without_masks(find_files(root, suffixes))
         images = Named("image", "data.name", name, paths)
@@ -102,12 +95,9 @@ class GuidedFolder(PartedFiles):
         left_out = LeftOut(len(files), share=broken_share)
         self.readers = list(self._opened(beside, left_out, masks))
         usual = check_agreement(self.readers, force=force)
-        own_range, own_unit = data_range, unit
-        if own_range is None:
-            own_range, own_unit = values_of(self.readers[0])
+        self.data_range, own_unit = full_scale(self.readers, data_range)
+        self.unit = unit or own_unit
         self.channel_names = usual.names
-        self.unit = unit or own_unit or ""
-        self.data_range = own_range
         self.axes = usual.axes
         configured(self, force).check_types(str(self.readers[0]), usual.channels)
 
@@ -132,13 +122,25 @@ class GuidedFolder(PartedFiles):
         )
 
     def _opened(self, beside: Guides, left_out: LeftOut, masks: Masks) -> Iterator[Reader]:
-        """Open image after image, and leave those out that cannot be opened."""
+        """Open the images one after the other; those that cannot be opened go to `left_out`."""
         few = FewOpen()
         for path in beside.files:
             try:
-                image = open_reader(path, bands=self.bands)
-                if masks.cache is not None:
-                    image = masks.cache.keep(image, self.bands)
+                image = kept(open_reader(path, bands=self.bands), self.bands, masks.cache)
                 yield OneOfMany(beside.beside(masks.over(image), path), few)
             except Mistake as error:
                 left_out.add(str(path), error)
+
+
+def _check_guides(
+    guides: Sequence[int | str], ratio: Sequence[int], symmetries: Sequence[Symmetry]
+) -> None:
+    if not guides:
+        raise Mistake(
+            "data.guides is []; name the finer bands that help, or choose data=sentinel2."
+        )
+    if "quarter_turns" in symmetries and len(set(ratio)) > 1:
+        raise Mistake(
+            f"data.guide_ratio is {ratio}, and quarter turns would exchange its axes; set "
+            "data.symmetries=[flips]."
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from srlab.data.caches import Cache
+from srlab.data.caches import Cache, kept
 from srlab.data.files import find_files
 from srlab.data.partners import Named, partners
 from srlab.files import PathLike
@@ -36,9 +36,7 @@ class Guides:
         if not self.bands:
             return image
         guide = open_reader(self.files[path], bands=self.bands)
-        if self.cache is not None:
-            guide = self.cache.keep(guide, self.bands)
-        return guided(image, guide, ratio=self.ratio)
+        return guided(image, kept(guide, self.bands, self.cache), ratio=self.ratio)
 
 
 def guide_files(

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from srlab.data.caches import Cache
+from srlab.data.caches import Cache, kept
 from srlab.data.partners import PLACE, stem
 from srlab.data.usable import LeftOut
 from srlab.files import PathLike
@@ -53,9 +53,7 @@ class Masks:
         if self.mask is None:
             return reader
         try:
-            mask = self._opened(str(reader))
-            if self.cache is not None:
-                mask = self.cache.keep(mask, [self.mask])
+            mask = kept(self._opened(str(reader)), [self.mask], self.cache)
             return HiddenClasses(reader, mask, self.hidden_classes)
         except Mistake as error:
             raise Mistake(f"data.mask={self.mask}: {error}") from error

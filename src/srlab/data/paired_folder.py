@@ -1,4 +1,4 @@
-"""Folders of LR and HR files that were both measured."""
+"""A source of measured LR and HR files in two folders, matched by name."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from srlab.axes import per_axis
 from srlab.data.agreement import check_agreement
-from srlab.data.caches import Cache
+from srlab.data.caches import Cache, kept
 from srlab.data.cropping import Cropping
 from srlab.data.files import find_files
 from srlab.data.guides import Guides, guide_files
@@ -22,9 +22,9 @@ from srlab.data.scenes import Scenes
 from srlab.data.splits import Split
 from srlab.data.symmetries import Symmetry
 from srlab.data.usable import SHARE, Forgiving, LeftOut
-from srlab.data.values import configured, values_of
+from srlab.data.values import configured, full_scale
 from srlab.files import PathLike
-from srlab.io import Description, Reader, open_reader
+from srlab.io import Reader, open_reader
 from srlab.io.agreement import Check, check_force
 from srlab.io.guided import Layout
 from srlab.mistakes import Mistake
@@ -37,14 +37,14 @@ class PairedFolder(PartedFiles):
     `lr_root` and `root` (HR) are each a file, a folder or a glob. A file's name without its ending
     must fit `lr_name` or `hr_name`, such as ``{name}x4``. Files of one ``{name}`` are a pair; the
     others are left out, and a warning lists them. HR has exactly `scale` times the pixels of LR.
-    Both have the same bands. Pairs of which a file cannot be opened are left out with a warning,
-    unless they are more than `broken_share` allows (`srlab.data.usable.LeftOut`).
+    Both have the same bands. A pair with a file that cannot be opened is left out with a warning,
+    unless there are more than `broken_share` allows (`srlab.data.usable.LeftOut`).
 
-    LR may have finer `guides` besides, as those of `srlab.data.GuidedFolder`. They lie in LR's own
-    file, or in that with its ``{name}`` in `guide_root`. Otherwise this is as `srlab.data.Folder`;
-    sizes are HR pixels.
+    LR may have finer `guides` as well, like those of `srlab.data.GuidedFolder`. They are bands of
+    the LR file, or of the file in `guide_root` with the same ``{name}``. The other arguments are
+    those of `srlab.data.Folder`; sizes are in HR pixels.
 
-    Raises a `Mistake` if nothing fits together, or the sizes or bands of a pair do not.
+    Raises a `Mistake` if no files form a pair, or the sizes or bands of a pair do not fit.
     """
 
     def __init__(
@@ -102,31 +102,24 @@ class PairedFolder(PartedFiles):
         self.hr_readers = [hr for _, hr in pairs]
         usual = check_agreement(self.readers, force=force)
         usual_hr = check_agreement(self.hr_readers, force=force)
-        own_range, own_unit = data_range, unit
-        if own_range is None:
-            own_range, own_unit = values_of(self.hr_readers[0])
+        self.data_range, own_unit = full_scale(self.hr_readers, data_range)
+        self.unit = unit or own_unit
         self.bands = tuple(bands)
         self.channel_names = usual.names
-        self.unit = unit or own_unit or ""
-        self.data_range = own_range
         leading = leading_axes(str(self.hr_readers[0]), usual_hr, spatial_dims)
         self.axes = usual.axes[leading:]
         self.hr_axes = usual_hr.axes[leading:]
-        configured(self, force).check_types(str(self.readers[0]), usual.channels)
-        configured(self, force).check_types(str(self.hr_readers[0]), usual_hr.channels)
+        expected = configured(self, force)
+        expected.check_types(str(self.readers[0]), usual.channels)
+        expected.check_types(str(self.hr_readers[0]), usual_hr.channels)
 
         self.scenes = Scenes()
-        belonging = {str(hr): Forgiving(lr, left_out) for lr, hr in pairs}
+        lr_of_hr = {str(hr): Forgiving(lr, left_out) for lr, hr in pairs}
+        layout = Layout(len(bands), self.guide_ratio) if guides else None
+        file_scale = (1,) * leading + factors
         self.parts = Parts(
             self.hr_readers,
-            RealPairs(
-                belonging,
-                (1,) * leading + factors,
-                seed,
-                self.scenes,
-                leading,
-                layout=Layout(len(bands), self.guide_ratio) if guides else None,
-            ),
+            RealPairs(lr_of_hr, file_scale, seed, self.scenes, leading, layout=layout),
             left_out,
             cropping=Cropping(
                 crop_size=crop_size,
@@ -143,9 +136,9 @@ class PairedFolder(PartedFiles):
         )
 
     def statistics(self) -> Statistics:
-        """Measure HR of the training split, or with guides LR, in one pass.
+        """Measure HR of the training split in one pass; with guides, measure LR instead.
 
-        A normaliser needs numbers for the guides as well.
+        LR has the guides as channels, and a normaliser needs their statistics as well.
         """
         return self.lr_statistics() if self.guides else super().statistics()
 
@@ -158,14 +151,13 @@ def _opened(
     masks: Masks,
     beside: Guides,
 ) -> Iterator[tuple[Reader, Reader]]:
-    """Open pair after pair, and leave those out of which a file cannot be opened."""
+    """Open the pairs one after the other; a pair that cannot be opened goes to `left_out`."""
     few = FewOpen()
     for lr_path, hr_path in paths:
         try:
-            lr, hr = open_reader(lr_path, bands=bands), open_reader(hr_path, bands=bands)
-            if masks.cache is not None:
-                lr, hr = masks.cache.keep(lr, bands), masks.cache.keep(hr, bands)
-            hr, with_guides = masks.over(hr), beside.beside(lr, lr_path)
+            lr = kept(open_reader(lr_path, bands=bands), bands, masks.cache)
+            hr = masks.over(kept(open_reader(hr_path, bands=bands), bands, masks.cache))
+            with_guides = beside.beside(lr, lr_path)
         except Mistake as error:
             left_out.add(str(hr_path), error)
             continue
@@ -174,21 +166,19 @@ def _opened(
 
 
 def _check_pair(lr: Reader, hr: Reader, scale: Sequence[int]) -> None:
-    """Refuse a pair of other sizes or bands."""
+    """Raise a `Mistake` if the sizes or the order of the bands of a pair do not fit."""
     leading = leading_axes(str(lr), lr.description, len(scale))
-    wanted = _wanted(lr.description, (1,) * leading + tuple(scale))
+    factors = (1,) * leading + tuple(scale)
+    sizes = zip(lr.description.shape, factors, strict=True)
+    wanted = tuple(size * factor for size, factor in sizes)
     if hr.description.shape != wanted:
         raise Mistake(
             f"{hr} has {hr.description.shape} pixels and {lr} has {lr.description.shape}; at scale "
             f"{tuple(scale)} HR must have {wanted}: set scale, or crop or remove the pair."
         )
-    names = hr.description.names, lr.description.names
-    if sorted(names[0]) == sorted(names[1]) and names[0] != names[1]:
+    hr_names, lr_names = hr.description.names, lr.description.names
+    if hr_names != lr_names and sorted(hr_names) == sorted(lr_names):
         raise Mistake(
-            f"{hr} has the bands {', '.join(names[0])} and {lr} {', '.join(names[1])}, in another "
+            f"{hr} has the bands {', '.join(hr_names)} and {lr} {', '.join(lr_names)}, in another "
             "order: choose data.bands by name."
         )
-
-
-def _wanted(lr: Description, scale: Sequence[int]) -> tuple[int, ...]:
-    return tuple(size * factor for size, factor in zip(lr.shape, scale, strict=False))

@@ -1,4 +1,4 @@
-"""The parts of files that a source offers, and the measures of these."""
+"""What all sources of files have in common: their parts, and the statistics of these."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from srlab.normalisers.statistics import Statistics
 
 
 class PartedFiles:
-    """A source of files: a class of this kind sets the three attributes, and opens the files.
+    """The properties and methods that sources of files share (`srlab.data.source.MeasuredSource`).
 
-    It offers what `srlab.data.source.MeasuredSource` asks of a source.
+    A subclass opens the files in its constructor and sets the three attributes.
     """
 
     parts: Parts
 
     readers: Sequence[Reader]
-    """The files whose statistics are their scenes'; those of LR where that was measured."""
+    """The files that `gather_scenes` measures; the LR files where LR was measured."""
 
     scenes: Scenes
 
     @property
     def training(self) -> RandomCrops:
-        """Random crops of what is not held out.
+        """Random crops of the regions that are not held out.
 
-        Files that are too small are left out. The place of a crop that cannot be read counts as one
-        without data.
+        Files that are too small are left out. A crop that cannot be read counts as one without
+        data.
         """
         return self.parts.training
 
     @property
     def validation(self) -> FixedViews:
-        """Views of what is held out."""
+        """Views of the regions that are held out."""
         return self.parts.validation
 
     @property
@@ -47,17 +47,16 @@ class PartedFiles:
         return self.parts.test
 
     def statistics(self) -> Statistics:
-        """Measure the training split of the files that serve as HR, in one pass.
+        """Measure the training split of the HR files in one pass, in physical units.
 
-        Values are in physical units. Where guides or dates are read beside HR, their channels
-        follow.
+        The channels are those of HR, followed by those of guides or further dates.
         """
         training = self.training
         channels = len(training.parts[0].reader.description.channels)
         return measure(training.scan(), channels=channels)
 
     def lr_statistics(self) -> Statistics:
-        """Measure LR of the training split, in physical units, in one pass: all its channels."""
+        """Measure all channels of LR of the training split in one pass, in physical units."""
         return measure_lr(self.training.scan_pairs())
 
     def gather_scenes(self, cache: Path) -> None:

@@ -1,4 +1,4 @@
-"""The training, validation and test parts of HR files."""
+"""Parts: the training crops, validation views and test views of a source's HR files."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from srlab.mistakes import UnfitFile
 log = logging.getLogger(__name__)
 
 Size = int | Sequence[int] | None
-"""HR pixels a side of a view; None: the whole."""
+"""HR pixels along each side of a view; None: the whole file or region."""
 
 Part = Literal["all", "training", "validation"]
-"""What of the files is scored."""
+"""The part of the files that is scored."""
 
 
 class Parts:
-    """What of HR files trains, validates and tests.
+    """The parts of HR files that are used for training, validation and tests.
 
-    `split` decides what is held out. Validation takes at most `validation_views` views of at most
-    `validation_size` pixels a side. Each part is made when it is first used: evaluation needs none
-    of training's crops. Files that are too small or damaged are added to `left_out`. Of videos with
-    `cuts`, no crop or view of several frames crosses one.
+    `split` decides what is held out. Validation uses at most `validation_views` views of at most
+    `validation_size` pixels a side. Each part is made when it is first used, since evaluation needs
+    no training crops. Files that are too small or damaged are added to `left_out`. With `cuts`, no
+    crop or view of several frames crosses a cut of a video.
     """
 
     def __init__(
@@ -59,18 +59,19 @@ class Parts:
         spatial_dims = dims - pairing.leading
         self._validation_size = _sides("validation_size", validation_size, spatial_dims)
         self._validation_views = validation_views
-        # Where frames are seen one by one there is nothing to divide.
+        # Single frames cannot cross a cut.
         self._cuts = None if pairing.leading else cuts
         self._test_size = _sides("test_size", test_size, spatial_dims)
 
     @cached_property
     def training(self) -> RandomCrops:
-        """Random crops of what is not held out."""
-        return self._crops(self._fit(self._uncut(self.parted.training), self._with_room))
+        """Random crops of the regions that are not held out."""
+        regions = self._uncut(self.parted.training)
+        return self._crops(self._fit(regions, self._with_room))
 
     @cached_property
     def validation(self) -> FixedViews:
-        """Views of what is held out."""
+        """Views of the regions that are held out."""
         return self._views(self.parted.held_out, self._validation_size, self._validation_views)
 
     @cached_property
@@ -79,67 +80,70 @@ class Parts:
         return self._views([*map(Region.whole, self._readers)], self._test_size, None)
 
     def scored(self, part: Part) -> FixedViews:
-        """Views like those of `test` that cover a part of the files.
+        """Views of the size of those of `test` that cover a part of the files.
 
-        Of what trains, rectangles count that are no narrow strips.
+        Narrow strips of the training regions, such as those beside a held-out block, are left out.
         """
         if part == "all":
             return self.test
         regions = self.parted.held_out
         if part == "training":
-            regions = [*chain.from_iterable(map(_wide, by_file(self.parted.training)))]
+            files = by_file(self.parted.training)
+            regions = [*chain.from_iterable(map(_wide, files))]
         return self._views(regions, self._test_size, None)
 
     @cached_property
     def parted(self) -> Parted:
-        """What trains, and what is held out."""
+        """The regions for training, and those that are held out."""
         forgiving = [Forgiving(reader, self._left_out) for reader in self._readers]
         return self._split([*map(Region.whole, forgiving)])
 
     def _uncut(self, regions: Sequence[Region]) -> Sequence[Region]:
-        """Return regions that no cut divides."""
+        """Divide regions at the cuts of their videos."""
         return regions if self._cuts is None else self._cuts.divided(regions)
 
     def _crops(self, regions: Sequence[Region]) -> RandomCrops:
         return RandomCrops(regions, self._pairing, self._cropping)
 
     def _with_room(self, file: Sequence[Region]) -> Sequence[Region]:
-        """Return the regions of a file if a crop fits into them."""
+        """Return the regions of a file, or raise an `UnfitFile` if no crop fits into them."""
         self._crops(file)
         return file
 
     def _views(
         self, regions: Sequence[Region], size: Sequence[int] | None, count: int | None
     ) -> FixedViews:
-        """Cut regions into views that begin where pairs can."""
+        """Cut regions into views that begin on multiples of the pairs' step."""
         if size is not None:
             steps = zip(size, self._pairing.step[self._leading :], strict=True)
             size = [max(side // step, 1) * step for side, step in steps]
-        able = self._fit(self._uncut(regions), partial(_each, use=self._aligned))
-        chosen = views(able, size=size, count=count, leading=self._leading)
-        return FixedViews(self._fit(chosen, partial(_each, use=self._fixed)), self._pairing)
+        usable = self._fit(self._uncut(regions), partial(_usable, use=self._aligned))
+        chosen = views(usable, size=size, count=count, leading=self._leading)
+        fitting = self._fit(chosen, partial(_usable, use=self._large_enough))
+        return FixedViews(fitting, self._pairing)
 
     def _aligned(self, region: Region) -> Region:
         return aligned(region, self._pairing.step)
 
-    def _fixed(self, region: Region) -> Region:
-        """Return a region of which a view can be made."""
+    def _large_enough(self, region: Region) -> Region:
+        """Return a region, or raise an `UnfitFile` if it is too small for a view."""
         FixedViews([region], self._pairing)
         return region
 
     def _fit(
-        self, regions: Sequence[Region], able: Callable[[Sequence[Region]], Sequence[Region]]
+        self, regions: Sequence[Region], usable: Callable[[Sequence[Region]], Sequence[Region]]
     ) -> list[Region]:
-        """Return what of each file's regions can be used.
+        """Return the regions of each file for which `usable` raises no `UnfitFile`.
 
-        A whole file that cannot be used is left out. A part may be too small for the split's sake.
+        A whole file that cannot be used counts as left out. A part of one does not: the split may
+        have made it too small.
         """
         fit: list[Region] = []
         small: list[UnfitFile] = []
         left_out: list[UnfitFile] = []
         for file in by_file(regions):
             try:
-                fit += able(file)
+                fit += usable(file)
             except UnfitFile as error:
                 if file == [Region.whole(file[0].reader)]:
                     self._left_out.add(str(file[0].reader), error)
@@ -166,8 +170,11 @@ def _wide(file: Sequence[Region]) -> list[Region]:
     return [region for region in file if 2 * min(region.shape) >= widest]
 
 
-def _each(regions: Sequence[Region], use: Callable[[Region], Region]) -> list[Region]:
-    """Return what becomes of each region that can be used; `UnfitFile` if none can."""
+def _usable(regions: Sequence[Region], use: Callable[[Region], Region]) -> list[Region]:
+    """Apply `use` to each region, and leave out those that raise an `UnfitFile`.
+
+    Raises an `UnfitFile` if all of them do.
+    """
     fit, refused = [], []
     for region in regions:
         try:

@@ -1,13 +1,13 @@
-"""Two sensors that saw the same ground."""
+"""A source of LR and HR rasters from two sensors that observed the same ground."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from srlab.axes import per_axis
 from srlab.data.agreement import check_agreement
-from srlab.data.caches import Cache
+from srlab.data.caches import Cache, kept
 from srlab.data.checked_pairs import CheckedPairs
 from srlab.data.cropping import Cropping
 from srlab.data.files import find_files
@@ -19,13 +19,13 @@ from srlab.data.partners import PLACE, Named, partners
 from srlab.data.parts import Parts, Size
 from srlab.data.real_pairs import RealPairs
 from srlab.data.regions import Region, evenly
-from srlab.data.same_ground import SameGround
+from srlab.data.same_ground import Finding, SameGround
 from srlab.data.scenes import Scenes
 from srlab.data.shared_grid import Pair, Warp, by_ground, on_shared_grid, told_apart
 from srlab.data.splits import Split
 from srlab.data.symmetries import Symmetry
 from srlab.data.usable import SHARE, Forgiving, LeftOut
-from srlab.data.values import configured, values_of
+from srlab.data.values import configured, full_scale
 from srlab.files import PathLike
 from srlab.io import Reader, open_reader
 from srlab.io.agreement import Check, check_force
@@ -33,7 +33,7 @@ from srlab.io.raster.grids import georeferenced
 from srlab.mistakes import Mistake
 
 PROBES = 64
-"""The windows of a pair that are looked at until one shows the same ground."""
+"""The number of windows of a pair that are tried until one shows the same ground."""
 
 
 class SensorPair(PartedFiles):
@@ -42,15 +42,17 @@ class SensorPair(PartedFiles):
     `lr_root` and `root` (HR) are each a file, a folder or a glob. Files that share ground are a
     pair. With `lr_name` or `hr_name`, such as ``{name}_pan``, files of one ``{name}`` are.
 
-    LR's pixels stay as they are. HR is shown on LR's grid refined by `scale`, by the kernel `warp`;
-    ``refuse`` takes only HR that lies on that grid already. What only one of them shows is left
-    out. HR may have other bands (`hr_bands`) than LR, and `unit` and `data_range` are HR's.
+    LR's pixels stay as they are. HR is resampled onto LR's grid refined by `scale`, with the kernel
+    `warp`; ``refuse`` accepts only HR that already lies on that grid. Ground that only one of the
+    two shows is left out. HR may have other bands (`hr_bands`) than LR. `unit` and `data_range` are
+    those of HR.
 
-    Windows must show the same ground (`srlab.data.same_ground`). At least a share of `valid_share`
-    of their pixels holds data in both, and they are shifted by at most `max_shift` HR pixels.
-    Others are drawn anew in training and left out of views, which a message counts. A pair without
-    any good window is left out like a file that cannot be opened. `shift_bands` are those of
-    `bands` by which shifts are measured; null: those that HR has by the same name, or all.
+    Windows must show the same ground (`srlab.data.same_ground.SameGround`): enough of their pixels
+    hold data in both (`valid_share`), and they are at most `max_shift` HR pixels apart. Training
+    draws another window in place of a bad one. Validation leaves bad ones out, and a message counts
+    them. A pair without any good window is left out like a file that cannot be opened.
+    `shift_bands` names the `bands` by which shifts are measured. Null means those that HR has under
+    the same names, or all.
 
     `mask` and `hidden_classes` hide the clouds of HR, and `lr_mask` and `lr_hidden_classes` those
     of LR (`srlab.data.masks.Masks`). Otherwise this is as `srlab.data.Folder`; sizes are HR pixels.
@@ -107,43 +109,36 @@ class SensorPair(PartedFiles):
             least = [side // factor for side, factor in zip(crop, factors, strict=True)]
             couples = by_ground([*lr.values()], [*hr.values()], least=least)
         else:
-            named = partners(
-                Named("LR", "data.lr_name", lr_name or PLACE, lr_paths),
-                Named("HR", "data.hr_name", hr_name or PLACE, hr_paths),
-                suffixes=suffixes,
-            )
+            low = Named("LR", "data.lr_name", lr_name or PLACE, lr_paths)
+            high = Named("HR", "data.hr_name", hr_name or PLACE, hr_paths)
+            named = partners(low, high, suffixes=suffixes)
             couples = [Pair(lr[a], hr[b]) for a, b in named if a in lr and b in hr]
-        self.readers = list({str(couple.lr): couple.lr for couple in couples}.values())
-        self.hr_readers = list({str(couple.hr): couple.hr for couple in couples}.values())
+        self.readers = _each_once(couple.lr for couple in couples)
+        self.hr_readers = _each_once(couple.hr for couple in couples)
         usual = check_agreement(self.readers, force=force)
         pairs = told_apart([*_aligned(couples, factors, warp, left_out)])
         usual_hr = check_agreement([pair.hr for pair in pairs], force=force)
-        own_range, own_unit = data_range, unit
-        if own_range is None:
-            own_range, own_unit = values_of(pairs[0].hr)
+        self.data_range, own_unit = full_scale([pair.hr for pair in pairs], data_range)
+        self.unit = unit or own_unit
         self.bands, self.hr_bands = tuple(bands), tuple(hr_bands)
         self.channel_names = usual.names
         self.hr_channel_names = _hr_names(usual_hr.names, self.bands, self.hr_bands)
-        self.unit = unit or own_unit or ""
-        self.data_range = own_range
         self.axes, self.hr_axes = usual.axes, usual_hr.axes
         configured(self, force).check_types(str(pairs[0].hr), usual_hr.channels)
 
         self.scenes = Scenes()
-        belonging = {str(pair.hr): Forgiving(pair.lr, left_out) for pair in pairs}
+        lr_of_hr = {str(pair.hr): Forgiving(pair.lr, left_out) for pair in pairs}
         lr_channels, hr_channels = self._compared(shift_bands)
-        checked = CheckedPairs(
-            RealPairs(belonging, factors, seed, self.scenes),
-            SameGround(
-                factors,
-                valid_share=valid_share,
-                max_shift=max_shift,
-                lr_channels=lr_channels,
-                hr_channels=hr_channels,
-            ),
+        same_ground = SameGround(
+            factors,
+            valid_share=valid_share,
+            max_shift=max_shift,
+            lr_channels=lr_channels,
+            hr_channels=hr_channels,
         )
+        checked = CheckedPairs(RealPairs(lr_of_hr, factors, seed, self.scenes), same_ground)
         self.parts = Parts(
-            list(_of_one_place(pairs, checked, crop, left_out)),
+            list(_with_shared_ground(pairs, checked, crop, left_out)),
             checked,
             left_out,
             cropping=Cropping(
@@ -180,7 +175,10 @@ class SensorPair(PartedFiles):
 def _hr_names(
     names: tuple[str, ...], bands: Sequence[int | str], hr_bands: Sequence[int | str]
 ) -> tuple[str, ...]:
-    """Return the names of HR's channels; by number alone they are no bands of LR."""
+    """Return the names of HR's channels.
+
+    A name that is only a number says nothing about LR's band of that number. It is marked as HR's.
+    """
     if list(hr_bands) == list(bands):
         return names
     return tuple(f"HR {name}" if name.isdigit() else name for name in names)
@@ -198,19 +196,22 @@ def _opened(
         try:
             reader = open_reader(path, bands=bands)
             georeferenced(reader.description.geometry, str(path))
-            if masks.cache is not None:
-                reader = masks.cache.keep(reader, bands)
-            reader = masks.over(reader)
+            reader = masks.over(kept(reader, bands, masks.cache))
         except Mistake as error:
             left_out.add(str(path), error)
             continue
         yield path, OneOfMany(reader, few)
 
 
+def _each_once(readers: Iterable[Reader]) -> list[Reader]:
+    """Return one reader of each file: a file may be in several pairs."""
+    return list({str(reader): reader for reader in readers}.values())
+
+
 def _aligned(
     couples: Sequence[Pair], scale: Sequence[int], warp: Warp, left_out: LeftOut
 ) -> Iterator[Pair]:
-    """Show both of each couple on grids that fit, and leave out what does not fit."""
+    """Yield each couple on the ground that both share; leave out couples that do not fit."""
     for couple in couples:
         try:
             yield on_shared_grid(couple, scale, warp)
@@ -218,17 +219,12 @@ def _aligned(
             left_out.add(str(couple.hr), error)
 
 
-def _of_one_place(
+def _with_shared_ground(
     pairs: Sequence[Pair], pairing: CheckedPairs, crop: Sequence[int], left_out: LeftOut
 ) -> Iterator[Reader]:
-    """Yield HR of which a window shows the ground of LR, and leave the others out."""
+    """Yield each HR reader that shows the ground of its LR in at least one window."""
     for pair in pairs:
-        windows = [part for part in Region.whole(pair.hr).tiled(crop) if part.shape == tuple(crop)]
-        findings = []
-        for place in evenly(len(windows), min(len(windows), PROBES)):
-            findings.append(pairing.judged(windows[place]))
-            if findings[-1].fault is None:
-                break
+        findings = _findings(pair.hr, pairing, crop)
         if findings and findings[-1].fault:
             reason = Mistake(
                 f"{pair.hr} does not show the place of {pair.lr}: "
@@ -238,3 +234,14 @@ def _of_one_place(
             left_out.add(str(pair.hr), reason)
         else:
             yield pair.hr
+
+
+def _findings(hr: Reader, pairing: CheckedPairs, crop: Sequence[int]) -> list[Finding]:
+    """Judge windows spread over a file until one is good; that one is then the last."""
+    windows = [part for part in Region.whole(hr).tiled(crop) if part.shape == tuple(crop)]
+    findings: list[Finding] = []
+    for place in evenly(len(windows), min(len(windows), PROBES)):
+        findings.append(pairing.judged(windows[place]))
+        if findings[-1].fault is None:
+            break
+    return findings

@@ -1,4 +1,4 @@
-"""The interface of sources of data."""
+"""The interface of data sources: what a class named in ``conf/data`` offers."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class Sample(TypedDict):
     """``(1, *S·scale)``, true where HR holds data; absent where it does everywhere."""
 
     scene: NotRequired[Tensor]
-    """``(rows, C' + 1)``, the statistics of the whole file as `Statistics.as_tensor` gives them."""
+    """``(rows, C' + 1)``: the statistics of the whole file, laid out by `Statistics.as_tensor`."""
 
 
 class PairDataset(Protocol):
     """Pairs by position; a pair is a pure function of the dataset's arguments and its position.
 
-    A training dataset has a pair for every position from 0 on, without end; others have `__len__`.
+    A training dataset has a pair at every position from 0 on, without end. Others have `__len__`.
     """
 
     def __getitem__(self, position: int) -> Sample:
@@ -47,14 +47,14 @@ class SizedPairDataset(PairDataset, Protocol):
 
 @runtime_checkable
 class PairsOfFiles(Protocol):
-    """Pairs of which each can be named in messages."""
+    """Pairs that come from files, whose names messages can give."""
 
     def file(self, position: int) -> str:
-        """Return the file of the pair at `position`."""
+        """Return the name of the file that the pair at `position` comes from."""
 
 
 class Source(Protocol):
-    """The pairs that a file of ``conf/data`` names, and what is known of their values."""
+    """Pairs for training, validation and test, and what is known about their values."""
 
     @property
     def training(self) -> PairDataset:
@@ -72,7 +72,7 @@ class Source(Protocol):
     """The bands read from each file, by number from 1 or by name."""
 
     channel_names: tuple[str, ...]
-    """The names of LR's channels: of those bands, and of guides where there are some."""
+    """The names of LR's channels: the bands, then guides if there are any."""
 
     unit: str
     """The unit of physical values."""
@@ -81,15 +81,15 @@ class Source(Protocol):
     """The span of physical values that counts as the full scale for PSNR and SSIM."""
 
     axes: tuple[Axis, ...]
-    """The spatial axes of the files that a model is for, with their spacings if these say.
+    """The spatial axes of the files that a model will be applied to, with spacings if known.
 
-    Where LR is made by a degradation these are the files that serve as HR.
+    Where LR is made by a degradation, these are the axes of the HR files.
     """
 
 
 @runtime_checkable
 class MeasuredSource(Source, Protocol):
-    """A source that normalisers of the scopes ``training`` and ``scene`` can learn from."""
+    """A source that can be measured, as normalisers of scope ``training`` or ``scene`` need."""
 
     def statistics(self) -> Statistics:
         """Measure HR of the training split, in physical units, in one pass."""
@@ -97,7 +97,7 @@ class MeasuredSource(Source, Protocol):
     def lr_statistics(self) -> Statistics:
         """Measure LR of the training split, in physical units, in one pass.
 
-        Where LR is made of HR, this is what the degradation makes of it.
+        Where LR is made from HR, this measures the output of the degradation.
         """
 
     def gather_scenes(self, cache: Path) -> None:
@@ -110,10 +110,10 @@ class MeasuredSource(Source, Protocol):
 
 @runtime_checkable
 class OfFiles(Protocol):
-    """A source whose files can be compared with a model by what their headers say."""
+    """A source of files, whose headers can be compared with a model."""
 
     readers: Sequence[Reader]
-    """All that `srlab.evaluate` scores."""
+    """All files that `srlab.evaluate` scores."""
 
 
 @runtime_checkable
@@ -126,21 +126,21 @@ class OfRealPairs(Protocol):
 
 @runtime_checkable
 class OfGuides(Protocol):
-    """A source whose LR has finer bands as further channels, after those of `Source.bands`."""
+    """A source whose LR has finer bands, the guides, as channels after those of `Source.bands`."""
 
     guides: tuple[int | str, ...]
-    """These finer bands, by number from 1 or by name."""
+    """The finer bands, by number from 1 or by name."""
 
     guide_ratio: tuple[int, ...]
-    """Their pixels in an LR pixel, along each spatial axis."""
+    """The number of guide pixels in an LR pixel, along each spatial axis."""
 
 
 @runtime_checkable
 class OfPairedFiles(OfFiles, Protocol):
-    """A source whose LR lies in files of its own, which are its `readers`."""
+    """A source with separate files of LR, which are its `readers`, and of HR."""
 
     hr_readers: Sequence[Reader]
-    """The files of HR."""
+    """The HR files."""
 
 
 @runtime_checkable
@@ -148,31 +148,32 @@ class OfDates(Protocol):
     """A source whose LR has the bands of several dates as channels, the reference date first."""
 
     dates: int
+    """The number of dates."""
 
 
 @runtime_checkable
 class OfThickSlices(Protocol):
-    """A source of slices for a model that works on planes across them."""
+    """A source of volumes for a model that works on planes perpendicular to the slices."""
 
     across: str
-    """The name of the axis across the slices; a model's first axis is this one."""
+    """The name of the axis across the slices; it is the model's first axis."""
 
 
 @runtime_checkable
 class OfOtherBands(Protocol):
-    """A source whose HR may have other bands than `Source.bands`, which are LR's."""
+    """A source whose HR may have other bands than LR; `Source.bands` are those of LR."""
 
     hr_channel_names: tuple[str, ...]
     """The names of HR's channels."""
 
 
 def axes_of_hr(source: Source) -> tuple[Axis, ...]:
-    """Return the spatial axes of HR: where LR is made of the files, they are HR."""
+    """Return the spatial axes of HR; they are `Source.axes` where the files themselves are HR."""
     if isinstance(source, OfRealPairs):
         return source.hr_axes
     return source.axes
 
 
 def has_scenes_of_hr(source: Source) -> bool:
-    """Whether the ``scene`` of a sample is that of HR's file, as it is where LR is made of HR."""
+    """Whether the ``scene`` of a sample describes the HR file; otherwise it describes LR's."""
     return not isinstance(source, OfRealPairs)

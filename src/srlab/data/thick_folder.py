@@ -1,4 +1,4 @@
-"""Volumes of thick slices that teach a model of their own thick axis."""
+"""A source of volumes of thick slices, trained on without any thin ones."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from srlab.axes import per_axis
 from srlab.data.agreement import check_agreement
-from srlab.data.caches import Cache
+from srlab.data.caches import Cache, kept
 from srlab.data.cropping import Cropping
 from srlab.data.files import find_files
 from srlab.data.folder import opened
@@ -29,12 +29,12 @@ from srlab.mistakes import Mistake
 
 
 class ThickFolder(PartedFiles):
-    """Volumes of thick slices, whose detail in the plane teaches the axis across the slices.
+    """Volumes of thick slices, which a model makes thinner after learning from their planes.
 
-    A slice is HR. LR is made of it by a degradation along one axis of its plane, as the slices are
-    along the axis `across` (Zhao et al. 2021, SMORE, IEEE TMI 40(3)). `scale` is ``(s, 1)``, where
-    the slices are `s` times as far apart as their pixels. With ``quarter_turns`` among `symmetries`
-    either axis of the plane is the degraded one. That takes pixels that are square.
+    Each slice serves as HR. LR is the slice degraded along one axis of its plane, as the volume is
+    along the axis `across` (Zhao et al. 2021, SMORE, IEEE TMI 40(3)). `scale` is ``(s, 1)`` where
+    the slices are `s` pixels apart. With ``quarter_turns`` among `symmetries`, either axis of the
+    plane may be the degraded one; this requires square pixels.
 
     The other arguments are those of `srlab.data.Folder`.
     """
@@ -71,8 +71,8 @@ class ThickFolder(PartedFiles):
         self.readers: list[Reader] = []
         for reader in opened(paths, bands, left_out, grey_as_colour=False):
             order = in_plane_last(str(reader), reader.description, across)
-            kept = reader if cache is None else cache.keep(reader, bands)
-            self.readers.append(OneOfMany(Turned(kept, order), few))
+            turned = Turned(kept(reader, bands, cache), order)
+            self.readers.append(OneOfMany(turned, few))
         usual = check_agreement(self.readers, force=force)
         for reader in self.readers:
             check_thickness(
@@ -121,7 +121,7 @@ def _checked_scale(scale: int | Sequence[int], spatial_dims: int) -> tuple[int, 
 
 
 def _ratio(reader: Reader) -> int:
-    """Return the distance of slices in pixels, rounded; at least 2."""
+    """Return the distance between slices in pixels, rounded; at least 2."""
     across, *others = reader.description.axes[-3:]
     ratios = [(across.spacing or 0) / other.spacing for other in others if other.spacing]
     return max(round(min(ratios, default=0)), 2)

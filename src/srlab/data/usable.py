@@ -1,4 +1,4 @@
-"""Files that cannot be used: they are named and counted, and too many of them end a run."""
+"""Counting of files that cannot be used; too many of them end a run."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from srlab.mistakes import Mistake
 log = logging.getLogger(__name__)
 
 SHARE = 0.05
-"""The share of files that may be left out, if a YAML does not say."""
+"""The default share of files that may be left out."""
 
 
 class LeftOut:
-    """Counts what is left out of a `number` of files.
+    """Counts and names the files that are left out, of a `number` of files.
 
-    At most a `share` of them may be. One of three or more always may, unless `share` is 0.
+    At most a `share` of them may be left out. Of three files or more, one always may, unless
+    `share` is 0.
 
     Raises a `Mistake` unless `share` is at least 0 and less than 1.
     """
@@ -36,7 +37,7 @@ class LeftOut:
         self._what = what
 
     def add(self, name: str, reason: Mistake) -> None:
-        """Leave one out with a warning, or raise a `Mistake` if they become too many."""
+        """Leave one file out with a warning, or raise a `Mistake` if there are too many now."""
         if name in self.names:
             return
         self.names[name] = None
@@ -52,9 +53,9 @@ class LeftOut:
 
 
 class Forgiving:
-    """A reader that finds no data where its file cannot be read.
+    """A reader that returns NaN for windows that cannot be read, and adds the file to `left_out`.
 
-    What it finds is a function of the file alone, so that samples are the same in every process.
+    The result depends on the file alone, so samples are the same in every process.
     """
 
     def __init__(self, reader: Reader, left_out: LeftOut) -> None:

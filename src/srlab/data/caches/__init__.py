@@ -2,6 +2,6 @@
 
 from srlab.data.caches.disk import DiskCache
 from srlab.data.caches.memory import MemoryCache
-from srlab.data.caches.protocol import Cache
+from srlab.data.caches.protocol import Cache, kept
 
-__all__ = ["Cache", "DiskCache", "MemoryCache"]
+__all__ = ["Cache", "DiskCache", "MemoryCache", "kept"]

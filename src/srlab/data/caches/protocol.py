@@ -23,8 +23,15 @@ class Cache(Protocol):
         """
 
 
+def kept(reader: Reader, bands: Sequence[int | str], cache: Cache | None) -> Reader:
+    """Return `reader` behind the `cache`; without a cache, `reader` itself."""
+    if cache is None:
+        return reader
+    return cache.keep(reader, bands)
+
+
 def format_of(reader: Reader) -> Format | None:
-    """Return the format of a reader's file, or None of an array in memory."""
+    """Return the format of a reader's file, or None for an array in memory."""
     path = str(reader)
     if is_remote(path):
         return REMOTE
