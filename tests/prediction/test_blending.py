@@ -106,7 +106,7 @@ def test_only_tiles_on_the_rim_of_a_panel_are_computed_twice(shape, panel):
             if memory.get(tile) is None:
                 computed += 1
                 memory.put(tile, np.zeros(1, np.float32))
-    first, *across = [len(list(axis)) for axis in grid.axes()]
+    first, *across = [len(list(axis)) for axis in grid.axes]
     assert len(grid) < computed <= first * prod(count + count // panel for count in across)
 
 
@@ -129,7 +129,7 @@ def seam_ratio(image, grid):
     on, elsewhere = [], []
     for axis in range(2):
         bend = np.abs(np.diff(image.astype(float), 2, axis=axis)).mean(axis=1 - axis)
-        cuts = [core.stop * grid.scale[axis] for core, _ in grid.axes()[axis]][:-1]
+        cuts = [core.stop * grid.scale[axis] for core, *_ in grid.axes[axis]][:-1]
         near = [cut + beside - 1 for cut, beside in product(cuts, (-1, 0))]
         on += bend[near].tolist()
         elsewhere += np.delete(bend, near).tolist()

@@ -88,7 +88,7 @@ def test_without_chunks_each_tile_is_in_one_block(scene, tiles_per_block):
     windows = list(block_windows(grid, chunks=ones, tiles_per_block=tiles_per_block))
     counts = [len(list(grid.touching(window))) for window in windows]
     assert sum(counts) == len(grid)
-    columns = len(grid.axes()[-1])
-    rows = prod(len(axis) for axis in grid.axes()[:-1])
+    columns = len(grid.axes[-1])
+    rows = prod(len(axis) for axis in grid.axes[:-1])
     assert len(counts) == rows * -(-columns // tiles_per_block)
     assert max(counts) == min(columns, tiles_per_block)

@@ -146,7 +146,8 @@ def test_coverage_is_what_is_read_in_scenes(grid):
 
 
 def test_source_and_target_by_hand():
-    tile = Tile(core=(slice(8, 14), slice(0, 3)), read=(slice(6, 16), slice(0, 5)))
+    core, scene = (slice(8, 14), slice(0, 3)), (slice(0, 30), slice(0, 30))
+    tile = Tile(core=core, read=(slice(6, 16), slice(0, 5)), faded=core, scene=scene)
     assert tile.target((4, 1)) == (slice(32, 56), slice(0, 3))
     assert tile.source(tile.target((4, 1)), (4, 1)) == (slice(8, 32), slice(0, 3))
     assert tile.source((slice(33, 35), slice(1, 2)), (4, 1)) == (slice(9, 11), slice(1, 2))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise, product
+from itertools import groupby, pairwise, product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,14 +53,14 @@ class TileMemory:
 
     def get(self, tile: Tile) -> Pixels | None:
         """Return the SR of a tile, if it is kept."""
-        key = str(tile.read)
+        key = str(tile.core)
         if key in self._kept:
             self._kept.move_to_end(key)
         return self._kept.get(key)
 
     def put(self, tile: Tile, sr: Pixels) -> None:
         """Keep the SR of a tile, and forget the one that was wanted longest ago."""
-        self._kept[str(tile.read)] = sr
+        self._kept[str(tile.core)] = sr
         while len(self._kept) > self._most:
             self._kept.popitem(last=False)
 
@@ -80,7 +80,7 @@ def computed(
     """
     result: Pixels | None = None
     memory = memory or TileMemory(0)
-    for tile, missing, sr in _predicted(predict, seen, tiles.shape, batch_size, memory):
+    for tile, missing, sr in _predicted(predict, seen, batch_size, memory):
         owned = common(tiles.contributes(tile), window)
         source = (slice(None), *tile.source(owned, tiles.scale))
         pixels: Pixels = sr[source]
@@ -103,7 +103,6 @@ def computed(
 def _predicted(
     predict: Predict,
     seen: Sequence[Seen],
-    shape: Sequence[int],
     batch_size: int,
     memory: TileMemory,
 ) -> Iterator[tuple[Tile, NDArray[np.bool_] | None, Pixels]]:
@@ -112,15 +111,20 @@ def _predicted(
         group = seen[first : first + batch_size]
         known = [memory.get(tile) for tile, _, _ in group]
         new = [each for each, sr in zip(group, known, strict=True) if sr is None]
-        inside = [tile.inside(shape) for tile, _, _ in new]
-        results: Iterator[Pixels] = iter(())
-        if new:
-            results = iter(predict(np.stack([lr for _, lr, _ in new]), inside))
+        results = _computed_anew(predict, new)
         for (tile, _, missing), kept in zip(group, known, strict=True):
             sr = next(results) if kept is None else kept
             if kept is None:
                 memory.put(tile, sr)
             yield tile, missing, sr
+
+
+def _computed_anew(predict: Predict, seen: Sequence[Seen]) -> Iterator[Pixels]:
+    """Yield the SR of tiles; those of one shape, as all of a shot are, go through together."""
+    for _, alike in groupby(seen, lambda each: each[1].shape):
+        group = list(alike)
+        images = np.stack([lr for _, lr, _ in group])
+        yield from predict(images, [tile.inside for tile, _, _ in group])
 
 
 PANEL = {2: 8, 3: 4}
@@ -159,17 +163,15 @@ def block_windows(
     """Divide the SR scene into blocks, the last axis fastest.
 
     A block has `tiles_per_block` tiles along the last axis and one along each other. It ends where
-    a core ends, rounded up to the writer's `chunks`. With chunks of one pixel no tile is in two
-    blocks. Where tiles fade into each other, a block ends before the last of its tiles does, and
-    blocks follow each other in panels.
+    the next tile begins to contribute, rounded up to the writer's `chunks`. With chunks of one
+    pixel and cropped tiles none is in two blocks. Where tiles fade into each other, blocks follow
+    each other in panels.
     """
     spans = []
     last = len(tiles.shape) - 1
-    for number, axis in enumerate(tiles.axes()):
+    for number, axis in enumerate(tiles.axes):
         step = tiles_per_block if number == last else 1
-        before = tiles.fades[number]
-        cores = [core for core, _ in axis][step - 1 :: step]
-        ends = [(core.stop - before) * tiles.scale[number] for core in cores]
+        ends = [span.faded.start * tiles.scale[number] for span in axis[step::step]]
         spans.append(_between(ends, chunk=chunks[number], size=tiles.target_shape[number]))
     if tiles.join == "crop":
         yield from product(*spans)

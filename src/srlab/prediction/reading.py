@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from srlab.axes import Window, relative
 from srlab.io import Reader
-from srlab.nn.edges import sources
+from srlab.nn.edges import Edges, sources
 from srlab.nn.holes import filled
 from srlab.prediction.tiles import Tile, TileGrid
 
@@ -23,14 +23,14 @@ def see(reader: Reader, tile: Tile, tiles: TileGrid) -> tuple[Pixels, NDArray[np
     beyond its borders. The surroundings of a valid pixel, up to the overlap, are the same in any
     tile. Each of them is filled from a pixel that is no further from it than the valid one.
     """
-    spans = zip(tile.read, tiles.shape, strict=True)
-    places = [sources(span, size, tiles.edges) for span, size in spans]
+    spans = zip(tile.read, tile.scene, strict=True)
+    places = [_sources(span, scene, tiles.edges) for span, scene in spans]
     inside = tuple(slice(int(each.min()), int(each.max()) + 1) for each in places)
     values = reader.read(inside)
     missing = np.logical_or.reduce(~np.isfinite(values), axis=0, keepdims=True)
     some_missing = bool(missing.any())
     if some_missing:
-        around = _around(inside, tiles)
+        around = _around(inside, tile, tiles)
         values = filled(reader.read(around))
         values = values[(slice(None), *relative(inside, around))]
     for axis, (each, span) in enumerate(zip(places, inside, strict=True), start=1):
@@ -40,12 +40,21 @@ def see(reader: Reader, tile: Tile, tiles: TileGrid) -> tuple[Pixels, NDArray[np
     return values, missing if some_missing else None
 
 
-def _around(window: Window, tiles: TileGrid) -> Window:
-    """Widen a window by the distance from which the fill of a hole may come."""
+def _sources(span: slice, scene: slice, edges: Edges) -> NDArray[np.intp]:
+    """Return the pixel of the scene that stands at each place of a span."""
+    (within,) = relative((span,), (scene,))
+    places = sources(within, scene.stop - scene.start, edges)
+    places += scene.start
+    return places
+
+
+def _around(window: Window, tile: Tile, tiles: TileGrid) -> Window:
+    """Widen a window of a tile by the distance from which the fill of a hole may come."""
     reach = ceil(hypot(*tiles.overlap))
     widened = []
-    for axis, (span, size) in enumerate(zip(window, tiles.shape, strict=True)):
+    for axis, (span, scene) in enumerate(zip(window, tile.scene, strict=True)):
         if axis >= tiles.leading:
-            span = slice(max(span.start - reach, 0), min(span.stop + reach, size))
+            start, stop = span.start - reach, span.stop + reach
+            span = slice(max(start, scene.start), min(stop, scene.stop))
         widened.append(span)
     return tuple(widened)

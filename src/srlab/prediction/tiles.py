@@ -4,14 +4,18 @@ A *tile* is one pass through the network: a core and the overlap around it. The 
 scene. A tile reads its core and `overlap` pixels more on every side. Where these lie beyond the
 scene, it is continued there, unless the network is to see its own zeros. All tiles read rectangles
 of one shape, so that any of them can share a batch.
+
+A video may be cut into shots. Each of them is then divided as a scene of its own, and tiles of one
+shot have one shape.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise, product
+from itertools import chain, product
 from math import prod
 from typing import Literal, get_args
 
@@ -21,9 +25,10 @@ from numpy.typing import NDArray
 from srlab.axes import Window, common, enlarged, relative
 from srlab.mistakes import Mistake
 from srlab.nn.edges import Edges, check_edges
+from srlab.prediction.spans import Span, Stretch, divided, shots
 
 Join = Literal["crop", "blend"]
-"""``crop``: each pixel comes from one tile. ``blend``: around a cut it fades from one into another.
+"""``crop``: each pixel comes from one tile. ``blend``: where tiles meet, they fade into each other.
 
 What a layer that sees everything makes of two tiles differs, and no overlap is exact. Cropped tiles
 then meet in a step, and blended ones do not.
@@ -35,19 +40,30 @@ class Tile:
     """One pass through the network, in LR pixels of the scene."""
 
     core: Window
-    """The pixels that the tile contributes; the cores of a grid cover each pixel once."""
+    """The pixels that belong to the tile; the cores of a grid cover each pixel once."""
 
     read: Window
     """The pixels that the network sees; they contain the core, and may lie beyond the scene."""
+
+    faded: Window
+    """The pixels that the tile contributes to: its core, and where it fades into neighbours."""
+
+    scene: Window
+    """All that the tile may know: the whole scene, or its shot. It is continued beyond that."""
+
+    @classmethod
+    def of(cls, spans: Sequence[Span]) -> Tile:
+        """Return the tile that has a span along each axis."""
+        return cls(*(tuple(windows) for windows in zip(*spans, strict=True)))
 
     def target(self, scale: Sequence[int]) -> Window:
         """Return the place of the core in the SR scene, in SR pixels."""
         return enlarged(self.core, scale)
 
-    def inside(self, shape: Sequence[int]) -> Window:
-        """Return the part of the read that lies in a scene, counted from its first pixel."""
-        scene = tuple(slice(0, size) for size in shape)
-        return relative(common(self.read, scene), self.read)
+    @property
+    def inside(self) -> Window:
+        """The part of the read that lies in the scene, counted from its first pixel."""
+        return relative(common(self.read, self.scene), self.read)
 
     def source(self, window: Window, scale: Sequence[int]) -> Window:
         """Return the place of an SR `window` of the scene in the network's output for this tile."""
@@ -87,20 +103,31 @@ class TileGrid:
 
     join: Join = "crop"
 
+    cuts: tuple[int, ...] = ()
+    """Frames that begin a new shot, along the first axis that the network sees."""
+
     def __post_init__(self) -> None:
         check_edges(self.edges)
         if self.join not in get_args(Join):
             raise Mistake(f"join is {self.join!r}; it must be one of {', '.join(get_args(Join))}.")
         if not self.multiple_of:
             object.__setattr__(self, "multiple_of", (1,) * len(self.shape))
-        for size, rim, longest, overlap, cell in self._settings():
-            step = _longest_step(size + 2 * rim, longest, overlap, cell)
-            if overlap < 0 or (longest < size and step < 1):
+        self._check_cuts()
+        for axis in chain(*self._axes()):
+            if axis.overlap < 0 or not axis.is_divisible:
                 raise Mistake(
                     f"a tile of {self.tile} pixels with an overlap of {self.overlap} on each side"
                     f"{self._alignment()} leaves no core; use larger tiles (tile=) or less overlap "
                     "(overlap=)."
                 )
+
+    def _check_cuts(self) -> None:
+        known = range(1, self.shape[self.leading]) if self.cuts else ()
+        if sorted({*self.cuts}.intersection(known)) != list(self.cuts):
+            raise Mistake(
+                f"the cuts are at frames {list(self.cuts)}; they must rise, within the "
+                f"{self.shape[self.leading]} frames of the scene."
+            )
 
     def _alignment(self) -> str:
         if set(self.multiple_of) == {1}:
@@ -108,7 +135,7 @@ class TileGrid:
         return f", and reads that start on multiples of {self.multiple_of},"
 
     def __len__(self) -> int:
-        return prod(len(axis) for axis in self.axes())
+        return prod(len(axis) for axis in self.axes)
 
     def __iter__(self) -> Iterator[Tile]:
         """Yield tiles in scan order, the last axis fastest."""
@@ -122,40 +149,24 @@ class TileGrid:
     @property
     def coverage(self) -> float:
         """LR pixels that the tiles read, in scenes: 1 where nothing is read twice."""
-        read: int = prod(span.stop - span.start for span in next(iter(self)).read)
-        return len(self) * read / prod(self.shape)
+        read = 1
+        for axis in self.axes:
+            read *= sum(span.read.stop - span.read.start for span in axis)
+        return read / prod(self.shape)
 
     def touching(self, window: Window) -> Iterator[Tile]:
         """Yield the tiles that contribute to an SR `window` of the scene, in scan order."""
         chosen = []
-        axes = zip(self.axes(), window, self.scale, self.fades, strict=True)
-        for axis, span, factor, fade in axes:
-            first, last = span.start // factor - fade, (span.stop - 1) // factor + fade
-            chosen.append([pair for pair in axis if _touch(pair[0], range(first, last + 1))])
-        for spans in product(*chosen):
-            yield Tile(core=tuple(core for core, _ in spans), read=tuple(read for _, read in spans))
-
-    @cached_property
-    def fades(self) -> tuple[int, ...]:
-        """LR pixels on each side of a cut over which tiles fade into each other.
-
-        It is half the overlap, so that the borders of what a network sees have no part in it. No
-        pixel fades twice along an axis.
-        """
-        if self.join == "crop":
-            return (0,) * len(self.shape)
-        fades = []
-        for axis, overlap in zip(self.axes(), self.overlap, strict=True):
-            shortest = min(core.stop - core.start for core, _ in axis)
-            fades.append(min(overlap, shortest) // 2)
-        return tuple(fades)
+        for axis, span, factor in zip(self.axes, window, self.scale, strict=True):
+            first, last = span.start // factor, (span.stop - 1) // factor
+            begin = bisect_right(axis, first, key=lambda each: each.faded.stop)
+            end = bisect_right(axis, last, key=lambda each: each.faded.start)
+            chosen.append(axis[begin:end])
+        return map(Tile.of, product(*chosen))
 
     def contributes(self, tile: Tile) -> Window:
-        """Return the SR pixels of the scene to which a tile contributes: its core, and fades."""
-        spans = []
-        for core, fade, size in zip(tile.core, self.fades, self.shape, strict=True):
-            spans.append(slice(max(core.start - fade, 0), min(core.stop + fade, size)))
-        return enlarged(tuple(spans), self.scale)
+        """Return the SR pixels of the scene to which a tile contributes."""
+        return enlarged(tile.faded, self.scale)
 
     def weights(self, tile: Tile, window: Window) -> NDArray[np.float32]:
         """Return the share of a tile in an SR `window` of what it contributes to, ``window``.
@@ -164,22 +175,32 @@ class TileGrid:
         """
         dims = len(window)
         total = np.ones((1,) * dims, np.float32)
-        axes = zip(tile.core, window, self.scale, self.fades, self.shape, strict=True)
-        for number, (core, span, factor, fade, size) in enumerate(axes):
+        axes = zip(tile.core, tile.faded, window, self.scale, strict=True)
+        for number, (core, faded, span, factor) in enumerate(axes):
             share = np.ones(span.stop - span.start, np.float32)
             middles = np.arange(span.start, span.stop) + 0.5
-            if fade and core.start > 0:
-                share *= _risen(middles - core.start * factor, fade * factor)
-            if fade and core.stop < size:
-                share *= _risen(core.stop * factor - middles, fade * factor)
+            before, after = core.start - faded.start, faded.stop - core.stop
+            if before:
+                share *= _risen(middles - core.start * factor, before * factor)
+            if after:
+                share *= _risen(core.stop * factor - middles, after * factor)
             shape = [1] * dims
             shape[number] = share.size
             total = total * share.reshape(shape)
         return total
 
-    def axes(self) -> list[list[tuple[slice, slice]]]:
-        """Return core and read of each tile along each axis."""
-        return [_spans(*axis) for axis in self._settings()]
+    @cached_property
+    def axes(self) -> list[list[Span]]:
+        """The tiles along each axis.
+
+        Where they fade, it is over half the overlap on each side of where they meet. So the borders
+        of what a network sees have no part in it.
+        """
+        divisions = []
+        for shots_of_axis, overlap in zip(self._axes(), self.overlap, strict=True):
+            fade = overlap // 2 if self.join == "blend" else 0
+            divisions.append([span for shot in shots_of_axis for span in divided(shot, fade=fade)])
+        return divisions
 
     @property
     def rim(self) -> tuple[int, ...]:
@@ -192,51 +213,16 @@ class TileGrid:
         pairs = zip(self.overlap, self.multiple_of, strict=True)
         return tuple(-(-overlap // cell) * cell for overlap, cell in pairs)
 
-    def _settings(self) -> Iterator[tuple[int, int, int, int, int]]:
-        """Yield size, rim, tile, overlap and cell of each axis."""
-        overlap = self.overlap
-        if self.edges != "zeros":
-            overlap = self.rim
-        return zip(self.shape, self.rim, self.tile, overlap, self.multiple_of, strict=True)
+    def _axes(self) -> Iterator[list[Stretch]]:
+        """Yield the shots along each axis; of most axes the whole is one."""
+        overlaps = self.overlap if self.edges == "zeros" else self.rim
+        settings = zip(self.rim, self.tile, overlaps, self.multiple_of, strict=True)
+        for number, (size, setting) in enumerate(zip(self.shape, settings, strict=True)):
+            cuts = self.cuts if number == self.leading else ()
+            yield [Stretch(scene, *setting) for scene in shots(size, cuts)]
 
 
 def _risen(distance: NDArray[np.float64], half: int) -> NDArray[np.float32]:
     """Return a ramp from 0 at a distance of minus `half` to 1 at `half`."""
     ramp: NDArray[np.float32] = np.clip((distance + half) / (2 * half), 0, 1).astype(np.float32)
     return ramp
-
-
-def _touch(core: slice, pixels: range) -> bool:
-    return bool(core.start < pixels.stop and core.stop > pixels.start)
-
-
-def _longest_step(size: int, longest: int, overlap: int, cell: int) -> int:
-    """Return the longest way from one read to the next, in multiples of `cell`."""
-    return (longest - _shared(size, overlap, cell)) // cell * cell
-
-
-def _shared(size: int, overlap: int, cell: int) -> int:
-    """Return the pixels that neighbouring reads have in common: the overlap of both, or a few more.
-
-    With these few the last read, too, starts on a multiple of `cell` and ends with the scene.
-    """
-    return 2 * overlap + (size - 2 * overlap) % cell
-
-
-def _spans(size: int, rim: int, longest: int, overlap: int, cell: int) -> list[tuple[slice, slice]]:
-    """Divide one axis evenly: core and read of each tile."""
-    if longest >= size:
-        return [(slice(0, size), slice(-rim, size + rim))]
-    whole = size + 2 * rim
-    shared = _shared(whole, overlap, cell)
-    count = -(-(whole - shared) // _longest_step(whole, longest, overlap, cell))
-    step = -(-(whole - shared) // (count * cell)) * cell
-    length = step + shared
-    begins = [begin - rim for begin in range(0, whole - shared, step)]
-    # The outermost tiles have no neighbour on one side, so their cores reach up to the border.
-    cuts = [0, *(begin + overlap for begin in begins[1:]), size]
-    spans = []
-    for begin, (start, stop) in zip(begins, pairwise(cuts), strict=True):
-        first = min(begin, size + rim - length)
-        spans.append((slice(start, stop), slice(first, first + length)))
-    return spans
