@@ -6,33 +6,40 @@ from omegaconf import ListConfig
 from srlab.axes import check_spatial_dims, per_axis
 
 
-@pytest.mark.parametrize(
-    ("value", "spatial_dims", "expected"),
-    [
+def test_per_axis_spells_out_every_axis():
+    cases = [
         (4, 2, (4, 4)),
         (1, 3, (1, 1, 1)),
         ([1, 4, 4], 3, (1, 4, 4)),
         ((3, 1), 2, (3, 1)),
         (ListConfig([2, 3, 5]), 3, (2, 3, 5)),
-    ],
-    ids=["int", "one", "list", "tuple", "ListConfig"],
-)
-def test_per_axis_spells_out_every_axis(value, spatial_dims, expected):
-    axes = per_axis(value, spatial_dims)
-    assert axes == expected
-    assert type(axes) is tuple
-    assert all(type(entry) is int for entry in axes)
+    ]
+    for value, spatial_dims, expected in cases:
+        axes = per_axis(value, spatial_dims)
+        assert axes == expected
+        assert type(axes) is tuple
+        assert all(type(entry) is int for entry in axes)
 
 
-@pytest.mark.parametrize(
-    "value",
-    [[4], [4, 4, 4], [], 0, [4, 0], -2, [-1, 4], True, [True, 4], 2.0, [2.0, 2.0], "4", None],
-    ids=repr,
-)
-def test_per_axis_refuses_what_is_not_one_positive_integer_per_axis(value):
-    message = f"got {value!r} for 2 spatial axes; give one integer >= 1, or one for each axis."
-    with pytest.raises(ValueError, match=re.escape(message)):
-        per_axis(value, 2)
+def test_per_axis_refuses_what_is_not_one_positive_integer_per_axis():
+    for value in [
+        [4],
+        [4, 4, 4],
+        [],
+        0,
+        [4, 0],
+        -2,
+        [-1, 4],
+        True,
+        [True, 4],
+        2.0,
+        [2.0, 2.0],
+        "4",
+        None,
+    ]:
+        message = f"got {value!r} for 2 spatial axes; give one integer >= 1, or one for each axis."
+        with pytest.raises(ValueError, match=re.escape(message)):
+            per_axis(value, 2)
 
 
 @pytest.mark.parametrize("spatial_dims", [0, 1, 4, "2"])

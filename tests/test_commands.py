@@ -23,9 +23,9 @@ def test_alone_it_lists_the_commands(tmp_path, arguments):
         assert summary in done.stdout
 
 
-@pytest.mark.parametrize("name", commands())
-def test_every_command_has_an_entry_point(name):
-    assert callable(importlib.import_module(f"srlab.{name}").main)
+def test_every_command_has_an_entry_point():
+    for name in commands():
+        assert callable(importlib.import_module(f"srlab.{name}").main)
 
 
 def test_command_behind_it_is_the_module(tmp_path):

@@ -55,10 +55,6 @@ NEEDED = {
         "scale=1",
     ],
     "data/rgb_folder": ["data.root={photographs}/*.png"],
-    "experiment/mri_x2_3d": [*VOLUME[:1], "data.crop_size=32"],
-    "experiment/mri_thick_slices": [*VOLUME[:1]],
-    "experiment/demo_mri": [*VOLUME[:1]],
-    "experiment/mri_slices_x2": [*VOLUME[:1], "data.crop_size=32"],
     "data/arrays": ["data.root={photographs}/array.npy"],
     "data/medical_mri": [*VOLUME, "crop_size=32"],
     "data/microscopy": ["data.root={photographs}/scenes"],
@@ -66,20 +62,9 @@ NEEDED = {
     "data/self": ["data.root={photographs}/scenes/0.tif", "data.bands=[1,2]"],
     "data/self_sentinel2": ["data.root={photographs}/scenes/0.tif", "data.bands=[1,2]"],
     "data/self_thick_slices": [*THIN, "scale=[2,1]"],
-    "experiment/self_thick_slices": THIN,
     "data/self_axial": [*THIN, "scale=[2,1]", "degradation.pixel_size=0.1"],
-    "experiment/microscopy_axial": [*THIN, "degradation.pixel_size=0.1"],
-    "experiment/demo_satellite": ["data.root={photographs}/scenes/0.tif", "data.bands=[1,2]"],
-    "experiment/self": ["data.root={photographs}/scenes/0.tif", "data.bands=[1,2]"],
     "data/sentinel2_20m_guided": [*GUIDED, *WITHOUT_NAMES],
-    "experiment/sentinel2_20m_to_10m": [*GUIDED, *WITHOUT_NAMES],
     "data/landsat_pan": [*GUIDED, "data.guide_root={photographs}/scenes"],
-    "experiment/landsat_pansharpening": [*GUIDED, "data.guide_root={photographs}/scenes"],
-    "experiment/sentinel2_x4": [
-        "data.root={photographs}/scenes",
-        "data.bands=[1,2]",
-        "degradation=area",
-    ],
     "degradation/sentinel2_mtf": ["data=sentinel2_10m", "data.root=x"],
     "degradation/sentinel2_mtf_guides": ["data=sentinel2_20m_guided", "data.root=x"],
     "data/dates": ["data.root={photographs}/scenes", "data.name='{{date}}'", "data.bands=[1,2]"],
@@ -104,27 +89,6 @@ NEEDED = {
     "normaliser/custom": [
         "normaliser.forward=torch.sqrt",
         "normaliser.inverse=torch.square",
-    ],
-    "experiment/srgan": ["data.root={photographs}/*.png"],
-    "experiment/esrgan": ["data.root={photographs}/*.png"],
-    "experiment/demo_video": ["data.root={photographs}/clip.mkv"],
-    "experiment/video_x4": [
-        "data.root={photographs}/clip.mkv",
-        "data.crop_size=64",
-        "loss.perceptual_vgg.term.weights=random",
-    ],
-    "experiment/real_esrgan": [
-        "data.root={photographs}/*.png",
-        "data.crop_size=64",
-        "loss.perceptual_vgg.term.weights=random",
-    ],
-    "experiment/demo_microscopy": ["data.root={photographs}/scenes/0.tif"],
-    "experiment/microscopy_x2": ["data.root={photographs}/scenes", "degradation.pixel_size=1"],
-    "experiment/opensr_rgbn_x4": ["data.root={photographs}/scenes", "data.bands=[1,2]"],
-    "experiment/opensr_swir_x8": [
-        "data.root={photographs}/scenes",
-        "data.bands=[1,2]",
-        "data.crop_size=64",
     ],
     "split/saved": ["split.path={photographs}/split.json"],
     "split/list": ["split.files=[0.png]"],
@@ -210,50 +174,47 @@ def test_there_are_configurations_to_test():
     } <= groups
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_command_composes(command):
-    assert composed([], command)
+def check_keys(place: str, node: DictConfig) -> None:
+    """Each argument of ours stands in its YAML, and each key is an argument."""
+    target = get_class(node._target_)
+    parameters = inspect.signature(target.__init__).parameters.values()
+    arguments = {
+        p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+    } - {"self"}
+    keys = {key for key in node if not key.startswith("_")}
+    if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+        assert keys <= arguments, f"{place} has keys that {node._target_} does not take"
+    if node._target_.startswith("srlab.") and "__init__" in vars(target):
+        # What a partial node lacks is built elsewhere, and has no default.
+        later = {p.name for p in parameters if p.default is p.empty}
+        hidden = arguments - keys - (later if node.get("_partial_") else set())
+        assert not hidden, f"{place} hides arguments of {node._target_}"
 
 
-@pytest.mark.parametrize("path", OURS, ids=name_of)
-def test_yaml_composes_and_instantiates(path, photographs, tmp_path, monkeypatch):
+PARTS = [path for path in OURS if path.parent.name not in RECIPES]
+
+
+@pytest.mark.parametrize("path", PARTS, ids=name_of)
+def test_yaml_builds_what_it_names_with_exactly_its_arguments(
+    path, photographs, tmp_path, monkeypatch
+):
     if path.parent.name == "logger" and path.stem in ("wandb", "mlflow"):
         pytest.importorskip(path.stem)
     monkeypatch.chdir(tmp_path)
     group = path.parent.name
     config = composed(chosen(name_of(path), photographs), command_of(group))
-    parts = (
-        ["generator", "discriminator", "data"] if group in RECIPES else [PLACES.get(group, group)]
-    )
-    for part in parts:
-        node = OmegaConf.select(config, part)
-        built = instantiate(node, _convert_="all")
-        if group not in RECIPES:  # a recipe may choose no discriminator
-            assert (built is None) == (path.stem == "none")
+    part = OmegaConf.select(config, PLACES.get(group, group))
+    for place, node in nodes(part):
+        check_keys(place, node)
+    assert (instantiate(part, _convert_="all") is None) == (path.stem == "none")
 
 
-@pytest.mark.parametrize("path", OURS, ids=name_of)
-def test_keys_are_exactly_the_constructors(path, photographs):
-    """Each argument of ours stands in its YAML, and each key is an argument."""
-    if path.parent.name in RECIPES:
-        return
-    config = composed(chosen(name_of(path), photographs), command_of(path.parent.name))
-    for place, node in nodes(
-        OmegaConf.select(config, PLACES.get(path.parent.name, path.parent.name))
-    ):
-        target = get_class(node._target_)
-        parameters = inspect.signature(target.__init__).parameters.values()
-        arguments = {
-            p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
-        } - {"self"}
-        keys = {key for key in node if not key.startswith("_")}
-        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
-            assert keys <= arguments, f"{place} has keys that {node._target_} does not take"
-        if node._target_.startswith("srlab.") and "__init__" in vars(target):
-            # What a partial node lacks is built elsewhere, and has no default.
-            later = {p.name for p in parameters if p.default is p.empty}
-            hidden = arguments - keys - (later if node.get("_partial_") else set())
-            assert not hidden, f"{place} hides arguments of {node._target_}"
+def test_sweep_composes_and_builds(tmp_path, monkeypatch):
+    """The experiments are trained by test_experiments."""
+    monkeypatch.chdir(tmp_path)
+    config = composed(["sweep=optuna"])
+    for part in ("generator", "discriminator", "data"):
+        instantiate(config[part], _convert_="all")
 
 
 @pytest.mark.parametrize("generator", ["srresnet", "rrdb"])

@@ -35,49 +35,41 @@ def each(heads, function):
 
 
 @every
-@sides
-def test_extreme_logits_stay_finite(objective, side):
-    dtypes, extremes = (torch.float16, torch.bfloat16, torch.float32), (-1e4, 0.0, 1e4)
-    for dtype, low, high in product(dtypes, extremes, extremes):
-        fake, real = (
-            each(SHAPES, partial(torch.full, fill_value=value, dtype=dtype, requires_grad=True))
-            for value in (low, high)
-        )
+def test_extreme_logits_stay_finite(objective):
+    for side in ["generator_loss", "discriminator_loss"]:
+        dtypes, extremes = (torch.float16, torch.bfloat16, torch.float32), (-1e4, 0.0, 1e4)
+        for dtype, low, high in product(dtypes, extremes, extremes):
+            fake, real = (
+                each(SHAPES, partial(torch.full, fill_value=value, dtype=dtype, requires_grad=True))
+                for value in (low, high)
+            )
+            loss = getattr(objective, side)(fake, real)
+            assert loss.dtype == torch.float32
+            assert loss.isfinite()
+            for gradient in torch.autograd.grad(loss, (*fake, *real), allow_unused=True):
+                assert gradient is None or gradient.isfinite().all()
+
+
+@every
+def test_half_precision_loses_only_what_the_logits_lost(objective):
+    for side in ["generator_loss", "discriminator_loss"]:
+        # means that half precision cannot represent, over many values
+        shifted = [1.001 * shift + logits([MAP], seed)[0] for seed, shift in enumerate((3, 5))]
+        for dtype in (torch.float16, torch.bfloat16):
+            fake, real = ((head.to(dtype),) for head in shifted)
+            exact = getattr(objective, side)((fake[0].double(),), (real[0].double(),))
+            loss = getattr(objective, side)(fake, real)
+            torch.testing.assert_close(loss.double(), exact, rtol=1e-5, atol=1e-5)
+
+
+@every
+def test_each_head_counts_the_same_whatever_its_size(objective):
+    for side in ["generator_loss", "discriminator_loss"]:
+        fake, real = logits(SHAPES, 0), logits(SHAPES, 1)
         loss = getattr(objective, side)(fake, real)
-        assert loss.dtype == torch.float32
-        assert loss.isfinite()
-        for gradient in torch.autograd.grad(loss, (*fake, *real), allow_unused=True):
-            assert gradient is None or gradient.isfinite().all()
-
-
-@every
-@sides
-def test_half_precision_loses_only_what_the_logits_lost(objective, side):
-    # means that half precision cannot represent, over many values
-    shifted = [1.001 * shift + logits([MAP], seed)[0] for seed, shift in enumerate((3, 5))]
-    for dtype in (torch.float16, torch.bfloat16):
-        fake, real = ((head.to(dtype),) for head in shifted)
-        exact = getattr(objective, side)((fake[0].double(),), (real[0].double(),))
-        loss = getattr(objective, side)(fake, real)
-        torch.testing.assert_close(loss.double(), exact, rtol=1e-5, atol=1e-5)
-
-
-@every
-@sides
-def test_each_head_counts_the_same_whatever_its_size(objective, side):
-    fake, real = logits(SHAPES, 0), logits(SHAPES, 1)
-    loss = getattr(objective, side)(fake, real)
-    assert loss.dtype == torch.float64
-    alone = [getattr(objective, side)((a,), (b,)) for a, b in zip(fake, real, strict=True)]
-    torch.testing.assert_close(loss, torch.stack(alone).mean())
-
-
-@every
-@sides
-def test_the_order_of_a_batch_does_not_matter(objective, side):
-    fake, real = logits(SHAPES[1:2], 0), logits(SHAPES[1:2], 1)
-    turned = getattr(objective, side)((fake[0].flip(0, 2),), (real[0].flip(0, 2),))
-    torch.testing.assert_close(turned, getattr(objective, side)(fake, real))
+        assert loss.dtype == torch.float64
+        alone = [getattr(objective, side)((a,), (b,)) for a, b in zip(fake, real, strict=True)]
+        torch.testing.assert_close(loss, torch.stack(alone).mean())
 
 
 @every
@@ -108,13 +100,13 @@ def test_realness_is_a_share_for_each_logit_and_rises_with_it(objective, seed, s
 
 
 @every
-@pytest.mark.parametrize("right", [True, False])
-def test_realness_tells_whether_a_discriminator_is_right(objective, right):
-    low = each(logits(SHAPES, 0), lambda head: -0.5 + 0.1 * head.tanh())
-    high = each(low, lambda head: head + 2)
-    fake, real = objective.realness(*((low, high) if right else (high, low)))
-    assert all(((head < 0.5) == right).all() for head in fake)
-    assert all(((head > 0.5) == right).all() for head in real)
+def test_realness_tells_whether_a_discriminator_is_right(objective):
+    for right in [True, False]:
+        low = each(logits(SHAPES, 0), lambda head: -0.5 + 0.1 * head.tanh())
+        high = each(low, lambda head: head + 2)
+        fake, real = objective.realness(*((low, high) if right else (high, low)))
+        assert all(((head < 0.5) == right).all() for head in fake)
+        assert all(((head > 0.5) == right).all() for head in real)
 
 
 REALNESS = {
@@ -138,16 +130,3 @@ def test_realness_matches_the_formula(objective):
 
 def test_only_the_critic_without_a_zero_is_relative():
     assert [type(objective) for objective in OBJECTIVES if objective.relative] == [WGAN]
-
-
-@every
-@sides
-def test_gradient_matches_finite_differences(objective, side):
-    fake, real = logits(SHAPES[:2], 0), logits(SHAPES[:2], 1)
-    for head in (*fake, *real):
-        head.requires_grad_()
-    torch.autograd.gradcheck(
-        lambda a, b, c, d: getattr(objective, side)((a, b), (c, d)),
-        (*fake, *real),
-        check_undefined_grad=False,
-    )

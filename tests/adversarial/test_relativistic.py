@@ -30,11 +30,13 @@ def test_matches_the_formula(fake, real, smoothing):
     assert objective.generator_loss(*heads).item() == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("side", SIDES)
-@pytest.mark.parametrize("logit", [-1e4, 0.0, 3.0, 1e4])
-def test_equal_logits_are_undecided(side, logit):
-    heads = (torch.full((3, 1), logit, dtype=torch.float64),)
-    assert getattr(Relativistic(), side)(heads, heads).item() == pytest.approx(2 * math.log(2))
+def test_equal_logits_are_undecided():
+    for side in SIDES:
+        for logit in [-1e4, 0.0, 3.0, 1e4]:
+            heads = (torch.full((3, 1), logit, dtype=torch.float64),)
+            assert getattr(Relativistic(), side)(heads, heads).item() == pytest.approx(
+                2 * math.log(2)
+            )
 
 
 @settings(max_examples=25, deadline=None)

@@ -77,12 +77,12 @@ def checked(arguments):
         check(arguments)
 
 
-@pytest.mark.parametrize("argument", OF_LINES)
-def test_argument_that_gives_nothing_is_refused(argument):
-    prepare()
-    with pytest.raises(Mistake) as error:
-        checked([argument])
-    assert OF_LINES[argument] in str(error.value)
+def test_argument_that_gives_nothing_is_refused():
+    for argument in OF_LINES:
+        prepare()
+        with pytest.raises(Mistake) as error:
+            checked([argument])
+        assert OF_LINES[argument] in str(error.value)
 
 
 @pytest.mark.parametrize("argument", OF_PARTS)
@@ -126,17 +126,17 @@ def test_evaluation_refuses_what_the_model_does_not_have(command, tmp_path, trai
     assert refused == "error: normaliser= cannot be chosen: the model brings its own; leave it out."
 
 
-@pytest.mark.parametrize("generator", ["compact", "lka", "rcab", "rrdb", "stochastic"])
-def test_every_size_of_a_network_is_checked_where_it_is_used(generator):
-    from srlab.cli.building import built
+def test_every_size_of_a_network_is_checked_where_it_is_used():
+    for generator in ["compact", "lka", "rcab", "rrdb", "stochastic"]:
+        from srlab.cli.building import built
 
-    prepare()
-    assert generator in choices("generator")
-    for key in ("channels", "blocks"):
-        config = composed("train", [f"generator={generator}", f"generator.{key}=-1"])
-        check_values(config, settings=TRAIN)
-        with pytest.raises(Mistake, match=rf"^generator\.{key} is -1; give a whole number"):
-            built(config.generator)
+        prepare()
+        assert generator in choices("generator")
+        for key in ("channels", "blocks"):
+            config = composed("train", [f"generator={generator}", f"generator.{key}=-1"])
+            check_values(config, settings=TRAIN)
+            with pytest.raises(Mistake, match=rf"^generator\.{key} is -1; give a whole number"):
+                built(config.generator)
 
 
 @pytest.mark.parametrize(

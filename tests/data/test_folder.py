@@ -217,7 +217,7 @@ def test_too_many_files_that_cannot_be_used_are_an_error(tmp_path):
         _ = folder(tmp_path / "tiny.png").training
 
 
-@pytest.mark.parametrize(("share", "most"), [(0.0, 0), (0.05, 1), (0.39, 1), (0.4, 2), (0.8, 4)])
+@pytest.mark.parametrize(("share", "most"), [(0.0, 0), (0.05, 1), (0.4, 2)])
 def test_as_many_files_may_be_left_out_as_asked_for(tmp_path, caplog, share, most):
     pictures(tmp_path, 5)
     for broken in range(most + 1):

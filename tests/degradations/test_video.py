@@ -28,25 +28,23 @@ def ramp(frames=7):
     return torch.arange(frames, dtype=torch.float64).view(1, 1, -1, 1, 1)
 
 
-@pytest.mark.parametrize(
-    ("shutter", "scale", "weights"),
-    [
+def test_an_lr_frame_is_the_mean_over_the_time_of_its_shutter():
+    cases = [
         (3.0, 1, [1 / 3, 1 / 3, 1 / 3]),
         (2.0, 1, [0.25, 0.5, 0.25]),  # half of the frames beside it
         (2.0, (2, 1, 1), [0.5, 0.5]),  # 360 degrees
         (1.0, (2, 1, 1), [0.5, 0.5]),  # 180 degrees, about the middle
         (1.0, (3, 1, 1), [0.0, 1.0, 0.0]),
         (3.0, (2, 1, 1), [1 / 6, 1 / 3, 1 / 3, 1 / 6]),
-    ],
-)
-def test_an_lr_frame_is_the_mean_over_the_time_of_its_shutter(shutter, scale, weights):
-    hr = torch.rand(1, 2, 12, 3, 2, generator=seeded(), dtype=torch.float64)
-    exposure = Exposure(shutter=shutter, scale=scale)
-    lr = exposure(hr, generator=seeded())
-    step = exposure.scale[0]
-    first = step - (len(weights) - step) // 2  # of the second LR frame, which meets no end
-    expected = sum(w * hr[:, :, first + at] for at, w in enumerate(weights))
-    torch.testing.assert_close(lr[:, :, 1], expected)
+    ]
+    for shutter, scale, weights in cases:
+        hr = torch.rand(1, 2, 12, 3, 2, generator=seeded(), dtype=torch.float64)
+        exposure = Exposure(shutter=shutter, scale=scale)
+        lr = exposure(hr, generator=seeded())
+        step = exposure.scale[0]
+        first = step - (len(weights) - step) // 2  # of the second LR frame, which meets no end
+        expected = sum(w * hr[:, :, first + at] for at, w in enumerate(weights))
+        torch.testing.assert_close(lr[:, :, 1], expected)
 
 
 def test_a_clip_draws_its_shutter_and_ends_go_on():
@@ -130,9 +128,8 @@ def test_a_camera_and_its_codec_are_a_chain():
     assert lr.shape == (1, 3, 5, 20, 22)
 
 
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
+def test_what_no_camera_or_codec_does_is_refused():
+    cases = [
         (lambda: Exposure(shutter=2, spatial_dims=2), "spatial_dims is 2; set spatial_dims=3"),
         (lambda: Exposure(shutter=2, scale=(1, 2, 2)), "above 1 along time alone"),
         (lambda: Exposure(shutter=1.0), "shutter is 1.0; give the HR frames for which it is open"),
@@ -148,8 +145,7 @@ def test_a_camera_and_its_codec_are_a_chain():
             lambda: VideoCompression(codecs=ALL)(500 * moving(), generator=seeded()),
             "for values of 0 to 255, and there are values of",
         ),
-    ],
-)
-def test_what_no_camera_or_codec_does_is_refused(make, message):
-    with pytest.raises(Mistake, match=message):
-        make()
+    ]
+    for make, message in cases:
+        with pytest.raises(Mistake, match=message):
+            make()

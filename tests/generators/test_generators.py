@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from srlab import generators
 from srlab.generators import multiple_of, noise_channels, out_channels
 
-CASES = [(2, 4, 3), (2, (3, 1), 13), (3, 2, 1), (3, (1, 4, 4), 3)]
+CASES = [(2, (3, 1), 13), (3, (1, 4, 4), 3)]
 ODD_SIZES = {2: (7, 5), 3: (3, 5, 4)}
 
 every = pytest.mark.parametrize("build", GENERATORS, indirect=True)
@@ -54,25 +54,11 @@ def test_table_names_every_generator_with_weights():
     assert modules - without == {kind for kind, _ in GENERATORS.values()}
 
 
-@every
-@cases
-def test_output_has_exactly_the_scaled_size_and_is_finite(build, dims, scale, channels):
-    network = build(channels, scale=scale, spatial_dims=dims)
-    given = inputs(network, *ODD_SIZES[dims])
-    with torch.no_grad():
-        sr = network(*given)
-        with torch.autocast("cpu", torch.bfloat16):
-            in_bfloat16 = network(*given)
-    assert sr.shape == in_bfloat16.shape == (2, channels, *finer(ODD_SIZES[dims], scale))
-    assert sr.isfinite().all()
-    assert in_bfloat16.isfinite().all()
-
-
 @with_upsampler
-@pytest.mark.parametrize("upsampler", ["shuffle", "nearest", "transposed"])
-def test_every_upsampler_gives_the_scaled_size(build, upsampler):
-    network = build(scale=(1, 6), upsampler=upsampler)
-    assert network(*inputs(network, 7, 5)).shape == (2, 3, 7, 30)
+def test_every_upsampler_gives_the_scaled_size(build):
+    for upsampler in ("shuffle", "nearest", "transposed"):
+        network = build(scale=(1, 6), upsampler=upsampler)
+        assert network(*inputs(network, 7, 5)).shape == (2, 3, 7, 30), upsampler
 
 
 @every
@@ -82,12 +68,6 @@ def test_any_size_and_a_scale_of_one_will_do(build):
         assert network(*inputs(network, *size, batch=1)).shape == (1, 3, *finer(size, scale))
 
 
-@with_skip_channels
-def test_output_channels_may_differ_without_skip(build):
-    network = build(4, out_channels=1, scale=2)
-    assert network(*inputs(network, 5, 6)).shape == (2, 1, 10, 12)
-
-
 @every
 @cases
 def test_gradients_reach_every_parameter_and_a_step_lowers_the_loss(build, dims, scale, channels):
@@ -95,7 +75,9 @@ def test_gradients_reach_every_parameter_and_a_step_lowers_the_loss(build, dims,
     optimiser = torch.optim.Adam(network.parameters(), lr=1e-3)
     given = inputs(network, *ODD_SIZES[dims])
     hr = target(2, channels, *finer(ODD_SIZES[dims], scale))
-    before = F.l1_loss(network(*given), hr)
+    sr = network(*given)
+    assert sr.shape == hr.shape
+    before = F.l1_loss(sr, hr)
     before.backward()
     assert names_without_gradient(network) == set()
     optimiser.step()
@@ -125,12 +107,9 @@ def test_gradients_pass_a_skip_from_the_second_step_on(build):
 
 
 @every
-@pytest.mark.parametrize(
-    ("dims", "scale", "options"), [(2, 4, {}), (3, (1, 4, 4), {"skip": "cubic"})], ids=str
-)
-def test_bfloat16_autocast_stays_near_float32(build, dims, scale, options):
-    network = build(scale=scale, spatial_dims=dims, **options).eval()
-    given = inputs(network, *ODD_SIZES[dims])
+def test_bfloat16_autocast_stays_near_float32(build):
+    network = build(scale=(1, 4, 4), spatial_dims=3, skip="cubic").eval()
+    given = inputs(network, *ODD_SIZES[3])
     with torch.no_grad():
         expected = network(*given)
         with torch.autocast("cpu", torch.bfloat16):
@@ -145,21 +124,6 @@ def bicubic(image, height, width):
 
 
 @with_skip_channels
-@pytest.mark.parametrize("scale", [4, (3, 1)], ids=str)
-def test_untrained_cubic_skip_is_bicubic_interpolation(build, scale):
-    height, width = finer((11, 13), scale)
-    network = build(scale=scale, skip="cubic")
-    given = inputs(network, 11, 13, batch=1)
-    sr = network(*given).detach()[0]
-    plain = build(scale=scale, skip="none")(*given).detach()[0]
-    inside = (slice(2 * height // 11, -2 * height // 11), slice(2 * width // 13, -2 * width // 13))
-    for channel in range(3):
-        expected = bicubic(given[0][0, channel], height, width)[inside]
-        torch.testing.assert_close(sr[channel][inside], expected, atol=1e-6, rtol=0)
-        assert (plain[channel][inside] - expected).abs().mean() > 0.1
-
-
-@with_skip_channels
 def test_untrained_network_with_guides_is_bicubic_of_the_named_channels(build):
     network = build(5, out_channels=2, scale=2, skip="cubic", skip_channels=(5, 1))
     given = inputs(network, 11, 13, batch=1)
@@ -170,12 +134,12 @@ def test_untrained_network_with_guides_is_bicubic_of_the_named_channels(build):
 
 
 @with_skip_channels
-@pytest.mark.parametrize(("skip", "mode"), [("nearest", "nearest"), ("linear", "bilinear")])
-def test_untrained_skip_is_torchs_interpolation_up_to_the_border(build, skip, mode):
-    network = build(scale=(2, 3), skip=skip)
+def test_untrained_skip_is_torchs_interpolation_up_to_the_border(build):
+    network = build(scale=(2, 3), skip="linear")
     given = inputs(network, 7, 5)
-    options = {} if skip == "nearest" else {"align_corners": False}
-    expected = F.interpolate(given[0], scale_factor=(2.0, 3.0), mode=mode, **options)
+    expected = F.interpolate(
+        given[0], scale_factor=(2.0, 3.0), mode="bilinear", align_corners=False
+    )
     torch.testing.assert_close(network(*given), expected, atol=1e-6, rtol=0)
 
 
@@ -191,14 +155,10 @@ def test_evaluation_is_deterministic_and_leaves_the_network_alone(build):
 
 
 @pytest.mark.parametrize("build", sorted(set(GENERATORS) - {"rcab"}), indirect=True)
-@pytest.mark.parametrize(
-    ("scale", "axis", "options"), [((4, 3), 0, {}), ((1, 2, 3), 2, {"skip": "cubic"})], ids=str
-)
-def test_shift_by_a_pixel_moves_the_output_by_the_scale(build, scale, axis, options):
-    dims = len(scale)
-    size = [3] * dims
-    size[axis] = 46  # more than twice the larger receptive field's radius, of 20 LR pixels at most
-    network = randomised(build(scale=scale, spatial_dims=dims, **options))
+def test_shift_by_a_pixel_moves_the_output_by_the_scale(build):
+    scale, axis = (1, 2, 3), 2
+    size = (3, 3, 46)  # more than twice the larger receptive field's radius, of 20 LR pixels
+    network = randomised(build(scale=scale, spatial_dims=3, skip="cubic"))
     lr, *noise = inputs(network, *size, batch=1, dtype=torch.float64)
     with torch.no_grad():
         whole = network(lr, *noise).movedim(2 + axis, 0)
@@ -210,11 +170,12 @@ def test_shift_by_a_pixel_moves_the_output_by_the_scale(build, scale, axis, opti
 
 @pytest.mark.parametrize("name", GENERATORS)
 def test_members_say_what_goes_in_and_what_comes_out(name):
-    given = 1 if name in that_take("skip_channels") else 4
-    network = networks.build(name, 4, out_channels=given, scale=[1, 2, 2], spatial_dims=3)
-    assert (network.in_channels, network.out_channels) == (4, given)
+    wanted = 1 if name in that_take("skip_channels") else 4
+    network = networks.build(name, 4, out_channels=wanted, scale=[1, 2, 2], spatial_dims=3)
+    assert (network.in_channels, network.out_channels) == (4, wanted)
     assert (network.scale, network.multiple_of) == ((1, 2, 2), (1, 1, 1))
     assert network.noise_channels == (3 if name == "stochastic" else None)
+    assert network(*inputs(network, 2, 3, 2)).shape == (2, wanted, 2, 6, 4)
 
 
 def test_optional_members_have_defaults():
@@ -244,22 +205,17 @@ def test_unknown_upsampler_is_refused(build):
         build(scale=2, upsampler="bilinear")
 
 
-@with_skip_channels
-def test_skip_needs_one_input_channel_for_each_output_channel(build):
-    message = "skip='cubic' adds input channels [1, 2] of 4 to 3 output channels"
-    with pytest.raises(ValueError, match=re.escape(message)):
-        build(4, out_channels=3, scale=2, skip="cubic", skip_channels=[1, 2])
-
-
-@pytest.mark.parametrize("name", sorted(set(GENERATORS) - set(that_take("skip_channels"))))
-def test_fixed_skip_needs_as_many_channels_out_as_in(name):
-    message = f"{name} adds its input to its output, but there are 4 input and 3 output channels"
-    with pytest.raises(ValueError, match=message):
-        networks.build(name, 4, out_channels=3, scale=2)
-
-
 @every
-def test_axes_are_checked(build):
+def test_channels_and_axes_are_checked(request, build):
+    name = request.node.callspec.params["build"]
+    if name in that_take("skip_channels"):
+        options = {"skip": "cubic", "skip_channels": [1, 2]}
+        message = "skip='cubic' adds input channels [1, 2] of 4 to 3 output channels"
+    else:
+        options = {}
+        message = f"{name} adds its input to its output, but there are 4 input and 3 output"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        build(4, out_channels=3, scale=2, **options)
     with pytest.raises(ValueError, match=re.escape("got (1, 4, 4) for 2 spatial axes")):
         build(scale=(1, 4, 4))
     with pytest.raises(ValueError, match=re.escape("spatial_dims is 4; it must be 2")):

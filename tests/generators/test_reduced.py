@@ -10,13 +10,13 @@ def larger(scale, dims=2):
     return Interpolation(in_channels=2, scale=scale, spatial_dims=dims, kind="nearest")
 
 
-@pytest.mark.parametrize(("scale", "given"), [(4, 2), (4, 3), (4, 1), (3, 2), (5, 3)])
-def test_output_is_reduced_as_torch_reduces_it(scale, given):
-    lr = torch.rand(1, 2, 6, 5, dtype=torch.float64)
-    repeated = F.interpolate(lr, scale_factor=scale)
-    expected = F.interpolate(repeated, size=(6 * given, 5 * given), mode="bicubic")
-    sr = Reduced(network=larger(scale), scale=given)(lr)
-    torch.testing.assert_close(sr, expected, rtol=0, atol=1e-12)
+def test_output_is_reduced_as_torch_reduces_it():
+    for scale, given in [(4, 2), (4, 3), (4, 1), (3, 2), (5, 3)]:
+        lr = torch.rand(1, 2, 6, 5, dtype=torch.float64)
+        repeated = F.interpolate(lr, scale_factor=scale)
+        expected = F.interpolate(repeated, size=(6 * given, 5 * given), mode="bicubic")
+        sr = Reduced(network=larger(scale), scale=given)(lr)
+        torch.testing.assert_close(sr, expected, rtol=0, atol=1e-12)
 
 
 def test_axes_are_reduced_each_by_its_factor():

@@ -29,13 +29,19 @@ def mutant(content, random):
     return bytes(changed)
 
 
-def failures(folder, name, number, seed=0):
+@pytest.fixture(scope="module")
+def reading():
+    reading = WatchedReading()
+    yield reading
+    reading.close()
+
+
+def failures(reading, folder, name, number, seed=0):
     """Return the mutants that neither read nor are named in one line, by their numbers."""
     random = np.random.default_rng([seed, *name.encode()])
     path = folder / name
     write_small_file(path)
     files = sorted(each for each in path.rglob("*") if each.is_file()) or [path]
-    reading = WatchedReading()
     assert reading(path).kind == "read"
     wrong = {}
     for at in range(number):
@@ -49,16 +55,15 @@ def failures(folder, name, number, seed=0):
         if not (result.kind == "read" or named) or result.megabytes > MOST_MEGABYTES:
             wrong[at] = result
             folder.joinpath(f"wrong_{at}_{file.name}").write_bytes(changed)
-    reading.close()
     return wrong
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_damage_by_chance_is_read_or_told(tmp_path, name):
-    assert failures(tmp_path, name, 20) == {}
+def test_damage_by_chance_is_read_or_told(tmp_path, reading, name):
+    assert failures(reading, tmp_path, name, 20) == {}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", KINDS)
-def test_much_damage_by_chance_is_read_or_told(tmp_path, name):
-    assert failures(tmp_path, name, 500, seed=1) == {}
+def test_much_damage_by_chance_is_read_or_told(tmp_path, reading, name):
+    assert failures(reading, tmp_path, name, 500, seed=1) == {}

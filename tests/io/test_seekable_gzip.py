@@ -17,15 +17,13 @@ def file(tmp_path):
     return SeekableGzip(path)
 
 
-@pytest.mark.parametrize(
-    ("place", "size"),
-    [
+def test_any_place_holds_what_gzip_unpacks_there(file):
+    cases = [
         *((2 * PART - 7, 100), (0, 10), (PART - 3, PART + 9), (PART, PART), (0, len(CONTENT))),
         *((len(CONTENT) - 4, 100), (len(CONTENT) + 3 * PART, 5), (70, 0)),
-    ],
-)
-def test_any_place_holds_what_gzip_unpacks_there(file, place, size):
-    for _ in range(2):  # the second time it is kept
-        file.seek(place)
-        assert file.read(size) == CONTENT[place : place + size]
-    assert file.tell() == min(place + size, max(len(CONTENT), place))
+    ]
+    for place, size in cases:
+        for _ in range(2):  # the second time it is kept
+            file.seek(place)
+            assert file.read(size) == CONTENT[place : place + size]
+        assert file.tell() == min(place + size, max(len(CONTENT), place))

@@ -74,9 +74,8 @@ def test_valid_never_becomes_nodata(data, dtype):
         )
 
 
-@pytest.mark.parametrize(
-    ("dtype", "nodata", "value", "expected"),
-    [
+def test_neighbour_is_on_the_side_of_the_value():
+    cases = [
         ("uint8", 0, -3.0, 1),
         ("uint8", 0, 0.4, 1),
         ("uint8", 255, 300.0, 254),
@@ -84,10 +83,9 @@ def test_valid_never_becomes_nodata(data, dtype):
         ("uint8", 100, 100.2, 101),
         ("int16", -32768, -4e4, -32767),
         ("uint8", 0, np.nan, 0),
-    ],
-)
-def test_neighbour_is_on_the_side_of_the_value(dtype, nodata, value, expected):
-    assert stored([value], dtype, nodata=nodata)[0] == expected
+    ]
+    for dtype, nodata, value, expected in cases:
+        assert stored([value], dtype, nodata=nodata)[0] == expected
 
 
 @given(
@@ -117,9 +115,8 @@ def test_nan_needs_a_nodata_value_in_integers_only():
     )
 
 
-@pytest.mark.parametrize(
-    ("dtype", "value", "fits"),
-    [
+def test_holds():
+    cases = [
         ("uint8", 255, True),
         ("uint8", 256, False),
         ("uint8", -1, False),
@@ -129,7 +126,6 @@ def test_nan_needs_a_nodata_value_in_integers_only():
         ("float32", -9999, True),
         ("float32", 1e300, False),
         ("float64", 1e300, True),
-    ],
-)
-def test_holds(dtype, value, fits):
-    assert holds(np.dtype(dtype), value) is fits
+    ]
+    for dtype, value, fits in cases:
+        assert holds(np.dtype(dtype), value) is fits

@@ -23,14 +23,14 @@ either = pytest.mark.parametrize(
 
 
 @each_norm
-@pytest.mark.parametrize("size", [(2, 3, 5, 6), (1, 2, 3, 4, 5), (1, 1, 1, 4)], ids=str)
-def test_matches_the_differences_of_numpy(norm, size):
-    sr, hr = random(*size), random(*size, seed=1)
-    axes = range(2, len(size))
-    steps = [np.diff(sr.numpy(), axis=axis) - np.diff(hr.numpy(), axis=axis) for axis in axes]
-    expected = sum(NORMS[norm](step).sum() for step in steps) / len(axes) / sr.numel()
-    assert Gradient(norm=norm)(sr, hr, context()).shape == sr.shape
-    assert value(Gradient(norm=norm), sr, hr).item() == pytest.approx(expected)
+def test_matches_the_differences_of_numpy(norm):
+    for size in [(2, 3, 5, 6), (1, 2, 3, 4, 5), (1, 1, 1, 4)]:
+        sr, hr = random(*size), random(*size, seed=1)
+        axes = range(2, len(size))
+        steps = [np.diff(sr.numpy(), axis=axis) - np.diff(hr.numpy(), axis=axis) for axis in axes]
+        expected = sum(NORMS[norm](step).sum() for step in steps) / len(axes) / sr.numel()
+        assert Gradient(norm=norm)(sr, hr, context()).shape == sr.shape
+        assert value(Gradient(norm=norm), sr, hr).item() == pytest.approx(expected)
 
 
 @each_norm

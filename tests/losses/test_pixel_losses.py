@@ -54,9 +54,9 @@ def test_gradient_is_the_derivative(term):
 
 
 @every_term
-@pytest.mark.parametrize("size", [(2, 2, 3, 4), (1, 1, 2, 3, 4)], ids=str)
-def test_hidden_pixels_are_as_if_cut_off(term, size):
-    assert_half_hidden_equals_visible_half(term, *size)
+def test_hidden_pixels_are_as_if_cut_off(term):
+    for size in [(2, 2, 3, 4), (1, 1, 2, 3, 4)]:
+        assert_half_hidden_equals_visible_half(term, *size)
 
 
 @every_term

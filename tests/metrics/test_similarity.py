@@ -197,15 +197,15 @@ def test_image_with_itself_is_one(name):
 
 
 @each
-@pytest.mark.parametrize("size", [(2, 2, 16, 18), (1, 2, 8, 12, 10)], ids=str)
-def test_hidden_pixels_are_as_if_cut_off(name, size):
-    sr, hr = pair(*size)
-    valid = torch.ones(size[0], 1, *size[2:], dtype=torch.bool)
-    valid[..., -4:] = False
-    expected = SMALL[name](sr[..., :-4], hr[..., :-4], scoring())
-    for fill in (1e30, torch.nan, torch.inf):
-        filled = (torch.where(valid, image, fill) for image in (sr, hr))
-        torch.testing.assert_close(SMALL[name](*filled, scoring(valid=valid)), expected)
+def test_hidden_pixels_are_as_if_cut_off(name):
+    for size in [(2, 2, 16, 18), (1, 2, 8, 12, 10)]:
+        sr, hr = pair(*size)
+        valid = torch.ones(size[0], 1, *size[2:], dtype=torch.bool)
+        valid[..., -4:] = False
+        expected = SMALL[name](sr[..., :-4], hr[..., :-4], scoring())
+        for fill in (1e30, torch.nan, torch.inf):
+            filled = (torch.where(valid, image, fill) for image in (sr, hr))
+            torch.testing.assert_close(SMALL[name](*filled, scoring(valid=valid)), expected)
 
 
 @settings(max_examples=15, deadline=None)

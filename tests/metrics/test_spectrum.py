@@ -30,34 +30,34 @@ def ring_power(image, valid, floor, pixels):
     return np.array(means) + floor**2
 
 
-@pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize(
     ("size", "pixels"),
     [((2, 3, 16, 21), None), ((1, 2, 6, 9, 8), None), ((1, 1, 6, 20, 18), (4, 1, 2))],
     ids=str,
 )
-def test_matches_rings_summed_in_numpy(size, pixels, masked):
-    sr, hr = 40 * noise(*size), 90 * noise(*size, seed=1) + 500
-    valid, given = torch.ones(size[0], 1, *size[2:], dtype=torch.bool), {}
-    if masked:
-        valid = noise(*valid.shape, seed=2) < 1
-        given = {"valid": valid}
-    expected = []
-    for s, h, v in zip(sr.double().numpy(), hr.double().numpy(), valid.numpy(), strict=True):
-        distances = []
-        for ours, theirs in zip(s, h, strict=True):
-            one = pixels or (1,) * theirs.ndim
-            powers = [ring_power(image, v[0], 0.3, one) for image in (theirs, ours)]
-            level = 10 * np.log10(powers[0] / powers[1])
-            distances.append(np.sqrt(np.mean(level**2)))
-        expected.append(np.mean(distances))
-    hidden = torch.where(valid, hr, torch.nan)
-    if pixels:
-        given["axes"] = tuple(
-            Axis("xyz"[number], float(size), "mm") for number, size in enumerate(pixels)
-        )
-    result = distance(sr, hidden, data_range=3000, noise_floor=1e-4, **given)
-    np.testing.assert_allclose(result, expected, atol=1e-3, rtol=0)
+def test_matches_rings_summed_in_numpy(size, pixels):
+    for masked in [False, True]:
+        sr, hr = 40 * noise(*size), 90 * noise(*size, seed=1) + 500
+        valid, given = torch.ones(size[0], 1, *size[2:], dtype=torch.bool), {}
+        if masked:
+            valid = noise(*valid.shape, seed=2) < 1
+            given = {"valid": valid}
+        expected = []
+        for s, h, v in zip(sr.double().numpy(), hr.double().numpy(), valid.numpy(), strict=True):
+            distances = []
+            for ours, theirs in zip(s, h, strict=True):
+                one = pixels or (1,) * theirs.ndim
+                powers = [ring_power(image, v[0], 0.3, one) for image in (theirs, ours)]
+                level = 10 * np.log10(powers[0] / powers[1])
+                distances.append(np.sqrt(np.mean(level**2)))
+            expected.append(np.mean(distances))
+        hidden = torch.where(valid, hr, torch.nan)
+        if pixels:
+            given["axes"] = tuple(
+                Axis("xyz"[number], float(size), "mm") for number, size in enumerate(pixels)
+            )
+        result = distance(sr, hidden, data_range=3000, noise_floor=1e-4, **given)
+        np.testing.assert_allclose(result, expected, atol=1e-3, rtol=0)
 
 
 @pytest.mark.parametrize("size", [(2, 1, 32, 40), (1, 2, 12, 10, 16)], ids=str)

@@ -50,9 +50,9 @@ def refused(card, reader, message):
         refuse_stranger(card, reader)
 
 
-@pytest.mark.parametrize("size", [(10.0, 10.0), (12.0, 12.0), (8.5, 8.5), (10.0, 12.4), ()])
-def test_pixels_of_about_the_training_size_are_accepted(size):
-    refuse_stranger(card(), reader(pixels=size))
+def test_pixels_of_about_the_training_size_are_accepted():
+    for size in [(10.0, 10.0), (12.0, 12.0), (8.5, 8.5), (10.0, 12.4), ()]:
+        refuse_stranger(card(), reader(pixels=size))
 
 
 def test_model_that_knows_no_pixel_size_accepts_any():
@@ -109,9 +109,8 @@ MICROSCOPY = (Axis("y", 0.25, "µm"), Axis("x", 0.25, "µm"))
 CLIP = (Axis("t", 0.04, "s"), Axis("y"), Axis("x"))
 
 
-@pytest.mark.parametrize(
-    ("trained", "got", "text"),
-    [
+def test_spacings_are_compared_whatever_their_units():
+    cases = [
         (MICROSCOPY, axes(2, 2.5e-7, 2.5e-7), None),
         (MICROSCOPY, axes(2, 250.0, 250.0, unit="nm"), None),
         (MICROSCOPY, axes(2, 0.5, 0.5, unit="µm"), "0.5 × 0.5 µm and the model was trained on 0."),
@@ -126,16 +125,15 @@ CLIP = (Axis("t", 0.04, "s"), Axis("y"), Axis("x"))
         (axes(2, 2.0, 2.0, unit="arcsec"), axes(2, 2.1, 2.1, unit="arcsec"), None),
         (axes(2, 2.0, 2.0, unit="arcsec"), axes(2, 9.0, 2.0, unit="arcsec"), "9 × 2 arcsec and"),
         (axes(2, 2.0, 2.0, unit="arcsec"), axes(2, 9.0, 2.0), None),
-    ],
-)
-def test_spacings_are_compared_whatever_their_units(trained, got, text):
-    scale = (2,) * len(trained)
-    model = replace(card(scale=scale, pixels=(1.0,) * len(scale)), axes=trained)
-    image = CountingReader(np.full((2, *[8] * len(scale)), 2000.0), got)
-    if text:
-        refused(model, image, f"the pixels of array are {text}")
-    else:
-        refuse_stranger(model, image)
+    ]
+    for trained, got, text in cases:
+        scale = (2,) * len(trained)
+        model = replace(card(scale=scale, pixels=(1.0,) * len(scale)), axes=trained)
+        image = CountingReader(np.full((2, *[8] * len(scale)), 2000.0), got)
+        if text:
+            refused(model, image, f"the pixels of array are {text}")
+        else:
+            refuse_stranger(model, image)
 
 
 @pytest.mark.parametrize("factor", [1, 5, 1 / 10, 1 / 50])
@@ -205,11 +203,11 @@ def test_missing_pixels_neither_make_a_stranger_nor_hide_one(missing):
     refused(card(), CountingReader(image * 1e4), "the values of band B02 of array reach 2e+07")
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (5, 3), (64, 64), (1, 500), (65, 63)])
-def test_scenes_smaller_than_a_probe_are_seen(shape):
-    refuse_stranger(card(), reader(*shape))
-    stranger = CountingReader(np.full((2, *shape), 2e7))
-    refused(card(), stranger, "reach 2e+07 and the model was trained on")
+def test_scenes_smaller_than_a_probe_are_seen():
+    for shape in [(1, 1), (5, 3), (64, 64), (1, 500), (65, 63)]:
+        refuse_stranger(card(), reader(*shape))
+        stranger = CountingReader(np.full((2, *shape), 2e7))
+        refused(card(), stranger, "reach 2e+07 and the model was trained on")
 
 
 @pytest.mark.parametrize("shape", [(700, 2000), (3000, 100)])

@@ -18,9 +18,7 @@ SIZE = (3, 4, 5)
     ("generator", "scale", "skip"),
     [
         ("RRDB", (2, 2), "cubic"),
-        ("RRDB", (1, 2, 2), "none"),
         ("SRResNet", (3, 4), "none"),
-        ("SRResNet", (2, 2, 2), "none"),
         ("SRResNet", (3, 1, 1), "cubic"),
     ],
     ids=str,
@@ -67,26 +65,31 @@ OTHERS["Residual"]["skip"] = "linear"
 
 
 @pytest.mark.parametrize("name", OTHERS)
-@pytest.mark.parametrize("scale", [(2, 3), (1, 2, 2)], ids=str)
-def test_every_other_generator_comes_back_from_its_bundle(tmp_path, name, scale):
-    torch.manual_seed(0)
-    recipe = {"in_channels": 3, "scale": list(scale), "spatial_dims": len(scale), **OTHERS[name]}
-    if name != "Interpolation":
-        recipe["out_channels"] = 3
-    network = getattr(generators, name)(**recipe)
-    for parameter in network.parameters():
-        torch.nn.init.normal_(parameter, std=0.1)
-    described = card(
-        generator={"_target_": f"srlab.generators.{name}", **recipe},
-        scale=scale,
-        training_range=((0.0, 255.0),) * 3,
-    )
-    saved = SuperResolver(generator=network, normaliser=Identity(), card=described).eval()
-    saved.save(tmp_path / "model.safetensors")
-    loaded = srlab.load(tmp_path / "model.safetensors")
-    assert type(loaded.generator) is type(network)
-    lr = image(*SIZE[: len(scale)])
-    assert torch.equal(loaded(lr), saved(lr))
+def test_every_other_generator_comes_back_from_its_bundle(tmp_path, name):
+    for scale in [(2, 3), (1, 2, 2)]:
+        torch.manual_seed(0)
+        recipe = {
+            "in_channels": 3,
+            "scale": list(scale),
+            "spatial_dims": len(scale),
+            **OTHERS[name],
+        }
+        if name != "Interpolation":
+            recipe["out_channels"] = 3
+        network = getattr(generators, name)(**recipe)
+        for parameter in network.parameters():
+            torch.nn.init.normal_(parameter, std=0.1)
+        described = card(
+            generator={"_target_": f"srlab.generators.{name}", **recipe},
+            scale=scale,
+            training_range=((0.0, 255.0),) * 3,
+        )
+        saved = SuperResolver(generator=network, normaliser=Identity(), card=described).eval()
+        saved.save(tmp_path / "model.safetensors")
+        loaded = srlab.load(tmp_path / "model.safetensors")
+        assert type(loaded.generator) is type(network)
+        lr = image(*SIZE[: len(scale)])
+        assert torch.equal(loaded(lr), saved(lr))
 
 
 def modules(package):
@@ -115,16 +118,16 @@ CONTINUED = [("RRDB", (3, 3)), ("SRResNet", (2, 2)), ("SRResNet", (1, 2, 2))]
 
 
 @pytest.mark.parametrize(("generator", "scale"), CONTINUED, ids=str)
-@pytest.mark.parametrize("edges", ["replicate", "reflect"])
-def test_a_constant_image_stays_constant_up_to_its_rim(generator, scale, edges):
-    resolver = model(generator, "MinMax", scale=scale)
-    size = (4, 9, 7)[-len(scale) :]
-    flat = torch.full((1, 3, *size), 200.0)
-    sr = resolver(flat, edges=edges)
-    assert (resolver(flat, edges="zeros") - sr).abs().max() > 1  # the rim of the network itself
-    phases = sr[(..., *(slice(0, factor) for factor in scale))]
-    expected = phases.repeat(1, 1, *size)
-    torch.testing.assert_close(sr, expected, atol=1e-3, rtol=0)
+def test_a_constant_image_stays_constant_up_to_its_rim(generator, scale):
+    for edges in ["replicate", "reflect"]:
+        resolver = model(generator, "MinMax", scale=scale)
+        size = (4, 9, 7)[-len(scale) :]
+        flat = torch.full((1, 3, *size), 200.0)
+        sr = resolver(flat, edges=edges)
+        assert (resolver(flat, edges="zeros") - sr).abs().max() > 1  # the rim of the network itself
+        phases = sr[(..., *(slice(0, factor) for factor in scale))]
+        expected = phases.repeat(1, 1, *size)
+        torch.testing.assert_close(sr, expected, atol=1e-3, rtol=0)
 
 
 @pytest.mark.parametrize(("edges", "mode"), [("replicate", "replicate"), ("reflect", "reflect")])
@@ -200,11 +203,11 @@ def test_noise_is_standard_normal():
     assert abs((noise.abs() < 1).double().mean() - 0.6827) < 5 * (0.6827 * 0.3173 / number) ** 0.5
 
 
-@pytest.mark.parametrize("seed", [-1, 2**32, 1.0, 1.5, True, "7", None], ids=repr)
-def test_wrong_noise_seeds_are_refused(seed):
-    message = f"noise_seed is {seed!r}; give a whole number from 0 to 4294967295."
-    with pytest.raises(ValueError, match=re.escape(message)):
-        stochastic().draw_noise(seed)
+def test_wrong_noise_seeds_are_refused():
+    for seed in [-1, 2**32, 1.0, 1.5, True, "7", None]:
+        message = f"noise_seed is {seed!r}; give a whole number from 0 to 4294967295."
+        with pytest.raises(ValueError, match=re.escape(message)):
+            stochastic().draw_noise(seed)
 
 
 def test_noise_of_a_generator_that_takes_none_is_refused():

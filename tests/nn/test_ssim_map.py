@@ -202,36 +202,30 @@ def test_product_weighs_the_levels_by_shares_of_one(levels):
     assert got.item() == pytest.approx(expected, abs=1e-12)
 
 
-@pytest.mark.parametrize(
-    ("size", "arguments", "message"),
-    [
+def test_ssim_refuses():
+    cases = [
         ((10, 64), {}, "SSIM looks through windows of (11, 11) pixels; got an image of (10, 64). "),
         ((4, 64, 5), {}, "or set a smaller window, such as window=[3,11,5]."),
         ((5, 64, 64), {"window": [7, 11, 11]}, "(7, 11, 11) pixels; got an image of (5, 64, 64)."),
         ((64, 64), {"window": 8}, "window is 8; sides must be odd, so that a window has a pixel"),
         ((64, 64), {"window": [5, 11, 11]}, "window is [5, 11, 11] for 2 spatial axes"),
         ((64, 64), {"data_range": 0.0}, "data_range is 0.0; it must be above 0"),
-    ],
-    ids=str,
-)
-def test_ssim_refuses(size, arguments, message):
-    image = torch.zeros(1, 1, *size)
-    with pytest.raises(ValueError, match=re.escape(message)):
-        ssim_map(image, image, **{"data_range": 1.0, **arguments})
+    ]
+    for size, arguments, message in cases:
+        image = torch.zeros(1, 1, *size)
+        with pytest.raises(ValueError, match=re.escape(message)):
+            ssim_map(image, image, **{"data_range": 1.0, **arguments})
 
 
-@pytest.mark.parametrize(
-    ("size", "arguments", "message"),
-    [
+def test_ms_ssim_refuses():
+    cases = [
         ((175, 200), {}, "images of at least (176, 176); got (175, 200). Give larger images, or"),
         ((1, 43, 44), {"levels": 3, "window": [1, 11, 11]}, "at least (1, 44, 44); got (1, 43, 44"),
         ((200, 200), {"levels": 6}, "levels is 6; MS-SSIM has 1 to 5."),
         ((200, 200), {"levels": 0}, "levels is 0; MS-SSIM has 1 to 5."),
         ((200, 200), {"window": 4}, "window is 4; sides must be odd"),
-    ],
-    ids=str,
-)
-def test_ms_ssim_refuses(size, arguments, message):
-    image = torch.zeros(1, 1, *size)
-    with pytest.raises(ValueError, match=re.escape(message)):
-        ms_ssim_levels(image, image, data_range=1.0, **arguments)
+    ]
+    for size, arguments, message in cases:
+        image = torch.zeros(1, 1, *size)
+        with pytest.raises(ValueError, match=re.escape(message)):
+            ms_ssim_levels(image, image, data_range=1.0, **arguments)

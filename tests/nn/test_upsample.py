@@ -50,18 +50,15 @@ def test_stages_are_primes_or_idle_and_multiply_back_to_the_scale(scale):
         assert max(stage) > 1
 
 
-@pytest.mark.parametrize(
-    ("scale", "expected"),
-    [
+def test_small_primes_come_first():
+    cases = [
         ((1, 1), []),
         ((4, 4), [(2, 2), (2, 2)]),
         ((1, 6, 3), [(1, 2, 3), (1, 3, 1)]),
         ((12, 1), [(2, 1), (2, 1), (3, 1)]),
-    ],
-    ids=str,
-)
-def test_small_primes_come_first(scale, expected):
-    assert stages(scale) == expected
+    ]
+    for scale, expected in cases:
+        assert stages(scale) == expected
 
 
 @pytest.mark.parametrize("factor", [1, 3])
@@ -70,12 +67,12 @@ def test_pixel_shuffle_matches_torch_in_2d(factor):
     assert torch.equal(PixelShuffle((factor, factor))(features), nn.PixelShuffle(factor)(features))
 
 
-@pytest.mark.parametrize("scale", [(2, 2), (2, 3), (2, 2, 2), (1, 2, 3)], ids=str)
-def test_pixel_shuffle_matches_a_loop_over_the_cells_and_is_undone(scale):
-    features = torch.randn(2, 2 * prod(scale), *(3, 4, 5)[: len(scale)])
-    image = PixelShuffle(scale)(features)
-    assert torch.equal(image, shuffled(features, scale))
-    assert torch.equal(PixelUnshuffle(scale)(image), features)
+def test_pixel_shuffle_matches_a_loop_over_the_cells_and_is_undone():
+    for scale in [(2, 2), (2, 3), (2, 2, 2), (1, 2, 3)]:
+        features = torch.randn(2, 2 * prod(scale), *(3, 4, 5)[: len(scale)])
+        image = PixelShuffle(scale)(features)
+        assert torch.equal(image, shuffled(features, scale))
+        assert torch.equal(PixelUnshuffle(scale)(image), features)
 
 
 def test_pixel_unshuffle_equals_torchs_in_2d():
@@ -96,19 +93,15 @@ def test_nearest_upsample_matches_interpolate(scale):
 
 
 @kinds
-@pytest.mark.parametrize(
-    ("scale", "convolutions"), [((1, 1), 0), ((3, 3), 1), ((4, 2), 2), ((1, 4, 6), 2)], ids=str
-)
-def test_every_prime_stage_has_a_convolution_and_an_activation_of_its_own(
-    kind, scale, convolutions
-):
-    layers = build_upsampler(kind, len(scale), 4, scale, activation=nn.PReLU)
-    assert sum(isinstance(layer, nn.modules.conv._ConvNd) for layer in layers) == convolutions
-    assert sum(isinstance(layer, nn.PReLU) for layer in layers) == convolutions
-    # weight, bias and slope, shared by no two stages
-    assert len({id(parameter) for parameter in layers.parameters()}) == 3 * convolutions
-    result = layers(torch.zeros(2, 4, *[3] * len(scale)))
-    assert result.shape == (2, 4, *(3 * factor for factor in scale))
+def test_every_prime_stage_has_a_convolution_and_an_activation_of_its_own(kind):
+    for scale, convolutions in [((1, 1), 0), ((3, 3), 1), ((4, 2), 2), ((1, 4, 6), 2)]:
+        layers = build_upsampler(kind, len(scale), 4, scale, activation=nn.PReLU)
+        assert sum(isinstance(layer, nn.modules.conv._ConvNd) for layer in layers) == convolutions
+        assert sum(isinstance(layer, nn.PReLU) for layer in layers) == convolutions
+        # weight, bias and slope, shared by no two stages
+        assert len({id(parameter) for parameter in layers.parameters()}) == 3 * convolutions
+        result = layers(torch.zeros(2, 4, *[3] * len(scale)))
+        assert result.shape == (2, 4, *(3 * factor for factor in scale))
 
 
 @pytest.mark.parametrize("factor", [2, 3, 4, 5])

@@ -24,16 +24,16 @@ def in_parts(values, parts=23):
     return streaming.result()
 
 
-@pytest.mark.parametrize("name", SETS)
-def test_equals_numpy_on_the_whole(name):
-    values = SETS[name]
-    found = in_parts(values)
-    assert found.count[0] == values.size
-    assert (found.minimum[0], found.maximum[0]) == (values.min(), values.max())
-    assert found.mean[0] == pytest.approx(values.mean(), rel=1e-12)
-    assert found.deviation[0] == pytest.approx(values.std(), rel=1e-9)
-    error = np.abs(found.quantiles[:, 0] - np.percentile(values, LEVELS))
-    assert error.max() <= 1e-3 * np.ptp(values)
+def test_equals_numpy_on_the_whole():
+    for name in SETS:
+        values = SETS[name]
+        found = in_parts(values)
+        assert found.count[0] == values.size
+        assert (found.minimum[0], found.maximum[0]) == (values.min(), values.max())
+        assert found.mean[0] == pytest.approx(values.mean(), rel=1e-12)
+        assert found.deviation[0] == pytest.approx(values.std(), rel=1e-9)
+        error = np.abs(found.quantiles[:, 0] - np.percentile(values, LEVELS))
+        assert error.max() <= 1e-3 * np.ptp(values)
 
 
 @settings(max_examples=30, deadline=None)

@@ -228,9 +228,8 @@ def test_settings_are_taken_as_given(settings, tile, overlap):
 
 
 @pytest.mark.parametrize("side", [16, 100])  # with and without a seam
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
+def test_wrong_settings_are_refused(side):
+    cases = [
         (
             {"tile": "big"},
             "tile is 'big'; give 'auto', one number of LR pixels >= 1, or one for each of 3 axes.",
@@ -245,13 +244,11 @@ def test_settings_are_taken_as_given(settings, tile, overlap):
         ({"overlap": "none"}, "overlap is 'none'; give 'auto'"),
         ({"overlap": [2, 2, None]}, "overlap is [2, 2, None]; give 'auto'"),
         ({"overlap": True}, "overlap is True; give 'auto'"),
-    ],
-    ids=str,
-)
-def test_wrong_settings_are_refused(settings, message, side):
-    model, reader = resolver(Repeat((1, 2, 2))), ArrayReader(scene(1, 20, 20, 20))
-    with pytest.raises(ValueError, match=re.escape(message)):
-        plan_tiles(model, reader, **{"tile": side, "overlap": 2, **settings})
+    ]
+    for settings, message in cases:
+        model, reader = resolver(Repeat((1, 2, 2))), ArrayReader(scene(1, 20, 20, 20))
+        with pytest.raises(ValueError, match=re.escape(message)):
+            plan_tiles(model, reader, **{"tile": side, "overlap": 2, **settings})
 
 
 def test_overlap_that_leaves_no_core_is_refused():

@@ -18,27 +18,25 @@ def stretched(image, like):
     return np.clip((image - low) / (high - low), 0, 1)
 
 
-@pytest.mark.parametrize(
-    ("bands", "channels", "shown"),
-    [
+def test_limits_are_the_percentiles_of_the_reference():
+    cases = [
         (1, None, [0, 0, 0]),
         (2, None, [0, 0, 0]),
         (3, None, [0, 1, 2]),
         (5, None, [0, 1, 2]),
         (5, [5, 1, 3], [4, 0, 2]),
         (5, (4,), [3, 3, 3]),
-    ],
-)
-def test_limits_are_the_percentiles_of_the_reference(bands, channels, shown):
-    image, like = 4000 * random(bands, 20, 31) - 500, 3000 * random(bands, 20, 31, seed=1)
-    result = displayable(image, like=like, channels=channels)
-    expected = stretched(
-        image.numpy()[shown], like.numpy()[shown[: 1 if len(set(shown)) == 1 else 3]]
-    )
-    assert result.shape == (3, 20, 31)
-    np.testing.assert_allclose(result.numpy(), expected, atol=1e-5)
-    assert result.min() == 0
-    assert result.max() == 1
+    ]
+    for bands, channels, shown in cases:
+        image, like = 4000 * random(bands, 20, 31) - 500, 3000 * random(bands, 20, 31, seed=1)
+        result = displayable(image, like=like, channels=channels)
+        expected = stretched(
+            image.numpy()[shown], like.numpy()[shown[: 1 if len(set(shown)) == 1 else 3]]
+        )
+        assert result.shape == (3, 20, 31)
+        np.testing.assert_allclose(result.numpy(), expected, atol=1e-5)
+        assert result.min() == 0
+        assert result.max() == 1
 
 
 def test_images_of_another_size_are_stretched_alike():
@@ -100,11 +98,13 @@ def test_stretch_is_between_the_percentiles_given():
     )
 
 
-@pytest.mark.parametrize("stretch", [[1], [50, 50], [99, 1], [-1, 99], [1, 101]], ids=str)
-def test_stretch_is_two_rising_percentiles(stretch):
-    message = f"cannot stretch between percentiles {stretch}; give two rising ones from 0 to 100."
-    with pytest.raises(ValueError, match=re.escape(message)):
-        displayable(random(1, 4, 4), like=random(1, 4, 4), stretch=stretch)
+def test_stretch_is_two_rising_percentiles():
+    for stretch in [[1], [50, 50], [99, 1], [-1, 99], [1, 101]]:
+        message = (
+            f"cannot stretch between percentiles {stretch}; give two rising ones from 0 to 100."
+        )
+        with pytest.raises(ValueError, match=re.escape(message)):
+            displayable(random(1, 4, 4), like=random(1, 4, 4), stretch=stretch)
 
 
 def test_unknown_view_is_refused():
@@ -144,11 +144,11 @@ def test_percentiles_of_a_large_image_are_those_of_a_sample():
     )
 
 
-@pytest.mark.parametrize("channels", [[0], [4], [1, 2], [1, 2, 4], [1, 1, 1, 1]], ids=str)
-def test_channels_are_one_or_three_that_exist(channels):
-    message = f"cannot show channels {channels} of 3; give one or three numbers from 1."
-    with pytest.raises(ValueError, match=re.escape(message)):
-        displayable(random(3, 4, 4), like=random(3, 4, 4), channels=channels)
+def test_channels_are_one_or_three_that_exist():
+    for channels in [[0], [4], [1, 2], [1, 2, 4], [1, 1, 1, 1]]:
+        message = f"cannot show channels {channels} of 3; give one or three numbers from 1."
+        with pytest.raises(ValueError, match=re.escape(message)):
+            displayable(random(3, 4, 4), like=random(3, 4, 4), channels=channels)
 
 
 CAPTION, GAP = 28, 8
@@ -167,33 +167,33 @@ def framed(height, width, detail):
     return outside
 
 
-@pytest.mark.parametrize("names", [["LR"], ["LR", "SR", "HR"]], ids=len)
 @pytest.mark.parametrize("detail", [(4, 8, 12, 12), (0, 0, 12, 20), (30, 40, 10, 20)], ids=str)
-def test_panels_hold_the_pictures_and_the_magnified_detail(tmp_path, names, detail):
-    height, width = 40, 60
-    images = {name: random(3, height, width, seed=seed) for seed, name in enumerate(names)}
-    comparison(images, tmp_path / "sheet.png", detail=detail)
-    sheet = np.array(Image.open(tmp_path / "sheet.png"))
-    top, left, rows, cols = detail
-    magnified = width * rows // cols
-    assert sheet.shape == (
-        CAPTION + height + GAP + magnified,
-        len(names) * width + (len(names) - 1) * GAP,
-        3,
-    )
-    outside = framed(height, width, detail)
-    for number, image in enumerate(images.values()):
-        column = sheet[:, number * (width + GAP) :][:, :width]
-        expected = bytes_of(image)
-        np.testing.assert_array_equal(
-            column[CAPTION : CAPTION + height][outside], expected[outside]
+def test_panels_hold_the_pictures_and_the_magnified_detail(tmp_path, detail):
+    for names in [["LR"], ["LR", "SR", "HR"]]:
+        height, width = 40, 60
+        images = {name: random(3, height, width, seed=seed) for seed, name in enumerate(names)}
+        comparison(images, tmp_path / "sheet.png", detail=detail)
+        sheet = np.array(Image.open(tmp_path / "sheet.png"))
+        top, left, rows, cols = detail
+        magnified = width * rows // cols
+        assert sheet.shape == (
+            CAPTION + height + GAP + magnified,
+            len(names) * width + (len(names) - 1) * GAP,
+            3,
         )
-        assert (column[:CAPTION] == 0).all(axis=-1).any()  # the name, in black
-        assert (column[CAPTION + height :][:GAP] == 255).all()
-        # each pixel of the sheet shows the one that its centre falls into
-        rows_of = top + (2 * np.arange(magnified) + 1) * rows // (2 * magnified)
-        cols_of = left + (2 * np.arange(width) + 1) * cols // (2 * width)
-        np.testing.assert_array_equal(column[-magnified:], expected[np.ix_(rows_of, cols_of)])
+        outside = framed(height, width, detail)
+        for number, image in enumerate(images.values()):
+            column = sheet[:, number * (width + GAP) :][:, :width]
+            expected = bytes_of(image)
+            np.testing.assert_array_equal(
+                column[CAPTION : CAPTION + height][outside], expected[outside]
+            )
+            assert (column[:CAPTION] == 0).all(axis=-1).any()  # the name, in black
+            assert (column[CAPTION + height :][:GAP] == 255).all()
+            # each pixel of the sheet shows the one that its centre falls into
+            rows_of = top + (2 * np.arange(magnified) + 1) * rows // (2 * magnified)
+            cols_of = left + (2 * np.arange(width) + 1) * cols // (2 * width)
+            np.testing.assert_array_equal(column[-magnified:], expected[np.ix_(rows_of, cols_of)])
 
 
 def test_frame_marks_the_detail(tmp_path):

@@ -1,7 +1,6 @@
 """The planes of volumes and clips, with pixels as long as they truly are."""
 
 import numpy as np
-import pytest
 import torch
 
 from srlab.io import Axis
@@ -26,20 +25,17 @@ def test_thick_slices_are_shown_as_thick_as_they_are_and_upwards():
     np.testing.assert_array_equal(x, array[::-1, :, 3].repeat(3, axis=0))
 
 
-@pytest.mark.parametrize(
-    ("spacings", "unit", "size"),
-    [
+def test_an_image_is_as_wide_as_its_pixels_are_long():
+    cases = [
         ((0.5, 1.25), "µm", (8, 15)),  # 8 pixels by 6 of 2.5 times the length
         ((1.0, 1.01), "mm", (8, 6)),  # as good as square
         ((1.0, 1000.0), "mm", (8, 96)),  # a header may claim anything
         ((None, 2.0), "mm", (8, 6)),
         ((1.0, 2.0), None, (8, 6)),
-    ],
-    ids=str,
-)
-def test_an_image_is_as_wide_as_its_pixels_are_long(spacings, unit, size):
-    (image,) = shown(torch.rand(1, 8, 6), axes_of("yx", spacings, unit))
-    assert image.shape == size
+    ]
+    for spacings, unit, size in cases:
+        (image,) = shown(torch.rand(1, 8, 6), axes_of("yx", spacings, unit))
+        assert image.shape == size
 
 
 def test_pixels_of_broken_ratios_are_repeated_around_their_middles():

@@ -37,29 +37,29 @@ def some_network():
 
 @pytest.mark.parametrize("how", [plain_step, step_masked])
 @pytest.mark.parametrize("make", OPTIMISERS.values(), ids=OPTIMISERS)
-@pytest.mark.parametrize("finite", [[True, False, True], [False, True, False, False]], ids=str)
-def test_bad_updates_leave_no_trace(how, make, finite):
+def test_bad_updates_leave_no_trace(how, make):
     """The network is as if its bad updates, whose gradients are NaN, had not been."""
-    network, expected = some_network(), some_network()
-    optimiser, reference = Direct(make(network.parameters())), make(expected.parameters())
-    for number, good in enumerate(finite):
-        image = torch.full((2, 3), number + 1.0)
-        optimiser.zero_grad()
-        network(image).sum().backward()
-        if good:
-            reference.zero_grad()
-            expected(image).sum().backward()
-            reference.step()
-        else:
-            network[0].weight.grad.fill_(torch.nan)
-        how(optimiser, torch.tensor(good))
-    for one, other in zip(network.parameters(), expected.parameters(), strict=True):
-        assert torch.equal(one, other)
-        ours, theirs = optimiser.state.get(one, {}), reference.state[other]
-        for key, value in theirs.items():
-            # a step count on the host counts on, as the device alone knows what was bad
-            if torch.is_tensor(value) and value.numel() > 1:
-                assert torch.equal(ours[key], value), key
+    for finite in [[True, False, True], [False, True, False, False]]:
+        network, expected = some_network(), some_network()
+        optimiser, reference = Direct(make(network.parameters())), make(expected.parameters())
+        for number, good in enumerate(finite):
+            image = torch.full((2, 3), number + 1.0)
+            optimiser.zero_grad()
+            network(image).sum().backward()
+            if good:
+                reference.zero_grad()
+                expected(image).sum().backward()
+                reference.step()
+            else:
+                network[0].weight.grad.fill_(torch.nan)
+            how(optimiser, torch.tensor(good))
+        for one, other in zip(network.parameters(), expected.parameters(), strict=True):
+            assert torch.equal(one, other)
+            ours, theirs = optimiser.state.get(one, {}), reference.state[other]
+            for key, value in theirs.items():
+                # a step count on the host counts on, as the device alone knows what was bad
+                if torch.is_tensor(value) and value.numel() > 1:
+                    assert torch.equal(ours[key], value), key
 
 
 @pytest.mark.parametrize("bad", [torch.nan, torch.inf, -torch.inf])

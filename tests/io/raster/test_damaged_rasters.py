@@ -46,9 +46,17 @@ DAMAGE = "is not a raster that GDAL can read|cannot be read at rows .*: truncate
 FRACTIONS = (0.99, 0.5, 0.01)
 
 
-@pytest.mark.parametrize("tiled", [False, True])
-@pytest.mark.parametrize("interleave", ["pixel", "band"])
-@pytest.mark.parametrize("compression", ["none", "deflate", "lzw", "jpeg", "packbits"])
+@pytest.mark.parametrize(
+    ("compression", "interleave", "tiled"),
+    [
+        ("none", "pixel", False),
+        ("none", "band", True),
+        ("deflate", "pixel", True),
+        ("lzw", "band", False),
+        ("jpeg", "pixel", True),
+        ("packbits", "band", False),
+    ],
+)
 def test_truncated_tiff_is_an_error(tmp_path, compression, interleave, tiled):
     for fraction in FRACTIONS:
         path = noise_file(tmp_path / "a.tif", compression, interleave, tiled)
@@ -62,16 +70,11 @@ def test_truncated_tiff_is_an_error(tmp_path, compression, interleave, tiled):
 @pytest.mark.parametrize(
     ("name", "mode", "options"),
     [
-        ("a.png", "L", {}),
         ("a.png", "RGB", {}),
-        ("a.png", "RGBA", {}),
         ("a.png", "P", {}),
-        ("a.png", "I;16", {}),
-        ("a.jpg", "L", {}),
         ("a.jpg", "RGB", {}),
         ("a.jpg", "RGB", {"progressive": True}),
         ("a.jp2", "RGB", {}),
-        ("a.tif", "RGB", {}),
         ("a.tif", "RGB", {"compression": "tiff_lzw"}),
         ("a.webp", "RGB", {}),
         ("a.bmp", "RGB", {}),

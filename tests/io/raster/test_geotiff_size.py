@@ -10,7 +10,7 @@ from rasters import MADE, source
 from srlab.io import create_writer
 from srlab.io.raster.writer import COMPRESSIONS
 
-SIZES = [(1024, 1024), (1030, 1541), (513, 2047), (700, 40), (3, 5000)]
+SIZES = [(1024, 1024), (513, 1541), (700, 40), (3, 5000)]
 """Whole blocks, and blocks that the image fills in part."""
 
 
@@ -48,13 +48,14 @@ def bytes_of_blocks(path):
 
 
 @pytest.mark.parametrize("compression", sorted({*COMPRESSIONS} - {"none"}))
-@pytest.mark.parametrize("shape", SIZES, ids=str)
-def test_noise_takes_little_more_than_its_pixels(tmp_path, shape, compression):
-    pixels = np.random.default_rng(0).integers(0, 2**16, (2, *shape), np.uint16)
-    path = written(tmp_path, pixels, compression)
-    size = path.stat().st_size
-    assert size <= 1.01 * pixels.nbytes + 8192  # the header, and the filling of small files
-    assert bytes_of_blocks(path) >= 0.98 * size - 8192
+def test_noise_takes_little_more_than_its_pixels(tmp_path, compression):
+    for shape in SIZES:
+        pixels = np.random.default_rng(0).integers(0, 2**16, (2, *shape), np.uint16)
+        path = written(tmp_path, pixels, compression)
+        size = path.stat().st_size
+        assert size <= 1.01 * pixels.nbytes + 8192  # the header, and the filling of small files
+        assert bytes_of_blocks(path) >= 0.98 * size - 8192
+        path.unlink()
 
 
 @pytest.mark.parametrize("bands", [1, 3, 6])

@@ -71,8 +71,7 @@ def test_rasters_in_any_direction_overlap_where_they_share_a_point(one, other):
         assert not meet(one, other)
 
 
-@pytest.mark.parametrize("mirrored", [False, True])
-@pytest.mark.parametrize("turn", [0, 30, 90])
+@pytest.mark.parametrize(("turn", "mirrored"), [(0, False), (30, True), (90, False)])
 def test_rasters_side_by_side_touch_and_do_not_overlap(turn, mirrored):
     one = raster(turn=turn, mirrored=mirrored)
 

@@ -86,20 +86,18 @@ def test_the_only_variable_needs_no_choice(tmp_path):
     np.testing.assert_array_equal(reader.read(whole(reader)), STORED[[2, 0]].astype(np.float32))
 
 
-@pytest.mark.parametrize(
-    ("bands", "message"),
-    [
+def test_a_choice_that_does_not_fit_lists_what_there_is(hdf5):
+    cases = [
         (None, r"a.h5 holds 3 variables: choose with bands=\[…\] from cube \(2 bands, as cube:1\)"),
         ([1], r"holds 3 variables: choose"),
         (["none"], r"has no variable 'none': choose from cube .*, fine/grid, fine/half\."),
         (["cube:3"], r"has no band 3 of cube: its bands are 1 to 2"),
         (["grid", "half"], r"has fine/grid and fine/half on different grids"),
         ([], r"bands is \[\]; give a list of names, such as \[cube\]"),
-    ],
-)
-def test_a_choice_that_does_not_fit_lists_what_there_is(hdf5, bands, message):
-    with pytest.raises(Mistake, match=message):
-        open_reader(hdf5, bands=bands)
+    ]
+    for bands, message in cases:
+        with pytest.raises(Mistake, match=message):
+            open_reader(hdf5, bands=bands)
 
 
 def test_a_file_that_is_none_is_told_in_one_line(tmp_path):

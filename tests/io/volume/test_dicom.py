@@ -26,8 +26,9 @@ def whole(reader):
     return reader.read(tuple(slice(0, size) for size in reader.description.shape))[0]
 
 
-@pytest.mark.parametrize("dtype", [np.int16, np.uint16, np.uint8])
-@pytest.mark.parametrize("compress", [False, True])
+@pytest.mark.parametrize(
+    ("dtype", "compress"), [(np.int16, False), (np.uint16, True), (np.uint8, False)]
+)
 def test_windows_hold_the_slices_in_their_order(tmp_path, dtype, compress):
     values = slices(dtype=dtype)
     folder = save_series(tmp_path / "a", values, compress=compress)

@@ -48,12 +48,12 @@ def assert_grey_gives_the_mean(pretrained, generator, bands, *size):
     torch.testing.assert_close(sr, mean.expand_as(sr), rtol=1e-10, atol=1e-10)
 
 
-@pytest.mark.parametrize("bands", [5, 1])
 @pytest.mark.parametrize("name", exported())
-def test_inflated_network_answers_a_grey_image_with_the_mean(tmp_path, name, bands):
-    pretrained, generator = small(name, 3), small(name, bands)
-    load_weights(generator, saved(tmp_path, pretrained.state_dict()), match="inflate")
-    assert_grey_gives_the_mean(pretrained, generator, bands, 3, 4)
+def test_inflated_network_answers_a_grey_image_with_the_mean(tmp_path, name):
+    for bands in [5, 1]:
+        pretrained, generator = small(name, 3), small(name, bands)
+        load_weights(generator, saved(tmp_path, pretrained.state_dict()), match="inflate")
+        assert_grey_gives_the_mean(pretrained, generator, bands, 3, 4)
 
 
 @pytest.mark.parametrize("name", ["Compact", "Residual"])

@@ -12,14 +12,14 @@ from srlab.models.pretrained.weights import load_weights
 
 
 @pytest.mark.parametrize("suffix", ["pth", "pt", "ckpt", "safetensors"])
-@pytest.mark.parametrize("prefix", ["", "module."])
-def test_formats_and_prefixes(tmp_path, suffix, prefix):
-    state = {prefix + name: tensor for name, tensor in compact_state().items()}
-    path = tmp_path / f"published.{suffix}"
-    save_file(state, path) if suffix == "safetensors" else torch.save(state, path)
-    generator = compact()
-    load_weights(generator, path)
-    assert torch.equal(generator.head[0].weight, state[f"{prefix}body.0.weight"])
+def test_formats_and_prefixes(tmp_path, suffix):
+    for prefix in ["", "module."]:
+        state = {prefix + name: tensor for name, tensor in compact_state().items()}
+        path = tmp_path / f"published.{suffix}"
+        save_file(state, path) if suffix == "safetensors" else torch.save(state, path)
+        generator = compact()
+        load_weights(generator, path)
+        assert torch.equal(generator.head[0].weight, state[f"{prefix}body.0.weight"])
 
 
 @pytest.mark.parametrize(
@@ -69,21 +69,19 @@ NO_ARRAY = "has a tensor a that is no plain array of real numbers."
 
 
 @pytest.mark.filterwarnings("ignore:Validating sparse tensor invariants")
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
+def test_files_without_usable_tensors_are_refused(tmp_path):
+    cases = [
         ([1, 2], "at its top or under params_ema, params, state_dict, model; it has list."),
         ({"params": {}, "iter": 3}, "model; it has params, iter."),
         ({"a": torch.zeros(2, dtype=torch.complex64)}, NO_ARRAY),
         ({"a": torch.zeros(2, device="meta")}, NO_ARRAY),
         ({"a": torch.eye(2).to_sparse()}, NO_ARRAY),
         ({"x": torch.zeros(2)}, "holds tensors of an unknown network, whose weights do not fit"),
-    ],
-)
-def test_files_without_usable_tensors_are_refused(tmp_path, content, message):
-    with pytest.raises(ValueError, match=re.escape(message)) as caught:
-        load_weights(compact(), saved(tmp_path, content))
-    assert "\n" not in str(caught.value)
+    ]
+    for content, message in cases:
+        with pytest.raises(ValueError, match=re.escape(message)) as caught:
+            load_weights(compact(), saved(tmp_path, content))
+        assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["damaged.pth", "damaged.safetensors", "damaged.ckpt"])

@@ -153,7 +153,7 @@ def test_losses_within_the_factor_never_stop_a_run(values):
     assert Run(Divergence(factor=100)).stops_at(values) is None
 
 
-@pytest.mark.parametrize("resumed_at", range(1, 8))
+@pytest.mark.parametrize("resumed_at", [2, 5, 7])
 def test_resumed_run_stops_at_the_same_step(resumed_at):
     values = [0.4, 0.5, 90, 90, 0.3, 90, 90, 90, 90]
     first, second = Divergence(), Divergence()

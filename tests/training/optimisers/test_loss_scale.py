@@ -65,20 +65,18 @@ def test_overflow_halves_the_scale_and_is_nothing_to_report(network, step):
     torch.testing.assert_close(after, before, rtol=0, atol=0)
 
 
-@pytest.mark.parametrize(
-    ("init_scale", "loss", "norm", "overflowed"),
-    [
+def test_only_what_a_smaller_scale_may_mend_is_an_overflow():
+    cases = [
         (2.0, 1.0, torch.inf, True),
         (2.0, 1.0, torch.nan, True),
         (2.0, 1.0, 1.0, False),
         (2.0, torch.inf, torch.inf, False),
         (1.0, 1.0, torch.inf, False),  # no smaller scale would help
-    ],
-)
-def test_only_what_a_smaller_scale_may_mend_is_an_overflow(init_scale, loss, norm, overflowed):
-    scale = LossScale(torch.amp.GradScaler("cpu", init_scale=init_scale))
-    norms = [torch.tensor(1.0), torch.tensor(norm)]
-    assert scale.overflowed([torch.tensor(loss)], norms).item() == overflowed
+    ]
+    for init_scale, loss, norm, overflowed in cases:
+        scale = LossScale(torch.amp.GradScaler("cpu", init_scale=init_scale))
+        norms = [torch.tensor(1.0), torch.tensor(norm)]
+        assert scale.overflowed([torch.tensor(loss)], norms).item() == overflowed
 
 
 def test_losses_that_are_not_finite_are_reported(network):
