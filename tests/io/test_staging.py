@@ -45,12 +45,13 @@ def test_blocks_lie_where_they_would_in_an_array(tmp_path, data, dtype):
     assert os.path.getsize(staging.path) == expected.nbytes
 
 
-def test_the_hidden_file_takes_no_room_before_it_is_written(tmp_path):
+def test_the_room_for_the_hidden_file_is_reserved(tmp_path):
     staging = Staging(tmp_path / "out.tif", 4, (4000, 3000), np.dtype("float32"))
     staging.prepare()
     assert os.listdir(tmp_path) == ["out.tif.partial"]
     assert staging.path.stat().st_size == 4 * 4000 * 3000 * 4
-    assert staging.path.stat().st_blocks * 512 < 2**20
+    if os.uname().sysname == "Linux":
+        assert staging.path.stat().st_blocks * 512 >= 4 * 4000 * 3000 * 4
     staging.write((slice(0, 1), slice(7, 9)), np.ones((1, 1, 2), np.float32), first=3)
     assert staging.read((slice(0, 1), slice(6, 9)))[:, 0].tolist() == [[0, 0, 0]] * 3 + [[0, 1, 1]]
     staging.discard()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 from dataclasses import dataclass
@@ -25,7 +26,8 @@ class Staging:
     """An uncompressed array ``(planes, *S)``, row by row, in the folder of the unfinished `output`.
 
     It is a path and a layout, so any process can use it, and nothing stays open or in memory. The
-    file is sparse: it takes up the room of what was written.
+    room for all of it is reserved at the start, where the file system can do that. So the disk
+    cannot become full in the middle, and pieces that are written in any order lie side by side.
     """
 
     output: Path
@@ -63,6 +65,7 @@ class Staging:
             with self.path.open("wb") as file:
                 file.write(self.head)
                 file.truncate(self.size)
+                _reserve(file.fileno(), self.size)
         except OSError as error:
             raise self._failure(error) from error
 
@@ -128,6 +131,21 @@ class Staging:
 
     def _failure(self, error: OSError) -> FailedWrite:
         return FailedWrite(f"{self.output} cannot be written: {error.strerror}.")
+
+
+def _reserve(descriptor: int, size: int) -> None:
+    """Take the room on the disk for a file, where the file system can do that.
+
+    Raises an `OSError` if there is not enough. ``os.posix_fallocate`` would write zeros where the
+    file system cannot, which takes as long as the output itself.
+    """
+    try:
+        fallocate = ctypes.CDLL(None, use_errno=True).fallocate
+    except (OSError, AttributeError):
+        return
+    failed = fallocate(descriptor, 0, ctypes.c_int64(0), ctypes.c_int64(size))
+    if failed and ctypes.get_errno() == errno.ENOSPC:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _runs(place: Window, shape: tuple[int, ...]) -> tuple[list[int], int]:
