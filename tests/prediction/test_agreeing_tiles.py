@@ -12,6 +12,7 @@ from srlab.degradations import Area, Bicubic, Bounds, GaussianMtf, KSpace, Thick
 from srlab.io.array import ArrayReader, ArrayWriter
 from srlab.mistakes import Mistake
 from srlab.models.agreement import Agreement
+from srlab.nn.shrinking import nothing
 from srlab.prediction import (
     Opened,
     Predictor,
@@ -79,8 +80,9 @@ def test_axes_that_the_model_does_not_see_hold_images_of_their_own(order):
     lr = scene(1, 2, 5, 6, 4, top=TOP)
     finer = np.repeat(lr, 2, axis=1 + order[2])
     agreement = TiledAgreement(agreeing(degradation).agreement, order=order)
-    predict = Agreeing(lambda lr: finer[None], agreement)
-    sr = predict(lr[None], [tuple(slice(0, size) for size in lr.shape[1:])])[0]
+    predict = Agreeing(lambda lr, spare: finer[None], agreement)
+    inside = tuple(slice(0, size) for size in lr.shape[1:])
+    sr = predict(lr[None], [inside], nothing(order))[0]
     finer, coarse = (torch.from_numpy(each[0].transpose(order)) for each in (sr, lr))
     torch.testing.assert_close(degradation(finer), coarse, rtol=0, atol=ALLOWED)
 
@@ -136,14 +138,14 @@ def test_sentinel2_agrees_within_one_digital_number_once_it_is_stored(shared_dat
     with rasterio.open(scene_file) as file:  # where bright fields meet dark ones
         lr = file.read(4, window=((300, 350), (150, 210))).astype(np.float32)[None]
 
-    def network(tiles):
+    def network(tiles, spare):
         return np.kron(tiles, np.ones((1, 1, 4, 4), np.float32))
 
     agreement = TiledAgreement(agreeing(degradation).agreement, order=(0, 1))
     bounds = Bounds(torch.zeros(1), torch.tensor([65535.0]), torch.ones(1))
     predict = Agreeing(network, agreement, bounds=bounds)
     everything = (slice(0, 50), slice(0, 60))
-    stored = predict(lr[None], [everything])[0].round().clip(0, 65535)
+    stored = predict(lr[None], [everything], nothing(everything))[0].round().clip(0, 65535)
     assert np.abs(degraded(degradation, stored) - lr).max() < 1
 
 

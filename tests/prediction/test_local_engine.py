@@ -189,7 +189,7 @@ def test_the_output_is_the_same_for_blocks_of_any_size_in_any_order(seamed, tmp_
 def test_each_tile_is_computed_once_and_few_blocks_are_held(batch_size, row):
     recorder, batches = Recorder(), []
 
-    def predict(lr, inside):
+    def predict(lr, inside, spare):
         batches.append(len(lr))
         return np.repeat(np.repeat(lr, 2, axis=2), 2, axis=3)
 
@@ -224,7 +224,7 @@ def test_a_failure_discards_the_output_and_is_passed_on():
 
 
 def test_a_bug_in_a_prediction_discards_the_output():
-    def predict(lr, inside):
+    def predict(lr, inside, spare):
         raise ZeroDivisionError
 
     recorder = Recorder()

@@ -40,7 +40,7 @@ def whole(opened, pixels, seed=None):
 
 def test_mean_and_deviation_are_numpys():
     images = [scene(3, 1, 6, 5) + 100 * number for number in range(4)]
-    results = Several([lambda lr, inside, image=image: image for image in images])(images[0], [])
+    results = Several([lambda *seen, image=image: image for image in images])(images[0], [], ())
     mean, deviation = np.split(results, 2, axis=1)
     np.testing.assert_allclose(mean, np.mean(images, axis=0), rtol=1e-6)
     np.testing.assert_allclose(deviation, np.std(images, axis=0, ddof=1), rtol=1e-6)
@@ -70,13 +70,15 @@ def test_time_is_never_mirrored_and_uneven_axes_stay_in_their_order():
 def test_a_prediction_of_a_turned_image_is_turned_back():
     turn, seen = Turn((1, 0), (0,)), []
 
-    def predict(lr):
-        seen.append(lr)
+    def predict(lr, spare):
+        seen.append((lr, spare))
         return lr.repeat(3, axis=2).repeat(2, axis=3)
 
     lr = scene(2, 1, 4, 7)
-    sr = Turned(predict, turn)(lr)
-    np.testing.assert_array_equal(seen[0][1], turn(lr[1]))
+    sr = Turned(predict, turn)(lr, ((1, 2), (3, 4)))
+    images, spare = seen[0]
+    np.testing.assert_array_equal(images[1], turn(lr[1]))
+    assert spare == ((4, 3), (1, 2))
     np.testing.assert_array_equal(sr, lr.repeat(2, axis=2).repeat(3, axis=3))
 
 

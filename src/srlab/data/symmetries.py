@@ -36,6 +36,15 @@ class Turn:
             image = image.transpose(0, *[axis + 1 for axis in self.order])
         return np.flip(image, tuple(axis + 1 for axis in self.mirrored))
 
+    def of_sides(self, sides: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+        """Turn numbers of pixels before and after an image, along each of its axes."""
+        order = self.order or range(len(sides))
+        turned = [sides[axis] for axis in order]
+        for axis in self.mirrored:
+            before, after = turned[axis]
+            turned[axis] = after, before
+        return tuple(turned)
+
     def inverse(self, axes: int) -> Turn:
         """Return the turn that undoes this one, of images with a number of `axes`."""
         order = self.order or tuple(range(axes))

@@ -4,7 +4,7 @@ from srlab.generators.compact import Compact
 from srlab.generators.interpolation import Interpolation
 from srlab.generators.lka import LKA
 from srlab.generators.msrresnet import MSRResNet
-from srlab.generators.protocol import Generator, multiple_of, noise_channels, out_channels
+from srlab.generators.protocol import Generator, core, multiple_of, noise_channels, out_channels
 from srlab.generators.rcab import RCAB
 from srlab.generators.reach import margin, receptive_field
 from srlab.generators.reduced import Reduced
@@ -27,6 +27,7 @@ __all__ = [
     "SRResNet",
     "Spandrel",
     "Stochastic",
+    "core",
     "margin",
     "multiple_of",
     "noise_channels",

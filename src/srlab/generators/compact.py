@@ -11,6 +11,7 @@ from srlab.axes import check_counts, per_axis
 from srlab.nn.activation import PReLU
 from srlab.nn.dims import conv
 from srlab.nn.resample import Interpolation, enlarge
+from srlab.nn.shrinking import Spare, core_of
 from srlab.nn.skip import check_whole_skip
 from srlab.nn.trunk import Trunk
 from srlab.nn.upsample import PixelShuffle
@@ -63,3 +64,16 @@ class Compact(nn.Module):
         """LR to SR, both in the network's range."""
         result: Tensor = self.tail(self.trunk(self.head(lr))) + enlarge(lr, self.scale, self.kind)
         return result
+
+    def core(self, lr: Tensor, *, spare: Spare) -> Tensor:
+        """SR of LR without its `spare` LR pixels; the layers compute no more than that needs."""
+        return core_of(
+            lr,
+            spare,
+            scale=self.scale,
+            head=self.head,
+            stages=list(self.trunk),
+            upsampler=[self.tail],
+            join=lambda sr, image: sr + enlarge(image, self.scale, self.kind),
+            long_skip=False,
+        )

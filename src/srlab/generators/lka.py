@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from srlab.axes import check_counts, per_axis
 from srlab.nn.blocks import LargeKernelBlock
 from srlab.nn.post_upsampling import PostUpsampling
+from srlab.nn.shrinking import Spare
 from srlab.nn.skip import Skip
 from srlab.nn.upsample import Upsampler
 
@@ -64,3 +65,7 @@ class LKA(nn.Module):
         """LR to SR, both in the network's range."""
         result: Tensor = self.network(lr)
         return result
+
+    def core(self, lr: Tensor, *, spare: Spare) -> Tensor:
+        """SR of LR without its `spare` LR pixels; the layers compute no more than that needs."""
+        return self.network.core(lr, spare=spare)

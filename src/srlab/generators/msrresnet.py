@@ -11,6 +11,7 @@ from srlab.axes import check_counts, per_axis
 from srlab.nn.blocks import plain_block
 from srlab.nn.dims import conv
 from srlab.nn.resample import Interpolation, enlarge
+from srlab.nn.shrinking import Spare, core_of
 from srlab.nn.skip import check_whole_skip
 from srlab.nn.trunk import Trunk
 from srlab.nn.upsample import Upsampler, build_upsampler
@@ -65,3 +66,16 @@ class MSRResNet(nn.Module):
         features = self.upsampler(self.trunk(self.head(lr)))
         result: Tensor = self.tail(self.refine(features)) + enlarge(lr, self.scale, self.kind)
         return result
+
+    def core(self, lr: Tensor, *, spare: Spare) -> Tensor:
+        """SR of LR without its `spare` LR pixels; the layers compute no more than that needs."""
+        return core_of(
+            lr,
+            spare,
+            scale=self.scale,
+            head=self.head,
+            stages=list(self.trunk),
+            upsampler=[self.upsampler, self.refine, self.tail],
+            join=lambda sr, image: sr + enlarge(image, self.scale, self.kind),
+            long_skip=False,
+        )

@@ -7,6 +7,7 @@ from typing import Protocol
 from torch import Tensor
 
 from srlab.axes import per_axis
+from srlab.nn.shrinking import Spare, nothing, without
 
 
 class Generator(Protocol):
@@ -14,7 +15,7 @@ class Generator(Protocol):
 
     A stochastic one takes a second argument ``noise`` ``(B, noise_channels)``, drawn once for an
     image. Without it the result is deterministic. A third party's generator may leave out
-    `out_channels`, `multiple_of` and `noise_channels`: read them by the functions below.
+    `out_channels`, `multiple_of`, `noise_channels` and `core`: use the functions below.
     """
 
     in_channels: int
@@ -30,6 +31,9 @@ class Generator(Protocol):
 
     def __call__(self, lr: Tensor) -> Tensor:
         """LR ``(B, C, *S)`` to SR ``(B, C', *S·scale)``."""
+
+    def core(self, lr: Tensor, *, spare: Spare) -> Tensor:
+        """Return the same SR without `spare` LR pixels at its borders, with less arithmetic."""
 
 
 def out_channels(generator: object) -> int | None:
@@ -47,3 +51,12 @@ def noise_channels(generator: object) -> int | None:
     """Return the length of the noise vector, or None if the generator takes no noise."""
     channels: int | None = getattr(generator, "noise_channels", None)
     return channels
+
+
+def core(generator: Generator, *inputs: Tensor, spare: Spare) -> Tensor:
+    """Return SR of LR ``(B, C, *S)``, the first of the `inputs`, without its `spare` LR pixels."""
+    own = getattr(generator, "core", None)
+    if own is None:
+        return without(generator(*inputs), spare, nothing(spare), scale=generator.scale)
+    sr: Tensor = own(*inputs, spare=spare)
+    return sr

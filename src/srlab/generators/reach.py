@@ -7,9 +7,9 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
-from torch import Tensor
 
 from srlab.generators.protocol import multiple_of
+from srlab.nn.reach import Radii, measured_reach
 
 _STRIPS = (64, 256, 1024)
 """The strips in which the reach is looked for, in cells of `multiple_of` LR pixels."""
@@ -22,8 +22,6 @@ _SHORT_STRIPS = {2: (64, 160), 3: (64,)}
 
 USUAL_MARGIN = {2: 16, 3: 8}
 """The margin in LR pixels around a network that sees further, by the number of axes."""
-
-Radii = tuple[int | None, ...]
 
 _known: WeakKeyDictionary[Any, dict[tuple[int, ...], Radii]] = WeakKeyDictionary()
 """What was measured of a network, by strips: it follows from the layers, whatever their weights."""
@@ -53,10 +51,7 @@ def receptive_field(generator: Any) -> Radii:
     layer sees everything, for example by global pooling. It also means that the radius exceeds 500
     pixels, or 500 times `multiple_of`, or that a layer cannot see a strip one pixel wide.
 
-    One NaN goes into an LR strip along the axis, in float64 and evaluation mode. The output shows
-    how far it travels. That is exact, also through layers that are initialised to zero, where a
-    gradient would see nothing. In a network of cells of `multiple_of` pixels the reach depends on
-    where in a cell the NaN lies, and the longest reach counts.
+    It is measured in float64 and evaluation mode, see `srlab.nn.reach`.
     """
     return _radii(generator, _STRIPS)
 
@@ -66,35 +61,11 @@ def _radii(generator: Any, strips: tuple[int, ...]) -> Radii:
     known = _known.setdefault(generator, {})
     if strips not in known:
         probe = copy.deepcopy(generator).eval().to(device="cpu", dtype=torch.float64)
-        cells = enumerate(multiple_of(probe))
-        known[strips] = tuple(_radius(probe, axis, cell, strips) for axis, cell in cells)
+        known[strips] = measured_reach(
+            probe,
+            channels=probe.in_channels,
+            scale=probe.scale,
+            cells=multiple_of(probe),
+            strips=strips,
+        )
     return known[strips]
-
-
-def _radius(probe: Any, axis: int, cell: int, strips: tuple[int, ...]) -> int | None:
-    for length in strips:
-        middle = length * cell // 2
-        places = range(middle, middle + cell)
-        reaches = [_reach(probe, axis, length * cell, place) for place in places]
-        known = [reach for reach in reaches if reach is not None]
-        if len(known) == cell:
-            return max(known)
-    return None
-
-
-@torch.inference_mode()
-def _reach(probe: Any, axis: int, length: int, position: int) -> int | None:
-    """LR pixels that a NaN travels from its position; None if the strip is too short to tell."""
-    size = [1] * len(probe.scale)
-    size[axis] = length
-    strip = torch.zeros(1, probe.in_channels, *size, dtype=torch.float64)
-    strip.select(2 + axis, position).fill_(torch.nan)
-    try:
-        output = probe(strip)
-    except RuntimeError:  # some layers cannot see so thin a strip, for example reflection padding
-        return None
-    touched: Tensor = output.isnan().movedim(2 + axis, 0).flatten(1).any(dim=1)
-    reached = touched.view(length, probe.scale[axis]).any(dim=1)
-    if reached[0] or reached[-1]:
-        return None
-    return int((reached.nonzero().flatten() - position).abs().max())

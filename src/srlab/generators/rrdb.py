@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from srlab.axes import check_counts, per_axis
 from srlab.nn.blocks import ResidualInResidualDenseBlock
 from srlab.nn.dims import conv
+from srlab.nn.shrinking import Spare, core_of, nothing, without
 from srlab.nn.skip import InputSkip, Skip
 from srlab.nn.trunk import Trunk
 from srlab.nn.upsample import PixelUnshuffle, Upsampler, build_upsampler
@@ -94,6 +95,20 @@ class RRDB(nn.Module):
             residual = _cropped(residual, lr, self.scale)
         result: Tensor = self.skip(residual, lr)
         return result
+
+    def core(self, lr: Tensor, *, spare: Spare) -> Tensor:
+        """SR of LR without its `spare` LR pixels."""
+        if max(self.multiple_of) > 1:  # the trunk works on cells, of which none can be halved
+            return without(self(lr), spare, nothing(spare), scale=self.scale)
+        return core_of(
+            lr,
+            spare,
+            scale=self.scale,
+            head=self.head,
+            stages=list(self.trunk),
+            upsampler=[self.upsampler, self.refine, self.tail],
+            join=self.skip,
+        )
 
 
 def _padded(lr: Tensor, multiple_of: Sequence[int]) -> Tensor:

@@ -10,6 +10,7 @@ from srlab.axes import check_counts, per_axis
 from srlab.nn.activation import PReLU
 from srlab.nn.blocks import batch_norm_block
 from srlab.nn.dims import batch_norm, conv
+from srlab.nn.shrinking import Spare, core_of
 from srlab.nn.skip import InputSkip, Skip
 from srlab.nn.trunk import Trunk
 from srlab.nn.upsample import Upsampler, build_upsampler
@@ -68,3 +69,15 @@ class SRResNet(nn.Module):
         shallow = self.head(lr)
         result: Tensor = self.skip(self.tail(self.upsampler(shallow + self.trunk(shallow))), lr)
         return result
+
+    def core(self, lr: Tensor, *, spare: Spare) -> Tensor:
+        """SR of LR without its `spare` LR pixels; the layers compute no more than that needs."""
+        return core_of(
+            lr,
+            spare,
+            scale=self.scale,
+            head=self.head,
+            stages=list(self.trunk),
+            upsampler=[self.upsampler, self.tail],
+            join=self.skip,
+        )

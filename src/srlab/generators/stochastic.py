@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from srlab.axes import check_counts, per_axis
 from srlab.mistakes import Mistake
 from srlab.nn.dims import conv
+from srlab.nn.shrinking import Spare, core_of
 from srlab.nn.skip import InputSkip, Skip
 from srlab.nn.trunk import Trunk
 from srlab.nn.upsample import Upsampler, build_upsampler
@@ -96,6 +97,27 @@ class Stochastic(nn.Module):
 
     def forward(self, lr: Tensor, noise: Tensor | None = None) -> Tensor:
         """LR to SR, both in the network's range."""
+        style = self._style(lr, noise)
+        shallow = self.head(lr)
+        features = self.last(self.trunk(shallow, style))
+        result: Tensor = self.skip(self.tail(self.upsampler(shallow + features)), lr)
+        return result
+
+    def core(self, lr: Tensor, noise: Tensor | None = None, *, spare: Spare) -> Tensor:
+        """SR of LR without its `spare` LR pixels; the upsampler computes no more than that."""
+        style = self._style(lr, noise)
+        return core_of(
+            lr,
+            spare,
+            scale=self.scale,
+            head=self.head,
+            stages=[lambda shallow: self.last(self.trunk(shallow, style))],
+            upsampler=[self.upsampler, self.tail],
+            join=self.skip,
+        )
+
+    def _style(self, lr: Tensor, noise: Tensor | None) -> Tensor:
+        """Return what modulates the blocks, ``(B, channels)``."""
         if noise is None:
             noise = lr.new_zeros(lr.shape[0], self.noise_channels)
         elif noise.shape != (lr.shape[0], self.noise_channels):
@@ -103,8 +125,5 @@ class Stochastic(nn.Module):
                 f"noise has the shape {tuple(noise.shape)}; give {self.noise_channels} numbers for "
                 f"each of the {lr.shape[0]} images."
             )
-        style = self.mapping(noise)
-        shallow = self.head(lr)
-        features = self.last(self.trunk(shallow, style))
-        result: Tensor = self.skip(self.tail(self.upsampler(shallow + features)), lr)
-        return result
+        style: Tensor = self.mapping(noise)
+        return style

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 import srlab
 from srlab.axes import is_count
 from srlab.files import PathLike
-from srlab.generators import Generator, margin, noise_channels, out_channels
+from srlab.generators import Generator, core, margin, noise_channels, out_channels
 from srlab.mistakes import Mistake
 from srlab.models.agreement import Agreement, agreement_of
 from srlab.models.bundle import below, read_bundle, write_bundle
@@ -24,6 +24,7 @@ from srlab.models.rebuilding import build, check_fit
 from srlab.nn.edges import Edges, check_edges, continued
 from srlab.nn.holes import filled
 from srlab.nn.masks import repeated
+from srlab.nn.shrinking import Spare
 from srlab.normalisers import Normaliser
 
 
@@ -85,9 +86,8 @@ class SuperResolver(nn.Module):
         seen = check_edges(edges or self.card.edges)
         if seen != "zeros":
             around = margin(self.generator)
-        sr = self.tile(continued(lr, around, seen), noise, scene)
-        for axis, (pixels, factor) in enumerate(zip(around, self.card.scale, strict=True), start=2):
-            sr = sr.narrow(axis, pixels * factor, lr.shape[axis] * factor)
+        spare = tuple((pixels, pixels) for pixels in around)
+        sr = self.tile(continued(lr, around, seen), noise, scene, spare=spare)
         if self.agreement:
             sr = self.agreement(sr, lr)
         if some_missing:
@@ -95,17 +95,25 @@ class SuperResolver(nn.Module):
         return sr
 
     @torch.no_grad()
-    def tile(self, lr: Tensor, noise: Tensor | None = None, scene: Tensor | None = None) -> Tensor:
+    def tile(
+        self,
+        lr: Tensor,
+        noise: Tensor | None = None,
+        scene: Tensor | None = None,
+        *,
+        spare: Spare | None = None,
+    ) -> Tensor:
         """Super-resolve what the network is to see at once, with nothing added around it.
 
-        All values of `lr` must be finite. The arguments are those of a call. Nothing is projected,
-        since that depends on where the image ends.
+        All values of `lr` must be finite. The arguments are those of a call. SR has none of the
+        `spare` LR pixels at the borders; None: it has all. Nothing is projected, since that depends
+        on where the image ends.
         """
         self._check(lr, scene)
         inputs = [self.normaliser.lr(lr, scene)]
         if noise is not None:
             inputs.append(noise)
-        sr = self.generator(*inputs)
+        sr = core(self.generator, *inputs, spare=spare) if spare else self.generator(*inputs)
         # half precision would round physical units to three digits
         sr = sr.to(torch.promote_types(sr.dtype, torch.float32))
         return self.normaliser.inverse(sr, scene)

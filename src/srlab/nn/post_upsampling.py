@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from srlab.nn.dims import conv
+from srlab.nn.shrinking import Spare, core_of
 from srlab.nn.skip import InputSkip, Skip
 from srlab.nn.trunk import Trunk
 from srlab.nn.upsample import Upsampler, build_upsampler
@@ -48,3 +49,15 @@ class PostUpsampling(nn.Module):
         shallow = self.head(lr)
         result: Tensor = self.skip(self.tail(self.upsampler(shallow + self.trunk(shallow))), lr)
         return result
+
+    def core(self, lr: Tensor, *, spare: Spare) -> Tensor:
+        """SR of LR without its `spare` LR pixels; the layers compute no more than that needs."""
+        return core_of(
+            lr,
+            spare,
+            scale=self.skip.scale,
+            head=self.head,
+            stages=list(self.trunk),
+            upsampler=[self.upsampler, self.tail],
+            join=self.skip,
+        )

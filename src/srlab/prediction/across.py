@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from srlab.io import Description
 from srlab.io.across import SPACE, Order, in_plane_last, slices_both_ways
 from srlab.models.card import ModelCard
+from srlab.nn.shrinking import Spare
 from srlab.prediction.blocks import Network
 
 Pixels = NDArray[np.float32]
@@ -54,17 +55,17 @@ class BothWays:
     def __init__(self, network: Network, thick: int) -> None:
         self._network, self._thick = network, thick
 
-    def __call__(self, lr: Pixels) -> Pixels:
+    def __call__(self, lr: Pixels, spare: Spare) -> Pixels:
         """Return SR ``(N, C', *S)`` of LR ``(N, C, *S)``, finer along the thick axis alone."""
         axes = [axis for axis in range(SPACE) if axis != self._thick]
-        ways = [self._along(lr, axis) for axis in axes]
+        ways = [self._along(lr, spare, axis) for axis in axes]
         return reduce(np.add, ways) / np.float32(len(ways))
 
-    def _along(self, lr: Pixels, walked: int) -> Pixels:
+    def _along(self, lr: Pixels, spare: Spare, walked: int) -> Pixels:
         """Do the images that follow each other along an axis of the volume."""
         (other,) = {0, 1, 2} - {walked, self._thick}
         order = (0, 2 + walked, 1, 2 + self._thick, 2 + other)
         volumes = lr.transpose(order)
         images = volumes.reshape(-1, *volumes.shape[2:])
-        sr = self._network(np.ascontiguousarray(images))
+        sr = self._network(np.ascontiguousarray(images), (spare[self._thick], spare[other]))
         return sr.reshape(*volumes.shape[:2], *sr.shape[1:]).transpose(np.argsort(order))

@@ -11,15 +11,19 @@ from numpy.typing import NDArray
 
 from srlab.axes import Window, common, relative
 from srlab.io import Reader
+from srlab.nn.shrinking import Spare
 from srlab.prediction.reading import see
 from srlab.prediction.tiles import Tile, TileGrid
 
 Pixels = NDArray[np.float32]
 
-Network = Callable[[Pixels], Pixels]
-"""LR ``(N, C, *S)`` to SR ``(N, C', *S·scale)``, in physical units; all of LR is finite."""
+Network = Callable[[Pixels, Spare], Pixels]
+"""LR ``(N, C, *S)`` to SR ``(N, C', *S·scale)``, in physical units; all of LR is finite.
 
-Predict = Callable[[Pixels, Sequence[Window]], Pixels]
+The SR of `Spare` LR pixels around each tile is not wanted, and may be anything finite.
+"""
+
+Predict = Callable[[Pixels, Sequence[Window], Spare], Pixels]
 """The same, given also the part of each LR tile that lies in the scene, and not beyond it."""
 
 
@@ -120,11 +124,11 @@ def _predicted(
 
 
 def _computed_anew(predict: Predict, seen: Sequence[Seen]) -> Iterator[Pixels]:
-    """Yield the SR of tiles; those of one shape, as all of a shot are, go through together."""
-    for _, alike in groupby(seen, lambda each: each[1].shape):
+    """Yield the SR of tiles; those of one shape and one core, as most are, go through together."""
+    for (_, spare), alike in groupby(seen, lambda each: (each[1].shape, each[0].spare)):
         group = list(alike)
         images = np.stack([lr for _, lr, _ in group])
-        yield from predict(images, [tile.inside for tile, _, _ in group])
+        yield from predict(images, [tile.inside for tile, _, _ in group], spare)
 
 
 PANEL = {2: 8, 3: 4}
@@ -152,9 +156,9 @@ class Anywhere:
     def __init__(self, network: Network) -> None:
         self._network = network
 
-    def __call__(self, lr: Pixels, inside: Sequence[Window]) -> Pixels:
+    def __call__(self, lr: Pixels, inside: Sequence[Window], spare: Spare) -> Pixels:
         """Return SR ``(N, C', *S·scale)`` of LR ``(N, C, *S)``."""
-        return self._network(lr)
+        return self._network(lr, spare)
 
 
 def block_windows(

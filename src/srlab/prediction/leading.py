@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from srlab.axes import Window
 from srlab.io import Reader
+from srlab.nn.shrinking import Spare
 from srlab.prediction.blocks import Predict
 
 Pixels = NDArray[np.float32]
@@ -51,10 +52,11 @@ class AlongLeading:
     def __init__(self, predict: Predict, leading: int) -> None:
         self._predict, self._leading = predict, leading
 
-    def __call__(self, lr: Pixels, inside: Sequence[Window]) -> Pixels:
+    def __call__(self, lr: Pixels, inside: Sequence[Window], spare: Spare) -> Pixels:
         """Return SR ``(N, C', 1, …, *S·scale)`` of LR ``(N, C, 1, …, *S)``."""
         count, channels, *sizes = lr.shape
         ones, spatial = sizes[: self._leading], sizes[self._leading :]
         seen = [window[self._leading :] for window in inside]
-        sr = self._predict(lr.reshape(count, channels, *spatial), seen)
+        images = lr.reshape(count, channels, *spatial)
+        sr = self._predict(images, seen, spare[self._leading :])
         return sr.reshape(*sr.shape[:2], *ones, *sr.shape[2:])

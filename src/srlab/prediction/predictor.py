@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from functools import partial
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from srlab.generators import noise_channels
 from srlab.mistakes import Mistake
 from srlab.models.super_resolver import SuperResolver
 from srlab.nn.acceleration import accelerate
+from srlab.nn.shrinking import Spare, with_rim
 from srlab.prediction.device import told_of
 from srlab.prediction.transfer import transfer_to
 
@@ -58,22 +60,30 @@ class Predictor:
         self.noise = None if noise is None else noise.to(self.device)
         self.scene = None if scene is None else scene.to(self.device)
 
-    def __call__(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return SR ``(N, C', *S·scale)`` in physical units."""
+    def __call__(
+        self, images: NDArray[np.float32], spare: Spare | None = None
+    ) -> NDArray[np.float32]:
+        """Return SR ``(N, C', *S·scale)`` in physical units; zero where `spare` LR pixels lie."""
         size = self.batch_size
         if len(images) > size:
             starts = range(0, len(images), size)
-            return np.concatenate([self(images[start : start + size]) for start in starts])
+            return np.concatenate([self(images[start : start + size], spare) for start in starts])
         lr = torch.from_numpy(images)
         filler = lr[-1:].expand(size - len(lr), *lr.shape[1:])
+        compute = partial(self._computed, spare=spare)
         with told_of(self.device):
-            return self._transfer(self._computed, torch.cat([lr, filler]))[: len(lr)]
+            core = self._transfer(compute, torch.cat([lr, filler]))[: len(lr)]
+        if spare is None:
+            return core
+        sr = with_rim(torch.from_numpy(core), spare, scale=self.model.card.scale)
+        result: NDArray[np.float32] = sr.numpy()
+        return result
 
-    def _computed(self, batch: Tensor) -> Tensor:
-        """Return SR of LR, both on the device."""
+    def _computed(self, batch: Tensor, *, spare: Spare | None) -> Tensor:
+        """Return SR of LR, both on the device, without what is spare."""
         noise, scene = _for_each(self.noise, batch), _for_each(self.scene, batch)
         with self._autocast():
-            return self.model.tile(batch, noise, scene).float()
+            return self.model.tile(batch, noise, scene, spare=spare).float()
 
     def _autocast(self) -> AbstractContextManager[None]:
         return torch.autocast(

@@ -21,6 +21,7 @@ from srlab.io import Channel
 from srlab.io.across import Order
 from srlab.mistakes import Mistake
 from srlab.models.agreement import Agreement
+from srlab.nn.shrinking import Spare, nothing
 from srlab.prediction.across import in_file
 from srlab.prediction.blocks import Network, Predict
 
@@ -152,9 +153,10 @@ class Agreeing:
     ) -> None:
         self._network, self._agreement, self._bounds = network, agreement, bounds
 
-    def __call__(self, lr: Pixels, inside: Sequence[Window]) -> Pixels:
+    def __call__(self, lr: Pixels, inside: Sequence[Window], spare: Spare) -> Pixels:
         """Return SR ``(N, C', *S·scale)`` of LR ``(N, C, *S)``."""
-        tiles = zip(self._network(lr), lr, inside, strict=True)
+        # What is around a tile has its part in what the tile is changed to.
+        tiles = zip(self._network(lr, nothing(spare)), lr, inside, strict=True)
         return np.stack([self._agreement.projected(*tile, self._bounds) for tile in tiles])
 
 
@@ -164,9 +166,9 @@ class Parts:
     def __init__(self, predict: Predict, agreement: TiledAgreement) -> None:
         self._predict, self._agreement = predict, agreement
 
-    def __call__(self, lr: Pixels, inside: Sequence[Window]) -> Pixels:
+    def __call__(self, lr: Pixels, inside: Sequence[Window], spare: Spare) -> Pixels:
         """Return ``(N, C'' + 2 C', *S·scale)`` of LR ``(N, C, *S)``; SR is the first C' of C''."""
-        predicted = self._predict(lr, inside)
+        predicted = self._predict(lr, inside, spare)
         sr = predicted[:, : self._agreement.channels]
         tiles = zip(sr, lr, inside, strict=True)
         measured = np.stack([self._agreement.measured(*tile) for tile in tiles])

@@ -12,6 +12,7 @@ from srlab.axes import Window
 from srlab.data.symmetries import Turn, alike
 from srlab.mistakes import Mistake
 from srlab.models.card import ModelCard
+from srlab.nn.shrinking import Spare
 from srlab.prediction.blocks import Network, Predict
 
 Pixels = NDArray[np.float32]
@@ -26,12 +27,12 @@ class Several:
     def __init__(self, members: Sequence[Predict]) -> None:
         self._members = members
 
-    def __call__(self, lr: Pixels, inside: Sequence[Window]) -> Pixels:
+    def __call__(self, lr: Pixels, inside: Sequence[Window], spare: Spare) -> Pixels:
         """Return SR ``(N, 2 C', *S·scale)`` of LR ``(N, C, *S)``."""
-        mean = self._members[0](lr, inside)
+        mean = self._members[0](lr, inside, spare)
         squares = np.zeros_like(mean)
         for number, member in enumerate(self._members[1:], start=2):
-            sr = member(lr, inside)
+            sr = member(lr, inside, spare)
             before = sr - mean
             mean = mean + before / np.float32(number)
             squares += before * (sr - mean)
@@ -45,11 +46,12 @@ class Turned:
     def __init__(self, network: Network, turn: Turn) -> None:
         self._network, self._turn = network, turn
 
-    def __call__(self, lr: Pixels) -> Pixels:
+    def __call__(self, lr: Pixels, spare: Spare) -> Pixels:
         """Return SR ``(N, C', *S·scale)`` of LR ``(N, C, *S)``."""
         turned = np.stack([self._turn(image) for image in lr])
         back = self._turn.inverse(lr.ndim - 2)
-        return np.stack([back(image) for image in self._network(turned)])
+        sr = self._network(turned, self._turn.of_sides(spare))
+        return np.stack([back(image) for image in sr])
 
 
 def turns_of(card: ModelCard) -> list[Turn]:

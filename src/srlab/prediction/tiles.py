@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from srlab.axes import Window, common, enlarged, relative
 from srlab.mistakes import Mistake
 from srlab.nn.edges import Edges, check_edges
+from srlab.nn.shrinking import Spare
 from srlab.prediction.spans import Span, Stretch, divided, shots
 
 Join = Literal["crop", "blend"]
@@ -64,6 +65,12 @@ class Tile:
     def inside(self) -> Window:
         """The part of the read that lies in the scene, counted from its first pixel."""
         return relative(common(self.read, self.scene), self.read)
+
+    @property
+    def spare(self) -> Spare:
+        """The pixels of the read on each side to whose SR the tile does not contribute."""
+        sides = zip(self.read, self.faded, strict=True)
+        return tuple((own.start - read.start, read.stop - own.stop) for read, own in sides)
 
     def source(self, window: Window, scale: Sequence[int]) -> Window:
         """Return the place of an SR `window` of the scene in the network's output for this tile."""

@@ -12,6 +12,7 @@ from srlab.axes import Window
 from srlab.files import PathLike
 from srlab.io import Reader, open_reader
 from srlab.nn.resample import enlarge
+from srlab.nn.shrinking import Spare
 from srlab.prediction.blocks import Predict
 
 Pixels = NDArray[np.float32]
@@ -65,8 +66,8 @@ class BesideAlpha:
     def __init__(self, predict: Predict, scale: Sequence[int]) -> None:
         self._predict, self._scale = predict, tuple(scale)
 
-    def __call__(self, lr: Pixels, inside: Sequence[Window]) -> Pixels:
+    def __call__(self, lr: Pixels, inside: Sequence[Window], spare: Spare) -> Pixels:
         """Return SR ``(N, C' + 1, *S·scale)`` of LR ``(N, C + 1, *S)``."""
-        sr = self._predict(np.ascontiguousarray(lr[:, :-1]), inside)
+        sr = self._predict(np.ascontiguousarray(lr[:, :-1]), inside, spare)
         alpha = enlarge(torch.from_numpy(lr[:, -1:]), self._scale, "linear").numpy()
         return np.concatenate([sr, alpha], axis=1)
