@@ -12,6 +12,9 @@ from numpy.typing import DTypeLike, NDArray
 
 from srlab.io.exif import Exif
 
+RGB_COLOURS: Mapping[str, str] = {"R": "red", "G": "green", "B": "blue"}
+"""The names of the channels of a colour picture, and the `Channel.colour` of each."""
+
 
 class Geometry(Protocol):
     """The place of the pixels in the world, in the terms of one kind of format."""
@@ -84,6 +87,11 @@ class Channel:
     """The file's own words, from which `name` is taken; None where it has none."""
 
     tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_scaled(self) -> bool:
+        """Whether stored values differ from physical ones, by a scale or an offset."""
+        return (self.scale, self.offset) != (1.0, 0.0)
 
     @property
     def highest(self) -> float | None:

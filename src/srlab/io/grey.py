@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from srlab.axes import Window
 from srlab.files import PathLike
 from srlab.io import open_reader
+from srlab.io.description import RGB_COLOURS
 from srlab.io.protocols import Reader
 from srlab.mistakes import MissingBand
-
-COLOURS = {"R": "red", "G": "green", "B": "blue"}
 
 
 class GreyAsColour:
@@ -27,7 +26,7 @@ class GreyAsColour:
         self._reader = reader
         self._count = len(bands)
         grey = reader.description.channels[0]
-        channels = [replace(grey, name=band, colour=COLOURS[band]) for band in bands]
+        channels = [replace(grey, name=band, colour=RGB_COLOURS[band]) for band in bands]
         tags = {**reader.description.tags, "SRLAB_GREY": f"repeated as {', '.join(bands)}"}
         self.description = replace(reader.description, channels=tuple(channels), tags=tags)
 
@@ -54,7 +53,7 @@ def open_as_colour(path: PathLike, *, bands: Sequence[int | str]) -> Reader:
         channels = open_reader(path).description.channels
         opaque = [channel.colour for channel in channels if channel.colour != "alpha"]
         names = [_colour_name(band) for band in bands]
-        if opaque != ["grey"] or not set(names) <= set(COLOURS):
+        if opaque != ["grey"] or not set(names) <= set(RGB_COLOURS):
             raise
         return GreyAsColour(open_reader(path, bands=[1]), names)
 
@@ -62,5 +61,5 @@ def open_as_colour(path: PathLike, *, bands: Sequence[int | str]) -> Reader:
 def _colour_name(band: int | str) -> str:
     """Return R, G or B for 1, 2 or 3; anything else as it is."""
     if band in (1, 2, 3):
-        return list(COLOURS)[int(band) - 1]
+        return list(RGB_COLOURS)[int(band) - 1]
     return str(band)

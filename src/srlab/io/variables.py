@@ -69,6 +69,16 @@ def choose(
     return tuple(parts)
 
 
+def check_one_grid(parts: Sequence[Part], grids: Sequence[object], path: object) -> None:
+    """Raise a `Mistake` unless all parts lie on one grid; `grids` holds that of each part."""
+    for part, grid in zip(parts, grids, strict=True):
+        if grid != grids[0]:
+            raise Mistake(
+                f"{path} has {parts[0].variable.name} and {part.variable.name} on different "
+                "grids, and the bands of an image lie on one: choose others."
+            )
+
+
 def _part(variables: Sequence[Variable], band: int | str, path: object) -> Part:
     if isinstance(band, int):
         variable, number = _only(variables, path), band

@@ -19,8 +19,9 @@ from srlab.io import Reader, open_reader
 from srlab.io.across import check_thickness, in_plane_last, tell_of_rounding, turned
 from srlab.io.agreement import SMALLEST_RATIO, USABLE_PIXEL_RATIO, Check, Norm, reached
 from srlab.io.dates import dated
+from srlab.io.description import RGB_COLOURS
 from srlab.io.formats import suffixes_of
-from srlab.io.grey import COLOURS, open_as_colour
+from srlab.io.grey import open_as_colour
 from srlab.io.guided import guided
 from srlab.mistakes import Mistake
 from srlab.models.card import ModelCard
@@ -66,7 +67,7 @@ def open_input(
         return guided(open_reader(path, bands=bands), finer, ratio=card.guide_ratio)
     if guide or guides:
         raise Mistake("this model takes no guide: leave guide= and guides= out.")
-    if set(card.input_names) == set(COLOURS):
+    if set(card.input_names) == set(RGB_COLOURS):
         reader = open_as_colour(path, bands=bands)
     else:
         reader = open_reader(path, bands=bands)

@@ -68,7 +68,7 @@ def plain(path: Path, description: Description) -> Description:
 
 
 def _plain(path: Path, channel: Channel) -> Channel:
-    if (channel.scale, channel.offset) != (1.0, 0.0):
+    if channel.is_scaled:
         return replace(channel, dtype=np.dtype(np.float32), scale=1.0, offset=0.0, nodata=None)
     if channel.dtype.kind == "f":
         return replace(channel, nodata=None, masked=False)

@@ -15,7 +15,7 @@ from srlab.io.clipping import Clipping
 from srlab.io.description import Description
 from srlab.io.protocols import Provenance
 from srlab.io.windows import check_block
-from srlab.mistakes import FailedWrite
+from srlab.io.write_errors import write_errors_told
 
 log = logging.getLogger(__name__)
 
@@ -85,10 +85,8 @@ class ArrayFileWriter:
     def finish(self) -> None:
         """Complete the file and give it its name."""
         tags = {**self._provenance.tags(), **self.clipping.tags}
-        try:
+        with write_errors_told(self.path):
             self._encode(self.path, self._arrays, tags)
-        except OSError as error:
-            raise FailedWrite(f"{self.path} cannot be written: {error.strerror}.") from error
         self.clipping.report(self.path)
         self.discard()
 

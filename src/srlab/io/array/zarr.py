@@ -1,10 +1,9 @@
-"""The plain arrays of a Zarr store."""
+"""Plain arrays in a Zarr store, whose name may state their axes, as in ``x.zyx.zarr``."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,8 @@ from srlab.io.damage import check_block_size, damage_told
 from srlab.io.description import Description
 from srlab.io.protocols import Provenance
 from srlab.io.raster.zarr.place import DIMENSIONS
-from srlab.io.raster.zarr.writer import compressor
+from srlab.io.windows import chunk_windows
+from srlab.io.zarr_arrays import arrays_by_name, compressor
 
 SIDE = 512
 """The longest side of a chunk of a plane, in pixels."""
@@ -33,12 +33,12 @@ VOLUME_SIDE = 64
 
 
 def open_arrays(path: PathLike, *, bands: Sequence[int | str] | None = None) -> ArrayFileReader:
-    """Open plain arrays of a Zarr store; `bands` are numbers of the only one, or names."""
+    """Open the arrays of a Zarr store as an image; see `ArrayFileReader` for `bands`."""
     return ArrayFileReader(existing_path(path), arrays_of, bands=bands)
 
 
 class ZarrArray:
-    """An array of a store of format 2 or 3."""
+    """An array of a Zarr store of format 2 or 3, as a `StoredArray`."""
 
     def __init__(self, array: Any) -> None:
         self._array = array
@@ -46,31 +46,33 @@ class ZarrArray:
         self.dtype: np.dtype[Any] = np.dtype(array.dtype)
 
     def read(self, place: Window) -> NDArray[Any]:
-        """Read a part; its chunks are decoded one by one."""
+        """Read a part; zarr decodes the chunks that the part touches."""
         return np.asarray(self._array[place])
 
 
 def arrays_of(path: Path) -> dict[str, StoredArray]:
-    """Return the arrays of a store by their names in it, or the only one without a name."""
+    """Return the arrays of a store by their names; see `arrays_by_name`.
+
+    Raises a `Mistake` if the store is damaged, or a chunk is too large to be read.
+    """
     check_blosc()
     with damage_told(f"{path} is no Zarr store that can be read"):
-        root = zarr.open(path, mode="r")
-        members: dict[str, Any] = {"": root}
-        if isinstance(root, zarr.Group):
-            listed = sorted(root.members(max_depth=None))
-            members = {name: each for name, each in listed if hasattr(each, "shape")}
-        found: dict[str, StoredArray] = {}
-        for name, each in members.items():
-            array = ZarrArray(each)
-            check_block_size(path, each.chunks, array.dtype.itemsize, "store it in smaller chunks")
-            found[name] = array
-    return found
+        arrays: dict[str, StoredArray] = {}
+        for name, opened in arrays_by_name(zarr.open(path, mode="r")).items():
+            array = ZarrArray(opened)
+            itemsize = array.dtype.itemsize
+            check_block_size(path, opened.chunks, itemsize, "store it in smaller chunks")
+            arrays[name] = array
+    return arrays
 
 
 def create_arrays(
     path: Path, description: Description, *, provenance: Provenance, compression: str = "zstd"
 ) -> ArrayFileWriter:
-    """Return the writer of plain arrays in a store of format 2: of one array, or of several."""
+    """Return a writer of plain arrays in a store of Zarr format 2.
+
+    Channels without names make one array, which is the store itself. See `by_name` for others.
+    """
     encode = partial(_encode, compression=compression)
     return ArrayFileWriter(path, description, provenance=provenance, arrange=by_name, encode=encode)
 
@@ -83,7 +85,7 @@ def _encode(
             zarr.open_group(unfinished, mode="w", zarr_format=2).attrs.update(tags)
         for array in arrays:
             name = None if array.name == UNNAMED else array.name
-            made = zarr.create_array(
+            encoded = zarr.create_array(
                 unfinished,
                 name=name,
                 shape=array.staging.shape,
@@ -94,23 +96,15 @@ def _encode(
                 compressors=compressor(compression),
                 attributes={**tags, DIMENSIONS: list(array.axes)},
             )
-            for place in _places(made):
-                made[place] = array.read(place)
+            for window in chunk_windows(encoded.shape, encoded.chunks):
+                encoded[window] = array.read(window)
 
 
 def _chunk(axes: str, shape: Sequence[int]) -> tuple[int, ...]:
-    """Return the sides of a chunk: of one channel, unless the channels of a pixel lie together."""
+    """Return the shape of a chunk: one time, and one channel unless channels are the last axis."""
     sides = {"t": 1, "c": 1, "z": VOLUME_SIDE, "y": SIDE, "x": SIDE}
     if "z" in axes:
         sides |= {"y": VOLUME_SIDE, "x": VOLUME_SIDE}
     if axes.endswith("c"):
         sides["c"] = shape[-1]
     return tuple(min(sides[axis], size) for axis, size in zip(axes, shape, strict=True))
-
-
-def _places(array: Any) -> Iterator[Window]:
-    """Yield the place of each chunk."""
-    spans = []
-    for size, step in zip(array.shape, array.chunks, strict=True):
-        spans.append([slice(start, min(start + step, size)) for start in range(0, size, step)])
-    yield from product(*spans)

@@ -28,6 +28,7 @@ from srlab.io.image.notes import (
 from srlab.io.protocols import Provenance
 from srlab.io.raster.staged import StagedBlocks
 from srlab.io.raster.writer import write_geotiff, writing
+from srlab.io.write_errors import write_errors_told
 from srlab.mistakes import FailedWrite, Mistake
 
 log = logging.getLogger(__name__)
@@ -188,11 +189,12 @@ class ImageWriter:
             raise FailedWrite(f"{self.path} cannot be written: is the disk full?")
 
     def _add_notes(self, encoded: Path, unfinished: Path) -> None:
-        try:
-            with encoded.open("rb") as source, unfinished.open("wb") as target:
-                self._encoding.add_notes(source, target, self._notes)
-        except OSError as error:
-            raise FailedWrite(f"{self.path} cannot be written: {error.strerror}.") from error
+        with (
+            write_errors_told(self.path),
+            encoded.open("rb") as source,
+            unfinished.open("wb") as target,
+        ):
+            self._encoding.add_notes(source, target, self._notes)
 
     def discard(self) -> None:
         """Remove the unfinished file."""
@@ -212,7 +214,7 @@ def _problem(encoding: _Encoding, blocks: StagedBlocks) -> str | None:
         counts = ", ".join(map(str, encoding.counts))
         problem = f"there are {len(channels)} bands ({names}), and {name} holds {counts}"
         return problem + "; the last of 2 or 4 is alpha" * (4 in encoding.counts)
-    if any((channel.scale, channel.offset) != (1.0, 0.0) for channel in channels):
+    if any(channel.is_scaled for channel in channels):
         return f"values have a scale and an offset, and {name} holds neither"
     if blocks.masked:
         return f"pixels are marked empty by a mask, and {name} holds none"

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import pairwise, product
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import zarr
 from numpy.typing import NDArray
-from zarr.codecs import GzipCodec, ZstdCodec
 
 from srlab.axes import Window
 from srlab.files import replaced_folder
-from srlab.io.clipping import Clipping
 from srlab.io.description import Description
 from srlab.io.microscopy.ome_zarr_metadata import NAMES, made_image
 from srlab.io.microscopy.pyramid import halved, level_sizes
+from srlab.io.microscopy.staged import StagedStack
 from srlab.io.protocols import Provenance
-from srlab.io.staging import Staging
-from srlab.io.stored import to_stored
-from srlab.io.windows import check_block
-from srlab.mistakes import FailedWrite, Mistake
+from srlab.io.windows import chunk_windows
+from srlab.io.write_errors import write_errors_told
+from srlab.io.zarr_arrays import compressor
 
 SIDE = 256
 """Pixels a side of the chunks into which each plane is divided."""
@@ -56,21 +54,10 @@ class OmeZarrWriter:
         self._provenance = provenance
         self._version = ome_version
         self._compression = compression
-        names = "".join(axis.name for axis in description.axes)
-        if names not in ("yx", "zyx", "tyx", "tzyx"):
-            raise Mistake(f"{path} holds the axes t, z, y and x, and the image has {names}.")
-        if description.geometry is not None:
-            raise Mistake(
-                f"{path} would lose the place of its pixels, which OME-Zarr cannot hold: write the "
-                "format of the input."
-            )
-        if any((each.scale, each.offset) != (1.0, 0.0) for each in description.channels):
-            raise Mistake(f"{path} holds neither scale nor offset, and the channels have them.")
-        self.chunks = (1,) * len(names)  # blocks wait on the disk, and may end anywhere
-        self.clipping = Clipping(description.channels)
-        self._staging = Staging(
-            path, len(description.channels), description.shape, description.dtype
-        )
+        self._stack = StagedStack(path, description, format_name="OME-Zarr")
+        self._staging = self._stack.staging
+        self.clipping = self._stack.clipping
+        self.chunks = (1,) * len(description.axes)  # staged blocks may end anywhere
 
     def prepare(self) -> None:
         """Begin the unfinished file."""
@@ -86,10 +73,7 @@ class OmeZarrWriter:
         Raises a `Mistake` if the window does not fit the store, or the array the window. It does
         so, too, if there is a NaN and the type is an integer.
         """
-        check_block(window, array, len(self._description.channels), self._description.shape)
-        self.clipping.count(array)
-        stored = to_stored(array, scale=1.0, offset=0.0, dtype=self._staging.dtype, nodata=None)
-        self._staging.write(window, stored)
+        self._stack.write(window, array)
 
     def sync(self) -> None:
         """Have the disk hold all that was written."""
@@ -97,11 +81,11 @@ class OmeZarrWriter:
 
     def finish(self) -> None:
         """Encode the store level by level, and give it its name."""
-        try:
-            with replaced_folder(self.path, suffix=".zarr") as unfinished:
-                self._encode(unfinished)
-        except OSError as error:
-            raise FailedWrite(f"{self.path} cannot be written: {error.strerror}.") from error
+        with (
+            write_errors_told(self.path),
+            replaced_folder(self.path, suffix=".zarr") as unfinished,
+        ):
+            self._encode(unfinished)
         self.clipping.report(self.path)
         self.discard()
 
@@ -113,10 +97,11 @@ class OmeZarrWriter:
         root = zarr.open_group(target, mode="w", zarr_format=_FORMATS[self._version])
         sizes = level_sizes(*self._description.shape[-2:])
         levels = [self._array(root, str(level), size) for level, size in enumerate(sizes)]
-        for chunk in _chunks(levels[0]):
-            levels[0][chunk] = self._stored(chunk)
+        finest = levels[0]
+        for chunk in chunk_windows(finest.shape, finest.chunks):
+            finest[chunk] = self._stored(chunk)
         for finer, coarser in pairwise(levels):
-            for chunk in _chunks(coarser):
+            for chunk in chunk_windows(coarser.shape, coarser.chunks):
                 coarser[chunk] = halved(finer[_under(chunk, finer.shape)])
         root.attrs.update({**self._provenance.tags(), **self.clipping.tags})
         root.attrs.update(
@@ -147,7 +132,7 @@ class OmeZarrWriter:
             chunks=(*[1] * len(first), *(min(SIDE, side) for side in size)),
             dtype=self._staging.dtype,
             fill_value=0,
-            compressors=_compressor(self._compression, self._version),
+            compressors=compressor(self._compression, zarr_format=_FORMATS[self._version]),
             **layout,
         )
 
@@ -163,14 +148,6 @@ _FORMATS: dict[str, Any] = {"0.4": 2, "0.5": 3}
 """The format of Zarr in which each version is."""
 
 
-def _chunks(array: Any) -> Iterator[Window]:
-    """Yield the windows of an array's chunks."""
-    spans = []
-    for size, step in zip(array.shape, array.chunks, strict=True):
-        spans.append([slice(start, min(start + step, size)) for start in range(0, size, step)])
-    yield from product(*spans)
-
-
 def _under(chunk: Window, finer: Sequence[int]) -> Window:
     """Return the window of the finer level whose halves are a chunk of the coarser."""
     *first, y, x = chunk
@@ -183,7 +160,7 @@ def _windows(coarsest: Any, channel_axis: int) -> list[dict[str, float]]:
     """Return between which values to show each channel: those of the coarsest level."""
     low = np.full(coarsest.shape[channel_axis], np.inf)
     high = -low
-    for chunk in _chunks(coarsest):
+    for chunk in chunk_windows(coarsest.shape, coarsest.chunks):
         values = coarsest[chunk].astype(np.float64)
         values = values[np.isfinite(values)]
         channel = chunk[channel_axis].start
@@ -199,13 +176,3 @@ def _windows(coarsest: Any, channel_axis: int) -> list[dict[str, float]]:
             least, most = float(limits.min), float(limits.max)
         windows.append({"start": start, "end": end, "min": least, "max": most})
     return windows
-
-
-def _compressor(compression: str, version: str) -> Any:
-    import numcodecs
-
-    if compression == "none":
-        return None
-    if version == "0.5":
-        return {"zstd": ZstdCodec(level=1), "deflate": GzipCodec(level=1)}[compression]
-    return {"zstd": numcodecs.Zstd(level=1), "deflate": numcodecs.Zlib(level=1)}[compression]

@@ -15,14 +15,11 @@ from tifffile import TiffWriter
 
 from srlab.axes import Window
 from srlab.files import replaced
-from srlab.io.clipping import Clipping
 from srlab.io.description import Description
 from srlab.io.microscopy.pyramid import halved, level_sizes
+from srlab.io.microscopy.staged import StagedStack
 from srlab.io.protocols import Provenance
-from srlab.io.staging import Staging
-from srlab.io.stored import to_stored
-from srlab.io.windows import check_block
-from srlab.mistakes import FailedWrite, Mistake
+from srlab.io.write_errors import write_errors_told
 
 TILE = 256
 """Pixels a side of the tiles in which planes are compressed."""
@@ -47,21 +44,10 @@ class OmeTiffWriter:
         self.path = path
         self._description = description
         self._provenance = provenance
-        names = "".join(axis.name for axis in description.axes)
-        if names not in ("yx", "zyx", "tyx", "tzyx"):
-            raise Mistake(f"{path} holds the axes t, z, y and x, and the image has {names}.")
-        if description.geometry is not None:
-            raise Mistake(
-                f"{path} would lose the place of its pixels, which OME-TIFF cannot hold: write the "
-                "format of the input."
-            )
-        if any((each.scale, each.offset) != (1.0, 0.0) for each in description.channels):
-            raise Mistake(f"{path} holds neither scale nor offset, and the channels have them.")
-        self.chunks = (1,) * len(names)
-        self.clipping = Clipping(description.channels)
-        self._staging = Staging(
-            path, len(description.channels), description.shape, description.dtype
-        )
+        self._stack = StagedStack(path, description, format_name="OME-TIFF")
+        self._staging = self._stack.staging
+        self.clipping = self._stack.clipping
+        self.chunks = (1,) * len(description.axes)  # staged blocks may end anywhere
 
     def prepare(self) -> None:
         """Begin the unfinished file."""
@@ -77,10 +63,7 @@ class OmeTiffWriter:
         Raises a `Mistake` if the window does not fit the file, or the array the window. It does so,
         too, if there is a NaN and the type is an integer.
         """
-        check_block(window, array, len(self._description.channels), self._description.shape)
-        self.clipping.count(array)
-        stored = to_stored(array, scale=1.0, offset=0.0, dtype=self._staging.dtype, nodata=None)
-        self._staging.write(window, stored)
+        self._stack.write(window, array)
 
     def sync(self) -> None:
         """Have the disk hold all that was written."""
@@ -88,11 +71,8 @@ class OmeTiffWriter:
 
     def finish(self) -> None:
         """Encode the file plane by plane, level by level, and give it its name."""
-        try:
-            with replaced(self.path, suffix=".tif") as unfinished:
-                self._encode(unfinished)
-        except OSError as error:
-            raise FailedWrite(f"{self.path} cannot be written: {error.strerror}.") from error
+        with write_errors_told(self.path), replaced(self.path, suffix=".tif") as unfinished:
+            self._encode(unfinished)
         self.clipping.report(self.path)
         self.discard()
 

@@ -10,13 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 from rasterio.enums import ColorInterp, MaskFlags
 
-from srlab.io.description import Channel
+from srlab.io.description import RGB_COLOURS, Channel
 from srlab.io.raster.tags import lasting
 from srlab.io.selection import chosen
 from srlab.io.stored import holds
 
 _PICTURES = ("BMP", "GIF", "JPEG", "PNG", "WEBP")
-_LETTERS = {"red": "R", "green": "G", "blue": "B", "alpha": "A"}
+_LETTERS = {**{colour: name for name, colour in RGB_COLOURS.items()}, "alpha": "A"}
+"""The name of a band without a name of its own, by its colour."""
+
 _GREY = "Y"
 _BYTE = np.dtype(np.uint8)
 

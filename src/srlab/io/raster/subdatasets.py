@@ -18,8 +18,7 @@ from srlab.io.description import Channel
 from srlab.io.raster.classic_netcdf import check_classic_header
 from srlab.io.raster.gdal import gdal
 from srlab.io.raster.reader import RasterReader
-from srlab.io.variables import Part, Variable, choose
-from srlab.mistakes import Mistake
+from srlab.io.variables import Part, Variable, check_one_grid, choose
 
 _UNNAMED = "__xarray_dataarray_variable__"
 
@@ -44,17 +43,11 @@ class SubdatasetReader:
         self._readers = [
             RasterReader(part.variable.target, bands=list(part.numbers)) for part in parts
         ]
-        first = self._readers[0].description
-        for part, reader in zip(parts, self._readers, strict=True):
-            own = reader.description
-            if (own.shape, own.geometry) != (first.shape, first.geometry):
-                raise Mistake(
-                    f"{path} has {parts[0].variable.name} and {part.variable.name} on different "
-                    "grids, and the bands of an image lie on one: choose others."
-                )
+        descriptions = [reader.description for reader in self._readers]
+        check_one_grid(parts, [(each.shape, each.geometry) for each in descriptions], path)
         pairs = zip(parts, self._readers, strict=True)
         channels = [channel for part, reader in pairs for channel in _channels(part, reader)]
-        self.description = first.with_channels(channels)
+        self.description = descriptions[0].with_channels(channels)
 
     def __str__(self) -> str:
         return str(self.path)

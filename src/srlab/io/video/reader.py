@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from srlab.axes import Window
 from srlab.files import PathLike, existing_file
-from srlab.io.description import Axis, Channel, Description
+from srlab.io.description import RGB_COLOURS, Axis, Channel, Description
 from srlab.io.handle import ProcessHandle
 from srlab.io.selection import chosen
 from srlab.io.video.colours import Colours
@@ -28,7 +28,6 @@ from srlab.mistakes import Mistake
 
 log = logging.getLogger(__name__)
 
-COLOURS = {"R": "red", "G": "green", "B": "blue"}
 LONGER = 0.2
 """Seconds by which sound is often longer than the pictures."""
 
@@ -86,9 +85,9 @@ class VideoReader:
         height, width = self._turn.upright_shape((first.height, first.width))
         every = [
             Channel(name, dtype=self._colours.dtype, colour=colour)
-            for name, colour in COLOURS.items()
+            for name, colour in RGB_COLOURS.items()
         ]
-        self._places = chosen(tuple(COLOURS), bands, path)
+        self._places = chosen(tuple(RGB_COLOURS), bands, path)
         self._bands = bands and list(bands)
         self.description = Description(
             (len(self._frames.times), height, width),

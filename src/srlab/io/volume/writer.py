@@ -21,7 +21,8 @@ from srlab.io.stored import to_stored
 from srlab.io.volume.geometry import VolumeGeometry
 from srlab.io.volume.header import made
 from srlab.io.windows import check_block
-from srlab.mistakes import FailedWrite, Mistake
+from srlab.io.write_errors import write_errors_told
+from srlab.mistakes import Mistake
 
 CHUNK = 8 * 2**20
 """Bytes that are compressed at a time."""
@@ -93,16 +94,14 @@ class NiftiWriter:
 
     def finish(self) -> None:
         """Complete the file and give it its name."""
-        try:
+        with write_errors_told(self.path):
             with self._staging.path.open("r+b") as file:
-                file.write(self._head())
+                file.write(self._head())  # anew, with the number of clipped values
             if self.path.suffix == ".gz":
                 with replaced(self.path, suffix=".gz") as unfinished:
                     _compress(self._staging.path, unfinished)
             else:
                 os.replace(self._staging.path, self.path)
-        except OSError as error:
-            raise FailedWrite(f"{self.path} cannot be written: {error.strerror}.") from error
         self.clipping.report(self.path)
         self.discard()
 

@@ -22,9 +22,9 @@ from srlab.io.handle import ProcessHandle
 from srlab.io.raster.tags import lasting
 from srlab.io.raster.zarr.place import read_geometry
 from srlab.io.stored import without_infinities
-from srlab.io.variables import Part, Variable, choose
+from srlab.io.variables import Part, Variable, check_one_grid, choose
 from srlab.io.windows import check_window
-from srlab.mistakes import Mistake
+from srlab.io.zarr_arrays import arrays_by_name
 
 BANDS = "bands"
 """The attribute of a group that lists the arrays which are the bands of one image, in order."""
@@ -85,10 +85,7 @@ class _Store:
         with damage_told(f"{path} is no Zarr store that can be read"):
             root = zarr.open(path, mode="r")
             self.attributes: dict[str, Any] = dict(root.attrs)
-            self.arrays: dict[str, Array] = {"": root}
-            if isinstance(root, zarr.Group):
-                members = sorted(root.members(max_depth=None))
-                self.arrays = {name: each for name, each in members if hasattr(each, "shape")}
+            self.arrays: dict[str, Array] = arrays_by_name(root)
 
     def choose(self, bands: Sequence[int | str] | None) -> tuple[Part, ...]:
         listed = self.attributes.get(BANDS)
@@ -111,13 +108,8 @@ class _Store:
             itemsize = np.dtype(array.dtype).itemsize
             check_block_size(self.path, array.chunks, itemsize, "store it in smaller chunks")
         geometries = [self._geometry(part.variable.name) for part in parts]
+        check_one_grid(parts, geometries, self.path)
         geometry = geometries[0]
-        for part, other in zip(parts, geometries, strict=True):
-            if other != geometry:
-                raise Mistake(
-                    f"{self.path} has {parts[0].variable.name} and {part.variable.name} on "
-                    "different grids, and the bands of an image lie on one: choose others."
-                )
         channels = [channel for part in parts for channel in self._channels(part)]
         texts = {key: str(value) for key, value in self.attributes.items() if _is_plain(value)}
         return Description(
@@ -188,7 +180,7 @@ def _planes(
 
 def _physical(stored: NDArray[Any], channel: Channel) -> NDArray[np.float32]:
     values = stored.astype(np.float32)
-    if (channel.scale, channel.offset) != (1.0, 0.0):
+    if channel.is_scaled:
         values = (stored.astype(np.float64) * channel.scale + channel.offset).astype(np.float32)
     if channel.nodata is not None:
         values[stored == channel.nodata] = np.nan

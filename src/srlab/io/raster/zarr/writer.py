@@ -25,7 +25,9 @@ from srlab.io.raster.zarr.reader import BANDS
 from srlab.io.staging import Staging
 from srlab.io.stored import holds, to_stored
 from srlab.io.windows import check_block
-from srlab.mistakes import FailedWrite, Mistake
+from srlab.io.write_errors import write_errors_told
+from srlab.io.zarr_arrays import compressor
+from srlab.mistakes import Mistake
 
 _TAKEN = ("x", "y", GRID_MAPPING)
 
@@ -104,11 +106,11 @@ class ZarrWriter:
 
     def finish(self) -> None:
         """Encode the store, and give it its name."""
-        try:
-            with replaced_folder(self.path, suffix=".zarr") as unfinished:
-                self._encode(unfinished)
-        except OSError as error:
-            raise FailedWrite(f"{self.path} cannot be written: {error.strerror}.") from error
+        with (
+            write_errors_told(self.path),
+            replaced_folder(self.path, suffix=".zarr") as unfinished,
+        ):
+            self._encode(unfinished)
         self.clipping.report(self.path)
         self.discard()
 
@@ -177,7 +179,7 @@ def _attributes(channel: Channel, name: str) -> dict[str, Any]:
     """Return CF's attributes of a band, and ours where CF has none."""
     given = {"units": channel.unit, "colour": channel.colour}
     attributes: dict[str, Any] = {key: value for key, value in given.items() if value}
-    if (channel.scale, channel.offset) != (1.0, 0.0):
+    if channel.is_scaled:
         attributes |= {"scale_factor": channel.scale, "add_offset": channel.offset}
     if channel.name != name:
         attributes["band_name"] = channel.name
@@ -215,14 +217,3 @@ def _write_place(root: Any, description: Description) -> Mapping[str, Any]:
 
 
 _POLES = {"y": "north", "x": "east"}
-
-
-def compressor(compression: str) -> Any:
-    """Return the codec of a store of format 2."""
-    import numcodecs
-
-    return {
-        "zstd": numcodecs.Zstd(level=1),
-        "deflate": numcodecs.Zlib(level=1),
-        "none": None,
-    }[compression]
