@@ -1,4 +1,8 @@
-"""Volumes of thick slices: read with their axes in another order."""
+"""Volumes of thick slices, read with their axes in another order.
+
+In such a volume, pixels are finer within a slice than across the slices. To learn or to apply
+super-resolution across the slices, the axis ``across`` them is moved next to an axis within them.
+"""
 
 from __future__ import annotations
 
@@ -20,22 +24,22 @@ from srlab.mistakes import Mistake
 log = logging.getLogger(__name__)
 
 WHOLE = 0.01
-"""A ratio of spacings that is this close to a whole number, as a share of it, counts as whole."""
+"""The relative deviation up to which a ratio of spacings counts as a whole number."""
 
 SPACE = 3
-"""The last axes of a file, which are those of a volume."""
+"""The number of a file's last axes that are those of a volume."""
 
 VOLUME = ("z", "y", "x")
-"""Their names, in the order of every format."""
+"""The names of these axes, in the order of every format."""
 
 Order = tuple[int, ...]
-"""The axis of a file that becomes each axis, from 0 on."""
+"""For each axis of the result, the number of the file's axis, from 0."""
 
 
 def turned(description: Description, order: Sequence[int]) -> Description:
     """Describe an image with its axes in another order.
 
-    Its place in the world and its density in print are left out: these go by the file's order.
+    Its place and its density in print are left out, since they refer to the file's order.
     """
     return replace(
         description,
@@ -61,8 +65,8 @@ class Turned:
 
     def read(self, window: Window) -> NDArray[np.float32]:
         """Read ``(C, *window)`` in physical units, NaN where there is no data."""
-        own = tuple(window[self._order.index(axis)] for axis in range(len(window)))
-        values = self._reader.read(own)
+        stored_window = tuple(window[self._order.index(axis)] for axis in range(len(window)))
+        values = self._reader.read(stored_window)
         return values.transpose(0, *[axis + 1 for axis in self._order])
 
     def close(self) -> None:
@@ -71,9 +75,9 @@ class Turned:
 
 
 def in_plane_last(file: str, description: Description, across: str) -> Order:
-    """Return the order of a file's axes that ends in `across` and then those of the slices.
+    """Return the order of axes whose last three are `across` and the two axes of the slices.
 
-    Raises a `Mistake` if it holds no volume that has an axis called `across`.
+    Raises a `Mistake` if the file holds no volume, or has no axis called `across`.
     """
     names = [axis.name for axis in description.axes]
     first = max(len(names) - SPACE, 0)
@@ -88,12 +92,13 @@ def in_plane_last(file: str, description: Description, across: str) -> Order:
 
 
 def slices_both_ways(file: str, description: Description, across: str) -> tuple[Order, Order]:
-    """Return the two orders whose last two axes are `across` and one axis of the slices.
+    """Return the two orders whose last two axes are `across` and an axis of the slices.
 
-    In such a plane a volume's own slices are rows. Raises a `Mistake` as `in_plane_last` does.
+    In planes of these axes, each slice of the volume is a row. Raises a `Mistake` as
+    `in_plane_last` does.
     """
-    *leading, place, one, other = in_plane_last(file, description, across)
-    return (*leading, one, place, other), (*leading, other, place, one)
+    *leading, slices, rows, columns = in_plane_last(file, description, across)
+    return (*leading, rows, slices, columns), (*leading, columns, slices, rows)
 
 
 def check_thickness(
@@ -105,9 +110,10 @@ def check_thickness(
     advice: str,
     force: Collection[Check] = (),
 ) -> None:
-    """Refuse slices that are not `factor` times as far apart as their pixels, if both are known.
+    """Raise a `Mistake` unless slices are `factor` times as far apart as pixels in a slice.
 
-    The nearest whole number counts. `advice` says what to do about others.
+    Ratios are rounded to whole numbers, and unknown spacings are not checked. `advice` says what
+    to do about another ratio. If `force` holds ``pixel_size``, nothing is checked.
     """
     if "pixel_size" in force:
         return
@@ -122,14 +128,14 @@ def check_thickness(
 
 
 def tell_of_rounding(file: str, description: Description, across: str, factor: int) -> None:
-    """Log the spacing that is reached where slices are no whole number of pixels apart."""
-    (place,) = (axis for axis in description.axes if axis.name == across)
+    """Log the resulting spacing if slices are not a whole number of pixels apart."""
+    (slices,) = (axis for axis in description.axes if axis.name == across)
     for thick, fine, other in _spacings(file, description, across):
         if abs(thick / fine / factor - 1) > WHOLE:
             log.info(
                 "the slices of %s lie %.3g pixels apart: %d times as many along %s lie %.4g %s "
                 "apart, and pixels %.4g %s",
-                file, thick / fine, factor, across, (place.spacing or 0) / factor, place.unit,
+                file, thick / fine, factor, across, (slices.spacing or 0) / factor, slices.unit,
                 other.spacing, other.unit,
             )  # fmt: skip
             return
@@ -138,10 +144,13 @@ def tell_of_rounding(file: str, description: Description, across: str, factor: i
 def _spacings(
     file: str, description: Description, across: str
 ) -> Iterator[tuple[float, float, Axis]]:
-    """Yield the spacing across slices and one in their plane, and its axis, if both are known."""
-    place, *others = in_plane_last(file, description, across)[-SPACE:]
-    thick = base_spacing(description.axes[place])
-    for axis in others:
+    """Yield the spacing across slices, that along an axis within them, and this axis.
+
+    Only pairs of two known spacings in the same unit are yielded.
+    """
+    slices, *in_plane = in_plane_last(file, description, across)[-SPACE:]
+    thick = base_spacing(description.axes[slices])
+    for axis in in_plane:
         fine = base_spacing(description.axes[axis])
         if thick is not None and fine is not None and thick[1] == fine[1]:
             yield thick[0], fine[0], description.axes[axis]

@@ -1,4 +1,4 @@
-"""Values that are beyond the type in which a file stores them."""
+"""Counts of values that were clipped, since the type of the output cannot hold them."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ log = logging.getLogger(__name__)
 
 
 class Counts(Protocol):
-    """The clipped values of the channels of a file, or of several files."""
+    """Counts of clipped values, of one output or of several together."""
 
     @property
     def counts(self) -> tuple[int, ...]:
-        """The number for each channel."""
+        """The number of clipped values of each channel."""
 
     def add(self, counts: Sequence[int], *, pixels: int) -> None:
-        """Add what another process counted in a number of pixels."""
+        """Add the counts of another process, which wrote this number of `pixels`."""
 
 
 class Clipping:
-    """Counts the values of each band that are clipped to the range of its integers.
+    """Counts, for each channel, the values that lie beyond the range of its integer type.
 
-    Those that are rounded into the range are none of them, and floats are never clipped. It counts
-    what this process writes; what others wrote is added.
+    Values that rounding brings back into the range do not count, and floats are never clipped.
+    `count` sees the blocks of this process; `add` takes the counts of other processes.
     """
 
     def __init__(self, channels: Sequence[Channel]) -> None:
@@ -40,11 +40,11 @@ class Clipping:
 
     @property
     def counts(self) -> tuple[int, ...]:
-        """The clipped values of each band."""
+        """The number of clipped values of each channel."""
         return tuple(self._counts.tolist())
 
     def add(self, counts: Sequence[int], *, pixels: int) -> None:
-        """Add what another process counted in a number of pixels."""
+        """Add the counts of another process, which wrote this number of `pixels`."""
         self._counts += np.asarray(counts, np.int64)
         self._pixels += pixels
 
@@ -62,28 +62,31 @@ class Clipping:
 
     @property
     def tags(self) -> dict[str, str]:
-        """The clipped values of each band, as a tag of the file; nothing if there are none."""
-        found = [f"{name} {count}" for name, count in self._found()]
-        return {"CLIPPED_VALUES": ", ".join(found)} if found else {}
+        """The counts as a tag of the output, such as ``B04 17``; empty if nothing was clipped."""
+        listed = [f"{name} {count}" for name, count in self._clipped()]
+        return {"CLIPPED_VALUES": ", ".join(listed)} if listed else {}
 
     @property
     def total(self) -> int:
-        """The clipped values of all bands."""
+        """The number of clipped values of all channels."""
         return int(self._counts.sum())
 
     def report(self, path: Path) -> None:
         """Log one line if values were clipped."""
-        parts = [f"{count} of {name} ({count / self._pixels:.2%})" for name, count in self._found()]
-        if parts:
+        shares = []
+        for name, count in self._clipped():
+            shares.append(f"{count} of {name} ({count / self._pixels:.2%})")
+        if shares:
             types = sorted({str(channel.dtype) for channel in self._channels})
             log.info(
                 "%s: values beyond the range of %s were clipped: %s",
                 path,
                 " and ".join(types),
-                ", ".join(parts),
+                ", ".join(shares),
             )
 
-    def _found(self) -> list[tuple[str, int]]:
+    def _clipped(self) -> list[tuple[str, int]]:
+        """Return the name and the count of each channel in which values were clipped."""
         pairs = zip(self._channels, self._counts.tolist(), strict=True)
         return [(channel.name, count) for channel, count in pairs if count]
 
@@ -98,10 +101,8 @@ def _all_within(array: NDArray[np.float32], ends: Sequence[tuple[np.float32, np.
 
 
 def _limits(channel: Channel) -> tuple[np.float32, np.float32]:
-    """Return the physical values beyond which rounding does not lead back into the type."""
+    """Return the lowest and highest physical values that are rounded into the stored type."""
     limits = np.iinfo(channel.dtype)
-    ends = [
-        np.float32(end * channel.scale + channel.offset)
-        for end in (limits.min - 0.5, limits.max + 0.5)
-    ]
-    return min(ends), max(ends)
+    first = np.float32((limits.min - 0.5) * channel.scale + channel.offset)
+    last = np.float32((limits.max + 0.5) * channel.scale + channel.offset)
+    return min(first, last), max(first, last)  # a negative scale turns them round

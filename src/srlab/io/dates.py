@@ -1,4 +1,4 @@
-"""Several dates of one place, read as one image."""
+"""Images of one place from several dates, read as one image with more channels."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from srlab.io.raster.matching import on_grid
 from srlab.mistakes import Mistake
 
 DATES = "SRLAB_DATES"
-"""The tag that records the files of further dates."""
+"""The tag that lists the files of the dates beside the reference."""
 
 
 class DatedReader:
-    """The bands of a reference date, and after them those of further dates, on the same pixels.
+    """The bands of a reference date, followed by those of `others`, on the same pixels.
 
-    A band ``B04`` of the reference is called so, and ``B04@1``, ``B04@2`` and so on of the others.
-    Where a date holds no data in a band, or is None, its pixel is that of the reference: the date
-    adds nothing there, and a network sees no change. Name and tags are the reference's, and the tag
-    ``SRLAB_DATES`` records the files of the others.
+    Band ``B04`` keeps its name for the reference; for the others it is ``B04@1``, ``B04@2`` etc.
+    Where any band of a date holds no data, all its bands are those of the reference. The same goes
+    for a date that is None. So a network sees no change where nothing is known.
 
-    Raises a `Mistake` if the dates have not the same bands or pixels.
+    Name and tags are those of the reference. The tag ``SRLAB_DATES`` lists the files of the others.
+
+    Raises a `Mistake` if the dates differ in their bands or their number of pixels.
     """
 
     def __init__(self, reference: Reader, others: Sequence[Reader | None]) -> None:
@@ -35,7 +36,8 @@ class DatedReader:
         for number, other in enumerate(others, start=1):
             if other is not None:
                 _check_alike(reference, other)
-            channels += [replace(each, name=f"{each.name}@{number}") for each in own.channels]
+            for channel in own.channels:
+                channels.append(replace(channel, name=f"{channel.name}@{number}"))
         files = ", ".join("missing" if other is None else str(other) for other in others)
         tags = {**own.tags, DATES: files}
         self.description = replace(own, channels=tuple(channels), tags=tags)
@@ -44,7 +46,10 @@ class DatedReader:
         return str(self._reference)
 
     def read(self, window: Window) -> NDArray[np.float32]:
-        """Read ``(dates · C, *window)`` in physical units, NaN where no date holds data."""
+        """Read ``(dates · C, *window)`` in physical units.
+
+        A date is NaN where neither it nor the reference holds data.
+        """
         reference = self._reference.read(window)
         dates = [reference]
         for other in self._others:
@@ -65,13 +70,14 @@ class DatedReader:
 
 
 def dated(reference: Reader, others: Sequence[Reader], *, dates: int) -> DatedReader:
-    """Read a number of `dates` as one image; those that are missing show the reference.
+    """Read exactly `dates` dates as one image, the reference among them.
 
-    Rasters whose pixels lie beside the reference's are resampled onto them.
+    Surplus dates are dropped, and missing ones repeat the reference. Rasters on other grids are
+    resampled onto that of the reference.
 
     Raises a `Mistake` if bands or sizes differ.
     """
-    aligned: list[Reader | None] = [on_grid(each, reference.description) for each in others]
+    aligned: list[Reader | None] = [on_grid(other, reference.description) for other in others]
     missing = dates - 1 - len(aligned)
     return DatedReader(reference, [*aligned[: dates - 1], *[None] * missing])
 

@@ -1,4 +1,4 @@
-"""The contents of an image file, in no format's terms."""
+"""`Description`: the size, axes, channels and place of an image, in terms of no file format."""
 
 from __future__ import annotations
 
@@ -17,34 +17,38 @@ RGB_COLOURS: Mapping[str, str] = {"R": "red", "G": "green", "B": "blue"}
 
 
 class Geometry(Protocol):
-    """The place of the pixels in the world, in the terms of one kind of format."""
+    """The place of an image in the world; each kind of format has a class of its own for it."""
 
     def scaled(self, scale: Sequence[int]) -> Geometry:
         """Return the same extent with `scale` times as many pixels along each axis."""
 
     @property
     def place(self) -> object:
-        """What every format keeps of it, to a millionth: numbers, tuples, arrays, dataclasses."""
+        """The part that every format keeps, to a relative precision of 1e-6.
+
+        It consists of numbers, tuples, arrays and dataclasses, so two places can be compared.
+        """
 
     @property
     def ground(self) -> Ground | None:
-        """The place that the pixels show, comparable with that of another file; None if unknown."""
+        """The ground that the image shows, to be compared with other files'; None if unknown."""
 
 
 class Ground(Hashable, Protocol):
-    """The place that the pixels of a file show; equal for files that show the same."""
+    """The ground that an image shows; equal for files that show the same ground."""
 
     def ball(self, margin: Sequence[float]) -> tuple[NDArray[np.float64], float]:
-        """Return the centre and radius of a ball around it and `margin` pixels along each axis.
+        """Return the centre and radius of a ball around the ground.
 
-        Places whose balls do not touch have nothing in common.
+        The ball also contains `margin` pixels around the image, along each axis. Grounds whose
+        balls do not touch have nothing in common, so most pairs need no further comparison.
         """
 
     def overlaps(self, other: Any, margin: Sequence[float]) -> bool:
-        """Whether another place of this kind reaches into this one or `margin` pixels around it."""
+        """Whether another ground of this kind reaches within `margin` pixels of this one."""
 
     def offset(self, other: Any) -> tuple[int, ...] | None:
-        """Return the pixel that lies under the other's first; None unless they share a grid."""
+        """Return this image's pixel at the other's first pixel; None unless they share a grid."""
 
 
 @dataclass(frozen=True)
@@ -55,10 +59,10 @@ class Axis:
     """``t``, ``z``, ``y`` or ``x``."""
 
     spacing: float | None = None
-    """From one pixel to the next; None where the file does not say."""
+    """The distance from one pixel to the next, in `unit`; None if the file does not tell."""
 
     unit: str | None = None
-    """Of the spacing; ``m`` of a raster, whose spacing is measured on the ground."""
+    """The unit of `spacing`; always ``m`` for a raster, whose spacing is that on the ground."""
 
 
 @dataclass(frozen=True)
@@ -81,10 +85,10 @@ class Channel:
     """Whether empty pixels are marked by a mask instead of by a value."""
 
     colour: str = ""
-    """``red``, ``green``, ``blue``, ``alpha``, ``grey``, another such word, or nothing."""
+    """``red``, ``green``, ``blue``, ``alpha``, ``grey``, another word of GDAL's, or empty."""
 
     description: str | None = None
-    """The file's own words, from which `name` is taken; None where it has none."""
+    """The file's own text, from which `name` is taken; None if the file has none."""
 
     tags: Mapping[str, str] = field(default_factory=dict)
 
@@ -95,9 +99,9 @@ class Channel:
 
     @property
     def highest(self) -> float | None:
-        """The size of the largest value that the stored type can hold; None of floats.
+        """The magnitude of the largest value that the stored type holds, in physical units.
 
-        It is in physical units.
+        None for floats.
         """
         if self.dtype.kind not in "iu":
             return None
@@ -106,26 +110,28 @@ class Channel:
 
 @dataclass(frozen=True)
 class Description:
-    """An image: its pixels along each axis, its channels, and its place in the world.
-
-    `geometry` is None for an image that lies nowhere. `tags` are those that hold for the scene,
-    whatever the number of its pixels.
-    """
+    """The size, axes and channels of an image, and its place in the world."""
 
     shape: tuple[int, ...]
+    """Pixels along each axis, without the channels."""
+
     axes: tuple[Axis, ...]
     channels: tuple[Channel, ...]
+
     geometry: Geometry | None = None
+    """The place of the image; None if the file does not tell."""
+
     tags: Mapping[str, str] = field(default_factory=dict)
+    """Texts about the scene, which remain true if the number of pixels changes."""
 
     colour_profile: Mapping[str, str] = field(default_factory=dict)
     """The ICC profile by GDAL's keys, such as ``SOURCE_ICC_PROFILE``."""
 
     exif: Exif = field(default_factory=Exif)
-    """The notes of a camera or an editor that hold for the scene."""
+    """EXIF data about the scene, from a camera or an editor."""
 
     density: tuple[float, ...] | None = None
-    """Pixels a metre along each axis in print; None where the file does not say."""
+    """Pixels per metre of paper along each axis, for printing; None if the file does not tell."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -146,7 +152,7 @@ class Description:
     def scaled(self, scale: Sequence[int]) -> Description:
         """Describe the same scene with `scale` times as many pixels along each axis.
 
-        In print it is as large as before.
+        Its size in print stays the same.
         """
         return replace(
             self,

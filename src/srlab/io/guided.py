@@ -1,4 +1,7 @@
-"""Finer bands beside those that they help, read as one image on the coarser grid."""
+"""An image with a finer guide, such as 20 m bands with 10 m bands, read as one image.
+
+The guide's pixels become further channels on the coarser grid of the image.
+"""
 
 from __future__ import annotations
 
@@ -20,22 +23,24 @@ from srlab.mistakes import Mistake
 
 @dataclass(frozen=True)
 class Layout:
-    """The channels of an image and of its guide, side by side on the grid of the image.
+    """The order of channels when an image and its guide are put together on the image's grid.
 
-    The image's own `bands` come first. A guide has `ratio` times as many pixels along each axis. So
-    each of its bands becomes as many channels as it has pixels in a pixel of the image, in the
-    order of ``torch.nn.PixelUnshuffle``.
+    The image's own bands come first. A guide has `ratio` times as many pixels along each axis. Of
+    each band of the guide, the pixels in one pixel of the image become channels, in the order of
+    ``torch.nn.PixelUnshuffle``.
     """
 
     bands: int
+    """The number of the image's own bands."""
+
     ratio: tuple[int, ...]
 
     def joined(self, image: NDArray[Any], guide: NDArray[Any]) -> NDArray[Any]:
-        """Put ``(C, *S)`` and ``(G, *S·ratio)`` together: ``(C + G·∏ratio, *S)``."""
+        """Return ``(C + G·∏ratio, *S)`` of an image ``(C, *S)`` and a guide ``(G, *S·ratio)``."""
         return np.concatenate([image, space_to_depth(guide, self.ratio)])
 
     def parted(self, joined: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Take them apart again: ``(C, *S)`` and ``(G, *S·ratio)``."""
+        """Take joined channels apart into an image ``(C, *S)`` and a guide ``(G, *S·ratio)``."""
         return joined[: self.bands], depth_to_space(joined[self.bands :], self.ratio)
 
 
@@ -43,11 +48,13 @@ def space_to_depth(image: NDArray[Any], ratio: Sequence[int]) -> NDArray[Any]:
     """Turn ``(C, *S·ratio)`` into ``(C·∏ratio, *S)`` (Shi et al. 2016, the inverse of eq. 4)."""
     channels, *sides = image.shape
     small = [side // factor for side, factor in zip(sides, ratio, strict=True)]
-    cells: list[int] = []
+    # Each axis is split in two: coarse pixels, then the fine pixels in each of them.
+    split_shape: list[int] = []
     for side, factor in zip(small, ratio, strict=True):
-        cells += [side, factor]
-    places, inside = range(1, 2 * len(ratio), 2), range(2, 2 * len(ratio) + 1, 2)
-    split = image.reshape(channels, *cells).transpose(0, *inside, *places)
+        split_shape += [side, factor]
+    coarse_axes = range(1, 2 * len(ratio), 2)
+    fine_axes = range(2, 2 * len(ratio) + 1, 2)
+    split = image.reshape(channels, *split_shape).transpose(0, *fine_axes, *coarse_axes)
     return split.reshape(channels * prod(ratio), *small)
 
 
@@ -56,6 +63,7 @@ def depth_to_space(image: NDArray[Any], ratio: Sequence[int]) -> NDArray[Any]:
     channels, *sides = image.shape
     dims = len(ratio)
     split = image.reshape(channels // prod(ratio), *ratio, *sides)
+    # Each axis of fine pixels moves behind the axis of the coarse pixels that hold them.
     order = [0]
     for axis in range(1, dims + 1):
         order += [axis + dims, axis]
@@ -64,12 +72,12 @@ def depth_to_space(image: NDArray[Any], ratio: Sequence[int]) -> NDArray[Any]:
 
 
 class GuidedReader:
-    """An image with a finer one of the same ground, whose pixels are further channels.
+    """An image and a finer guide of the same ground, whose pixels are further channels.
 
-    The grid is the image's, and so are name and tags. The channels of a guide's band ``B02`` are
-    called ``B02[0,0]``, ``B02[0,1]`` and so on, by row and column in a pixel of the image.
+    Grid, name and tags are those of the image. The guide's band ``B02`` becomes the channels
+    ``B02[0,0]``, ``B02[0,1]`` and so on, by row and column within a pixel of the image.
 
-    Raises a `Mistake` if the guide has not `ratio` times the pixels.
+    Raises a `Mistake` unless the guide has `ratio` times as many pixels along each axis.
     """
 
     def __init__(self, image: Reader, guide: Reader, *, ratio: Sequence[int]) -> None:
@@ -78,10 +86,10 @@ class GuidedReader:
         _check_grid(image, guide, self.layout.ratio)
         own, finer = image.description.channels, guide.description.channels
         if any(channel.masked or channel.nodata is not None for channel in finer):
-            # Where the guide holds no data there is no SR either, which an output must tell.
+            # SR has no data where the guide has none, so the output must be able to mark that.
             own = tuple(map(_able_to_be_empty, own))
-        places = product(finer, product(*map(range, self.layout.ratio)))
-        added = [_subpixel(channel, place) for channel, place in places]
+        positions = list(product(*map(range, self.layout.ratio)))
+        added = [_subpixel(channel, position) for channel, position in product(finer, positions)]
         self.description = image.description.with_channels([*own, *added])
 
     def __str__(self) -> str:
@@ -103,12 +111,12 @@ class GuidedReader:
 
 
 def guided(image: Reader, guide: Reader, *, ratio: Sequence[int]) -> GuidedReader:
-    """Put an image and its guide together, wherever the guide's pixels lie.
+    """Read an image and its guide together; a guide on another grid is resampled.
 
-    A guide on another grid is resampled onto that of the image, with `ratio` times the pixels.
-    Files that lie nowhere are taken to show the same ground.
+    The grid it is resampled onto is that of the image, with `ratio` times as many pixels. Files
+    without a place are taken to show the same ground.
 
-    Raises a `Mistake` if the guide's pixels are not `ratio` times as fine.
+    Raises a `Mistake` unless the guide's pixels are `ratio` times as fine.
     """
     if len(ratio) == 2:
         from srlab.io.raster.matching import on_grid  # GDAL takes a while to import
@@ -121,8 +129,8 @@ def _able_to_be_empty(channel: Channel) -> Channel:
     return replace(channel, masked=channel.nodata is None)
 
 
-def _subpixel(channel: Channel, place: Sequence[int]) -> Channel:
-    name = f"{channel.name}[{','.join(map(str, place))}]"
+def _subpixel(channel: Channel, position: Sequence[int]) -> Channel:
+    name = f"{channel.name}[{','.join(map(str, position))}]"
     named = replace(channel, name=name, description=name, colour="", tags={})
     return _able_to_be_empty(named)
 

@@ -1,9 +1,10 @@
-"""Images of which a mask says what is where, such as clouds."""
+"""Images in which some pixels are hidden by a mask of classes, such as clouds."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,16 +14,17 @@ from srlab.io.protocols import Reader
 from srlab.mistakes import Mistake
 
 HIDDEN = "SRLAB_HIDDEN"
-"""The tag that records what is hidden."""
+"""The tag that notes which classes of which mask are hidden."""
 
 
 class HiddenClasses:
-    """A reader that finds no data where a mask has one of some classes.
+    """A reader that gives NaN for all pixels whose class in the mask is among `classes`.
 
-    The mask has one channel, whose values are the classes. It is on the grid of the image, or on
-    one of pixels that are a whole number of times as large; the class of an image's pixel is that
-    of the mask's pixel around it. Where the mask itself holds no data, the class is its nodata
-    value. If it has none, such pixels are hidden. The tag ``SRLAB_HIDDEN`` records it.
+    The mask has one channel, whose values are classes. Its pixels are as large as those of the
+    image, or a whole number of times as large; then one covers several pixels of the image.
+
+    Where the mask itself holds no data, the class is its nodata value. If the mask has no such
+    value, these pixels are hidden. The tag ``SRLAB_HIDDEN`` notes what is hidden.
 
     Raises a `Mistake` if the mask has several channels, or pixels that do not fit.
     """
@@ -47,18 +49,25 @@ class HiddenClasses:
         return str(self._reader)
 
     def read(self, window: Window) -> NDArray[np.float32]:
-        """Read ``(C, *window)`` in physical units, NaN where there is no data or it is hidden."""
-        spans = [*zip(window, self._factors, strict=True)]
-        around = tuple(slice(span.start // by, -(-span.stop // by)) for span, by in spans)
-        classes = self._mask.read(around)[0]
-        for axis, (span, by) in enumerate(spans):
-            first = span.start % by
-            pixels = slice(first, first + span.stop - span.start)
-            classes = classes.repeat(by, axis=axis)[(slice(None),) * axis + (pixels,)]
+        """Read ``(C, *window)`` in physical units, NaN for hidden pixels and where data lack."""
+        classes = self._classes_of(window)
         hidden = np.isin(classes, self._classes)
         if self._unknown_hidden:
             hidden |= np.isnan(classes)
         return np.where(hidden, np.float32(np.nan), self._reader.read(window))
+
+    def _classes_of(self, window: Window) -> NDArray[np.float32]:
+        """Return the class of each pixel of the image in a window, in the shape of the window."""
+        coarse = []
+        for span, factor in zip(window, self._factors, strict=True):
+            coarse.append(slice(span.start // factor, ceil(span.stop / factor)))
+        classes: NDArray[np.float32] = self._mask.read(tuple(coarse))[0]
+        for axis, (span, factor) in enumerate(zip(window, self._factors, strict=True)):
+            # The mask's first pixel may begin before the window.
+            first = span.start % factor
+            inside = np.arange(first, first + span.stop - span.start)
+            classes = classes.repeat(factor, axis=axis).take(inside, axis=axis)
+        return classes
 
     def close(self) -> None:
         """Release both files."""
@@ -67,7 +76,7 @@ class HiddenClasses:
 
 
 def _factors(reader: Reader, mask: Reader) -> list[int]:
-    """Return how many pixels of an image one of its mask covers, along each axis."""
+    """Return the number of the image's pixels in a pixel of the mask, along each axis."""
     shape, coarse = reader.description.shape, mask.description.shape
     factors = [size // max(side, 1) for size, side in zip(shape, coarse, strict=False)]
     covered = [side * factor for side, factor in zip(coarse, factors, strict=False)]

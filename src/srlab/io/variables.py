@@ -1,4 +1,7 @@
-"""The variables of a file of many arrays, and the choice among them by name."""
+"""The choice of bands in files of many arrays, such as netCDF, Zarr and ``.npz``.
+
+Such a file calls an array a variable. A variable may have several bands.
+"""
 
 from __future__ import annotations
 
@@ -15,26 +18,26 @@ _LISTED = 12
 
 @dataclass(frozen=True)
 class Variable:
-    """An array of bands, rows and columns in a file."""
+    """An array in a file: of rows and columns, and of several bands perhaps."""
 
     name: str
-    """With the groups that it lies in, such as ``measurements/B02``."""
+    """The path in the file, with the groups around the array, such as ``measurements/B02``."""
 
     bands: int
     target: str = ""
-    """The name by which a library opens it."""
+    """The name by which GDAL opens the array alone; empty for other libraries."""
 
     def band_name(self, number: int) -> str:
-        """Return the name of a band, counted from 1: the variable's own where it has but one."""
-        last = self.name.rpartition("/")[2]
+        """Return the name of band `number`, from 1: ``rain:2``, or ``rain`` for the only band."""
+        short_name = self.name.rpartition("/")[2]
         if self.bands == 1:
-            return last
-        return f"{last}:{number}"
+            return short_name
+        return f"{short_name}:{number}"
 
 
 @dataclass(frozen=True)
 class Part:
-    """Bands of one variable, by their numbers from 1."""
+    """Chosen bands of one variable, by their numbers from 1."""
 
     variable: Variable
     numbers: tuple[int, ...]
@@ -43,14 +46,14 @@ class Part:
 def choose(
     variables: Sequence[Variable], wanted: Sequence[int | str] | None, path: object
 ) -> tuple[Part, ...]:
-    """Return the `wanted` bands in their order; None for those of the only variable.
+    """Return the `wanted` bands in their order; successive bands of one variable make one part.
 
-    ``rain`` is each band of that variable, and ``rain:2`` its second one. A variable in a group is
-    found without the group's name if no other has the same. A number counts the bands of the only
-    variable. Neighbours of one variable make one part.
+    ``rain`` stands for all bands of this variable, and ``rain:2`` for its second band. The name of
+    a group can be left out if the rest is unique. If the file has a single variable, numbers from
+    1 choose its bands, and None chooses all of them.
 
-    Raises a `Mistake` that lists the variables where nothing is chosen among several, and where
-    there is no such one.
+    Raises a `Mistake` that lists the variables if there is no such band, or if nothing is chosen
+    among several variables.
     """
     if not variables:
         raise Mistake(f"{path} holds no array of rows and columns: is it an image?")
@@ -81,16 +84,19 @@ def check_one_grid(parts: Sequence[Part], grids: Sequence[object], path: object)
 
 def _part(variables: Sequence[Variable], band: int | str, path: object) -> Part:
     if isinstance(band, int):
-        variable, number = _only(variables, path), band
-    else:
-        named = _found(variables, band)
-        if named is not None:
-            return Part(named, tuple(range(1, named.bands + 1)))
-        numbered = _NUMBERED.fullmatch(band)
-        variable_or_none = numbered and _found(variables, numbered["variable"])
-        if numbered is None or variable_or_none is None:
-            raise MissingBand(f"{path} has no variable {band!r}: choose from {_list(variables)}.")
-        variable, number = variable_or_none, int(numbered["number"])
+        return _single_band(_only(variables, path), band, path)
+    variable = _named(variables, band)
+    if variable is not None:
+        return Part(variable, tuple(range(1, variable.bands + 1)))
+    numbered = _NUMBERED.fullmatch(band)
+    if numbered is not None:
+        variable = _named(variables, numbered["variable"])
+    if numbered is None or variable is None:
+        raise MissingBand(f"{path} has no variable {band!r}: choose from {_list(variables)}.")
+    return _single_band(variable, int(numbered["number"]), path)
+
+
+def _single_band(variable: Variable, number: int, path: object) -> Part:
     if not 1 <= number <= variable.bands:
         of = f" of {variable.name}" if variable.name else ""
         raise MissingBand(f"{path} has no band {number}{of}: its bands are 1 to {variable.bands}.")
@@ -106,14 +112,14 @@ def _only(variables: Sequence[Variable], path: object) -> Variable:
     return variables[0]
 
 
-def _found(variables: Sequence[Variable], name: str) -> Variable | None:
-    """Return the variable of a name, whole or without its groups, or None."""
+def _named(variables: Sequence[Variable], name: str) -> Variable | None:
+    """Return the variable of this full name, or the only one of this short name, or None."""
     wanted = name.strip("/")
     for variable in variables:
         if variable.name == wanted:
             return variable
-    ends = [variable for variable in variables if variable.name.endswith(f"/{wanted}")]
-    return ends[0] if len(ends) == 1 else None
+    of_short_name = [variable for variable in variables if variable.name.endswith(f"/{wanted}")]
+    return of_short_name[0] if len(of_short_name) == 1 else None
 
 
 def _list(variables: Sequence[Variable]) -> str:
