@@ -1,16 +1,16 @@
-"""Readers in a process of their own, for libraries that damaged bytes can crash."""
+"""Readers that work in another process, for C libraries that damaged files can crash.
+
+``isolated_server`` is the program of the other process. Requests and answers are pickles.
+"""
 
 from __future__ import annotations
 
 import atexit
 import os
 import pickle
-import resource
 import signal
 import subprocess
 import sys
-import traceback
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import partial
 from threading import Lock
@@ -27,18 +27,17 @@ from srlab.mistakes import Mistake
 
 _PROGRAM = (
     "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer); "
-    "from srlab.io.isolated import serve; serve()"
+    "from srlab.io.isolated_server import serve; serve()"
 )
-_KEPT = 32
-"""Readers that the other process keeps; any other is made anew when it is asked for."""
+"""What the other process runs; the first request is this process's ``sys.path``."""
 
 
 class IsolatedReader:
-    """A reader that works in another process, where a crash of its library is a `Mistake` here.
+    """A reader that works in another process, so that a crash there is only a `Mistake` here.
 
-    A library in C may end its process over damaged bytes, and no error tells of it. The reader is
-    ``reader(path, bands=bands)``, of a class or function that pickles. All isolated readers of a
-    process share one other process, which starts with the first of them.
+    Damaged bytes can make a C library end its process, which no ``except`` can prevent. The other
+    process makes the reader as ``reader(path, bands=bands)``, so `reader` must pickle. One other
+    process serves all isolated readers of this process, and starts with the first of them.
 
     Raises what the reader raises, and a `Mistake` if the other process crashes over the file.
     """
@@ -52,7 +51,7 @@ class IsolatedReader:
     ) -> None:
         self.path = path if is_remote(path) else existing_file(path)
         self._rebuilt = reader, str(self.path), bands
-        # A name of GDAL's may hold the name of a file in the folder in which this process works.
+        # A name of GDAL's may contain a relative path, so the working folder is sent along.
         folder = os.getcwd() if is_remote(path) else None
         self._opening = pickle.dumps((folder, partial(reader, str(self.path), bands=bands)))
         self.description: Description = self._asked("open")
@@ -74,7 +73,7 @@ class IsolatedReader:
         _other.forget(self._opening)
 
     def _asked(self, task: str, *arguments: object) -> Any:
-        # The first process may have been damaged by another file before: a fresh one decides.
+        # The crash may be due to memory that an earlier file corrupted: ask a fresh process, too.
         for _ in range(2):
             try:
                 return _other.ask(task, self._opening, *arguments)
@@ -87,7 +86,7 @@ class IsolatedReader:
 
 
 class _Ended(Exception):
-    """Says that the other process ended before it answered."""
+    """The other process ended before it answered, with this exit code (negative: a signal)."""
 
     def __init__(self, code: int) -> None:
         super().__init__(code)
@@ -102,7 +101,7 @@ class _Other:
         self._running: subprocess.Popen[bytes] | None = None
 
     def ask(self, *request: object) -> Any:
-        """Return the answer to a request, or raise the error that it is; see `_Readers`."""
+        """Return the answer to a request, or raise the error that it holds; see `Readers`."""
         with self._lock:
             try:
                 if self._running is None:
@@ -110,7 +109,8 @@ class _Other:
                 succeeded, answer = _exchanged(self._running, request)
             except (EOFError, BrokenPipeError, pickle.UnpicklingError) as problem:
                 raise _Ended(self._ended()) from problem
-            except BaseException:  # after Ctrl-C, the answer would be taken for that to the next
+            except BaseException:
+                # After Ctrl-C, this answer would be taken for the answer to the next request.
                 self._ended()
                 raise
         if not succeeded:
@@ -118,7 +118,7 @@ class _Other:
         return answer
 
     def forget(self, opening: bytes) -> None:
-        """Close a reader, if there is one."""
+        """Close a reader of the other process, if that process runs."""
         if self._running is not None:
             self.ask("close", opening)
 
@@ -128,6 +128,7 @@ class _Other:
             self._ended()
 
     def _ended(self) -> int:
+        """End the other process, if it runs, and return its exit code."""
         running, self._running = self._running, None
         if running is None:
             return 0
@@ -161,6 +162,7 @@ atexit.register(lambda: _other.end())
 
 
 def _begin_anew() -> None:
+    """Leave the other process to the parent after a fork, and start one of its own if needed."""
     global _other
     _other = _Other()
 
@@ -169,69 +171,7 @@ os.register_at_fork(after_in_child=_begin_anew)
 
 
 def _named(code: int) -> str:
+    """Return the name of the signal that ended a process, or its exit code."""
     if code >= 0:
         return f"exit code {code}"
     return signal.Signals(-code).name
-
-
-def serve() -> None:
-    """Answer the requests on standard input until it ends: the other process's whole program."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # this process ends with the one that asks
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    answers = os.fdopen(os.dup(1), "wb")
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)  # libraries may print, and there is nobody to read it
-    os.dup2(nowhere, 2)
-    answer: object = True
-    readers = _Readers()
-    while True:
-        pickle.dump(answer, answers, protocol=5)
-        answers.flush()
-        try:
-            request = pickle.load(sys.stdin.buffer)
-        except EOFError:
-            return
-        answer = readers.answer(*request)
-
-
-class _Readers:
-    """The readers of the other process, by the pickles that make them."""
-
-    def __init__(self) -> None:
-        self._opened: OrderedDict[bytes, Reader] = OrderedDict()
-
-    def answer(self, task: str, opening: bytes, *arguments: Any) -> tuple[bool, object]:
-        """Return whether a task succeeded, and its result or error."""
-        tasks: dict[str, Callable[..., object]] = {
-            "open": self._open,
-            "read": self._read,
-            "close": self._close,
-        }
-        try:
-            return True, tasks[task](opening, *arguments)
-        except Exception as error:
-            if not isinstance(error, Mistake):
-                error.add_note(traceback.format_exc())
-            return False, error
-
-    def _open(self, opening: bytes) -> Description:
-        self._close(opening)  # the file may be another one by now
-        return self._reader(opening).description
-
-    def _read(self, opening: bytes, window: Window) -> NDArray[np.float32]:
-        return self._reader(opening).read(window)
-
-    def _close(self, opening: bytes) -> None:
-        if opening in self._opened:
-            self._opened.pop(opening).close()
-
-    def _reader(self, opening: bytes) -> Reader:
-        if opening not in self._opened:
-            folder, reader = pickle.loads(opening)
-            if folder is not None:
-                os.chdir(folder)
-            self._opened[opening] = reader()
-        self._opened.move_to_end(opening)
-        if len(self._opened) > _KEPT:
-            self._opened.popitem(last=False)[1].close()
-        return self._opened[opening]
