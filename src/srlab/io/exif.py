@@ -1,4 +1,7 @@
-"""EXIF data: what a camera or an editor notes of a photograph, in the structure of a TIFF."""
+"""EXIF data: reading, selecting and writing the tags of a photograph (EXIF 2.32).
+
+EXIF data have the structure of a TIFF file: directories of tags, each with a type and values.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +13,21 @@ Entry = tuple[int, bytes]
 """The type of a tag's values, and their bytes in little-endian order."""
 
 Tags = Mapping[int, Entry]
+"""Entries by the numbers of their tags."""
 
 ASCII, SHORT, LONG, RATIONAL, LONG8 = 2, 3, 4, 5, 16
+"""Types of values (TIFF 6.0, section 2; LONG8 is BigTIFF's)."""
+
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8}
+"""Bytes of a value of each type."""
+
 _SWAPPED = {3: 2, 4: 4, 5: 4, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4, 16: 8}
-"""The bytes whose order is turned round in a big-endian file, of each type."""
+"""Bytes of each number in a value, for the types whose byte order differs between files."""
 
 ORIENTATION, SOFTWARE, DESCRIPTION = 0x0112, 0x0131, 0x010E
 X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 0x011A, 0x011B, 0x0128
 PHOTO, PLACE = 0x8769, 0x8825
-"""Tags that lead to the directories of the shot and of the place."""
+"""Tags that point to the directories of the shot and of the place (GPS)."""
 
 _WIDTH, _HEIGHT = 0xA002, 0xA003
 
@@ -27,21 +35,24 @@ _KEPT_OF_IMAGE = (
     *(0x010D, DESCRIPTION, 0x010F, 0x0110, SOFTWARE, 0x0132, 0x013B, 0x013C, 0x4746, 0x4749),
     *(0x8298, 0x9C9B, 0x9C9C, 0x9C9D, 0x9C9E, 0x9C9F),
 )
-"""Tags that speak of the scene and its maker. All others speak of how the file stores pixels."""
+"""Tags about the scene and its maker. All others are about how the file stores its pixels."""
 
 _NOT_OF_PHOTO = (
-    *(0x927C, 0xA005),  # a maker's note holds places in the old file, as does the pointer
-    *(_WIDTH, _HEIGHT, 0x9214, 0xA214, 0xA20E, 0xA20F, 0xA210, 0xA420),  # of the old pixels
+    *(0x927C, 0xA005),  # MakerNote and the pointer to interoperability: offsets in the old file
+    *(_WIDTH, _HEIGHT, 0x9214, 0xA214, 0xA20E, 0xA20F, 0xA210, 0xA420),  # about the old pixels
 )
+"""Tags of the shot that do not hold for other pixels of the same photograph."""
 
 _SEPARATOR = " | "
+"""The text between a photograph's own caption and the note of the model."""
 
 _MOST_ENTRIES, _MOST_BYTES = 1000, 2**16
+"""The most entries of a directory, and bytes of an entry, that are read."""
 
 
 @dataclass(frozen=True)
 class Exif:
-    """Tags of the image, of the shot and of the place where it was made (EXIF 2.32, 4.6)."""
+    """Tags of the image, of the shot (`photo`) and of the `place` (GPS) (EXIF 2.32, 4.6)."""
 
     image: Tags = field(default_factory=dict)
     photo: Tags = field(default_factory=dict)
@@ -51,9 +62,9 @@ class Exif:
         return bool(self.image or self.photo or self.place)
 
     def lasting(self) -> Exif:
-        """Return the tags that hold for other pixels of the same photograph, too.
+        """Return the tags that also hold for other pixels of the same photograph.
 
-        The note of a model that made the file is left out, and a caption before it is kept.
+        If srlab made the file, its note is removed from the caption.
         """
         image = {tag: self.image[tag] for tag in _KEPT_OF_IMAGE if tag in self.image}
         if _text(image.get(SOFTWARE)).startswith("srlab "):
@@ -65,7 +76,7 @@ class Exif:
         return replace(self, image=image, photo=photo)
 
     def made_by(self, software: str, note: str) -> Exif:
-        """Return the same of an image that `software` made, as the `note` says after a caption."""
+        """Return the data of an image made by `software`; the `note` is added to the caption."""
         caption = _text(self.image.get(DESCRIPTION))
         if caption:
             note = f"{caption}{_SEPARATOR}{note}"
@@ -73,12 +84,15 @@ class Exif:
         return replace(self, image={**self.image, **made})
 
     def without_caption(self) -> Exif:
-        """Return the same without the description of the image."""
+        """Return the data without the description of the image."""
         image = {tag: entry for tag, entry in self.image.items() if tag != DESCRIPTION}
         return replace(self, image=image)
 
     def of_upright(self, shape: tuple[int, ...], density: tuple[float, ...] | None) -> Exif:
-        """Return the same of an upright image of `shape`, with `density` pixels a metre."""
+        """Return the data of an upright image ``(H, W)`` with `density` ``(y, x)``.
+
+        The density is in pixels per metre of paper.
+        """
         height, width = shape
         sizes = {_WIDTH: _number(LONG, width), _HEIGHT: _number(LONG, height)}
         image = {**self.image, ORIENTATION: _number(SHORT, 1)}
@@ -90,13 +104,13 @@ class Exif:
 
     @property
     def orientation(self) -> str:
-        """The number of the turn that makes the stored image stand upright; 1 for none."""
+        """The orientation of the stored image, ``1`` to ``8``; 1 is upright."""
         kind, value = self.image.get(ORIENTATION, (SHORT, b"\1\0"))
         return str(int.from_bytes(value[: _SIZES[kind]], "little"))
 
     @property
     def density(self) -> tuple[float, float] | None:
-        """Pixels a metre of paper along rows' and columns' direction, ``(y, x)``, if stated."""
+        """Pixels per metre of paper, ``(y, x)``; None if the data do not tell."""
         metres = {2: 0.0254, 3: 0.01}
         _, unit = self.image.get(RESOLUTION_UNIT, (SHORT, b"\2\0"))
         per_unit = [_ratio(self.image.get(tag)) for tag in (Y_RESOLUTION, X_RESOLUTION)]
@@ -107,78 +121,93 @@ class Exif:
 
     def dump(self) -> bytes:
         """Return the data as a little-endian TIFF structure."""
-        pointers = {PHOTO: self.photo, PLACE: self.place}
-        image = {**self.image, **{tag: _number(LONG, 0) for tag in pointers if pointers[tag]}}
-        at = 8 + len(directory(image, 8))
+        header = b"II*\0\x08\0\0\0"
+        others = {PHOTO: self.photo, PLACE: self.place}
+        others = {pointer: entries for pointer, entries in others.items() if entries}
+        # Pointers of 0 give the directory of the image its final size.
+        image = {**self.image, **dict.fromkeys(others, _number(LONG, 0))}
+        start = len(header) + len(directory(image, len(header)))
         parts = []
-        for tag, entries in pointers.items():
-            if entries:
-                image[tag] = _number(LONG, at)
-                parts.append(directory(entries, at))
-                at += len(parts[-1])
-        return b"II*\0\x08\0\0\0" + directory(image, 8) + b"".join(parts)
+        for pointer, entries in others.items():
+            image[pointer] = _number(LONG, start)
+            parts.append(directory(entries, start))
+            start += len(parts[-1])
+        return header + directory(image, len(header)) + b"".join(parts)
 
 
 def parse(read: Callable[[int, int], bytes]) -> Exif:
-    """Read EXIF data, of which ``read(start, size)`` gives bytes; a whole TIFF may hold them.
+    """Read EXIF data, or those in a whole TIFF; ``read(start, size)`` returns bytes of them.
 
-    What is damaged is left out.
+    Damaged tags are left out.
     """
-    head = read(0, 16)
+    head = read(0, 16).ljust(16, b"\0")
     layout = _LAYOUTS.get(head[:4])
     if layout is None:
         return Exif()
-    order, pointer_at, number, entry = layout
-    if len(head) < 16:
-        head = head.ljust(16, b"\0")
-    (first,) = struct.unpack_from(order + entry[1], head, pointer_at)
-    image = dict(_entries(read, first, order, number, entry))
-    photo, place = (
-        dict(_entries(read, _pointer(image.pop(tag, None)), order, number, entry))
-        for tag in (PHOTO, PLACE)
-    )
+    (first,) = struct.unpack_from(layout.order + layout.pointer, head, layout.first_pointer_at)
+    image = dict(_entries(read, first, layout))
+    photo = dict(_entries(read, _pointer(image.pop(PHOTO, None)), layout))
+    place = dict(_entries(read, _pointer(image.pop(PLACE, None)), layout))
     return Exif(image, photo, place)
 
 
 def parse_bytes(data: bytes) -> Exif:
-    """Read EXIF data that stand alone."""
+    """Read EXIF data in memory."""
     return parse(lambda start, size: data[start : start + size])
 
 
+@dataclass(frozen=True)
+class _Layout:
+    """The variant of TIFF, by the codes of `struct` for its numbers."""
+
+    order: str
+    """``<`` for little-endian, ``>`` for big-endian."""
+
+    first_pointer_at: int
+    """Where the pointer to the first directory lies in the file."""
+
+    number: str
+    """The code of the number of entries of a directory."""
+
+    pointer: str
+    """The code of a pointer, and of the number of values of an entry."""
+
+
 _LAYOUTS = {
-    b"II*\0": ("<", 4, "H", "II"),
-    b"MM\0*": (">", 4, "H", "II"),
-    b"II+\0": ("<", 8, "Q", "QQ"),
-    b"MM\0+": (">", 8, "Q", "QQ"),
+    b"II*\0": _Layout("<", 4, "H", "I"),
+    b"MM\0*": _Layout(">", 4, "H", "I"),
+    b"II+\0": _Layout("<", 8, "Q", "Q"),
+    b"MM\0+": _Layout(">", 8, "Q", "Q"),
 }
-"""By the first bytes: byte order, the place of the first pointer, and the codes of the number of
-entries, of an entry's count of values and of its pointer."""
+"""The variants by the first bytes of a file: TIFF, then BigTIFF."""
 
 
 def _entries(
-    read: Callable[[int, int], bytes], start: int, order: str, number: str, entry: str
+    read: Callable[[int, int], bytes], start: int, layout: _Layout
 ) -> Iterator[tuple[int, Entry]]:
-    """Yield the tags of a directory, and their values where these are few and whole."""
+    """Yield the tags of the directory at `start`, with their values; damaged ones are left out."""
     if not start:
         return
-    head = read(start, struct.calcsize(order + number))
-    if len(head) < struct.calcsize(order + number):
+    number_code = layout.order + layout.number
+    head = read(start, struct.calcsize(number_code))
+    if len(head) < struct.calcsize(number_code):
         return
-    (count,) = struct.unpack(order + number, head)
-    code = f"{order}HH{entry}"
-    step = struct.calcsize(code)
-    inline = struct.calcsize(order + entry[1])
+    (count,) = struct.unpack(number_code, head)
+    entry_code = f"{layout.order}HH{layout.pointer}{layout.pointer}"
+    step = struct.calcsize(entry_code)
+    inline = struct.calcsize(layout.order + layout.pointer)
     table = read(start + len(head), step * min(count, _MOST_ENTRIES))
     for at in range(0, len(table) - step + 1, step):
-        tag, kind, values, pointer = struct.unpack_from(code, table, at)
+        tag, kind, values, pointer = struct.unpack_from(entry_code, table, at)
         size = _SIZES.get(kind, 0) * values
         if not 0 < size <= _MOST_BYTES:
             continue
+        # Small values stand in the entry itself, in the place of the pointer.
         content = table[at + step - inline : at + step][:size]
         if size > inline:
             content = read(pointer, size)
         if len(content) == size:
-            yield tag, (kind, _little_endian(kind, content, order))
+            yield tag, (kind, _little_endian(kind, content, layout.order))
 
 
 def _little_endian(kind: int, content: bytes, order: str) -> bytes:
@@ -195,24 +224,25 @@ def _pointer(entry: Entry | None) -> int:
 def directory(
     entries: Tags, start: int, *, big: bool = False, raw: Sequence[bytes] = (), following: int = 0
 ) -> bytes:
-    """Return a directory that begins at `start`, then the values that do not fit into it.
+    """Return the bytes of a little-endian directory at `start`, and of its larger values.
 
-    `raw` are further entries, whole as a file has them. `following` is where the next directory
-    begins. A `big` one has the wider numbers of BigTIFF.
+    `raw` are further entries, as the bytes that a file has. `following` is where the next
+    directory begins, or 0. If `big`, numbers are as wide as in BigTIFF.
     """
     number, pointer, inline = ("<Q", "<Q", 8) if big else ("<H", "<I", 4)
-    step = 4 + 2 * inline
+    entry_size = 4 + 2 * inline
     count = len(entries) + len(raw)
-    at = start + struct.calcsize(number) + step * count + inline
+    # Values that do not fit into their entries lie behind the directory.
+    value_at = start + struct.calcsize(number) + entry_size * count + inline
     rows, values = list(raw), []
     for tag, (kind, content) in entries.items():
         head = struct.pack("<HH", tag, kind) + struct.pack(pointer, len(content) // _SIZES[kind])
         if len(content) <= inline:
             rows.append(head + content.ljust(inline, b"\0"))
             continue
-        rows.append(head + struct.pack(pointer, at))
+        rows.append(head + struct.pack(pointer, value_at))
         values.append(content + b"\0" * (len(content) % 2))
-        at += len(values[-1])
+        value_at += len(values[-1])
     rows.sort(key=lambda row: int.from_bytes(row[:2], "little"))
     return b"".join([struct.pack(number, count), *rows, struct.pack(pointer, following), *values])
 
