@@ -1,6 +1,7 @@
-"""Whether a file is of the kind that a model, a configuration or the other files speak of.
+"""Checks that a file is of the expected kind: its bands, types, pixel sizes and values.
 
-Every command compares alike. A user who knows better names the check that is to be left out.
+What is expected comes from a model, a configuration or the other files of a dataset. All commands
+use the same checks. A user who knows better can leave checks out by ``force=``.
 """
 
 from __future__ import annotations
@@ -25,30 +26,30 @@ log = logging.getLogger(__name__)
 Check = Literal["band_names", "dtype", "pixel_size", "value_range"]
 """The checks that ``force=`` can leave out.
 
-``band_names``: the order of the bands. ``dtype``: whether the stored type can hold such values.
+``band_names``: the order of the bands. ``dtype``: whether the stored type holds such large values.
 ``pixel_size``: metres, or seconds, from pixel to pixel. ``value_range``: the unit of the values.
 """
 
 PIXEL_SIZE_RATIO = 1.25
-"""Pixels more than this factor coarser or finer are others than those that are known."""
+"""The factor up to which pixel sizes count as the same."""
 
 USABLE_PIXEL_RATIO = 1.999
-"""Less than twice as coarse or fine, pixels may be of some use to a model of others."""
+"""The factor up to which a model may still be of some use for pixels of another size."""
 
 LARGEST_RATIO, SMALLEST_RATIO = 8.0, 1 / 100
-"""Values beyond these factors of those that are known are in another unit.
+"""Factors of the expected largest value beyond which values are taken to be in another unit.
 
-A dark scene may well be of the same unit, but none is much brighter than all others. Reflectance
-× 10 000 is some 20 times 8-bit values.
+They are not symmetric: a scene may be much darker than all others, but hardly much brighter. For
+comparison, reflectance × 10 000 is about 20 times as large as 8-bit values.
 """
 
 TYPE_RATIO = 4.0
-"""A type whose largest value is less than one in this many of those that are known is too small."""
+"""A type is too small if its largest value, times this factor, is below the expected one."""
 
 PROBE, STEPS = 64, 4
-"""The side of a probe in pixels, and the number of probes on each diagonal of a scene.
+"""The side of a probe in pixels, and the number of probes along each diagonal of a scene.
 
-Along axes before the last three a probe has one pixel: it is a part of one volume of a series.
+In a series of volumes, a probe lies in one volume: only its last three axes have such a side.
 """
 
 UNITS = {
@@ -62,79 +63,95 @@ UNITS = {
     "µs": (1e-6, "s"),
     "us": (1e-6, "s"),
 }
-"""Units of axes in metres or seconds."""
+"""Units of axes: the factor that converts them, and the unit after conversion, m or s."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Norm:
-    """The kind of file that is wanted, and who wants it."""
+    """The expected kind of file, and the checks of a file against it.
+
+    The methods ``check_…`` raise a `Mistake` that names the file and says what to do.
+    """
 
     whose: str
-    """The words before what is wanted, such as ``the model was trained on``."""
+    """The words before what is expected in messages, such as ``the model was trained on``."""
 
     names: tuple[str, ...] = ()
-    """Of the bands; empty where any will do."""
+    """The names of the bands; empty if any will do."""
 
     axes: tuple[Axis, ...] = ()
-    """With their spacings; empty where any will do."""
+    """The axes with their spacings; empty if any will do."""
 
     highest: tuple[float, ...] = ()
-    """The values that each band may reach, in physical units; empty where nothing is known."""
+    """The largest value of each band, in physical units; empty if unknown."""
 
     unit: str = ""
     """The unit of `highest`."""
 
     advice: Mapping[Check, str]
-    """What to do about a file of another kind."""
+    """What the user can do if a check fails."""
 
     force: Collection[Check] = ()
     """The checks that are left out."""
 
     pixel_ratio: float = PIXEL_SIZE_RATIO
-    """Pixels more than this factor coarser or finer are refused."""
+    """The factor of pixel sizes beyond which a file is refused."""
 
     def check_names(self, file: str, names: tuple[str, ...]) -> None:
-        """Refuse the same names in another order."""
+        """Raise a `Mistake` if the bands are the expected ones in another order.
+
+        Bands with other names altogether pass: see `has_other_names`.
+        """
         if "band_names" in self.force:
             return
-        known = set(map(str.casefold, self.names))
-        turned = names != self.names and sorted(names) == sorted(self.names)
-        if turned or any(name in known for name in self._different(names)):
+        expected = set(map(str.casefold, self.names))
+        reordered = names != self.names and sorted(names) == sorted(self.names)
+        if reordered or any(name in expected for name in self._different(names)):
             raise Mistake(
                 f"{file} has the bands {', '.join(names)} and {self.whose} "
                 f"{', '.join(self.names)}, which is another order; {self._advice('band_names')}"
             )
 
     def has_other_names(self, names: tuple[str, ...]) -> bool:
-        """Whether a band has another name; mere numbers say nothing."""
+        """Whether a band has another name than expected; mere numbers are not compared."""
         return bool(self._different(names))
 
     def _different(self, names: tuple[str, ...]) -> list[str]:
+        """Return the names, in small letters, that differ from the expected name at their place."""
         pairs = zip(map(str.casefold, self.names), map(str.casefold, names), strict=False)
-        telling = [pair for pair in pairs if not (pair[0].isdigit() or pair[1].isdigit())]
-        return [got for wanted, got in telling if got != wanted]
+        are_words = [pair for pair in pairs if not (pair[0].isdigit() or pair[1].isdigit())]
+        return [got for wanted, got in are_words if got != wanted]
 
     def check_pixels(self, file: str, axes: tuple[Axis, ...]) -> None:
-        """Refuse other spacings of one dimension, length or time, axis by axis from the last.
+        """Raise a `Mistake` if a spacing differs from the expected one by more than `pixel_ratio`.
 
-        Those within the `pixel_ratio` are passed with a warning.
+        A smaller difference is a warning. Axes are compared from the last one on.
         """
         if "pixel_size" in self.force or not self.has_other_pixels(axes):
             return
-        told = f"the pixels of {file} are {_sizes(axes)} and {self.whose} {_sizes(self.axes)}"
+        difference = f"the pixels of {file} are {_sizes(axes)} and {self.whose} {_sizes(self.axes)}"
         if self.has_other_pixels(axes, most=self.pixel_ratio):
-            raise Mistake(f"{told}; {self._advice('pixel_size')}")
-        log.warning("%s: less than a factor of %.2g apart, so it goes on", told, self.pixel_ratio)
+            raise Mistake(f"{difference}; {self._advice('pixel_size')}")
+        log.warning(
+            "%s: less than a factor of %.2g apart, so it goes on", difference, self.pixel_ratio
+        )
 
     def has_other_pixels(self, axes: tuple[Axis, ...], *, most: float = PIXEL_SIZE_RATIO) -> bool:
-        """Whether the spacing along an axis is beyond a ratio; what is unknown says nothing."""
-        pairs = zip(map(base_spacing, self.axes[::-1]), map(base_spacing, axes[::-1]), strict=False)
-        known = [(wanted, got) for wanted, got in pairs if wanted and got and wanted[1] == got[1]]
-        ratios = [got[0] / wanted[0] for wanted, got in known]
-        return any(not 1 / most <= ratio <= most for ratio in ratios)
+        """Whether a spacing differs from the expected one by more than the factor `most`.
+
+        A length and a time are not compared, nor is an unknown spacing.
+        """
+        for expected_axis, axis in zip(self.axes[::-1], axes[::-1], strict=False):
+            expected, got = base_spacing(expected_axis), base_spacing(axis)
+            if expected is None or got is None or expected[1] != got[1]:
+                continue
+            ratio = got[0] / expected[0]
+            if not 1 / most <= ratio <= most:
+                return True
+        return False
 
     def check_types(self, file: str, channels: tuple[Channel, ...]) -> None:
-        """Refuse types of integers that are too small for the values."""
+        """Raise a `Mistake` if an integer type is too small for the expected values."""
         if "dtype" in self.force:
             return
         for channel, highest in zip(channels, self.highest, strict=False):
@@ -152,9 +169,10 @@ class Norm:
         *,
         smallest: float = SMALLEST_RATIO,
     ) -> None:
-        """Refuse values of another unit; `reached` is a large value of each band, or NaN.
+        """Raise a `Mistake` if values seem to be in another unit than expected.
 
-        `smallest` is the least share of what they may reach.
+        `reached` is a large value of each band, or NaN if the band is empty; see the function
+        `reached`. `smallest` is the least share of the expected largest value.
         """
         if "value_range" in self.force:
             return
@@ -167,7 +185,7 @@ class Norm:
                 )
 
     def check(self, file: str, description: Description) -> None:
-        """Compare all that stands in a file's header."""
+        """Check names, pixels and types, which the header of a file tells."""
         self.check_names(file, description.names)
         self.check_pixels(file, description.axes)
         self.check_types(file, description.channels)
@@ -181,7 +199,7 @@ class Norm:
 
 
 def check_force(force: Collection[str]) -> None:
-    """Raise a `Mistake` that lists the checks unless `force` is a list of their names."""
+    """Raise a `Mistake` unless `force` is a list of names of checks."""
     known = get_args(Check)
     if isinstance(force, str) or any(name not in known for name in force):
         raise Mistake(
@@ -190,7 +208,7 @@ def check_force(force: Collection[str]) -> None:
 
 
 def base_spacing(axis: Axis) -> tuple[float, str] | None:
-    """Return an axis' spacing in metres or seconds, and which of the two; None if it is unknown."""
+    """Return the spacing of an axis in metres or seconds, with this unit; None if unknown."""
     if axis.spacing is None or axis.unit is None:
         return None
     factor, unit = UNITS.get(axis.unit, (1.0, axis.unit))
@@ -198,7 +216,7 @@ def base_spacing(axis: Axis) -> tuple[float, str] | None:
 
 
 def metres(axes: Sequence[Axis]) -> tuple[float, ...] | None:
-    """Return the spacings in metres, or None unless each axis has a known length."""
+    """Return the spacings in metres; None unless all are known and lengths."""
     lengths = []
     for axis in axes:
         spacing = base_spacing(axis)
@@ -209,7 +227,7 @@ def metres(axes: Sequence[Axis]) -> tuple[float, ...] | None:
 
 
 def _sizes(axes: tuple[Axis, ...]) -> str:
-    """Write the spacings, such as ``10 × 20 m`` or ``0.04 s × ? × ?``."""
+    """Return the spacings in words, such as ``10 × 20 m`` or ``0.04 s × ? × ?``."""
     units = {axis.unit for axis in axes}
     if len(units) > 1:
         return " × ".join(_size(axis, axis.unit) for axis in axes)
@@ -223,18 +241,18 @@ def _size(axis: Axis, unit: str | None = None) -> str:
 
 
 def reached(reader: Reader) -> tuple[float, ...]:
-    """Return the 99.9th percentile of each band's absolute values in probes of a file.
+    """Return the 99.9th percentile of each band's absolute values, in probes of a file.
 
-    It is NaN where no probe holds a value.
+    The probes are a few small windows. A band without a value in any of them gives NaN.
     """
     shape = reader.description.shape
     bands = len(reader.description.channels)
     probes = [reader.read(window) for window in _probes(shape)]
     values = np.abs(np.concatenate([probe.reshape(bands, -1) for probe in probes], axis=1))
-    return tuple(map(_large, values))
+    return tuple(map(_high_percentile, values))
 
 
-def _large(values: NDArray[Any]) -> float:
+def _high_percentile(values: NDArray[Any]) -> float:
     finite = values[np.isfinite(values)]
     if not finite.size:
         return math.nan
@@ -242,12 +260,15 @@ def _large(values: NDArray[Any]) -> float:
 
 
 def _probes(shape: tuple[int, ...]) -> list[Window]:
-    """Return windows on the diagonals of a scene, enough to tell units apart at any size."""
-    return [_probe(shape, *place) for place in product(range(STEPS), (False, True))]
+    """Return a few windows on two diagonals of a scene, whatever its size."""
+    return [_probe(shape, step, flipped) for step, flipped in product(range(STEPS), (False, True))]
 
 
 def _probe(shape: tuple[int, ...], step: int, flipped: bool) -> Window:
-    """Return the window of one step along a diagonal; `flipped` turns every second axis round."""
+    """Return the window at one step along a diagonal.
+
+    If `flipped`, every second axis is walked backwards: this is the other diagonal of an image.
+    """
     window = []
     for axis, size in enumerate(shape):
         position = step
