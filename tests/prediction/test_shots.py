@@ -4,17 +4,22 @@ import re
 
 import numpy as np
 import pytest
+from clips import clip, decoded, moving
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from model_examples import model
 
 from srlab.io.array import ArrayReader
+from srlab.mistakes import Mistake
+from srlab.prediction import Opened, Request, super_resolve_file
 from srlab.prediction.blocks import Anywhere, block
 from srlab.prediction.tiles import TileGrid
+from srlab.prediction.verification import verify
 
 SCALE = (1, 2, 2)
 
 
-def sees_all(lr):
+def sees_all(lr, spare):
     """SR that depends on every pixel of a tile."""
     lr = lr + lr.mean(axis=(2, 3, 4), keepdims=True)
     return lr.repeat(2, axis=-1).repeat(2, axis=-2)
@@ -65,3 +70,39 @@ def test_cuts_that_no_video_has_are_refused(cuts):
     message = f"the cuts are at frames {list(cuts)}; they must rise, within the 9 frames"
     with pytest.raises(ValueError, match=re.escape(message)):
         TileGrid((9, 8, 8), (5, 8, 8), (1, 1, 1), SCALE, cuts=cuts)
+
+
+def frames_of(models, source, frames, **chosen):
+    """The frames that are predicted for a clip of `frames`, and what was settled for it."""
+    clip(source, "ffv1", frames=frames, format="bgr0")
+    output = source.with_name(f"sr_{source.name}")
+    request = Request(
+        tile=[7, 40, 40],
+        overlap=2,
+        bands=[1, 2, 3],
+        force=["pixel_size"],
+        options={"codec": "ffv1"},
+        **chosen,
+    )
+    outcome = super_resolve_file(models, source, output, request=request, overwrite=True)
+    assert not verify(models, output, source).differing
+    return np.stack(decoded(output)), outcome.settled
+
+
+def test_a_clip_of_two_shots_is_predicted_as_two_clips(tmp_path):
+    models = [Opened(__file__, model(scale=SCALE))]
+    shots = [moving(11, 16, 24), 255 - moving(6, 16, 24)]
+    got, settled = frames_of(models, tmp_path / "both.mkv", np.concatenate(shots))
+    assert settled["cuts"] == [11]
+    alone = [frames_of(models, tmp_path / "one.mkv", shot)[0] for shot in shots]
+    np.testing.assert_array_equal(got, np.concatenate(alone))
+    across, settled = frames_of(
+        models, tmp_path / "both.mkv", np.concatenate(shots), cut_threshold=None
+    )
+    assert settled["cuts"] == []
+    assert (got[10:12] != across[10:12]).any()
+
+
+def test_a_threshold_below_every_step_is_refused():
+    with pytest.raises(Mistake, match=r"^cut_threshold is 1\.0; give how many times as large"):
+        Request(cut_threshold=1.0)

@@ -56,6 +56,7 @@ class PredictSettings:
     tile: int | Sequence[int] | Literal["auto"]
     overlap: int | Sequence[int] | Literal["auto"]
     edges: Literal["auto", "replicate", "reflect", "zeros"]
+    cut_threshold: float | None
     join: Literal["auto", "crop", "blend"]
     batch: int | Literal["auto"]
     precision: int | Literal["auto", "bf16"]

@@ -37,12 +37,7 @@ class Cuts:
     """
 
     def __init__(self, threshold: float) -> None:
-        if not threshold > 1:
-            raise Mistake(
-                f"data.cut_threshold is {threshold}; give how many times as large as its "
-                "neighbours the step at a cut is, above 1 such as 3, or null for no cuts."
-            )
-        self._threshold = threshold
+        self._threshold = check_threshold(threshold, key="data.cut_threshold")
         self._shots: dict[str, list[Reader]] = {}
         self._found: dict[str, list[int]] = {}
 
@@ -115,6 +110,16 @@ class Shot:
     def close(self) -> None:
         """Release the file."""
         self._reader.close()
+
+
+def check_threshold(threshold: float, *, key: str) -> float:
+    """Return a threshold, and raise a `Mistake` that names its `key` if it is not above 1."""
+    if not threshold > 1:
+        raise Mistake(
+            f"{key} is {threshold}; give how many times as large as its neighbours the step at a "
+            "cut is, above 1 such as 3, or null for no cuts."
+        )
+    return threshold
 
 
 def steps(path: str) -> list[float]:

@@ -85,6 +85,8 @@ def provenance(
         settings["threads"] = settled["threads"]
     else:
         settings["batch"] = settled["batch"]
+    if plan.cuts:
+        settings["cuts"] = list(plan.cuts)
     if training_data:
         settings["training_data"] = training_data
     settings |= request.noted()

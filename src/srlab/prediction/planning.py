@@ -22,6 +22,7 @@ from srlab.prediction.across import file_scale, in_file, orders_for
 from srlab.prediction.footprint import fitting_side
 from srlab.prediction.leading import Part
 from srlab.prediction.projection import check_overlap, uncut
+from srlab.prediction.shots import longest_shot
 from srlab.prediction.tiles import Join, TileGrid
 
 log = logging.getLogger(__name__)
@@ -46,6 +47,7 @@ def plan_tiles(
     join: Join | Literal["auto"] = "auto",
     scene: Tensor | None = None,
     device: torch.device | None = None,
+    cuts: Sequence[int] = (),
 ) -> TileGrid:
     """Settle the tiles of a scene; `tile` and `overlap` are in LR pixels.
 
@@ -58,8 +60,11 @@ def plan_tiles(
     the scene by no more than `TOLERANCE`. A scene in a single tile is continued beyond its borders
     as in a call of the model. ``join="auto"`` crops where the overlap is exact, and blends where
     none is. ``edges="auto"`` is what the model's card says. `scene` is as for `Predictor`.
+    A video has shots between its `cuts`, frames that begin a new one. No tile looks across these.
     """
     leading = check_input(model, reader)
+    whole = reader.description.shape
+    reader = longest_shot(reader, cuts, axis=leading)
     beyond = model.card.edges if edges == "auto" else check_edges(edges)
     shape = reader.description.shape
     dims, alone = len(shape) - leading, (1,) * leading
@@ -76,7 +81,7 @@ def plan_tiles(
         check_overlap(model.agreement, shape, longest, overlaps, orders[0])
     cells = [in_file(order, multiple_of(model.generator), otherwise=1) for order in orders]
     return TileGrid(
-        shape,
+        whole,
         tile=longest,
         overlap=overlaps,
         scale=file_scale(model.card, reader.description),
@@ -84,6 +89,7 @@ def plan_tiles(
         edges=beyond,
         leading=leading,
         join=_fitting_join(model, shape, longest) if join == "auto" else join,
+        cuts=tuple(cuts),
     )
 
 

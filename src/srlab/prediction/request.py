@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 from srlab.axes import is_count
+from srlab.data.cuts import check_threshold
 from srlab.io.agreement import Check
 from srlab.mistakes import Mistake
 from srlab.nn.edges import Edges
@@ -30,6 +31,7 @@ class Request:
     tile: PerAxis = "auto"
     overlap: PerAxis = "auto"
     edges: Edges | Literal["auto"] = "auto"
+    cut_threshold: float | None = 3.0
     join: Join | Literal["auto"] = "auto"
     batch: int | Literal["auto"] = "auto"
     precision: str = "32"
@@ -53,6 +55,8 @@ class Request:
             raise Mistake(f"samples is {self.samples!r}; give a number of samples >= 1.")
         if self.threads != "auto" and not is_count(self.threads, least=1):
             raise Mistake(f"threads is {self.threads!r}; give a number of threads >= 1, or auto.")
+        if self.cut_threshold is not None:
+            check_threshold(self.cut_threshold, key="cut_threshold")
         if self.project and self.match_histogram:
             raise Mistake(
                 "match_histogram=true would undo project=true, by which the output agrees with "

@@ -30,10 +30,11 @@ from srlab.prediction.memory import OUT_OF_MEMORY, halved_tile
 from srlab.prediction.opened import Opened, check_alike, common_grid, noises, projected
 from srlab.prediction.outcome import Outcome
 from srlab.prediction.output import output_description, provenance, scene_of
-from srlab.prediction.planning import plan_tiles
+from srlab.prediction.planning import check_input, plan_tiles
 from srlab.prediction.precision import DTYPES, chosen_precision
 from srlab.prediction.projection import bounds_of
 from srlab.prediction.request import Request
+from srlab.prediction.shots import cuts_of, longest_shot
 from srlab.prediction.tiles import TileGrid
 from srlab.prediction.transparency import alpha_of
 
@@ -146,10 +147,13 @@ class Session:
         request = self._request
         # A cluster that is not there is told of before anything is measured.
         threads = engine.threads() if request.threads == "auto" else request.threads
+        leading = check_input(self._model, self._reader)
+        cuts = cuts_of(self._source, self._reader, request.cut_threshold, leading=leading)
+        sampled = longest_shot(self._reader, cuts, axis=leading)
         precision = chosen_precision(
-            request.precision, self._model, self._reader, self._device, scene=self._scene
+            request.precision, self._model, sampled, self._device, scene=self._scene
         )
-        tiles = self._tiles(request.tile, request.overlap, request.join)
+        tiles = self._tiles(request.tile, request.overlap, request.join, cuts)
         return {
             "tile": list(tiles.tile[tiles.leading :]),
             "overlap": list(tiles.overlap[tiles.leading :]),
@@ -157,6 +161,7 @@ class Session:
             "batch": self._batch(tiles),
             "precision": precision,
             "threads": threads,
+            "cuts": cuts,
         }
 
     def _batch(self, tiles: TileGrid) -> int:
@@ -166,7 +171,7 @@ class Session:
         pixels = prod(span.stop - span.start for span in next(iter(tiles)).read)
         return fitting_batch(self._model, self._device, pixels)
 
-    def _tiles(self, tile: Any, overlap: Any, join: Any) -> TileGrid:
+    def _tiles(self, tile: Any, overlap: Any, join: Any, cuts: Sequence[int]) -> TileGrid:
         """Return a grid that is good for all models."""
         grids = [
             plan_tiles(
@@ -178,6 +183,7 @@ class Session:
                 edges=self._request.edges,
                 scene=self._scene,
                 device=self._device,
+                cuts=cuts,
             )
             for model in self._models
         ]
@@ -185,7 +191,8 @@ class Session:
 
     def job(self, settled: Mapping[str, Any]) -> Job:
         """Return all that it takes to compute the output by the `settled` tiles."""
-        tiles = self._tiles(settled["tile"], settled["overlap"], settled["join"])
+        cuts = settled.get("cuts", ())
+        tiles = self._tiles(settled["tile"], settled["overlap"], settled["join"], cuts)
         return Job(
             reader=self._reader,
             writer=self._writer(tiles, settled),

@@ -107,9 +107,11 @@ def test_a_cluster_makes_the_same_file_with_the_same_counts(engine, models, scen
 @pytest.mark.slow
 def test_segments_of_a_video_are_encoded_by_any_worker(engine, tmp_path):
     models = opened(tmp_path / "m.safetensors", (1, 2, 2))
-    clip(tmp_path / "in.mkv", "ffv1", frames=moving(70, 32, 48), format="bgr0")
+    frames = np.concatenate([moving(40, 32, 48), 255 - moving(30, 32, 48)])
+    clip(tmp_path / "in.mkv", "ffv1", frames=frames, format="bgr0")
     settings = {"tile": [9, 20, 20], "options": {"codec": "ffv1"}}
-    alone, _ = predicted(models, tmp_path / "in.mkv", Local(), "alone.mkv", **settings)
+    alone, outcome = predicted(models, tmp_path / "in.mkv", Local(), "alone.mkv", **settings)
+    assert outcome.settled["cuts"] == [40]
     shared, _ = predicted(models, tmp_path / "in.mkv", engine, "shared.mkv", **settings)
     assert shared.read_bytes() == alone.read_bytes()
 
