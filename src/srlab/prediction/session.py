@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,14 @@ from typing import Any
 import torch
 
 import srlab
-from srlab.files import PathLike, content_hash, is_remote, new_file, sole_writer
+from srlab.files import (
+    PathLike,
+    content_hash,
+    file_and_image,
+    is_remote,
+    new_file,
+    sole_writer,
+)
 from srlab.io import Description, Provenance, Writer, create_writer
 from srlab.models.bundle import file_hash
 from srlab.models.card import ModelCard
@@ -102,7 +110,7 @@ class Session:
         hashes = [file_hash(path) for path in self._paths]
         self.hashes = {
             "model": " ".join(hashes),
-            "input": _hash(source),
+            "input": _hash(str(self._reader)),
             **further_hashes(self._model.card, source, request),
         }
         self._journal = Journal(self._output, self._asked())
@@ -284,8 +292,15 @@ class Session:
 
 
 def _hash(path: PathLike) -> str:
-    """Return the hash of an input, or the name of one that GDAL resolves."""
-    return str(path) if is_remote(path) else content_hash(path)
+    """Return the hash of an input, or the name of one that GDAL resolves.
+
+    Of an image of several in a file, it is the hash of the file's hash and the image's name.
+    """
+    if is_remote(path):
+        return str(path)
+    file, image = file_and_image(path)
+    own = content_hash(file)
+    return hashlib.sha256(f"{own} {image}".encode()).hexdigest() if image else own
 
 
 def further_hashes(card: ModelCard, source: PathLike, request: Request) -> dict[str, str]:
