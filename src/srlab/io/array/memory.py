@@ -15,9 +15,9 @@ from srlab.io.stored import without_infinities
 
 
 class ArrayReader:
-    """Windows of an array ``(C, *S)`` in physical units; what is not finite holds no data.
+    """A reader of an array ``(C, *S)`` in physical units; values that are not finite are no data.
 
-    Channels are called 1, 2, … unless they have `names`; ``str()`` of the reader is its `name`.
+    Channels are called 1, 2, … unless `names` are given. `name` stands for the path in messages.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class ArrayReader:
 
     def read(self, window: Window) -> NDArray[np.float32]:
         """Read ``(C, *window)``, NaN where the array holds no data."""
-        with np.errstate(over="ignore"):  # what overflows a float32 is infinite there
+        with np.errstate(over="ignore"):  # values too large for float32 become infinite
             return without_infinities(self._array[(slice(None), *window)].astype(np.float32))
 
     def close(self) -> None:
@@ -44,7 +44,7 @@ class ArrayReader:
 
 
 class ArrayWriter:
-    """Keeps ``(C, *S)`` in memory, where the result is known to fit: `array` holds it."""
+    """A writer into an array ``(C, *S)`` in memory, for results that fit there: `array`."""
 
     def __init__(self, channels: int, shape: Sequence[int]) -> None:
         self.array: NDArray[np.float32] = np.empty((channels, *shape), dtype=np.float32)
@@ -57,7 +57,7 @@ class ArrayWriter:
         self.array.fill(np.nan)
 
     def resume(self) -> bool:
-        """Memory outlives no process."""
+        """Return False: the memory of an earlier process is gone."""
         return False
 
     def write(self, window: Window, array: NDArray[np.float32]) -> None:
@@ -65,7 +65,7 @@ class ArrayWriter:
         self.array[(slice(None), *window)] = array
 
     def sync(self) -> None:
-        """Nothing is on a disk."""
+        """Nothing to flush: the array is not on a disk."""
 
     def finish(self) -> None:
         """Nothing to finish."""

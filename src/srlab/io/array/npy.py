@@ -21,7 +21,10 @@ def open_npy(path: PathLike, *, bands: Sequence[int | str] | None = None) -> Arr
 
 
 def array_in(path: Path) -> dict[str, StoredArray]:
-    """Return the only array of a file; a `Mistake` if it claims more than the file holds."""
+    """Return the array of an ``.npy``, without a name.
+
+    Raises a `Mistake` if the header claims more bytes than the file has.
+    """
     with path.open("rb") as file:
         layout = read_layout(file, path)
     check_size(path, layout, path.stat().st_size)
@@ -29,12 +32,12 @@ def array_in(path: Path) -> dict[str, StoredArray]:
 
 
 def create_npy(path: Path, description: Description, *, provenance: Provenance) -> ArrayFileWriter:
-    """Return the writer of an ``.npy``, which has no room for the provenance."""
+    """Return a writer of an ``.npy``, which has no room for the provenance."""
     return ArrayFileWriter(
-        path, description, provenance=provenance, arrange=in_one, encode=_renamed
+        path, description, provenance=provenance, arrange=in_one, encode=_rename_staged
     )
 
 
-def _renamed(path: Path, arrays: Sequence[StagedArray], tags: Mapping[str, str]) -> None:
-    (array,) = arrays
+def _rename_staged(path: Path, arrays: Sequence[StagedArray], tags: Mapping[str, str]) -> None:
+    (array,) = arrays  # its staging file is an .npy already
     os.replace(array.staging.path, path)

@@ -1,4 +1,4 @@
-"""Arrays in files that hold nothing but numbers."""
+"""The reader of files that hold nothing but numbers."""
 
 from __future__ import annotations
 
@@ -29,26 +29,25 @@ from srlab.io.windows import check_window
 from srlab.mistakes import Mistake
 
 ArraysOf = Callable[[Path], Mapping[str, StoredArray]]
-"""A function that opens a file and returns its arrays by their names."""
+"""A function that opens a file, and returns its arrays by their names."""
 
 
 class ArrayFileReader:
-    """An ``.npy``, arrays of an ``.npz``, or plain arrays of a Zarr store, a window at a time.
+    """A reader of an ``.npy``, of arrays in an ``.npz``, or of plain arrays in a Zarr store.
 
-    Nothing in such a file tells what its axes are, so they go by their number. Two are ``(H, W)``.
-    More are the channels, then space: ``(C, H, W)``, ``(C, D, H, W)`` and ``(C, T, D, H, W)``. A
-    name may say it otherwise, in letters before its ending. ``x.zyx.npy`` is a volume
-    ``(D, H, W)``, and ``x.yxc.npy`` is ``(H, W, C)`` (`srlab.io.array.axes.ARRANGEMENTS`).
+    The axes are those that the name of the file states: ``x.zyx.npy`` is a volume ``(D, H, W)``,
+    and ``x.yxc.npy`` is ``(H, W, C)``. Otherwise two axes are ``(H, W)``, and more begin with the
+    channels: ``(C, H, W)``, ``(C, D, H, W)`` or ``(C, T, D, H, W)``. See `srlab.io.array.axes`.
 
-    `bands` are numbers from 1 of the only array, or names of arrays, such as ``[red, nir]``. A band
-    of one is ``rgb:2``. Arrays of one image are of one size. Values are as they are stored, and
-    booleans 0 and 1. What is not finite is no data.
+    `bands` chooses arrays by name, such as ``[red, nir]``, or a channel of an array, such as
+    ``rgb:2``. Numbers from 1 choose channels if there is only one array. All chosen arrays must
+    have the same size.
 
-    An ``.npy``, or an ``.npz`` that is not compressed, is mapped into memory at each read. A
-    compressed array is read by an index of its places that is built as it is read.
+    Values are read as stored; booleans become 0 and 1. Values that are not finite are no data.
+    Memory stays small, since uncompressed arrays are mapped and compressed ones are indexed.
 
-    Raises a `Mistake` if nothing in the file is an array of rows and columns. Python objects,
-    complex numbers and a header that claims more than there is are one, too.
+    Raises a `Mistake` if the file holds no array of rows and columns, or only Python objects or
+    complex numbers. Raises one, too, if a header claims more bytes than there are.
     """
 
     def __init__(
@@ -58,9 +57,10 @@ class ArrayFileReader:
         self._arrays_of, self._bands = arrays_of, bands and list(bands)
         self._handle = ProcessHandle(partial(arrays_of, path))
         arrays = arrays_of(path)
-        images = {name: each for name, each in arrays.items() if _is_image(path, each)}
-        images = images or dict(arrays)  # of which the first is told to be none
-        self._axes = {name: axes_of(path, each.shape) for name, each in images.items()}
+        images = {name: array for name, array in arrays.items() if _is_image(path, array)}
+        if not images:
+            images = dict(arrays)  # the checks below say what is wrong with them
+        self._axes = {name: axes_of(path, array.shape) for name, array in images.items()}
         self._parts = choose(list(self._variables(images)), bands, path)
         self.description = self._described(images)
 
@@ -80,7 +80,7 @@ class ArrayFileReader:
         with damage_told(f"{self.path} cannot be read at {window}: truncated or damaged"):
             arrays = self._handle.file()
             parts = [self._read(arrays[part.variable.name], part, window) for part in self._parts]
-        with np.errstate(over="ignore"):  # what overflows a float32 is infinite there
+        with np.errstate(over="ignore"):  # values too large for float32 become infinite
             return without_infinities(np.concatenate(parts).astype(np.float32, order="C"))
 
     def close(self) -> None:
@@ -89,9 +89,11 @@ class ArrayFileReader:
 
     def _read(self, array: StoredArray, part: Part, window: Window) -> NDArray[Any]:
         axes = self._axes[part.variable.name]
-        first, last = min(part.numbers) - 1, max(part.numbers)
-        values = array.read(place_of(window, axes, slice(first, last)))
-        return channels_first(values, axes)[[number - 1 - first for number in part.numbers]]
+        # One slice holds all wanted channels, from the first of them to the last.
+        first, stop = min(part.numbers) - 1, max(part.numbers)
+        values = array.read(place_of(window, axes, slice(first, stop)))
+        wanted = [number - 1 - first for number in part.numbers]
+        return channels_first(values, axes)[wanted]
 
     def _variables(self, images: Mapping[str, StoredArray]) -> Iterator[Variable]:
         for name, array in images.items():

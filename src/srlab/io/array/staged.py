@@ -1,10 +1,10 @@
-"""The arrays of an output, which wait on the disk until it is whole."""
+"""The arrays of an unfinished output, on the disk, and how channels are grouped into arrays."""
 
 from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,43 +25,42 @@ UNNAMED = "arr_0"
 
 @dataclass(frozen=True)
 class StagedArray:
-    """Channels of an image that are one array, in an unfinished file that is an ``.npy``."""
+    """An array of an unfinished output: some channels of the image, staged as an ``.npy``."""
 
     name: str
     axes: str
     places: tuple[int, ...]
-    """Of its channels in the image, from 0."""
+    """The indices of its channels in the image, from 0."""
 
     channels: tuple[Channel, ...]
     staging: Staging
 
     def write(self, window: Window, image: NDArray[np.float32]) -> None:
-        """Write its channels of a block ``(C, *window)`` of the image."""
-        planes = [self._plane(image[at], each) for at, each in self._pairs()]
+        """Write the channels of this array, of a block ``(C, *window)`` of all channels."""
+        planes = []
+        for index, channel in zip(self.places, self.channels, strict=True):
+            planes.append(self._stored(image[index], channel))
         place = place_of(window, self.axes, slice(0, len(planes)))
         self.staging.write(place, as_stored(np.stack(planes), self.axes)[np.newaxis])
 
     def read(self, place: Window) -> NDArray[Any]:
-        """Read a part in the order of its axes."""
+        """Read a part, in the order of `axes`."""
         values: NDArray[Any] = self.staging.read(place)[0]
         return values
 
-    def _pairs(self) -> Iterator[tuple[int, Channel]]:
-        return zip(self.places, self.channels, strict=True)
-
-    def _plane(self, plane: NDArray[np.float32], channel: Channel) -> NDArray[Any]:
+    def _stored(self, plane: NDArray[np.float32], channel: Channel) -> NDArray[Any]:
         return to_stored(
             plane, scale=1.0, offset=0.0, dtype=self.staging.dtype, nodata=channel.nodata
         )
 
 
 def plain(path: Path, description: Description) -> Description:
-    """Describe an image as arrays can hold it: of numbers without scale, offset, mask or place.
+    """Describe an image as a plain array holds it: without scale, offset, mask or place.
 
-    Values that a file scales become what they stand for, as float32. An integer that stands for no
-    data stays; of floats it is NaN.
+    Scaled values are stored as physical ones, in float32. Integers keep their nodata value; floats
+    have NaN instead.
 
-    Raises a `Mistake` if a mask tells which integers hold no data.
+    Raises a `Mistake` if a mask marks the empty pixels of integers.
     """
     channels = [_plain(path, channel) for channel in description.channels]
     return replace(description, channels=tuple(channels), geometry=None)
@@ -84,15 +83,15 @@ def _plain(path: Path, channel: Channel) -> Channel:
 
 
 def in_one(path: Path, description: Description) -> list[StagedArray]:
-    """Return all channels as one array."""
+    """Return all channels of an image as one array."""
     return [_staged(path, description, UNNAMED, range(len(description.channels)))]
 
 
 def by_name(path: Path, description: Description) -> list[StagedArray]:
-    """Return the channels as arrays by their names.
+    """Return the channels of an image as arrays, grouped by the names of the channels.
 
-    ``rgb:1`` to ``rgb:3`` make one array, and so do mere numbers. Any other channel is one by
-    itself.
+    Channels ``rgb:1`` to ``rgb:3`` become the array ``rgb``. Channels whose names are numbers, or
+    not unique, become one array together. Any other channel becomes an array of its own.
     """
     groups = _groups(description.names)
     arrays = []
@@ -105,17 +104,16 @@ def by_name(path: Path, description: Description) -> list[StagedArray]:
 
 
 def _groups(names: Sequence[str]) -> Mapping[str, Sequence[int]]:
-    """Return the places of the channels of each array."""
+    """Return the indices of the channels of each array, by the name of the array."""
     if len(set(names)) < len(names) or all(name.isdigit() for name in names):
         return {UNNAMED: range(len(names))}
-    groups: dict[str, list[int]] = {}
-    for place, name in enumerate(names):
-        groups.setdefault(name, []).append(place)
+    groups = {name: [index] for index, name in enumerate(names)}
     stems: dict[str, list[str]] = {}
     for name in names:
         stems.setdefault(re.sub(r":\d+$", "", name), []).append(name)
     for stem, members in stems.items():
-        if len(members) > 1 and members == [f"{stem}:{at + 1}" for at in range(len(members))]:
+        numbered = [f"{stem}:{number}" for number in range(1, len(members) + 1)]
+        if len(members) > 1 and members == numbered:
             groups[stem] = [groups.pop(member)[0] for member in members]
     return groups
 
@@ -145,9 +143,10 @@ def _staged(
 
 
 def _axes(path: Path, description: Description, channels: int) -> str:
-    """Return the axes that a name states; otherwise channels first, if there are several axes.
+    """Return the axes that the name states; otherwise channels first, then those of the image.
 
-    Raises a `Mistake` if the name states others than there are.
+    A plane of one channel is ``yx``. Raises a `Mistake` if the name states axes that the image
+    lacks.
     """
     space = "".join(axis.name for axis in description.axes)
     axes = stated(path)
@@ -163,12 +162,12 @@ def _axes(path: Path, description: Description, channels: int) -> str:
 
 
 def _head(shape: tuple[int, ...], dtype: np.dtype[Any]) -> bytes:
-    """Return the header of an ``.npy``."""
+    """Return the header of an ``.npy``, as bytes."""
     buffer = io.BytesIO()
-    words = {
+    header = {
         "descr": np.lib.format.dtype_to_descr(dtype),
         "fortran_order": False,
         "shape": shape,
     }
-    np.lib.format.write_array_header_1_0(buffer, words)
+    np.lib.format.write_array_header_1_0(buffer, header)
     return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""Arrays as they lie in files, whichever kind of file it is."""
+"""`StoredArray`, an array in a file of any kind, and the header of an ``.npy``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from srlab.mistakes import Mistake
 
 
 class StoredArray(Protocol):
-    """An array in a file, of which parts are read."""
+    """An array in a file, of which parts can be read."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -28,17 +28,17 @@ class StoredArray(Protocol):
         """The type of the values."""
 
     def read(self, place: Window) -> NDArray[Any]:
-        """Read a part, with the axes and the type of the file."""
+        """Read a part; axes and type are those of the file."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The words of an ``.npy`` header (NEP 1), and where they end."""
+    """The header of an ``.npy`` (NEP 1)."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     fortran: bool
-    """Whether the first axis, and not the last, lies side by side."""
+    """Whether values along the first axis are neighbours in the file, and not along the last."""
 
     length: int
     """Bytes of the header."""
@@ -51,7 +51,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Mapped:
-    """An array that lies in a file as it lies in memory."""
+    """An uncompressed array in a file, as a `StoredArray`."""
 
     path: Path
     layout: Layout
@@ -69,8 +69,8 @@ class Mapped:
         return self.layout.dtype
 
     def read(self, place: Window) -> NDArray[Any]:
-        """Read a part by mapping the file, which fails if it is too short by now."""
-        # A map that stayed open would keep in memory whatever was read.
+        """Read a part by mapping the file into memory; fails if the file has become too short."""
+        # A map that stayed open would keep in memory all that was ever read.
         whole = np.memmap(
             self.path,
             self.dtype,
@@ -83,9 +83,9 @@ class Mapped:
 
 
 def read_layout(file: IO[bytes], path: object) -> Layout:
-    """Read the header with which an array begins.
+    """Read the header of an ``.npy`` from an open file.
 
-    Raises a `Mistake` if it is of Python objects, or of a version that simple numbers never need.
+    Raises a `Mistake` if it is damaged, or has a version that plain numbers never need.
     """
     start = file.tell()
     with damage_told(f"{path} does not begin as an array", SyntaxError, TokenError):
@@ -105,7 +105,7 @@ def is_number(dtype: np.dtype[Any]) -> bool:
 
 
 def check_size(path: object, layout: Layout, held: int) -> None:
-    """Raise a `Mistake` if a header claims more bytes than a file can hold."""
+    """Raise a `Mistake` if a header claims more than the `held` bytes that the file can hold."""
     if layout.size > held:
         raise Mistake(
             f"{path} is truncated or damaged: its header says {layout.size:.3g} bytes, and at "

@@ -1,4 +1,4 @@
-"""Arrays out, in blocks from any process."""
+"""The writer of files that hold nothing but numbers, in blocks from any process."""
 
 from __future__ import annotations
 
@@ -20,19 +20,20 @@ from srlab.io.write_errors import write_errors_told
 log = logging.getLogger(__name__)
 
 Arrange = Callable[[Path, Description], list[StagedArray]]
-"""A function that says which channels make which arrays."""
+"""A function that groups the channels of an image into arrays."""
 
 Encode = Callable[[Path, Sequence[StagedArray], Mapping[str, str]], None]
-"""A function that makes a file of arrays and tags, under its name at last."""
+"""A function that makes the finished file of the staged arrays and the tags."""
 
 
 class ArrayFileWriter:
-    """Arrays of nothing but numbers, in a file of a kind that `encode` makes.
+    """The writer of an ``.npy``, an ``.npz`` or plain Zarr arrays, depending on `encode`.
 
-    A name states the axes, such as ``x.zyx.npy`` or ``x.yxc.npy``. Without that an image of one
-    channel is ``(H, W)``, and any other begins with its channels: ``(C, H, W)``, ``(C, D, H, W)``.
-    Integers are rounded to the nearest, halves to even, and clipped. The place of the pixels is
-    lost, which a warning says. Until `finish` the blocks lie in a folder beside `path`.
+    The name may state the axes, as in ``x.zyx.npy`` or ``x.yxc.npy``. Otherwise a plane of one
+    channel is ``(H, W)``, and other images begin with the channels, as ``(C, D, H, W)``.
+
+    Integers are rounded to the nearest, halves to even, and clipped. The place of the image is
+    lost, with a warning. Until `finish`, the blocks lie in a folder beside `path`.
 
     Raises a `Mistake` if arrays cannot hold what is described. `prepare`, `write` and `finish`
     raise a `FailedWrite` if the disk is full.
