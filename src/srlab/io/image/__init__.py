@@ -1,4 +1,10 @@
-"""Photographs: PNG and JPEG."""
+"""Pictures without a place on the Earth, as outputs: PNG, JPEG, WebP and BMP.
+
+As inputs, they are read by `srlab.io.raster`, since GDAL opens them.
+
+- ``writer``: the writer of all four formats
+- ``metadata``: EXIF data, colour profile and print density, added after GDAL has encoded a picture
+"""
 
 from srlab.io.image.writer import ImageWriter
 

@@ -1,4 +1,4 @@
-"""PNG, JPEG, WebP and BMP out, of images of any size."""
+"""The writer of PNG, JPEG, WebP and BMP, for pictures of any size."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from srlab.axes import Window
 from srlab.files import replaced
 from srlab.io.description import Channel, Description
 from srlab.io.format import ending
-from srlab.io.image.notes import (
-    PictureNotes,
-    note_in_bmp,
-    note_in_jpeg,
-    note_in_png,
-    note_in_webp,
+from srlab.io.image.metadata import (
+    EncodedMetadata,
+    add_to_bmp,
+    add_to_jpeg,
+    add_to_png,
+    add_to_webp,
 )
 from srlab.io.protocols import Provenance
 from srlab.io.raster.staged import StagedBlocks
@@ -36,29 +36,37 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Encoding:
+    """A format of pictures: what it can hold, and how GDAL encodes it."""
+
     driver: str
+    """GDAL's name of the format."""
+
     dtypes: tuple[str, ...]
+    """The types of values that it holds."""
+
     counts: tuple[int, ...]
+    """The numbers of channels that it holds; of 2 or 4 the last is alpha."""
 
     largest: int
-    """Pixels along an axis."""
+    """The most pixels along an axis."""
 
     most: int
-    """Pixels in all."""
+    """The most pixels in all."""
 
     options: dict[str, Any]
+    """GDAL's options of encoding."""
 
-    add_notes: Callable[[BinaryIO, BinaryIO, PictureNotes], None]
-    """Copies an encoded picture, with its notes."""
+    add_metadata: Callable[[BinaryIO, BinaryIO, EncodedMetadata], None]
+    """A function that copies an encoded picture and adds its metadata."""
 
     last: bytes = b""
-    """The end of a complete file; empty where its header holds its size."""
+    """The last bytes of a complete file; empty if the header tells the size instead."""
 
     has_texts: bool = False
-    """Whether it holds pairs of key and text, which are where GDAL writes the provenance."""
+    """Whether it holds pairs of key and text, as which GDAL writes the provenance."""
 
     lacks: str = ""
-    """The notes that it cannot hold."""
+    """In words, what metadata it cannot hold."""
 
 
 _PNG = _Encoding(
@@ -68,7 +76,7 @@ _PNG = _Encoding(
     largest=2**31 - 1,
     most=2**62,
     options={"WRITE_METADATA_AS_TEXT": "YES"},
-    add_notes=note_in_png,
+    add_metadata=add_to_png,
     last=b"IEND\xaeB`\x82",
     has_texts=True,
 )
@@ -77,9 +85,9 @@ _JPEG = _Encoding(
     dtypes=("uint8",),
     counts=(1, 3),
     largest=65500,  # libjpeg's limit
-    most=2**28,  # it fits its Huffman tables to the whole picture, with 3 bytes a pixel until then
+    most=2**28,  # its Huffman tables need the whole picture in memory, at 3 bytes a pixel
     options={"QUALITY": 95},
-    add_notes=note_in_jpeg,
+    add_metadata=add_to_jpeg,
     last=b"\xff\xd9",
 )
 _WEBP = _Encoding(
@@ -87,35 +95,38 @@ _WEBP = _Encoding(
     dtypes=("uint8",),
     counts=(3, 4),
     largest=16383,  # the format's limit
-    most=2**26,  # it is encoded from the whole picture in memory
+    most=2**26,  # encoding needs the whole picture in memory
     options={"LOSSLESS": "YES", "EXACT": "1"},
-    add_notes=note_in_webp,
+    add_metadata=add_to_webp,
 )
 _BMP = _Encoding(
     "BMP",
     dtypes=("uint8",),
     counts=(1, 3),
     largest=2**31 - 1,
-    most=2**30,  # the header holds a size of 32 bits
+    most=2**30,  # the header has 32 bits for the size in bytes
     options={},
-    add_notes=note_in_bmp,
+    add_metadata=add_to_bmp,
     lacks="EXIF data, a colour profile or the model that made it",
 )
 _ENCODINGS = {".png": _PNG, ".jpg": _JPEG, ".jpeg": _JPEG, ".webp": _WEBP, ".bmp": _BMP}
 
 
 class ImageWriter:
-    """A PNG, a JPEG of quality 95, a lossless WebP or a BMP, without a place on the Earth.
+    """The writer of a PNG, a JPEG (quality 95), a lossless WebP or a BMP, by the suffix of `path`.
 
-    Colours, EXIF data, profile and density are kept. In the EXIF data the size is that of the
-    output, which stands upright. A BMP holds nothing but the density, which a warning says.
+    Colours, EXIF data, colour profile and print density of the input are kept; its place on the
+    Earth is not. The EXIF data give the size of the output, and say that it stands upright. A BMP
+    keeps the density alone, with a warning.
 
-    Until `finish` the blocks lie in a folder beside `path`. Pictures are written from top
-    to bottom then, so memory stays bounded; a WebP is encoded in memory. The provenance stands in a
-    PNG's text, and in the EXIF data of the others. A PNG keeps the nodata value as its transparent
-    colour, the others do not. PNG and WebP have an alpha band in the place of a mask.
+    PNG and WebP mark empty pixels by an alpha channel instead of a mask. A PNG keeps a nodata value
+    as its transparent colour; the other formats do not. The provenance is in the texts of a PNG,
+    and in the EXIF data of JPEG and WebP.
 
-    Raises a `Mistake` if the format cannot hold the type, the bands, a mask, or the scale and
+    Until `finish`, the blocks lie in a folder beside `path`. Then the picture is encoded from top
+    to bottom, which keeps memory bounded; only a WebP is encoded as a whole.
+
+    Raises a `Mistake` if the format cannot hold the type, the channels, a mask, or a scale and
     offset. `prepare`, `write` and `finish` raise a `FailedWrite` if the disk is full.
     """
 
@@ -132,7 +143,7 @@ class ImageWriter:
         if self._adds_alpha:
             alpha = Channel("A", dtype=description.dtype, colour="alpha")
             description = description.with_channels([*description.channels, alpha])
-        self._notes = _notes(description, provenance, self._encoding)
+        self._metadata = _metadata(description, provenance, self._encoding)
         self._blocks = StagedBlocks(path, description)
         self.clipping = self._blocks.clipping
         problem = _problem(self._encoding, self._blocks)
@@ -173,7 +184,7 @@ class ImageWriter:
             write_geotiff(geotiff, self._blocks, self._provenance)
             self._encode(geotiff, encoded)
             with replaced(self.path, suffix=".picture") as unfinished:
-                self._add_notes(encoded, unfinished)
+                self._add_metadata(encoded, unfinished)
         finally:
             for file in (geotiff, encoded):
                 file.unlink(missing_ok=True)
@@ -188,13 +199,13 @@ class ImageWriter:
         if not _ends_in(encoded, encoding.last):
             raise FailedWrite(f"{self.path} cannot be written: is the disk full?")
 
-    def _add_notes(self, encoded: Path, unfinished: Path) -> None:
+    def _add_metadata(self, encoded: Path, unfinished: Path) -> None:
         with (
             write_errors_told(self.path),
             encoded.open("rb") as source,
             unfinished.open("wb") as target,
         ):
-            self._encoding.add_notes(source, target, self._notes)
+            self._encoding.add_metadata(source, target, self._metadata)
 
     def discard(self) -> None:
         """Remove the unfinished file."""
@@ -202,7 +213,7 @@ class ImageWriter:
 
 
 def _problem(encoding: _Encoding, blocks: StagedBlocks) -> str | None:
-    """Return what the format cannot hold, or None."""
+    """Return the reason why the format cannot hold the picture, or None."""
     name, channels = encoding.driver, blocks.description.channels
     height, width = blocks.description.shape
     pixels = f"there are {height} x {width} pixels, and"
@@ -225,13 +236,18 @@ def _problem(encoding: _Encoding, blocks: StagedBlocks) -> str | None:
     return None
 
 
-def _notes(description: Description, provenance: Provenance, encoding: _Encoding) -> PictureNotes:
-    """Return the notes of a picture, and the provenance where they alone can hold it."""
+def _metadata(
+    description: Description, provenance: Provenance, encoding: _Encoding
+) -> EncodedMetadata:
+    """Return the metadata of a picture.
+
+    If the format has no texts of its own, the EXIF data hold the provenance.
+    """
     exif = description.exif
     if exif or not encoding.has_texts:
-        exif = exif.made_by(provenance.software, _made(provenance))
+        exif = exif.made_by(provenance.software, _provenance_text(provenance))
         exif = exif.of_upright(description.shape, description.density)
-    return PictureNotes(
+    return EncodedMetadata(
         description.shape,
         exif.dump() if exif else b"",
         b64decode(description.colour_profile.get("SOURCE_ICC_PROFILE", "")),
@@ -240,7 +256,7 @@ def _notes(description: Description, provenance: Provenance, encoding: _Encoding
     )
 
 
-def _made(provenance: Provenance) -> str:
+def _provenance_text(provenance: Provenance) -> str:
     made = f"{provenance.description}, model SHA-256 {provenance.model}"
     settings = provenance.tags().get("SETTINGS")
     return f"{made}, settings {settings}" if settings else made

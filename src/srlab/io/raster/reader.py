@@ -32,8 +32,8 @@ from srlab.io.raster.classic_netcdf import check_classic_header
 from srlab.io.raster.gdal import gdal
 from srlab.io.raster.geometry import RasterGeometry
 from srlab.io.raster.jpeg2000 import check_boxes
-from srlab.io.raster.notes import Notes, read_notes
 from srlab.io.raster.orientation import UPRIGHT, Orientation, stored_orientation
+from srlab.io.raster.picture_metadata import PictureMetadata, read_picture_metadata
 from srlab.io.raster.readable import check_readable
 from srlab.io.raster.tags import lasting
 from srlab.io.stored import without_infinities
@@ -79,18 +79,18 @@ class RasterReader:
             self._alpha = unchosen_alpha(every, self._bands)
             if self._alpha is not None:
                 self._bands = tuple(map(masked, self._bands))
-            notes = _notes(dataset, path)
-            self._orientation = stored_orientation(dataset, notes.exif)
+            metadata = _picture_metadata(dataset, path)
+            self._orientation = stored_orientation(dataset, metadata.exif)
             geometry = _geometry(dataset, self._orientation)
             self.description = Description(
                 shape=geometry.shape,
                 axes=geometry.axes,
                 channels=tuple(band.channel for band in self._bands),
                 geometry=geometry,
-                tags=_tags(dataset, notes, self._table),
-                colour_profile={**notes.colour_profile, **dataset.tags(ns="COLOR_PROFILE")},
-                exif=notes.exif.lasting(),
-                density=notes.density and self._orientation.upright_shape(notes.density),
+                tags=_tags(dataset, metadata, self._table),
+                colour_profile={**metadata.colour_profile, **dataset.tags(ns="COLOR_PROFILE")},
+                exif=metadata.exif.lasting(),
+                density=metadata.density and self._orientation.upright_shape(metadata.density),
             )
         self._chosen = bands and list(bands)
         channels = self.description.channels
@@ -159,31 +159,33 @@ def _stored(dataset: Any, indexes: list[int], place: RasterWindow, dtype: str) -
     return np.stack([dataset.read(index, window=place, out_dtype=dtype) for index in indexes])
 
 
-def _notes(dataset: Any, path: PathLike) -> Notes:
+def _picture_metadata(dataset: Any, path: PathLike) -> PictureMetadata:
     """Return what a picture says beside its pixels; nothing of one that is not on a disk."""
     if is_remote(path):
-        return Notes(Exif())
-    notes = read_notes(existing_file(path), dataset.driver)
-    if notes.frames:
+        return PictureMetadata(Exif())
+    metadata = read_picture_metadata(existing_file(path), dataset.driver)
+    if metadata.frames:
         raise Mistake(
             f"{path} is an animation, and one image is wanted: save the frame that you mean as a "
             "picture of its own."
         )
     if dataset.driver != "GTiff":
-        return notes
+        return metadata
     caption = "TIFFTAG_IMAGEDESCRIPTION"
     stale = caption in dataset.tags() and caption not in lasting(dataset.tags())
     if stale:
-        notes = replace(notes, exif=notes.exif.without_caption())
+        metadata = replace(metadata, exif=metadata.exif.without_caption())
     # The density of a scene means nothing in print, and that of a microscope another thing.
     if stale or dataset.crs or not dataset.transform.is_identity:
-        notes = replace(notes, density=None)
-    return notes
+        metadata = replace(metadata, density=None)
+    return metadata
 
 
-def _tags(dataset: Any, notes: Notes, table: NDArray[np.uint8] | None) -> dict[str, str]:
+def _tags(
+    dataset: Any, metadata: PictureMetadata, table: NDArray[np.uint8] | None
+) -> dict[str, str]:
     tags = lasting({**dataset.tags(ns="IMAGERY"), **dataset.tags()})  # of the acquisition, too
-    if notes.exif:  # which GDAL puts into words
+    if metadata.exif:  # which GDAL puts into words
         tags = {key: value for key, value in tags.items() if not key.startswith("EXIF_")}
     if table is not None and table.shape[1] > 1:
         tags[PALETTE] = f"read as {', '.join('RGBA'[: table.shape[1]])}"

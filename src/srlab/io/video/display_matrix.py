@@ -1,4 +1,4 @@
-"""The turn that a video asks of its player."""
+"""The rotation or mirroring that a video asks of its player, by a display matrix."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from srlab.mistakes import Mistake
 
 
 def orientation(frame: Any, path: str) -> Orientation:
-    """Return the turn that makes a decoded frame stand upright, by its display matrix.
+    """Return the orientation by which a decoded frame is turned upright.
 
-    The matrix maps ``(x, y)`` to ``(ax + cy, bx + dy)`` (ISO/IEC 14496-12, 6.2.2). A `Mistake` if
-    that is no turn by quarters, mirrored or not.
+    The display matrix maps ``(x, y)`` to ``(ax + cy, bx + dy)`` (ISO/IEC 14496-12, 6.2.2). Raises a
+    `Mistake` unless this is a rotation by a multiple of 90 degrees, mirrored or not.
     """
     if "DISPLAYMATRIX" not in {entry.type.name for entry in frame.side_data}:
         return Orientation()

@@ -19,10 +19,10 @@ from srlab.io.handle import ProcessHandle
 from srlab.io.selection import chosen
 from srlab.io.video.colours import Colours
 from srlab.io.video.decoder import Decoder
+from srlab.io.video.display_matrix import orientation
 from srlab.io.video.frames import Frames, find_frames, picture_stream
 from srlab.io.video.geometry import VideoGeometry
 from srlab.io.video.pyav import av, pyav
-from srlab.io.video.turning import orientation
 from srlab.io.windows import check_window
 from srlab.mistakes import Mistake
 
