@@ -1,4 +1,4 @@
-"""The channels of a microscope's file, by what it says of their names and colours."""
+"""Descriptions of the channels of a microscope's file, by their names and colours."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from srlab.io.description import Channel
 def named_channels(
     names: Sequence[str], colours: Sequence[str], types: Sequence[np.dtype[Any]]
 ) -> tuple[Channel, ...]:
-    """Describe the channels of these `types`, one for each.
+    """Describe channels; `types` has an entry for each.
 
-    Their `names` count if there is one for each channel, and each is another. Otherwise they are
-    numbers from 1. `colours` are as `ome_colour` writes them; where their number differs, there
-    are none.
+    `names` are used if there is one for each channel and all differ. Otherwise the names are
+    numbers from 1. `colours` are those of `ome_colour`, and are left out if their number differs.
     """
     count = len(types)
     if len(names) != count or len(set(names)) < count or not all(names):
@@ -33,6 +32,8 @@ def named_channels(
 
 
 def ome_colour(red: int, green: int, blue: int) -> str:
-    """Return a colour of 0 to 255 each as OME-XML's signed number of RRGGBBAA."""
-    number = red << 24 | green << 16 | blue << 8 | 0xFF
-    return str(number - (1 << 32) if number >> 31 else number)
+    """Return an opaque colour, its parts from 0 to 255, as OME-XML writes it.
+
+    That is the number RRGGBBAA, taken as a signed integer of 32 bits.
+    """
+    return str(int.from_bytes((red, green, blue, 255), "big", signed=True))

@@ -1,7 +1,8 @@
-"""Pixels that lie in a file one after the other, as they are."""
+"""Windows of uncompressed pixels that lie in a file one after the other."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,10 @@ from numpy.typing import NDArray
 
 
 class ContiguousPixels:
-    """An array in a file, from `offset` bytes on, of which slices are read.
+    """An array in a file, `offset` bytes from its start, of which slices are read.
 
-    Of each index of the leading axes, the pages of the disk are mapped that hold the last two axes
-    of a slice. So no more than that is in memory beside the result.
+    For each plane, only the wanted rows are mapped into memory. So memory holds little beside the
+    result.
     """
 
     def __init__(
@@ -23,18 +24,22 @@ class ContiguousPixels:
         self._path, self._offset, self._shape, self._dtype = path, offset, shape, dtype
 
     def __getitem__(self, place: tuple[slice, ...]) -> NDArray[Any]:
-        """Read a slice of each axis, of step 1."""
-        *leading, rows, columns = (
-            range(*part.indices(size)) for part, size in zip(place, self._shape, strict=True)
+        """Read the values at `place`: a slice of step 1 for each axis."""
+        sides = zip(place, self._shape, strict=True)
+        *leading, rows, columns = [range(*part.indices(size)) for part, size in sides]
+        values = np.empty([len(indices) for indices in (*leading, rows, columns)], self._dtype)
+        planes = values.reshape(-1, len(rows), len(columns))
+        for plane, indices in zip(planes, product(*leading), strict=True):
+            plane[:] = self._rows(indices, rows)[:, columns.start : columns.stop]
+        return values
+
+    def _rows(self, indices: Sequence[int], rows: range) -> NDArray[Any]:
+        """Map whole rows of the plane at `indices` of the leading axes."""
+        first_value = int(np.ravel_multi_index((*indices, rows.start, 0), self._shape))
+        return np.memmap(
+            self._path,
+            self._dtype,
+            "r",
+            offset=self._offset + first_value * self._dtype.itemsize,
+            shape=(len(rows), self._shape[-1]),
         )
-        found = np.empty([*map(len, (*leading, rows, columns))], self._dtype)
-        width = self._shape[-1]
-        for index in product(*(range(len(each)) for each in leading)):
-            whole = [each[at] for each, at in zip(leading, index, strict=True)]
-            first = int(np.ravel_multi_index((*whole, rows.start, 0), self._shape))
-            lines = np.memmap(
-                self._path, self._dtype, "r",
-                offset=self._offset + first * self._dtype.itemsize, shape=(len(rows), width),
-            )  # fmt: skip
-            found[index] = lines[:, columns.start : columns.stop]
-        return found

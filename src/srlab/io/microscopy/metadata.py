@@ -1,4 +1,4 @@
-"""What microscopes' files say beside their pixels, in the words of OME-XML and of ImageJ."""
+"""Pixel sizes, names, colours and dates in OME-XML and in ImageJ's description."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from math import isfinite, prod
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
 
 from srlab.mistakes import Mistake
 
 MOST_PLANES = 2**24
-"""Planes of an image, which are listed in memory before the first is read."""
+"""The most planes of an image, since all are listed in memory before the first is read."""
 
 MICROMETRE = "µm"
 
@@ -35,35 +36,45 @@ UNITS = {
     "minute": "min",
     "hour": "h",
 }
-"""Spellings of units, as one."""
+"""The one spelling of a unit that is used here, for other spellings of it."""
 
 
 @dataclass(frozen=True)
 class Metadata:
-    """Sizes, names and colours; what the file does not say is missing."""
+    """The metadata of an image, as far as the file has them."""
 
     spacing: Mapping[str, tuple[float, str]] = field(default_factory=dict)
-    """From one pixel to the next and the unit, by the axis: ``t``, ``z``, ``y`` or ``x``."""
+    """The distance from pixel to pixel and its unit, for the axes ``t``, ``z``, ``y`` and ``x``."""
 
     names: tuple[str, ...] = ()
-    """Of the channels."""
+    """The names of the channels."""
 
     colours: tuple[str, ...] = ()
-    """Of the channels, as OME's signed numbers; empty where there is none."""
+    """The colours of the channels, as OME's signed numbers; an empty text for an unknown one."""
 
     tags: Mapping[str, str] = field(default_factory=dict)
+    """The name of the image and its date, under ``OME_NAME`` and ``OME_ACQUISITION_DATE``."""
 
 
 def of_ome(xml: str, image: int = 0) -> Metadata:
-    """Read OME-XML (Goldberg et al. 2005) about its image of that number."""
-    root = ElementTree.fromstring(xml)
-    images = root.findall("{*}Image")
+    """Read the metadata of an image in OME-XML (Goldberg et al. 2005), by its number from 0."""
+    images = ElementTree.fromstring(xml).findall("{*}Image")
     if image >= len(images):
         return Metadata()
-    one = images[image]
-    pixels = one.find("{*}Pixels")
+    element = images[image]
+    pixels = element.find("{*}Pixels")
     if pixels is None:
         return Metadata()
+    channels = pixels.findall("{*}Channel")
+    return Metadata(
+        _ome_spacing(pixels),
+        tuple(channel.get("Name", "") for channel in channels),
+        tuple(channel.get("Color", "") for channel in channels),
+        _ome_tags(element),
+    )
+
+
+def _ome_spacing(pixels: Element) -> dict[str, tuple[float, str]]:
     spacing = {}
     for axis in "xyz":
         size = pixels.get(f"PhysicalSize{axis.upper()}")
@@ -73,23 +84,21 @@ def of_ome(xml: str, image: int = 0) -> Metadata:
     step = pixels.get("TimeIncrement")
     if step is not None and _is_step(step):
         spacing["t"] = (float(step), unit_of(pixels.get("TimeIncrementUnit", "s")))
-    channels = pixels.findall("{*}Channel")
+    return spacing
+
+
+def _ome_tags(image: Element) -> dict[str, str]:
     tags = {}
-    if one.get("Name"):
-        tags["OME_NAME"] = one.get("Name", "")
-    date = one.find("{*}AcquisitionDate")
-    if date is not None and date.text:
-        tags["OME_ACQUISITION_DATE"] = date.text
-    return Metadata(
-        spacing,
-        tuple(channel.get("Name", "") for channel in channels),
-        tuple(channel.get("Color", "") for channel in channels),
-        tags,
-    )
+    if image.get("Name"):
+        tags["OME_NAME"] = image.get("Name", "")
+    date = image.findtext("{*}AcquisitionDate")
+    if date:
+        tags["OME_ACQUISITION_DATE"] = date
+    return tags
 
 
 def check_planes(xml: str, path: str) -> None:
-    """Raise a `Mistake` if OME-XML claims more planes than a list of them can hold."""
+    """Raise a `Mistake` if OME-XML claims more than `MOST_PLANES` planes."""
     for pixels in ElementTree.fromstring(xml).iterfind("{*}Image/{*}Pixels"):
         sizes = prod(int(pixels.get(f"Size{axis}", 1)) for axis in "TCZ")
         parts = pixels.findall("{*}TiffData")
@@ -103,9 +112,9 @@ def check_planes(xml: str, path: str) -> None:
 
 
 def check_companions(xml: str, path: Path) -> None:
-    """Raise a `Mistake` if OME-XML names a file that tifffile must not open.
+    """Raise a `Mistake` if OME-XML says that planes lie in a file that must not be opened.
 
-    It would read any file outside the image's folder, and wait for a pipe without an end.
+    tifffile would read files outside the folder of the image, and wait for ever for a pipe.
     """
     for part in ElementTree.fromstring(xml).iterfind("{*}Image/{*}Pixels/{*}TiffData/{*}UUID"):
         name = part.get("FileName", "")
@@ -117,25 +126,26 @@ def check_companions(xml: str, path: Path) -> None:
             )
 
 
-def of_imagej(about: Mapping[str, Any], pixels_per_unit: tuple[float, float]) -> Metadata:
-    """Read ImageJ's keys; `pixels_per_unit` along y and x, 0 where unknown."""
-    unit = unit_of(str(about.get("unit", "")))
+def of_imagej(keys: Mapping[str, Any], pixels_per_unit: tuple[float, float]) -> Metadata:
+    """Read the keys of ImageJ's description; `pixels_per_unit` is ``(y, x)``, 0 if unknown."""
+    unit = unit_of(str(keys.get("unit", "")))
     spacing = {}
     if unit and unit != "pixel":
         for axis, density in zip("yx", pixels_per_unit, strict=True):
             if density > 0:
                 spacing[axis] = (1 / density, unit)
-        if _is_step(about.get("spacing", 0)):
-            spacing["z"] = (float(about["spacing"]), unit)
-    if _is_step(about.get("finterval", 0)):
-        spacing["t"] = (float(about["finterval"]), unit_of(str(about.get("tunit", "s"))))
+        if _is_step(keys.get("spacing", 0)):
+            spacing["z"] = (float(keys["spacing"]), unit)
+    if _is_step(keys.get("finterval", 0)):
+        spacing["t"] = (float(keys["finterval"]), unit_of(str(keys.get("tunit", "s"))))
     return Metadata(spacing)
 
 
 def _is_step(value: Any) -> bool:
+    """Whether a value can be the distance between pixels."""
     return float(value) > 0 and isfinite(float(value))
 
 
 def unit_of(word: str) -> str:
-    """Return the one spelling of a unit."""
+    """Return the spelling of a unit that is used here; an unknown word stays as it is."""
     return UNITS.get(word, word)

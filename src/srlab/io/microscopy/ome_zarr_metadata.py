@@ -1,4 +1,4 @@
-"""The attributes of an OME-Zarr image (OME-NGFF 0.4 and 0.5), read and made."""
+"""Reading and making the attributes of an OME-Zarr image (OME-NGFF 0.4 and 0.5)."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from srlab.io.microscopy.metadata import unit_of
 from srlab.mistakes import Mistake
 
 NAMES = "tczyx"
+"""The axes, in the order that the standard demands."""
 
 TYPES = {"t": "time", "c": "channel"}
-"""Of the axes that are not space."""
+"""The standard's types of axes; all others are ``space``."""
 
-WORDS = {
+UNIT_NAMES = {
     "µm": "micrometer",
     "nm": "nanometer",
     "mm": "millimeter",
@@ -28,39 +29,39 @@ WORDS = {
     "min": "minute",
     "h": "hour",
 }
-"""The standard's words for units."""
+"""The standard's names of units."""
 
 WHITE = "FFFFFF"
 
 CORNER = "OME_ZARR_CORNER"
-"""The tag of the outer corner of the first pixel, by the axis of space, as JSON.
+"""The tag with the position of the image's outer corner along each axis of space, as JSON.
 
-It lies where it lay, whatever the number of pixels between it and the last.
+Unlike the centre of the first pixel, the corner stays where it is if pixels become smaller.
 """
 
 
 @dataclass(frozen=True)
 class Image:
-    """An image by its attributes: the array of its finest level, its axes and its channels."""
+    """The content of an image's attributes: where its array is, its axes and its channels."""
 
     array: str
     """The path of the finest level within the store."""
 
     axes: tuple[str, ...]
     spacing: Mapping[str, tuple[float, str | None]]
-    """From one pixel to the next and the unit, by the axis; missing where nothing is said."""
+    """The distance from pixel to pixel and its unit, for the axes for which it is known."""
 
     names: tuple[str, ...] = ()
-    """Of the channels, as far as they are named."""
+    """The names of the channels; an empty text for one without a name."""
 
     colours: tuple[str, ...] = ()
-    """Of the channels, as OME's signed numbers; empty where there is none."""
+    """The colours of the channels, as OME's signed numbers; an empty text for an unknown one."""
 
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
 def ome_of(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the part of a group's attributes that is OME's: ``ome`` in 0.5, all of it in 0.4."""
+    """Return the OME part of a group's attributes: ``ome`` in version 0.5, all of them in 0.4."""
     inner = attributes.get("ome")
     return inner if isinstance(inner, Mapping) else attributes
 
@@ -82,20 +83,20 @@ def read_image(attributes: Mapping[str, Any], path: object) -> Image:
             f"{path} has no multiscales among its attributes, so it is no OME-Zarr image of "
             "version 0.4 or 0.5: name the folder of an image in it, or another file."
         )
-    about = ome["multiscales"][0]
-    if not all(isinstance(axis, Mapping) for axis in about.get("axes", [None])):
+    multiscale = ome["multiscales"][0]
+    if not all(isinstance(axis, Mapping) for axis in multiscale.get("axes", [None])):
         raise Mistake(
             f"{path} is an OME-Zarr older than 0.4, whose axes have neither types nor units: "
             "convert it to 0.4 or 0.5."
         )
     channels = ome.get("omero", {}).get("channels", ())
-    spacing, corner = _placed(about)
-    tags = {"OME_NAME": str(about["name"])} if about.get("name") else {}
+    spacing, corner = _spacing_and_corner(multiscale)
+    tags = {"OME_NAME": str(multiscale["name"])} if multiscale.get("name") else {}
     if corner:
         tags[CORNER] = json.dumps(corner)
     return Image(
-        array=str(about["datasets"][0]["path"]),
-        axes=tuple(map(_name, about["axes"])),
+        array=str(multiscale["datasets"][0]["path"]),
+        axes=tuple(map(_axis_name, multiscale["axes"])),
         spacing=spacing,
         names=tuple(str(channel.get("label") or "") for channel in channels),
         colours=tuple(_signed(channel.get("color")) for channel in channels),
@@ -103,40 +104,49 @@ def read_image(attributes: Mapping[str, Any], path: object) -> Image:
     )
 
 
-def _placed(
-    about: Mapping[str, Any],
+def _spacing_and_corner(
+    multiscale: Mapping[str, Any],
 ) -> tuple[dict[str, tuple[float, str | None]], dict[str, float]]:
-    """Return the steps of the finest level and its corner, by its own transforms and then all's."""
-    count = len(about["axes"])
-    steps, places = [1.0] * count, [0.0] * count
-    finest = about["datasets"][0].get("coordinateTransformations", ())
-    for transform in (*finest, *about.get("coordinateTransformations", ())):
-        if transform["type"] == "scale":
-            factors = [float(factor) for factor in transform["scale"]]
-            steps = [step * factor for step, factor in zip(steps, factors, strict=True)]
-            places = [place * factor for place, factor in zip(places, factors, strict=True)]
-        if transform["type"] == "translation":
-            moves = zip(places, transform["translation"], strict=True)
-            places = [place + float(move) for place, move in moves]
+    """Return the spacing of the finest level along each axis, and the corner of the image."""
+    steps, centre = _transformed(multiscale)
     spacing, corner = {}, {}
-    for step, place, axis in zip(steps, places, about["axes"], strict=True):
-        name, unit = _name(axis), axis.get("unit")
-        said = unit or step != 1  # the scale must be given, so 1 alone says nothing
-        if said and 0 < step < inf:
+    for step, position, axis in zip(steps, centre, multiscale["axes"], strict=True):
+        name, unit = _axis_name(axis), axis.get("unit")
+        is_known = unit or step != 1  # the standard demands a scale, so 1 without a unit is empty
+        if is_known and 0 < step < inf:
             spacing[name] = step, unit and unit_of(str(unit))
             if name in "zyx":
-                corner[name] = place - step / 2
+                corner[name] = position - step / 2
     return spacing, corner
 
 
-def _name(axis: Mapping[str, Any]) -> str:
+def _transformed(multiscale: Mapping[str, Any]) -> tuple[list[float], list[float]]:
+    """Return the steps of the finest level, and the position of its first pixel's centre.
+
+    The transforms of the level apply first, then those of all levels.
+    """
+    count = len(multiscale["axes"])
+    steps, centre = [1.0] * count, [0.0] * count
+    of_level = multiscale["datasets"][0].get("coordinateTransformations", ())
+    for transform in (*of_level, *multiscale.get("coordinateTransformations", ())):
+        if transform["type"] == "scale":
+            factors = [float(factor) for factor in transform["scale"]]
+            steps = [step * factor for step, factor in zip(steps, factors, strict=True)]
+            centre = [at * factor for at, factor in zip(centre, factors, strict=True)]
+        if transform["type"] == "translation":
+            moves = [float(move) for move in transform["translation"]]
+            centre = [at + move for at, move in zip(centre, moves, strict=True)]
+    return steps, centre
+
+
+def _axis_name(axis: Mapping[str, Any]) -> str:
     if axis.get("type") == "channel":
         return "c"
     return str(axis["name"]).lower()
 
 
 def _signed(colour: object) -> str:
-    """Return a hexadecimal RRGGBB as OME-XML's signed number of RRGGBBAA, or nothing."""
+    """Return a hexadecimal RRGGBB as the number that OME-XML has for it; empty if it is none."""
     text = str(colour or "").lstrip("#")
     if len(text) != 6:
         return ""
@@ -150,17 +160,17 @@ def made_image(
     windows: Sequence[Mapping[str, float]],
     version: str,
 ) -> dict[str, Any]:
-    """Return the attributes of a group with `levels` arrays, named 0, 1 and so on.
+    """Return the attributes of a group whose arrays ``0``, ``1`` etc. are the levels of an image.
 
-    `windows` are those in which viewers show the channels: start, end, min and max.
+    `windows` tells viewers which values to show of each channel: start, end, min and max.
     """
     known = {axis.name: axis for axis in description.axes}
     names = [name for name in NAMES if name == "c" or name in known]
     steps = {name: axis.spacing or 1.0 for name, axis in known.items()}
-    first = _first(description, steps)
+    first = _first_centre(description, steps)
     image: dict[str, Any] = {
         "axes": [_axis(name, known.get(name)) for name in names],
-        "datasets": [_dataset(names, steps, first, level) for level in range(levels)],
+        "datasets": [_level(names, steps, first, level) for level in range(levels)],
         "type": "mean of 2 x 2",
     }
     if "OME_NAME" in description.tags:
@@ -175,34 +185,37 @@ def made_image(
 
 
 def _axis(name: str, known: Axis | None) -> dict[str, str]:
-    about = {"name": name, "type": TYPES.get(name, "space")}
+    axis = {"name": name, "type": TYPES.get(name, "space")}
     if known and known.unit:
-        about["unit"] = WORDS.get(known.unit, known.unit)
-    return about
+        axis["unit"] = UNIT_NAMES.get(known.unit, known.unit)
+    return axis
 
 
-def _first(description: Description, steps: Mapping[str, float]) -> dict[str, float]:
-    """Return where the centre of the first pixel lies, by the axis, if its corner is known."""
+def _first_centre(description: Description, steps: Mapping[str, float]) -> dict[str, float]:
+    """Return the position of the first pixel's centre, along the axes whose corner is known."""
     corner: Mapping[str, float] = json.loads(description.tags.get(CORNER, "{}"))
     first = {}
     for name, at in corner.items():
         if name in steps:
-            # Digits beyond these are left over from the half that was taken away and given back.
+            # Further digits are rounding errors of subtracting and adding half a pixel.
             first[name] = round(at / steps[name] + 0.5, 9) * steps[name]
     return first
 
 
-def _dataset(
+def _level(
     names: Sequence[str], steps: Mapping[str, float], first: Mapping[str, float], level: int
 ) -> dict[str, Any]:
-    """Return scale and place of a level, each of whose planes was halved `level` times."""
+    """Return the attributes of a level: its path, pixel sizes and first pixel's centre.
+
+    Its planes have been halved `level` times along y and x.
+    """
     scale, translation = [], []
     for name in names:
         step, coarser = steps.get(name, 1.0), 1
         if name in "yx":
             coarser = 2**level
         scale.append(step * coarser)
-        # The centre of a coarser pixel lies in the middle of those that it is the mean of.
+        # The centre of a coarser pixel is in the middle of the pixels whose mean it is.
         translation.append(first.get(name, 0.0) + step * (coarser - 1) / 2)
     transforms: list[dict[str, Any]] = [{"type": "scale", "scale": scale}]
     if any(translation):

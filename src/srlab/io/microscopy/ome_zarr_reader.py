@@ -1,4 +1,4 @@
-"""OME-Zarr images of 0.4 and 0.5 through zarr."""
+"""The reader of OME-Zarr images, versions 0.4 and 0.5."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from srlab.axes import Window
+from srlab.axes import Window, window_shape
 from srlab.files import PathLike, existing_path
 from srlab.io.blosc import check_blosc
 from srlab.io.damage import check_block_size, damage_told
@@ -26,12 +26,11 @@ from srlab.mistakes import Mistake
 
 
 class OmeZarrReader:
-    """The finest level of an OME-Zarr image (OME-NGFF 0.4 and 0.5) of any of t, c, z, y and x.
+    """A reader of the finest level of an OME-Zarr image (OME-NGFF 0.4 and 0.5).
 
-    Axes of one entry are left out, except y and x. Sizes, units, names and colours are those of its
-    attributes. The corner of the first pixel (``translation``) is kept as a tag.
-
-    A reader may be pickled and forked: each process opens the store for itself at its first read.
+    The image may have any of the axes t, c, z, y and x. Axes with a single entry are left out,
+    except y and x. The attributes tell pixel sizes, units, names and colours. The position of the
+    first pixel (``translation``) becomes a tag.
 
     Raises a `Mistake` if there is no such store, it is no image, or it contradicts itself.
     """
@@ -59,18 +58,17 @@ class OmeZarrReader:
         Raises a `Mistake` if the window is not inside the image, or a chunk is damaged.
         """
         check_window(window, self.description.shape)
-        kept = [axis.name for axis in self.description.axes]
-        spans: dict[str, Any] = dict(zip(kept, window, strict=True))
-        spans["c"] = list(self._places)
-        place = tuple(spans.get(name, slice(0, 1)) for name in self._axes)
+        spatial = [axis.name for axis in self.description.axes]
+        selection: dict[str, Any] = dict(zip(spatial, window, strict=True))
+        selection["c"] = list(self._places)
+        place = tuple(selection.get(name, slice(0, 1)) for name in self._axes)
         with damage_told(f"{self.path} cannot be read at {window}: truncated or damaged"):
             values = np.asarray(self._handle.file().oindex[place])
-        named = [name for name in ("c", *kept) if name in self._axes]
-        order = [self._axes.index(name) for name in named]
-        single = [at for at in range(values.ndim) if at not in order]
-        sizes = [span.stop - span.start for span in window]
-        arranged = values.transpose([*single, *order]).reshape(-1, *sizes)
-        return without_infinities(np.ascontiguousarray(arranged, np.float32))
+        # Axes with a single entry come first, then the channels, then those of the description.
+        kept = [self._axes.index(name) for name in ("c", *spatial) if name in self._axes]
+        left_out = [axis for axis in range(values.ndim) if axis not in kept]
+        ordered = values.transpose([*left_out, *kept]).reshape(-1, *window_shape(window))
+        return without_infinities(np.ascontiguousarray(ordered, np.float32))
 
     def close(self) -> None:
         """Release the store."""
@@ -82,6 +80,7 @@ def _open_array(path: Path, name: str) -> Any:
 
 
 def _opened(path: Path) -> tuple[Image, Any]:
+    """Open a store; return its image by the attributes, and the array of the finest level."""
     check_blosc()
     root = zarr.open_group(path, mode="r")
     image = read_image(dict(root.attrs), path)

@@ -1,4 +1,4 @@
-"""OME-Zarr out, in blocks from any process."""
+"""The writer of OME-Zarr images, in blocks from any process."""
 
 from __future__ import annotations
 
@@ -23,18 +23,20 @@ from srlab.io.write_errors import write_errors_told
 from srlab.io.zarr_arrays import compressor
 
 SIDE = 256
-"""Pixels a side of the chunks into which each plane is divided."""
+"""The side in pixels of the chunks of a plane."""
 
 Array = NDArray[Any]
 
 
 class OmeZarrWriter:
-    """An OME-Zarr of `ome_version` 0.4 (Zarr 2) or 0.5 (Zarr 3), with a pyramid of means.
+    """The writer of an OME-Zarr with a pyramid, of version 0.4 (Zarr 2) or 0.5 (Zarr 3).
 
-    Its axes are c, y and x, and t and z where described. Integers are rounded to the nearest,
-    halves to even, and clipped. A channel without a known colour becomes white, since the standard
-    wants one. `compression` is ``zstd``, ``deflate`` or ``none``. Until `finish` the blocks lie in
-    a file of the folder ``NAME.partial`` beside `path`. Then each chunk is written once.
+    The axes are c, y and x, and also t and z if the image has them. Integers are rounded to the
+    nearest, halves to even, and clipped. A channel without a colour becomes white, since the
+    standard demands a colour. `compression` is ``zstd``, ``deflate`` or ``none``.
+
+    Until `finish`, the blocks lie in the folder ``NAME.partial`` beside `path`. Then each chunk is
+    written once.
 
     Raises a `Mistake` if an OME-Zarr cannot hold what is described. `prepare`, `write` and `finish`
     raise a `FailedWrite` if the disk is full.
@@ -70,8 +72,8 @@ class OmeZarrWriter:
     def write(self, window: Window, array: NDArray[np.float32]) -> None:
         """Write ``(C, *window)``, NaN where there is no data.
 
-        Raises a `Mistake` if the window does not fit the store, or the array the window. It does
-        so, too, if there is a NaN and the type is an integer.
+        Raises a `Mistake` if the window does not fit the store or the array does not fit the
+        window, or for a NaN among integers.
         """
         self._stack.write(window, array)
 
@@ -115,21 +117,22 @@ class OmeZarrWriter:
 
     @property
     def _channel_axis(self) -> int:
-        """The place of the channels among the axes of the arrays: behind time."""
+        """The axis of the channels in the arrays: behind that of time."""
         return int(self._description.axes[0].name == "t")
 
     def _array(self, root: Any, name: str, size: tuple[int, int]) -> Any:
-        """Create the array of a level, whose planes are of `size`."""
-        first = list(self._description.shape[:-2])
-        first.insert(self._channel_axis, len(self._description.channels))
-        kept = [axis.name for axis in self._description.axes]
+        """Create the array of a level, whose planes have `size` rows and columns."""
+        leading = list(self._description.shape[:-2])
+        leading.insert(self._channel_axis, len(self._description.channels))
+        axes = ["c", *(axis.name for axis in self._description.axes)]
         layout: dict[str, Any] = {"chunk_key_encoding": {"name": "v2", "separator": "/"}}
         if self._version == "0.5":
-            layout = {"dimension_names": [name for name in NAMES if name in (*kept, "c")]}
+            layout = {"dimension_names": [name for name in NAMES if name in axes]}
+        height, width = size
         return root.create_array(
             name,
-            shape=(*first, *size),
-            chunks=(*[1] * len(first), *(min(SIDE, side) for side in size)),
+            shape=(*leading, height, width),
+            chunks=(*[1] * len(leading), min(SIDE, height), min(SIDE, width)),
             dtype=self._staging.dtype,
             fill_value=0,
             compressors=compressor(self._compression, zarr_format=_FORMATS[self._version]),
@@ -137,7 +140,7 @@ class OmeZarrWriter:
         )
 
     def _stored(self, chunk: Window) -> Array:
-        """Return a chunk of the finest level."""
+        """Return a chunk of the finest level, from the staged blocks."""
         window = list(chunk)
         planes = window.pop(self._channel_axis)
         values = self._staging.read(tuple(window), planes=planes)
@@ -145,19 +148,19 @@ class OmeZarrWriter:
 
 
 _FORMATS: dict[str, Any] = {"0.4": 2, "0.5": 3}
-"""The format of Zarr in which each version is."""
+"""The format of Zarr that each version of OME-Zarr uses."""
 
 
 def _under(chunk: Window, finer: Sequence[int]) -> Window:
-    """Return the window of the finer level whose halves are a chunk of the coarser."""
-    *first, y, x = chunk
+    """Return the window of the finer level, of shape `finer`, that a coarser chunk is made of."""
+    *leading, y, x = chunk
     rows = slice(2 * y.start, min(2 * y.stop, finer[-2]))
     columns = slice(2 * x.start, min(2 * x.stop, finer[-1]))
-    return (*first, rows, columns)
+    return (*leading, rows, columns)
 
 
 def _windows(coarsest: Any, channel_axis: int) -> list[dict[str, float]]:
-    """Return between which values to show each channel: those of the coarsest level."""
+    """Return the range of values to show of each channel: that of the coarsest level."""
     low = np.full(coarsest.shape[channel_axis], np.inf)
     high = -low
     for chunk in chunk_windows(coarsest.shape, coarsest.chunks):

@@ -1,4 +1,4 @@
-"""Coarser levels of a stack: means of 2 x 2 pixels of a plane, again and again."""
+"""The coarser levels of a stack's pyramid; each is the mean of 2 x 2 pixels of the level before."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 SMALLEST = 256
-"""Pixels: a plane that is no longer than this on either side has no coarser level."""
+"""The side in pixels of a plane that is small enough to have no coarser level."""
 
 
 def level_sizes(height: int, width: int) -> list[tuple[int, int]]:
-    """Return the sizes of a plane's levels, the finest first; halves are rounded up."""
+    """Return the rows and columns of each level, the finest first; halves are rounded up."""
     sizes = [(height, width)]
     while max(sizes[-1]) > SMALLEST:
         above_height, above_width = sizes[-1]
@@ -21,7 +21,10 @@ def level_sizes(height: int, width: int) -> list[tuple[int, int]]:
 
 
 def halved(plane: NDArray[Any]) -> NDArray[Any]:
-    """Return the means of 2 x 2 pixels ``(..., H, W)`` in the same type; odd edges repeat."""
+    """Return the means of 2 x 2 pixels of ``(..., H, W)``, in the same type.
+
+    An odd number of rows or columns is made even by repeating the last one.
+    """
     height, width = plane.shape[-2:]
     edges = [(0, 0)] * (plane.ndim - 2) + [(0, height % 2), (0, width % 2)]
     even = np.pad(plane, edges, mode="edge").astype(np.float64)

@@ -1,4 +1,4 @@
-"""Microscopes' TIFFs through tifffile: OME-TIFF, ImageJ's hyperstacks and plain stacks."""
+"""The reader of microscopes' TIFF files: OME-TIFF, ImageJ's hyperstacks and plain stacks."""
 
 from __future__ import annotations
 
@@ -26,21 +26,24 @@ from srlab.io.windows import check_window
 from srlab.mistakes import Mistake
 
 SPACE_AND_TIME = "TZYX"
+"""tifffile's letters for time and space."""
+
 CHANNELS = "CS"
+"""tifffile's letters for channels, and for the samples of a pixel."""
+
 PAGES = "IQ"
-"""Axes of pages of which the file does not say what they count; they count as z."""
+"""tifffile's letters for pages whose meaning the file does not tell; they are taken for z."""
 
 
 class StackReader:
-    """A TIFF of any of the axes T, C, Z, Y and X; samples of a pixel are channels, too.
+    """A reader of a TIFF with any of the axes T, C, Z, Y and X.
 
-    Axes of one entry are left out, except y and x. Names, colours, sizes and the time step are
-    those of OME-XML or ImageJ. A pyramid's finest level is read.
+    The samples of a pixel count as channels. Axes with a single entry are left out, except y and x.
+    Names, colours, pixel sizes and the time step are those of OME-XML or of ImageJ's description.
+    Of a pyramid, the finest level is read.
 
-    A reader may be pickled and forked: each process opens the file for itself at its first read.
-
-    Raises a `Mistake` if there is no such file or tifffile cannot open it. Several images, complex
-    numbers and parts that lie in missing files are one, too.
+    Raises a `Mistake` if there is no such file, or tifffile cannot open it. Raises one, too, for
+    several images, complex numbers, or planes in other files that are missing.
     """
 
     def __init__(self, path: PathLike, *, bands: Sequence[int | str] | None = None) -> None:
@@ -85,15 +88,15 @@ class StackReader:
         self._handle.close()
 
     def _arranged(self, values: NDArray[Any]) -> NDArray[np.float32]:
-        """Bring a window from the file's order of axes to ``(C, *S)``."""
-        kept = [axis.name.upper() for axis in self.description.axes]
-        named = ["Z" if axis in PAGES else axis for axis in self._axes]
-        order = [named.index(axis) for axis in CHANNELS if axis in named]
-        order += [named.index(axis) for axis in kept]
-        left_out = tuple(at for at in range(values.ndim) if at not in order)
-        arranged = values.transpose([*left_out, *order])
-        shape = arranged.shape[values.ndim - len(kept) :]
-        channels = arranged.reshape(-1, *shape)[list(self._places)]
+        """Bring the values of a window from the file's order of axes to ``(C, *S)``."""
+        spatial = [axis.name.upper() for axis in self.description.axes]
+        names = ["Z" if axis in PAGES else axis for axis in self._axes]
+        order = [names.index(axis) for axis in CHANNELS if axis in names]
+        order += [names.index(axis) for axis in spatial]
+        single = [axis for axis in range(values.ndim) if axis not in order]
+        ordered = values.transpose([*single, *order])
+        shape = ordered.shape[values.ndim - len(spatial) :]
+        channels = ordered.reshape(-1, *shape)[list(self._places)]
         return np.ascontiguousarray(channels, np.float32)
 
 
@@ -113,7 +116,7 @@ def _only_series(file: TiffFile, path: str) -> Any:
         check_planes(file.ome_metadata, path)
         check_companions(file.ome_metadata, Path(path))
     if len(file.series) != 1:
-        shapes = ", ".join(f"{one.axes} {one.shape}" for one in file.series[:4])
+        shapes = ", ".join(f"{series.axes} {series.shape}" for series in file.series[:4])
         raise Mistake(
             f"{path} holds {len(file.series)} images ({shapes}), and one is wanted: save the one "
             "that is to be read as a file of its own."
@@ -124,7 +127,7 @@ def _only_series(file: TiffFile, path: str) -> Any:
         raise Mistake(
             f"{path} has an {header} that does not fit its {len(file.pages)} pages: save it anew."
         )
-    # Planes that lie one after the other are all there, and take long to count.
+    # If planes lie one after the other (`dataoffset`), none is missing, and a check takes long.
     if series.dataoffset is None and any(page is None for page in series.pages):
         raise Mistake(
             f"{path} lacks some of its planes: they lie in other files, which are missing. Put all "
@@ -134,10 +137,10 @@ def _only_series(file: TiffFile, path: str) -> Any:
 
 
 def _contradicted(file: TiffFile, series: Any) -> bool:
-    """Whether OME-XML or ImageJ speak of other planes than there are pages.
+    """Whether OME-XML or ImageJ's description claims other planes than the file has pages.
 
-    Then tifffile reads the pages as planes of one z, or leaves some out. A page of another size,
-    such as a thumbnail, is no plane.
+    In this case tifffile reads all pages as planes along z, or leaves some pages out. A further
+    page of another size, such as a thumbnail, is no contradiction.
     """
     if not file.is_ome:
         return bool(file.is_imagej and series.kind == "generic" and len(series.shape) > 2)
@@ -150,14 +153,17 @@ def _contradicted(file: TiffFile, series: Any) -> bool:
 
 
 def _pixels(file: TiffFile, path: str) -> Any:
-    """Return an array of the pixels, of which a window can be read."""
+    """Return an array of the pixels of which slices can be read."""
     series = _only_series(file, path)
-    whole = 8 * series.dtype.itemsize == series.keyframe.bitspersample
-    if series.dataoffset is not None and whole:
-        # By the file's strips, whole planes would be read for each window.
-        dtype = series.dtype.newbyteorder(file.byteorder)
-        place = {"offset": series.dataoffset, "shape": series.shape, "dtype": dtype}
-        return ContiguousPixels(Path(file.filehandle.path), **place)
+    fills_bytes = 8 * series.dtype.itemsize == series.keyframe.bitspersample
+    if series.dataoffset is not None and fills_bytes:
+        # A strip may be a whole plane, so reading by strips would be slow.
+        return ContiguousPixels(
+            Path(file.filehandle.path),
+            offset=series.dataoffset,
+            shape=series.shape,
+            dtype=series.dtype.newbyteorder(file.byteorder),
+        )
     return zarr.open_array(series.aszarr(level=0), mode="r")
 
 
@@ -181,18 +187,19 @@ def _described(file: TiffFile, series: Any, sizes: dict[str, int], path: str) ->
     if series.dtype.kind not in "iufb":
         raise Mistake(f"{path} holds values of the type {series.dtype}: write real numbers first.")
     metadata = _metadata(file)
-    axes = []
+    shape: list[int] = []
+    axes: list[Axis] = []
     for name in SPACE_AND_TIME:
         size = sizes.get(name, 1)
         if name == "Z":
             size = max([size, *(sizes.get(page, 1) for page in PAGES)])
         if size > 1 or name in "YX":
             spacing, unit = metadata.spacing.get(name.lower(), (None, None))
-            axes.append((size, Axis(name.lower(), spacing, unit)))
+            shape.append(size)
+            axes.append(Axis(name.lower(), spacing, unit))
     count = sizes.get("C", 1) * sizes.get("S", 1)
     channels = named_channels(metadata.names, metadata.colours, [series.dtype] * count)
-    shape = tuple(size for size, _ in axes)
-    return Description(shape, tuple(axis for _, axis in axes), channels, tags=metadata.tags)
+    return Description(tuple(shape), tuple(axes), channels, tags=metadata.tags)
 
 
 def _metadata(file: TiffFile) -> Metadata:
@@ -206,6 +213,7 @@ def _metadata(file: TiffFile) -> Metadata:
 
 
 def _density(page: Any, name: str) -> float:
+    """Return the resolution tag `name` of a page, in pixels per unit; 0 if unknown."""
     tag = page.tags.get(name)
     if tag is None:
         return 0.0
@@ -214,6 +222,7 @@ def _density(page: Any, name: str) -> float:
 
 
 def _span(axis: str, spans: dict[str, slice]) -> slice:
+    """Return the slice of an axis of the file; all of an axis that the window lacks."""
     if axis in PAGES:
         axis = "Z"
     return spans.get(axis, slice(None))

@@ -1,4 +1,4 @@
-"""OME-TIFF out, in blocks from any process."""
+"""The writer of OME-TIFF, in blocks from any process."""
 
 from __future__ import annotations
 
@@ -22,19 +22,20 @@ from srlab.io.protocols import Provenance
 from srlab.io.write_errors import write_errors_told
 
 TILE = 256
-"""Pixels a side of the tiles in which planes are compressed."""
+"""The side in pixels of the tiles of a plane, each of which is compressed."""
 
 BIG = 2**32 - 2**25
-"""Bytes from which on a TIFF needs longer addresses."""
+"""The size in bytes beyond which a TIFF must be a BigTIFF, which has longer addresses."""
 
 Array = NDArray[Any]
 
 
 class OmeTiffWriter:
-    """A tiled, compressed OME-TIFF with a pyramid, and the sizes and names of its description.
+    """The writer of a tiled, compressed OME-TIFF with a pyramid.
 
-    Planes follow each other by time, channel and z. Integers are rounded to the nearest, halves to
-    even, and clipped. Until `finish` the blocks lie in a folder beside `path`.
+    OME-XML holds the pixel sizes, names, colours and provenance. Planes are ordered by time, then
+    channel, then z. Integers are rounded to the nearest, halves to even, and clipped. Until
+    `finish`, the blocks lie in a folder beside `path`.
 
     Raises a `Mistake` if an OME-TIFF cannot hold what is described. `prepare`, `write` and `finish`
     raise a `FailedWrite` if the disk is full.
@@ -60,8 +61,8 @@ class OmeTiffWriter:
     def write(self, window: Window, array: NDArray[np.float32]) -> None:
         """Write ``(C, *window)``, NaN where there is no data.
 
-        Raises a `Mistake` if the window does not fit the file, or the array the window. It does so,
-        too, if there is a NaN and the type is an integer.
+        Raises a `Mistake` if the window does not fit the file or the array does not fit the
+        window, or for a NaN among integers.
         """
         self._stack.write(window, array)
 
@@ -90,9 +91,10 @@ class OmeTiffWriter:
             "compression": "zlib",
             "compressionargs": {"level": 1},
             "photometric": "minisblack",
-            "maxworkers": 1,  # with more, tiles wait in memory without a limit
+            "maxworkers": 1,  # with more, any number of tiles could wait in memory
         }
-        with TiffWriter(target, bigtiff=self._staging.size * 4 // 3 > BIG, ome=True) as file:
+        whole_size = self._staging.size * 4 // 3  # with all coarser levels
+        with TiffWriter(target, bigtiff=whole_size > BIG, ome=True) as file:
             file.write(
                 self._tiles(0),
                 shape=(*planes, *sizes[0]),
@@ -122,9 +124,9 @@ class OmeTiffWriter:
                 yield self._tile(plane, level, top, left)
 
     def _tile(self, plane: tuple[int, int, int], level: int, top: int, left: int) -> Array:
-        """Return a tile ``(H, W)`` of a level, made of the four under it.
+        """Return a tile ``(H, W)`` of a level, made of the four tiles of the finer level below it.
 
-        Nothing larger than four tiles is in memory, whatever the size of the plane.
+        No more than four tiles of each level are in memory, whatever the size of the plane.
         """
         _, _, height, width = self._sizes
         rows, columns = level_sizes(height, width)[level]
@@ -132,41 +134,43 @@ class OmeTiffWriter:
         if level == 0:
             return self._stored(plane, slice(top, bottom), slice(left, right))
         finer_rows, finer_columns = level_sizes(height, width)[level - 1]
+        tops = range(2 * top, min(2 * bottom, finer_rows), TILE)
         lefts = range(2 * left, min(2 * right, finer_columns), TILE)
-        under = []
-        for row in range(2 * top, min(2 * bottom, finer_rows), TILE):
-            under.append([self._tile(plane, level - 1, row, column) for column in lefts])
-        return halved(np.block(under))
+        finer_tiles = []
+        for row in tops:
+            finer_tiles.append([self._tile(plane, level - 1, row, column) for column in lefts])
+        return halved(np.block(finer_tiles))
 
     def _stored(self, plane: tuple[int, int, int], rows: slice, columns: slice) -> Array:
+        """Return a part of a plane of the finest level, from the staged blocks."""
         time, channel, z = plane
-        at = {"t": slice(time, time + 1), "z": slice(z, z + 1), "y": rows, "x": columns}
-        window = tuple(at[axis.name] for axis in self._description.axes)
+        spans = {"t": slice(time, time + 1), "z": slice(z, z + 1), "y": rows, "x": columns}
+        window = tuple(spans[axis.name] for axis in self._description.axes)
         values = self._staging.read(window, planes=slice(channel, channel + 1))
         return values.reshape(values.shape[-2:])
 
     def _metadata(self) -> dict[str, Any]:
-        """Return what OME-XML is to say, by tifffile's keys."""
+        """Return the content of OME-XML, under tifffile's keys."""
         description, channels = self._description, self._description.channels
         tags = {**self._provenance.tags(), **self.clipping.tags}
-        made = json.dumps(tags, sort_keys=True)
-        about: dict[str, Any] = {
+        provenance = json.dumps(tags, sort_keys=True)
+        metadata: dict[str, Any] = {
             "axes": "TCZYX",
-            # A random one, which is the default, would make two equal files differ.
-            "UUID": str(uuid5(NAMESPACE_OID, f"{made} {description}")),
+            # The default, a random one, would make two equal files differ.
+            "UUID": str(uuid5(NAMESPACE_OID, f"{provenance} {description}")),
             "Channel": {"Name": [channel.name for channel in channels]},
-            "Description": made,
+            "Description": provenance,
         }
         colours = [channel.tags.get("OME_COLOR") for channel in channels]
         if all(colours):
-            about["Channel"]["Color"] = [int(colour or 0) for colour in colours]
+            metadata["Channel"]["Color"] = [int(colour or 0) for colour in colours]
         for axis in description.axes:
             if axis.spacing is None:
                 continue
             key = "TimeIncrement" if axis.name == "t" else f"PhysicalSize{axis.name.upper()}"
-            about[key], about[f"{key}Unit"] = axis.spacing, axis.unit
-        kept = {"OME_NAME": "Name", "OME_ACQUISITION_DATE": "AcquisitionDate"}
-        for tag, key in kept.items():
+            metadata[key], metadata[f"{key}Unit"] = axis.spacing, axis.unit
+        kept_tags = {"OME_NAME": "Name", "OME_ACQUISITION_DATE": "AcquisitionDate"}
+        for tag, key in kept_tags.items():
             if tag in description.tags:
-                about[key] = description.tags[tag]
-        return about
+                metadata[key] = description.tags[tag]
+        return metadata
