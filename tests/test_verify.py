@@ -8,9 +8,6 @@ import rasterio
 from affine import Affine
 from conftest import Outcome
 from PIL import Image
-from skimage.data import chelsea
-
-from srlab.io.provenance import read_provenance
 
 GIVEN = ("input=in.tif", "tile=32", "overlap=12")
 
@@ -69,8 +66,11 @@ def test_another_place_is_refused(command, made):
     with rasterio.open(path, "r+") as file:
         file.transform = file.transform @ Affine.translation(0.5, 0)
     outcome = verified(command, "out.tif")
-    assert outcome.code == 1
-    assert "out.tif has another place than its input gives it" in outcome.error
+    assert outcome == Outcome(
+        1,
+        "error: out.tif has another place than its input gives it: transform (2.5, 0, 400001.25, "
+        "0, -2.5, 5100000, 0, 0, 1), not (2.5, 0, 400000, 0, -2.5, 5100000, 0, 0, 1).",
+    )
 
 
 @pytest.mark.parametrize("what", ["model", "input"])
@@ -95,18 +95,3 @@ def test_a_file_without_a_note_is_refused(command, made, tmp_path):
         "error: foreign.png holds no note of what made it: it is no output of srlab, or its "
         "format has no room for one.",
     )
-
-
-@pytest.mark.parametrize("name", ["out.png", "out.jpg", "out.webp"])
-def test_pictures_are_verified_as_far_as_their_format_keeps_values(command, made, tmp_path, name):
-    Image.fromarray(chelsea()[100:130, 100:140]).save(tmp_path / "in.png")
-    made(name, "input=in.png")
-    assert read_provenance(tmp_path / name)["SOFTWARE"].startswith("srlab ")
-    assert verified(command, name, "in.png") == Outcome(0, "")
-    if name == "out.png":
-        return  # its note would be lost by what follows
-    with Image.open(tmp_path / name) as image:
-        exif, changed = image.getexif(), Image.fromarray(255 - np.asarray(image))
-    changed.save(tmp_path / name, exif=exif)
-    outcome = verified(command, name, "in.png")
-    assert "is not what this model makes of this input" in outcome.error

@@ -5,12 +5,13 @@ import torch
 from model_examples import card
 from torch import nn
 
+import srlab
 from srlab.generators import RRDB, SRResNet, Stochastic
 from srlab.io.array import ArrayReader, ArrayWriter
 from srlab.io.clipping import Clipping
 from srlab.models.super_resolver import SuperResolver
 from srlab.normalisers import Identity, MinMax
-from srlab.prediction import TileGrid, super_resolve
+from srlab.prediction import Opened, TileGrid, super_resolve
 
 TOP = 255.0
 """Of the training range, which begins at zero."""
@@ -44,6 +45,29 @@ def srresnet(scale, channels=2):
             nn.init.uniform_(module.weight, 0.5, 1.5)
             nn.init.normal_(module.bias, 0, 0.1)
     return network
+
+
+def noisy(path, scale=(2, 2), channels=3, seed=0):
+    """A model in a file whose random weights make noise of everything, and clip many values."""
+    torch.manual_seed(seed)
+    recipe = _common(scale, channels) | {"blocks": 1}
+    limits = {"minimum": 0.0, "maximum": TOP}
+    names = ("red", "green", "blue")[:channels]
+    described = card(
+        scale=scale,
+        generator={"_target_": "srlab.generators.SRResNet", **recipe},
+        normaliser={"_target_": "srlab.normalisers.MinMax", **limits},
+        degradation={
+            "_target_": "srlab.degradations.Area", "scale": scale, "spatial_dims": len(scale)
+        },
+        bands=tuple(range(1, channels + 1)),
+        input_names=names,
+        output_names=names,
+        training_range=((0.0, TOP),) * channels,
+    )  # fmt: skip
+    network = SRResNet(**recipe)
+    SuperResolver(generator=network, normaliser=MinMax(**limits), card=described).save(path)
+    return [Opened(str(path), srlab.load(path))]
 
 
 def rrdb(scale, channels=2, unshuffle=None):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from srlab.io.array.axes import stated
+from srlab.io.lossy import Lossy
 
 Role = Literal["reader", "writer"]
 
@@ -44,17 +45,20 @@ class Format:
     floats: bool = True
     """Whether the writer can store floating-point values."""
 
+    keeps_place: bool = True
+    """Whether the writer stores where the pixels lie."""
+
+    lossy: str | None = None
+    """The name of the `srlab.io.lossy.Lossy` of an encoder that changes values; None: none does."""
+
+    lossless_codecs: tuple[str, ...] = ()
+    """The codecs of a lossy format that store values exactly."""
+
     written_as: str = ".tif"
     """The suffix of an output for an input of this format, if the format has no writer."""
 
     own_pixels: bool = True
     """Whether the pixels are in the file itself, so that its hash identifies the image."""
-
-    several: bool = False
-    """Whether a file may hold several images, of which its reader's path chooses one.
-
-    See `srlab.io.images.chosen_image`.
-    """
 
     magic: tuple[int, bytes] | None = None
     """An offset and the bytes found there, which identify files whose names have no suffix."""
@@ -72,6 +76,13 @@ class Format:
     def load(self, role: Role) -> Any:
         """Import the class that reads or writes the format."""
         return _imported(str(self.target(role)))
+
+    def loss(self, codec: str | None = None) -> Lossy | None:
+        """Return how values are changed as they are written by a codec, or None."""
+        if self.lossy is None or codec in self.lossless_codecs:
+            return None
+        found: Lossy = _imported(self.lossy)
+        return found
 
     def claims(self, path: Path) -> bool:
         """Whether a file is of this format, by its suffix, or by its first bytes if it has none.

@@ -72,10 +72,9 @@ class Readers:
                 error.add_note(traceback.format_exc())
             return False, error
 
-    def _open(self, opening: bytes) -> tuple[Description, str]:
+    def _open(self, opening: bytes) -> Description:
         self._close(opening)  # the file may have been replaced since
-        reader = self._reader(opening)
-        return reader.description, str(reader)
+        return self._reader(opening).description
 
     def _read(self, opening: bytes, window: Window) -> NDArray[np.float32]:
         return self._reader(opening).read(window)

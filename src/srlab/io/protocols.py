@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -100,6 +100,10 @@ class Provenance:
 
     settings: Mapping[str, object] = field(default_factory=dict)
     """Settings of the prediction, as values that JSON can hold."""
+
+    def noting(self, **settings: object) -> Provenance:
+        """Return the same origin with further settings."""
+        return replace(self, settings={**self.settings, **settings})
 
     def tags(self) -> dict[str, str]:
         """Return the provenance as pairs of texts, which most formats can store as tags."""

@@ -11,7 +11,6 @@ from zipfile import ZipFile
 
 from srlab.files import PathLike, existing_path
 from srlab.io.exif import DESCRIPTION, SOFTWARE
-from srlab.io.format import ending
 from srlab.mistakes import Mistake
 
 Tags = Mapping[str, str]
@@ -24,7 +23,9 @@ def read_provenance(path: PathLike) -> Tags:
     Raises a `Mistake` if the file is damaged or holds none. Some formats have no room for it.
     """
     file = existing_path(path)
-    suffix = ending(file.name, list(_READERS)) or ""
+    # Before the suffix of an array its name may state axes.
+    fitting = [suffix for suffix in _READERS if file.name.lower().endswith(suffix)]
+    suffix = max(fitting, key=len, default="")
     tags: Tags = {}
     if suffix:
         try:

@@ -14,6 +14,7 @@ from srlab.io import Channel, Description, Writer
 from srlab.io.clipping import Counts
 from srlab.io.format import ending
 from srlab.io.formats import find_format, suffixes_of
+from srlab.mistakes import Mistake
 
 
 def beside(output: Path, word: str, description: Description) -> Path:
@@ -41,6 +42,25 @@ def of_floats(description: Description, path: Path, channels: Sequence[Channel])
     if path.name.endswith(".ome.tif") and description.geometry is not None:
         return replace(described, geometry=None)  # frames of a video have times, and no place
     return described
+
+
+def part_of(
+    description: Description, path: Path, part: str, *, parts: Sequence[str], count: int
+) -> tuple[Description, list[int]]:
+    """Describe one of the `parts` beside an output, and name its places among predicted channels.
+
+    The output itself comes first, and each has a `count` of channels.
+
+    Raises a `Mistake` if there is no such part.
+    """
+    if part not in parts:
+        raise Mistake(
+            f"{path} says that it is the part {part!r} of an output, and there is none: another "
+            "version of srlab may have made it."
+        )
+    first = count * (1 + parts.index(part))
+    described = of_floats(description, path, description.channels[:count])
+    return described, list(range(first, first + count))
 
 
 class Beside:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 from collections.abc import Mapping, Sequence
@@ -14,23 +13,17 @@ from typing import Any
 import torch
 
 import srlab
-from srlab.files import (
-    PathLike,
-    content_hash,
-    file_and_image,
-    is_remote,
-    new_file,
-    sole_writer,
-)
+from srlab.files import PathLike, new_file, sole_writer
 from srlab.io import Description, Provenance, Writer, create_writer
+from srlab.io.formats import find_format
 from srlab.models.bundle import file_hash
-from srlab.models.card import ModelCard
-from srlab.models.compatibility import further_dates, open_input, refuse_stranger
+from srlab.models.compatibility import open_input, refuse_stranger
 from srlab.models.super_resolver import SuperResolver
-from srlab.prediction.beside import Beside, beside, of_floats
+from srlab.prediction.beside import Beside, beside, of_floats, part_of
 from srlab.prediction.device import chosen_device
 from srlab.prediction.engines import Engine, Local
 from srlab.prediction.footprint import fitting_batch
+from srlab.prediction.hashes import further_hashes, input_hash
 from srlab.prediction.job import Job
 from srlab.prediction.journal import Journal
 from srlab.prediction.matching import matching_input
@@ -110,7 +103,7 @@ class Session:
         hashes = [file_hash(path) for path in self._paths]
         self.hashes = {
             "model": " ".join(hashes),
-            "input": _hash(str(self._reader)),
+            "input": input_hash(source),
             **further_hashes(self._model.card, source, request),
         }
         self._journal = Journal(self._output, self._asked())
@@ -197,13 +190,16 @@ class Session:
         ]
         return common_grid(grids)
 
-    def job(self, settled: Mapping[str, Any]) -> Job:
-        """Return all that it takes to compute the output by the `settled` tiles."""
+    def job(self, settled: Mapping[str, Any], *, writer: Writer | None = None) -> Job:
+        """Return all that it takes to compute the output by the `settled` tiles.
+
+        A `writer` takes the place of that of the output.
+        """
         cuts = settled.get("cuts", ())
         tiles = self._tiles(settled["tile"], settled["overlap"], settled["join"], cuts)
         return Job(
             reader=self._reader,
-            writer=self._writer(tiles, settled),
+            writer=writer or self._writer(tiles, settled),
             tiles=tiles,
             paths=self._paths,
             trust=self._request.trust,
@@ -229,6 +225,17 @@ class Session:
             return description
         return description.with_dtype(self._request.dtype)
 
+    def contents(self, part: str = "") -> tuple[Description, list[int]]:
+        """Describe the output or a `part` beside it, and name its places among predicted channels.
+
+        Raises a `Mistake` if there is no such part.
+        """
+        count = self._model.out_channels
+        if part:
+            return part_of(self.description, self._output, part, parts=self._parts, count=count)
+        alpha = [] if self._alpha is None else [-1]
+        return self.description, [*range(count), *alpha]
+
     def _writer(self, tiles: TileGrid, settled: Mapping[str, Any]) -> Writer:
         """Return what writes the output, and the files beside it."""
         request = self._request
@@ -241,7 +248,10 @@ class Session:
             training_data=self._model.card.training_data,
             scene=self._scene,
         )
-        main = self._created(self._output, self.description, made, request.options)
+        form = find_format(self._output.name, "writer")
+        lossy = form.loss(request.options.get("codec")) if form else None
+        noted = made if lossy is None else made.noting(encoder=lossy.version)
+        main = self._created(self._output, self.description, noted, request.options)
         if request.match_histogram:
             card = self._model.card
             main = matching_input(
@@ -254,9 +264,9 @@ class Session:
         count = self._model.out_channels
         channels = self.description.channels[:count]
         writers = [main]
-        for path in self.further_outputs:
+        for part, path in zip(self._parts, self.further_outputs, strict=True):
             described = of_floats(self.description, path, channels)
-            writers.append(self._created(path, described, made, {}))
+            writers.append(self._created(path, described, made.noting(part=part), {}))
         paths = [self._output, *self.further_outputs]
         return Beside(writers, paths=paths, count=count, last=self._alpha is not None)
 
@@ -281,34 +291,15 @@ class Session:
     @property
     def further_outputs(self) -> list[Path]:
         """The names of the files beside the output, which are written with it."""
+        return [beside(self._output, word, self.description) for word in self._parts]
+
+    @property
+    def _parts(self) -> list[str]:
+        """The words for these files, in the order of their channels."""
         words = ["deviation"] if self._has_deviation else []
-        words += ["measured", "inferred"] if self._request.parts else []
-        return [beside(self._output, word, self.description) for word in words]
+        return words + (["measured", "inferred"] if self._request.parts else [])
 
     @property
     def _has_deviation(self) -> bool:
         """Whether there are several predictions, and so a deviation."""
         return len(self._models) > 1 or len(self._noises) > 1 or self._request.tta
-
-
-def _hash(path: PathLike) -> str:
-    """Return the hash of an input, or the name of one that GDAL resolves.
-
-    Of an image of several in a file, it is the hash of the file's hash and the image's name.
-    """
-    if is_remote(path):
-        return str(path)
-    file, image = file_and_image(path)
-    own = content_hash(file)
-    return hashlib.sha256(f"{own} {image}".encode()).hexdigest() if image else own
-
-
-def further_hashes(card: ModelCard, source: PathLike, request: Request) -> dict[str, str]:
-    """Return the hashes of the guide and of the further dates, if there are any."""
-    found = {}
-    if request.guide is not None:
-        found["guide"] = _hash(request.guide)
-    if request.dates is not None:
-        files = further_dates(card, source, request.dates)
-        found["dates"] = " ".join(map(_hash, files))
-    return found

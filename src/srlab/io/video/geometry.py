@@ -66,6 +66,11 @@ class VideoGeometry:
             return None
         return float((self.end - self.times[0]) * self.time_base / len(steps))
 
+    def part(self, frames: slice) -> VideoGeometry:
+        """Return the geometry of some of the frames, without sound."""
+        times = (*self.times, self.end)
+        return replace(self, times=self.times[frames], end=times[frames.stop], source=None)
+
     def scaled(self, scale: Sequence[int]) -> VideoGeometry:
         """Return the same frames with more pixels; `scale` is for t, y and x.
 
