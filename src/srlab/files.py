@@ -42,6 +42,31 @@ def is_remote(path: PathLike) -> bool:
     return REMOTE.match(os.fspath(path)) is not None and not _absolute(path).exists()
 
 
+def file_and_image(path: PathLike) -> tuple[str, str]:
+    """Return the file that a name is of, and the image that it chooses there.
+
+    ``a.lif#cell`` chooses ``cell`` in ``a.lif``, and ``a.lif`` nothing, which is an empty text. The
+    longest beginning that exists is the file, since a file's own name may hold the sign.
+    """
+    name = os.fspath(path)
+    end = len(name)
+    while end > 0:
+        if _absolute(name[:end]).exists():
+            return name[:end], name[end + 1 :]
+        end = name.rfind("#", 0, end)
+    return name, ""
+
+
+def with_image(file: PathLike, image: str) -> str:
+    """Return the name that chooses an image of a file; see `file_and_image`."""
+    return f"{os.fspath(file)}#{image}" if image else os.fspath(file)
+
+
+def part_of_name(image: str) -> str:
+    """Return what a file that is made of an image has of it in its name, such as ``_cell``."""
+    return "_" + re.sub(r"[^\w.+-]+", "_", image) if image else ""
+
+
 def existing_file(path: PathLike) -> Path:
     """Return the absolute path of a file.
 
@@ -100,11 +125,16 @@ def new_file(
         raise ForbiddenFile(f"the folder {file.parent} may not be written to: write elsewhere.")
     if not file.exists():
         return file
-    if source is not None and not is_remote(source) and file.samefile(_absolute(source)):
+    if source is not None and _is_of(source, file):
         raise Mistake(f"{path} is the input itself: give the output another name.")
     if not overwrite:
         raise ExistingFile(f"{path} exists: give another name, or overwrite=true to replace it.")
     return file
+
+
+def _is_of(source: PathLike, file: Path) -> bool:
+    """Whether a name is that of a file, or of an image in it."""
+    return not is_remote(source) and file.samefile(_absolute(file_and_image(source)[0]))
 
 
 def new_folder(path: PathLike) -> Path:

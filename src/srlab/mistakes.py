@@ -6,6 +6,8 @@ of somebody else's, and shows its traceback.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class Mistake(ValueError):
     """Says in one line what was got, what was wanted and what to do next."""
@@ -25,6 +27,14 @@ class MistakenFolder(Mistake, IsADirectoryError):
 
 class MissingBand(Mistake):
     """Says that a file lacks a band."""
+
+
+class SeveralImages(Mistake):
+    """Says that a file holds several images, of which one is to be chosen by one of `names`."""
+
+    def __init__(self, message: str, names: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.names = tuple(names)
 
 
 class UnfitFile(Mistake):

@@ -59,6 +59,12 @@ def test_a_list_of_files_is_left_to_hydra():
     assert quoted(["split.files=[a.tif,'b (1).tif']"]) == ["split.files=[a.tif,'b (1).tif']"]
 
 
+def test_a_list_of_images_in_files_survives():
+    (argument,) = quoted(["input=[a.lif#cell 1, b.lif#2]"])
+    assert read_back(argument) == "['a.lif#cell 1', 'b.lif#2']"
+    assert quoted([argument]) == [argument]
+
+
 def test_patterns_of_file_names_survive_under_any_key():
     for value in ("{name}_mask.tif", "masks/{name} (1).png", "{place}/{date}"):
         assert read_back(*quoted([f"data.mask={value}"])) == value

@@ -18,6 +18,9 @@ class PixelReader:
     def __init__(self, path, *, bands=None):
         self.path, self._bands = path, bands
 
+    def __str__(self):
+        return str(self.path)
+
     def read(self, window):
         return np.full((1, 1, 1), os.getpid(), np.float32)
 

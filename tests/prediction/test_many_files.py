@@ -3,6 +3,7 @@
 import csv
 import json
 
+import maker_files
 import numpy as np
 import pytest
 from conftest import Outcome
@@ -71,6 +72,24 @@ def test_a_glob_keeps_the_folders_that_it_leaves_open(photos, monkeypatch):
     pairs = pairs_of("photos/**/a.png", "out")
     targets = [str(pair.output.relative_to(photos.parent)) for pair in pairs]
     assert targets == ["out/a.png", "out/deep/a.png"]
+
+
+def test_each_image_of_a_file_becomes_one_of_its_own(tmp_path, monkeypatch):
+    pytest.importorskip("liffile")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in").mkdir()
+    for name in ("a.lif", "in/b.lif"):
+        names = ("P/cell 1", "P/cell 2", "no")
+        maker_files.lif(tmp_path / name, maker_files.values(), names=names)
+    for given in ("a.lif#*cell?2", "in/*.lif#P/*", ["a.lif#2", "a.lif#no"]):
+        assert is_many(given)
+    outputs = [pair.output.name for pair in pairs_of("in/*.lif#P/*", "out")]
+    assert outputs == ["b_P_cell_1.ome.tif", "b_P_cell_2.ome.tif"]
+    assert [str(pair.source) for pair in pairs_of("a.lif#*", "out")][2] == "a.lif#no"
+    assert not is_many("a.lif#P/cell 1")
+    assert str(output_of("a.lif#P/cell 1", ".")) == "a_P_cell_1.ome.tif"
+    with pytest.raises(ValueError, match=r"no image fits #x\*; .* holds 3 images"):
+        pairs_of("a.lif#x*", "out")
 
 
 def test_outputs_among_the_inputs_are_refused(photos):

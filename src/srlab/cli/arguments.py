@@ -118,6 +118,9 @@ def _is_path(key: str, value: str) -> bool:
 
 def _quoted(argument: str, choices: bool) -> str:
     key, equals, value = argument.partition("=")
+    if key in PATHS_OR_LISTS and _chooses_images(value):
+        names = map(str.strip, value[1:-1].split(","))
+        return f"{key}=[{','.join(map(_literal, names))}]"
     if not equals or not _is_path(key.lstrip("+"), value) or value in ("", "null"):
         return argument
     if choices and "," in value:
@@ -126,7 +129,17 @@ def _quoted(argument: str, choices: bool) -> str:
         return argument  # quoted by the user already
     if not key.startswith("hydra."):
         value = re.sub(r"(\\*)\$\{", r"\1\1\\${", os.path.expanduser(value))  # no interpolation
+    return f"{key}={_literal(value)}"
+
+
+def _chooses_images(value: str) -> bool:
+    """Whether a list without quotes names images in files: Hydra's grammar knows no ``#``."""
+    quotes = {*value} & {*"'\""}
+    return value.startswith("[") and value.endswith("]") and "#" in value and not quotes
+
+
+def _literal(value: str) -> str:
     # In Hydra's grammar backslashes are literal unless they stand before a quote.
     escaped = re.sub(r"(\\*)'", r"\1\1\\'", value)
     escaped = re.sub(r"(\\+)$", r"\1\1", escaped)
-    return f"{key}='{escaped}'"
+    return f"'{escaped}'"

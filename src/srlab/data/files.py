@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
 from glob import escape, glob, has_magic
 from pathlib import Path
 
-from srlab.files import PathLike, is_remote
+from srlab.files import PathLike, file_and_image, is_remote, with_image
+from srlab.io import open_reader
 from srlab.io.format import ending
 from srlab.io.formats import known_formats, may_be_folder
-from srlab.mistakes import MissingFile
+from srlab.mistakes import MissingFile, Mistake, SeveralImages
 
 
 def find_files(root: str, suffixes: Sequence[str], *, key: str = "data.root") -> Sequence[PathLike]:
@@ -20,14 +22,20 @@ def find_files(root: str, suffixes: Sequence[str], *, key: str = "data.root") ->
     that is itself an image, such as ``x.zarr``, is one result. So are files that are one image
     together, such as a DICOM series: the first stands for all. Names without an ending are looked
     into where `suffixes` ask for such a format. Of several links to a file the first counts. Hidden
-    files and folders are passed over. A name that GDAL resolves, such as a URL, is
-    one image.
+    files and folders are passed over. A name that GDAL resolves, such as a URL, is one image.
+
+    An image of a file is chosen behind its name, such as ``a.lif#cell``, and several by a pattern,
+    such as ``a.lif#*`` or ``lifs/*.lif#cell?``.
 
     Raises a `Mistake` that says what was looked for, by which `key`, if there is nothing of it.
     """
     if is_remote(root):
         return [root]
-    path = Path(os.path.expanduser(root))
+    root = os.path.expanduser(root)
+    inside = _inside(root, suffixes, key)
+    if inside:
+        return inside
+    path = Path(root)
     if path.is_file() or _is_image(path, suffixes):
         return [path]  # a file is named by the user, so whatever its suffix
     if path.is_dir():
@@ -45,6 +53,40 @@ def find_files(root: str, suffixes: Sequence[str], *, key: str = "data.root") ->
             f"{key}={root} holds no {_listed(suffixes)}: check the path, or name another one."
         )
     return _once(_whole(sorted(images)))
+
+
+def has_several(image: str) -> bool:
+    """Whether a pattern is to choose among the images of a file."""
+    return "*" in image or "?" in image
+
+
+def _inside(root: str, suffixes: Sequence[str], key: str) -> list[str]:
+    """Return the images that are chosen in a file, or in those of a glob, if any are."""
+    file, image = file_and_image(root)
+    files: Sequence[PathLike] = [file]
+    if not image:
+        pattern, _, image = root.rpartition("#")
+        if not has_magic(pattern) or glob(root):
+            return []
+        files = find_files(pattern, suffixes, key=key)
+    return [name for each in files for name in _fitting(each, image, key)]
+
+
+def _fitting(file: PathLike, image: str, key: str) -> list[str]:
+    """Return the names of the images of a file that fit a pattern, or that of the one named."""
+    if not has_several(image):
+        return [with_image(file, image)]
+    try:
+        open_reader(file)
+    except SeveralImages as several:
+        pattern = image.replace("[", "[[]")  # which stands for itself in the names of images
+        fitting = [name for name in several.names if fnmatchcase(name, pattern)]
+        if not fitting:
+            raise MissingFile(f"{key}: no image fits #{image}; {several}") from several
+        return [with_image(file, name) for name in fitting]
+    except Mistake:  # which whoever reads the file tells
+        pass
+    return [str(file)]
 
 
 def _whole(paths: Sequence[Path]) -> list[Path]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from srlab.data.caches import Cache, kept
 from srlab.data.partners import PLACE, stem
 from srlab.data.usable import LeftOut
-from srlab.files import PathLike
+from srlab.files import PathLike, file_and_image
 from srlab.io import Reader, open_reader
 from srlab.io.masked import HiddenClasses
 from srlab.mistakes import MissingFile, Mistake
@@ -72,7 +72,7 @@ class Masks:
 
     def _beside(self, path: PathLike) -> str:
         name = str(self.mask).replace(PLACE, stem(path, self.suffixes))
-        return os.path.join(os.path.dirname(path), name)
+        return os.path.join(os.path.dirname(file_and_image(path)[0]), name)
 
     def _opened(self, path: str) -> Reader:
         if self.mask is not None and not self._is_file:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from srlab.files import PathLike
+from srlab.files import PathLike, file_and_image, part_of_name
 from srlab.io.format import ending
 from srlab.mistakes import Mistake
 
@@ -78,12 +78,12 @@ def _by_name(named: Named, suffixes: Sequence[str]) -> Mapping[str, PathLike]:
 
 
 def stem(file: PathLike, suffixes: Sequence[str]) -> str:
-    """Return a file's name without its folder and its ending."""
-    name = os.path.basename(file)
+    """Return a file's name without its folder and its ending, and that of an image behind it."""
+    whole, image = file_and_image(file)
+    name = os.path.basename(whole)
     known = ending(name, suffixes)
-    if known is None:
-        return os.path.splitext(name)[0]
-    return name[: len(name) - len(known)]
+    plain = os.path.splitext(name)[0] if known is None else name[: len(name) - len(known)]
+    return plain + part_of_name(image)
 
 
 def _warn(named: Named, used: set[PathLike]) -> None:

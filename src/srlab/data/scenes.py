@@ -13,7 +13,7 @@ from torch import Tensor
 
 from srlab.data.regions import Region
 from srlab.data.statistics import measure
-from srlab.files import replaced
+from srlab.files import file_and_image, replaced
 from srlab.io import Reader
 from srlab.io.masked import HIDDEN
 from srlab.mistakes import Mistake
@@ -79,7 +79,7 @@ def _state(reader: Reader) -> list[Any] | None:
 
     It is None of an array in memory.
     """
-    path = Path(str(reader))
+    path = Path(file_and_image(str(reader))[0])
     if not path.exists():
         return None
     status, hidden = path.stat(), reader.description.tags.get(HIDDEN)

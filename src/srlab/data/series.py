@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 
 from srlab.data.partners import listed, stem
-from srlab.files import PathLike
+from srlab.files import PathLike, file_and_image
 from srlab.mistakes import Mistake
 
 log = logging.getLogger(__name__)
@@ -61,5 +61,5 @@ def _expression(pattern: str) -> re.Pattern[str]:
 
 
 def _without_ending(path: PathLike, suffixes: Sequence[str]) -> str:
-    folder = os.path.dirname(path)
+    folder = os.path.dirname(file_and_image(path)[0])
     return f"{folder}/{stem(path, suffixes)}".replace(os.sep, "/")

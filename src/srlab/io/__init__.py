@@ -36,7 +36,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from srlab.files import PathLike, existing_file, is_remote, new_file, refuse_device, sole_writer
+from srlab.files import (
+    PathLike,
+    existing_file,
+    file_and_image,
+    is_remote,
+    new_file,
+    refuse_device,
+    sole_writer,
+)
 from srlab.io.description import Axis, Channel, Description, Geometry, Ground
 from srlab.io.format import Format, Role
 from srlab.io.formats import REMOTE, find_format, recognised, suffixes_of
@@ -61,22 +69,15 @@ __all__ = [
 def open_reader(path: PathLike, *, bands: Sequence[int | str] | None = None) -> Reader:
     """Open a file of any supported format; `bands` chooses channels by number from 1 or by name.
 
-    Where the name has no ending, the first bytes of the file tell its format. For a folder, such
-    as a DICOM series, those of its files do. GDAL opens its own kinds of names, such as
-    ``/vsizip/a.zip/b.tif`` or a URL.
+    Of a file of several images one is chosen behind its name, such as ``a.lif#cell`` or, by its
+    number from 1, ``a.lif#2``. Where the name has no ending, the first bytes of the file tell its
+    format. For a folder, such as a DICOM series, those of its files do. GDAL opens its own kinds of
+    names, such as ``/vsizip/a.zip/b.tif`` or a URL.
 
-    Raises a `Mistake` if there is no such file, its format is unknown, it is damaged or it lacks
-    the bands.
+    Raises a `Mistake` if there is no such file or image, its format is unknown, it is damaged or it
+    lacks the bands; a `SeveralImages` if it holds several and none is chosen.
     """
-    form: Format | None = REMOTE
-    if not is_remote(path):
-        refuse_device(path)
-        form = find_format(str(path), "reader") or recognised(path)
-    if form is None:
-        existing_file(path)
-        raise Mistake(
-            f"{path} is of no format that can be read: its name must end in {_listed('reader')}."
-        )
+    form = REMOTE if is_remote(path) else _read_format(path)
     reader: Reader = form.load("reader")(path, bands=bands)
     return reader
 
@@ -121,6 +122,22 @@ def reserved(
     folder = _written_format(path).folder
     with sole_writer(new_file(path, overwrite=overwrite, source=source, folder=folder)):
         yield
+
+
+def _read_format(path: PathLike) -> Format:
+    file, image = file_and_image(path)
+    refuse_device(file)
+    form = find_format(file, "reader") or recognised(file)
+    if form is None:
+        existing_file(file)
+        raise Mistake(
+            f"{file} is of no format that can be read: its name must end in {_listed('reader')}."
+        )
+    if image and not form.several:
+        raise Mistake(
+            f"{file} is of the format {form.name}, which holds a single image: leave #{image} out."
+        )
+    return form
 
 
 def _written_format(path: PathLike) -> Format:

@@ -60,6 +60,12 @@ class Format:
     own_pixels: bool = True
     """Whether the pixels are in the file itself, so that its hash identifies the image."""
 
+    several: bool = False
+    """Whether a file may hold several images, of which its reader's path chooses one.
+
+    See `srlab.io.images.chosen_image`.
+    """
+
     magic: tuple[int, bytes] | None = None
     """An offset and the bytes found there, which identify files whose names have no suffix."""
 

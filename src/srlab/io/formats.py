@@ -82,6 +82,7 @@ FORMATS = (
         "srlab.io.microscopy.makers.czi:open_czi",
         slow=True,
         written_as=".ome.tif",
+        several=True,
     ),
     Format(
         "Nikon ND2",
@@ -89,6 +90,7 @@ FORMATS = (
         "srlab.io.microscopy.makers.nd2:open_nd2",
         slow=True,
         written_as=".ome.tif",
+        several=True,
     ),
     Format(
         "Leica LIF",
@@ -96,6 +98,7 @@ FORMATS = (
         "srlab.io.microscopy.makers.lif:open_lif",
         slow=True,
         written_as=".ome.tif",
+        several=True,
     ),
     Format("raster", (".img",), "srlab.io.img:open_img"),
     Format("raster", (".ntf", ".nitf", ".grb", ".grb2"), _RASTER),

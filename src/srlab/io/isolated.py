@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from srlab.axes import Window
-from srlab.files import PathLike, existing_file, is_remote
+from srlab.files import PathLike, existing_file, file_and_image, is_remote, with_image
 from srlab.io.description import Description
 from srlab.io.protocols import Reader
 from srlab.mistakes import Mistake
@@ -49,15 +49,20 @@ class IsolatedReader:
         *,
         bands: Sequence[int | str] | None = None,
     ) -> None:
-        self.path = path if is_remote(path) else existing_file(path)
-        self._rebuilt = reader, str(self.path), bands
+        name = str(path)
+        if not is_remote(path):
+            file, image = file_and_image(path)
+            name = with_image(existing_file(file), image)
+        self._rebuilt = reader, name, bands
         # A name of GDAL's may contain a relative path, so the working folder is sent along.
         folder = os.getcwd() if is_remote(path) else None
-        self._opening = pickle.dumps((folder, partial(reader, str(self.path), bands=bands)))
-        self.description: Description = self._asked("open")
+        self._opening = pickle.dumps((folder, partial(reader, name, bands=bands)))
+        self._name = name
+        self.description: Description
+        self.description, self._name = self._asked("open")
 
     def __str__(self) -> str:
-        return str(self.path)
+        return self._name
 
     def __reduce__(self) -> tuple[Any, ...]:
         reader, path, bands = self._rebuilt
@@ -80,7 +85,7 @@ class IsolatedReader:
             except _Ended as end:
                 code = end.code
         raise Mistake(
-            f"{self.path} cannot be read: the process that reads it ended with {_named(code)}. The "
+            f"{self} cannot be read: the process that reads it ended with {_named(code)}. The "
             "file is damaged, or takes more memory than there is: fetch it again."
         )
 

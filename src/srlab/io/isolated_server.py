@@ -72,9 +72,10 @@ class Readers:
                 error.add_note(traceback.format_exc())
             return False, error
 
-    def _open(self, opening: bytes) -> Description:
+    def _open(self, opening: bytes) -> tuple[Description, str]:
         self._close(opening)  # the file may have been replaced since
-        return self._reader(opening).description
+        reader = self._reader(opening)
+        return reader.description, str(reader)
 
     def _read(self, opening: bytes, window: Window) -> NDArray[np.float32]:
         return self._reader(opening).read(window)

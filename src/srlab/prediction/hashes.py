@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from srlab.files import PathLike, content_hash, is_remote
+import hashlib
+
+from srlab.files import PathLike, content_hash, file_and_image, is_remote
 from srlab.models.card import ModelCard
 from srlab.models.compatibility import further_dates
 from srlab.prediction.request import Request
 
 
 def input_hash(path: PathLike) -> str:
-    """Return the hash of an input, or the name of one that GDAL resolves."""
-    return str(path) if is_remote(path) else content_hash(path)
+    """Return the hash of an input, or the name of one that GDAL resolves.
+
+    Of an image of several in a file, it is the hash of the file's hash and the image's name.
+    """
+    if is_remote(path):
+        return str(path)
+    file, image = file_and_image(path)
+    own = content_hash(file)
+    return hashlib.sha256(f"{own} {image}".encode()).hexdigest() if image else own
 
 
 def further_hashes(card: ModelCard, source: PathLike, request: Request) -> dict[str, str]:

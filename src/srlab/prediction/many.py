@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 from glob import has_magic
 from pathlib import Path
 
-from srlab.data.files import find_files
-from srlab.files import PathLike, is_remote, replaced
+from srlab.data.files import find_files, has_several
+from srlab.files import PathLike, file_and_image, is_remote, part_of_name, replaced
 from srlab.io import reserved
 from srlab.io.format import ending
 from srlab.io.formats import find_format, recognised, suffixes_of
@@ -52,10 +52,16 @@ class Row:
 
 
 def is_many(given: str | Sequence[str]) -> bool:
-    """Whether several files are named: by a list, a glob, or a folder that is no image itself."""
+    """Whether several files are named: by a list, a glob, or a folder that is no image itself.
+
+    Several images of a file count as several files.
+    """
     if not isinstance(given, str):
         return True
-    path = Path(os.path.expanduser(given))
+    file, image = file_and_image(given)
+    if image:
+        return has_several(image)
+    path = Path(os.path.expanduser(file))
     if is_remote(given) or path.is_file():
         return False
     if path.is_dir():
@@ -80,7 +86,9 @@ def pairs_of(given: str | Sequence[str], output: str) -> list[Pair]:
     Raises a `Mistake` if two outputs would have one name, or would be taken for inputs next time.
     """
     folder = Path(os.path.expanduser(output)).absolute()
-    root = _root(given) if isinstance(given, str) else None
+    root = None
+    if isinstance(given, str) and not file_and_image(given)[1]:
+        root = _root(given)
     if root is not None and folder.is_relative_to(root):
         raise Mistake(
             f"the folder of the outputs, {output}, lies in that of the inputs, {given}: the next "
@@ -92,7 +100,7 @@ def pairs_of(given: str | Sequence[str], output: str) -> list[Pair]:
     for source in sources:
         below = Path()
         if root is not None:
-            below = Path(source).absolute().parent.relative_to(root)
+            below = Path(file_and_image(source)[0]).absolute().parent.relative_to(root)
         target = folder / below / _name(source)
         if target in made:
             raise Mistake(
@@ -196,9 +204,11 @@ def _root(given: str) -> Path:
 
 def _name(source: PathLike) -> str:
     """Return the name of an output: that of the input, in a format that can be written."""
-    name = Path(source).name
-    form = find_format(name, "reader") or recognised(source)
-    if form is None or form.writer is not None:
+    file, image = file_and_image(source)
+    name = Path(file).name
+    form = find_format(name, "reader") or recognised(file)
+    if form is None:
         return name
     own = ending(name, form.suffixes) or ""
-    return f"{name[: len(name) - len(own)]}{form.written_as}"
+    written = own if form.writer is not None else form.written_as
+    return f"{name[: len(name) - len(own)]}{part_of_name(image)}{written}"

@@ -103,7 +103,7 @@ class Session:
         hashes = [file_hash(path) for path in self._paths]
         self.hashes = {
             "model": " ".join(hashes),
-            "input": input_hash(source),
+            "input": input_hash(str(self._reader)),
             **further_hashes(self._model.card, source, request),
         }
         self._journal = Journal(self._output, self._asked())

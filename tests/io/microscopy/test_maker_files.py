@@ -32,7 +32,7 @@ def test_windows_equal_what_was_written(tmp_path, kind):
     for window in [(slice(1, 2), slice(0, 3), slice(3, 9), slice(5, 24)), *whole(reader)]:
         expected = STACK.transpose(1, 0, 2, 3, 4)[(slice(None), *window)]
         np.testing.assert_array_equal(reader.read(window), expected)
-    chosen = open_reader(reader.path, bands=[2])
+    chosen = open_reader(str(reader), bands=[2])
     np.testing.assert_array_equal(chosen.read(*whole(reader))[0], STACK[:, 1])
 
 
@@ -109,9 +109,9 @@ def test_an_nd2_without_calibration_has_no_sizes(tmp_path):
 @pytest.mark.parametrize(
     ("kind", "options", "message"),
     [
-        ("czi", {"scenes": (0, 1)}, r"holds 2 images \(scene 0, scene 1\), and one is wanted"),
+        ("czi", {"scenes": (0, 1)}, r"holds 2 images \(scene 1, scene 2\): choose .*a\.czi#1\.$"),
         ("czi", {"planes": 11}, "lacks some of its planes: it has 11 of 12"),
-        ("nd2", {"positions": 2}, r"holds 2 images \(position 1, position 2\), and one is wanted"),
+        ("nd2", {"positions": 2}, r"holds 2 images \(position 1, position 2\): choose one"),
         ("nd2", {"frames": 5}, "lacks some of its planes: it has 5 of 6"),
         ("lif", {"names": ("cell", "nucleus")}, r"holds 2 images \(cell, nucleus\)"),
     ],
@@ -120,6 +120,26 @@ def test_several_images_and_missing_planes_are_refused(tmp_path, kind, options, 
     pytest.importorskip(KINDS[kind])
     with pytest.raises(Mistake, match=message):
         open_reader(saved(tmp_path, kind, **options))
+
+
+SEVERAL = {
+    "czi": ({"scenes": (0, 2, 5)}, "scene 3"),
+    "nd2": ({"positions": 3}, "position 2"),
+    "lif": ({"names": ("cell", "Nucleus 1", "Nucleus")}, "nucleus 1"),
+}
+
+
+def test_a_name_or_a_number_chooses_an_image(tmp_path, kind):
+    options, name = SEVERAL[kind]
+    path = saved(tmp_path, kind, **options)
+    for chosen in (name, "2"):
+        reader = pickle.loads(pickle.dumps(open_reader(f"{path}#{chosen}")))
+        np.testing.assert_array_equal(
+            reader.read(*whole(reader)), STACK.transpose(1, 0, 2, 3, 4) + 1
+        )
+        assert str(reader).casefold() == f"{path}#{name}".casefold()
+    with pytest.raises(Mistake, match=r"no image '4': choose from .*, or by number from 1 to"):
+        open_reader(f"{path}#4")
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -23,7 +23,7 @@ from srlab.data.caches.encoding import InexactEncoding, encodings
 from srlab.data.caches.protocol import format_of
 from srlab.data.caches.telling import Once
 from srlab.data.caches.tiles import Layout, TiledFile, write_tiles
-from srlab.files import sole_writer
+from srlab.files import file_and_image, sole_writer
 from srlab.io import Description, Reader
 from srlab.mistakes import BusyFile, Mistake
 
@@ -228,7 +228,8 @@ def _folder(name: str | None) -> Path:
 
 def _key(reader: Reader, bands: Sequence[int | str]) -> str:
     """Return a name that changes with a file, and with what is read of it."""
-    path = Path(str(reader)).absolute()
+    file, image = file_and_image(str(reader))
+    path = Path(file).absolute()
     description = reader.description
     channels = [
         (each.name, each.dtype.str, each.scale, each.offset, each.nodata, each.masked)
@@ -238,7 +239,7 @@ def _key(reader: Reader, bands: Sequence[int | str]) -> str:
     beside = [path.with_name(f"{path.name}{suffix}") for suffix in (".msk", ".aux.xml")]
     inside = sorted(path.rglob("*")) if path.is_dir() else []
     state = [_state(each) for each in (path, *beside, *inside)]
-    content = [VERSION, list(bands), description.shape, channels, state]
+    content = [VERSION, list(bands), description.shape, channels, state, image]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:40]
 
 

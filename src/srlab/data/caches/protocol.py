@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from srlab.files import is_remote
+from srlab.files import file_and_image, is_remote
 from srlab.io import Reader
 from srlab.io.format import Format
 from srlab.io.formats import REMOTE, find_format
@@ -35,6 +35,7 @@ def format_of(reader: Reader) -> Format | None:
     path = str(reader)
     if is_remote(path):
         return REMOTE
-    if not Path(path).exists():
+    file, _ = file_and_image(path)
+    if not Path(file).exists():
         return None
-    return find_format(path, "reader")
+    return find_format(file, "reader")

@@ -11,7 +11,7 @@ from pathlib import Path
 from srlab.axes import Window
 from srlab.data.regions import Region
 from srlab.data.splits.protocol import Parted
-from srlab.files import PathLike, replaced
+from srlab.files import PathLike, file_and_image, replaced
 from srlab.io import Reader
 from srlab.mistakes import MissingFile, Mistake
 
@@ -128,7 +128,8 @@ def path_of(reader: Reader) -> str:
 
 
 def _size(name: str) -> int | None:
-    return os.path.getsize(name) if os.path.isfile(name) else None
+    file, _ = file_and_image(name)
+    return os.path.getsize(file) if os.path.isfile(file) else None
 
 
 def _entry(files: dict[str, FileRecord], region: Region) -> FileRecord:

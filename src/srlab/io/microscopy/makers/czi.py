@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
 
 import numpy as np
 from numpy.typing import NDArray
 
 from srlab.files import PathLike
+from srlab.io.images import chosen_image
 from srlab.io.isolated import IsolatedReader
 from srlab.io.microscopy.channels import ome_colour
 from srlab.io.microscopy.makers.planes import (
@@ -19,7 +22,6 @@ from srlab.io.microscopy.makers.planes import (
     PlaneReader,
     check_all_planes,
     check_axes,
-    check_one_image,
     missing_package,
 )
 from srlab.io.microscopy.metadata import MICROMETRE, Metadata
@@ -40,9 +42,12 @@ TYPES = {
 }
 """The type of a value, and the samples of a pixel, by the name of a pixel's type."""
 
+IMAGE = "./Metadata/Information/Image"
+"""The place in a CZI's XML of what it says of its image."""
+
 
 def open_czi(path: PathLike, *, bands: Sequence[int | str] | None = None) -> IsolatedReader:
-    """Open the one scene of a CZI at its finest level; the tiles of a mosaic are one image.
+    """Open a scene of a CZI at its finest level; the tiles of a mosaic are one image.
 
     It is read in another process, since damaged bytes crash the library now and then.
     """
@@ -57,19 +62,22 @@ def open_here(path: PathLike, *, bands: Sequence[int | str] | None = None) -> Pl
 class CziPlanes:
     """An open CZI, of whose pixels those are decoded whose blocks a window touches."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, wanted: str) -> None:
         self._file = czi.CziReader(str(path))
-        scenes = self._file.scenes_bounding_rectangle_no_pyramid
-        check_one_image(path, [f"scene {number}" for number in scenes] or ["the image"])
-        box = self._file.total_bounding_box_no_pyramid
-        sizes = {name: end - start for name, (start, end) in box.items() if end - start > 1}
-        check_axes(path, sizes)
-        _check_planes(self._file, path, prod(sizes.get(name, 1) for name in "TCZ"))
-        self._starts = {name: start for name, (start, _) in box.items()}
-        types, self._samples = _types(path, self._file.pixel_types)
-        lengths = {name: end - start for name, (start, end) in box.items()}
-        kept = {name.lower(): lengths.get(name, 1) for name in "TZYX"}
-        self.contents = Contents(kept, types, _metadata(self._file.raw_metadata))
+        root = ElementTree.fromstring(self._file.raw_metadata)
+        blocks = _blocks(self._file)
+        scenes = sorted({block.scene for block in blocks})
+        chosen = chosen_image(_names(root, scenes), wanted, path)
+        self.image = chosen.name
+        self._scene = scenes[chosen.place] if len(scenes) > 1 else None
+        box = _box([block for block in blocks if block.scene == scenes[chosen.place]], path)
+        self._starts = {name: span.start for name, span in box.items()}
+        sizes = {name: len(span) for name, span in box.items()}
+        channels = box.get("C", range(1))
+        named = {number: self._file.get_channel_pixel_type(number) for number in channels}
+        types, self._samples = _types(path, named)
+        kept = {name.lower(): sizes.get(name, 1) for name in "TZYX"}
+        self.contents = Contents(kept, types, _metadata(root))
 
     def read(
         self, *, t: int, z: int, channels: Sequence[int], rows: slice, columns: slice
@@ -82,7 +90,8 @@ class CziPlanes:
             place = {"T": t, "Z": z, "C": number}
             known = {name: at + self._starts[name] for name, at in place.items() if self._has(name)}
             # Blue comes first of a colour's samples.
-            seen[number] = self._file.read(roi=part, plane=known)[..., ::-1]
+            read = self._file.read(roi=part, plane=known, scene=self._scene)
+            seen[number] = read[..., ::-1]
         taken = [divmod(channel, self._samples) for channel in channels]
         return np.stack([seen[number][..., sample] for number, sample in taken])
 
@@ -109,37 +118,80 @@ def _types(path: Path, named: Mapping[int, str]) -> tuple[list[np.dtype[Any]], i
     return [kind for kind in kinds for _ in range(number)], number
 
 
-def _check_planes(file: Any, path: Path, claimed: int) -> None:
-    """Raise a `Mistake` if planes are missing, which the library would give as zeros."""
-    found = set()
+@dataclass(frozen=True)
+class _Block:
+    """A tile of one plane, at the finest level."""
+
+    scene: int
+    plane: tuple[tuple[str, int], ...]
+    """The names of the axes beside y and x, each with the place on it."""
+
+    rows: range
+    columns: range
+
+
+def _blocks(file: Any) -> list[_Block]:
+    found: list[_Block] = []
 
     def note(_: int, block: Any) -> bool:
-        found.add(tuple(block.coordinate.to_dict().items()))
+        place = block.coordinate.to_dict()
+        box = block.logicalRect
+        scene = place.pop("S", 0)
+        rows, columns = range(box.y, box.y + box.h), range(box.x, box.x + box.w)
+        found.append(_Block(scene, tuple(place.items()), rows, columns))
         return True
 
     file.enumerate_subblocks_subset(note, only_layer0=True)
-    check_all_planes(path, len(found), claimed)
+    return found
 
 
-def _metadata(xml: str) -> Metadata:
+def _names(root: Element, scenes: Sequence[int]) -> list[str]:
+    """Return the names of scenes, or their numbers from 1 where they have none."""
+    told = {
+        each.get("Index"): each.get("Name")
+        for each in root.iterfind(f"{IMAGE}/Dimensions/S/Scenes/Scene")
+    }
+    return [told.get(str(scene)) or f"scene {scene + 1}" for scene in scenes]
+
+
+def _box(blocks: Sequence[_Block], path: Path) -> dict[str, range]:
+    """Return the span of each axis of a scene.
+
+    Raises a `Mistake` if planes are missing, which the library would give as zeros.
+    """
+    planes = {block.plane for block in blocks}
+    places: dict[str, list[int]] = {}
+    for plane in planes:
+        for name, place in plane:
+            places.setdefault(name, []).append(place)
+    box = {name: range(min(each), max(each) + 1) for name, each in places.items()}
+    check_axes(path, {name: len(span) for name, span in box.items() if len(span) > 1})
+    check_all_planes(path, len(planes), prod(len(span) for span in box.values()))
+    for name, spans in {
+        "Y": [block.rows for block in blocks],
+        "X": [block.columns for block in blocks],
+    }.items():
+        box[name] = range(min(span.start for span in spans), max(span.stop for span in spans))
+    return box
+
+
+def _metadata(root: Element) -> Metadata:
     """Read the XML of a CZI; its lengths are metres and its times seconds."""
-    root = ElementTree.fromstring(xml)
     spacing = {}
     for distance in root.iterfind("./Metadata/Scaling/Items/Distance"):
         name, size = str(distance.get("Id")).lower(), float(distance.findtext("Value") or 0)
         if name in ("x", "y", "z") and size > 0:
             spacing[name] = (size * 1e6, MICROMETRE)
-    image = "./Metadata/Information/Image"
-    step = float(root.findtext(f"{image}/Dimensions/T/Positions/Interval/Increment") or 0)
+    step = float(root.findtext(f"{IMAGE}/Dimensions/T/Positions/Interval/Increment") or 0)
     if step > 0:
         spacing["t"] = (step, "s")
     shown = {
         each.get("Name"): each.findtext("Color")
         for each in root.iterfind("./Metadata/DisplaySetting/Channels/Channel")
     }
-    names = [each.get("Name", "") for each in root.iterfind(f"{image}/Dimensions/Channels/Channel")]
+    names = [each.get("Name", "") for each in root.iterfind(f"{IMAGE}/Dimensions/Channels/Channel")]
     tags = {}
-    date = root.findtext(f"{image}/AcquisitionDateAndTime")
+    date = root.findtext(f"{IMAGE}/AcquisitionDateAndTime")
     if date:
         tags["OME_ACQUISITION_DATE"] = date
     return Metadata(spacing, tuple(names), tuple(_colour(shown.get(name)) for name in names), tags)

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from srlab.files import PathLike
+from srlab.io.images import chosen_image
 from srlab.io.microscopy.channels import ome_colour
 from srlab.io.microscopy.makers.planes import (
     Contents,
     PlaneReader,
     check_axes,
-    check_one_image,
     missing_package,
 )
 from srlab.io.microscopy.metadata import MICROMETRE, Metadata
@@ -47,17 +47,19 @@ LENGTHS = {"m": 1e6, "mm": 1e3, "µm": 1.0, "um": 1.0, "nm": 1e-3}
 
 
 def open_lif(path: PathLike, *, bands: Sequence[int | str] | None = None) -> PlaneReader:
-    """Open a LIF of one image."""
+    """Open an image of a LIF; its name begins with those of the folders that it is in."""
     return PlaneReader(path, opener=LifPlanes, bands=bands)
 
 
 class LifPlanes:
-    """An open LIF, whose one image is mapped and not read."""
+    """An open LIF, of which an image is mapped and not read."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, wanted: str) -> None:
         self._file = LifFile(path)
-        check_one_image(path, [image.name for image in self._file.images])
-        image = self._file.images[0]
+        images = list(self._file.images)
+        chosen = chosen_image([image.path for image in images], wanted, path)
+        self.image = chosen.name
+        image = images[chosen.place]
         check_axes(path, image.sizes)
         axes = list(image.sizes)
         order = [axes.index(name) for name in AXES if name in axes]

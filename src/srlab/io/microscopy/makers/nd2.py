@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from srlab.files import PathLike
+from srlab.io.images import chosen_image
 from srlab.io.microscopy.channels import ome_colour
 from srlab.io.microscopy.makers.planes import (
     Contents,
     PlaneReader,
     check_all_planes,
     check_axes,
-    check_one_image,
     missing_package,
 )
 from srlab.io.microscopy.metadata import MICROMETRE, Metadata
@@ -32,24 +32,28 @@ FRAME = "CYXS"
 
 
 def open_nd2(path: PathLike, *, bands: Sequence[int | str] | None = None) -> PlaneReader:
-    """Open an ND2 of one position."""
+    """Open a position of an ND2."""
     return PlaneReader(path, opener=Nd2Planes, bands=bands)
 
 
 class Nd2Planes:
     """An open ND2: a frame holds all channels of a plane, and is mapped unless compressed."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, wanted: str) -> None:
         self._file = ND2File(path)
         sizes = dict(self._file.sizes)
-        check_one_image(path, [f"position {at + 1}" for at in range(sizes.pop("P", 1))])
+        positions = sizes.pop("P", 1)
+        chosen = chosen_image(self._positions(positions), wanted, path)
+        self.image = chosen.name
         self._frame = [sizes.get(name, 1) for name in FRAME]
         loops = {name: size for name, size in sizes.items() if name not in FRAME}
         check_axes(path, loops)
-        check_all_planes(path, self._file.attributes.sequenceCount, prod(loops.values()))
+        planes = positions * prod(loops.values())
+        check_all_planes(path, self._file.attributes.sequenceCount, planes)
         self._number = {
             (place.get("T", 0), place.get("Z", 0)): number
             for number, place in enumerate(self._file.loop_indices)
+            if place.get("P", 0) == chosen.place
         }
         kept = {name.lower(): sizes.get(name, 1) for name in "TZYX"}
         count = self._frame[0] * self._frame[-1]
@@ -71,6 +75,15 @@ class Nd2Planes:
         """Close what a program or a refusal left open, of which the library would warn."""
         if "_file" in vars(self):  # it could be opened
             self._file.close()
+
+    def _positions(self, count: int) -> list[str]:
+        """Return the names of the positions, or their numbers from 1 where they have none."""
+        names = [f"position {number}" for number in range(1, count + 1)]
+        for loop in self._file.experiment:
+            if loop.type == "XYPosLoop" and len(loop.parameters.points) == count:
+                points = zip(names, loop.parameters.points, strict=True)
+                names = [point.name or name for name, point in points]
+        return names
 
     def _metadata(self) -> Metadata:
         spacing, names, colours = {}, [], []

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from srlab.axes import Window
-from srlab.files import PathLike, existing_file
+from srlab.files import PathLike, existing_file, file_and_image, with_image
 from srlab.io.damage import damage_told
 from srlab.io.description import Axis, Description
 from srlab.io.handle import ProcessHandle
@@ -44,8 +44,12 @@ class Planes(Protocol):
     """An open file."""
 
     @property
+    def image(self) -> str:
+        """The name of the image that was chosen; empty where the file has but one."""
+
+    @property
     def contents(self) -> Contents:
-        """What the file says of itself."""
+        """What the file says of this image."""
 
     def read(
         self, *, t: int, z: int, channels: Sequence[int], rows: slice, columns: slice
@@ -56,31 +60,37 @@ class Planes(Protocol):
         """Release the file."""
 
 
-Opener = Callable[[Path], Planes]
-"""Opens a maker's file; it is a function of a module, since readers are pickled."""
+Opener = Callable[[Path, str], Planes]
+"""Opens an image of a maker's file, by its name (`srlab.io.images.chosen_image`).
+
+It is a function of a module, since readers are pickled.
+"""
 
 
 class PlaneReader:
     """A maker's file of any of the axes T, C, Z, Y and X, through an `opener`.
 
-    Axes of one entry are left out, except y and x. A reader may be pickled and forked: each process
-    opens the file for itself at its first read.
+    Of several images the path chooses one, such as ``a.lif#cell``. Axes of one entry are left out,
+    except y and x. A reader may be pickled and forked: each process opens the file for itself at
+    its first read.
 
-    Raises a `Mistake` if there is no such file, the maker's library is missing or cannot read it,
-    or it holds several images.
+    Raises a `Mistake` if there is no such file or image, several and no choice, or the maker's
+    library is missing or cannot read it.
     """
 
     def __init__(
         self, path: PathLike, *, opener: Opener, bands: Sequence[int | str] | None = None
     ) -> None:
-        self.path = existing_file(path)
+        file, wanted = file_and_image(path)
+        self.path = existing_file(file)
         self._opener = opener
-        self._handle = ProcessHandle(partial(opener, self.path), Planes.close)
+        self._handle = ProcessHandle(partial(opener, self.path, wanted), Planes.close)
         # nd2 0.12 raises a NameError where a channel says nothing of its dye, and lxml a
         # SyntaxError.
         with damage_told(f"{path} cannot be read", NameError, SyntaxError):
-            planes = opener(self.path)
+            planes = opener(self.path, wanted)
             try:
+                self._image = planes.image
                 every = _described(planes.contents, str(path))
             finally:
                 planes.close()
@@ -89,10 +99,10 @@ class PlaneReader:
         self.description = every.with_channels([every.channels[at] for at in self._places])
 
     def __str__(self) -> str:
-        return str(self.path)
+        return with_image(self.path, self._image)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return partial(PlaneReader, opener=self._opener, bands=self._bands), (str(self.path),)
+        return partial(PlaneReader, opener=self._opener, bands=self._bands), (str(self),)
 
     def read(self, window: Window) -> NDArray[np.float32]:
         """Read ``(C, *window)`` as stored, NaN where a value is not finite.
@@ -104,7 +114,7 @@ class PlaneReader:
         spans = {"t": slice(0, 1), "z": slice(0, 1), **dict(zip(names, window, strict=True))}
         sides = [spans[name].stop - spans[name].start for name in "tzyx"]
         values = np.empty((len(self._places), *sides), np.float32)
-        with damage_told(f"{self.path} cannot be read at {window}: truncated or damaged"):
+        with damage_told(f"{self} cannot be read at {window}: truncated or damaged"):
             planes = self._handle.file()
             for t, z in product(range(sides[0]), range(sides[1])):
                 values[:, t, z] = planes.read(
@@ -131,16 +141,6 @@ def _described(contents: Contents, path: str) -> Description:
     shape = tuple(contents.sizes[name] for name in kept)
     channels = named_channels(metadata.names, metadata.colours, contents.types)
     return Description(shape, axes, channels, tags=metadata.tags)
-
-
-def check_one_image(path: Path, names: Sequence[str]) -> None:
-    """Raise a `Mistake` unless there is one image; `names` are those of all."""
-    if len(names) != 1:
-        listed = ", ".join(names[:4]) + (", …" if len(names) > 4 else "")
-        raise Mistake(
-            f"{path} holds {len(names)} images ({listed}), and one is wanted: save the one that is "
-            "to be read as a file of its own."
-        )
 
 
 def check_axes(path: Path, sizes: Mapping[str, int]) -> None:
