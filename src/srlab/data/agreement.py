@@ -1,4 +1,4 @@
-"""Whether the files of a source agree with each other."""
+"""Checks that the files of a source agree with each other in bands, pixel size and type."""
 
 from __future__ import annotations
 
@@ -18,18 +18,20 @@ Value = TypeVar("Value", bound=Hashable)
 
 
 def check_agreement(readers: Sequence[Reader], *, force: Collection[Check] = ()) -> Description:
-    """Compare every file with what most of them have, and return the description of one of these.
+    """Compare every file with the majority, and return the description of a file of the majority.
 
     Only headers are compared: the order of the bands, the pixel sizes, and the largest values that
-    the types can store. A `Mistake` names the first file that disagrees, what it has and what the
-    others have. A warning tells of other band names, and of floats among integers.
+    the types can store. `force` leaves checks out. Band names that differ, and floats among
+    integers, only cause a warning.
+
+    Raises a `Mistake` that names the first file that disagrees, and in what.
     """
     descriptions = [reader.description for reader in readers]
     _check_axes(readers)
     norm = Norm(
         whose="most of the files have",
-        names=_usual(_telling([each.names for each in descriptions])),
-        axes=_usual(map(_rounded, descriptions)),
+        names=_most_common(_real_names([each.names for each in descriptions])),
+        axes=_most_common(map(_rounded, descriptions)),
         advice={
             "band_names": "choose data.bands by name, or remove the file",
             "pixel_size": "resample the file or remove it",
@@ -51,7 +53,7 @@ def check_agreement(readers: Sequence[Reader], *, force: Collection[Check] = ())
 def _check_axes(readers: Sequence[Reader]) -> None:
     """Compare the names of the axes."""
     names = [_axis_names(reader.description) for reader in readers]
-    usual = _usual(names)
+    usual = _most_common(names)
     for reader, own in zip(readers, names, strict=True):
         if own != usual:
             raise Mistake(
@@ -64,18 +66,18 @@ def _axis_names(description: Description) -> str:
     return ", ".join(axis.name for axis in description.axes)
 
 
-def _usual(values: Iterable[Value]) -> Value:
-    """Return what most of the files have."""
+def _most_common(values: Iterable[Value]) -> Value:
+    """Return the most frequent value; the first of several."""
     return Counter(values).most_common(1)[0][0]
 
 
-def _telling(names: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
-    """Return the names that are more than numbers, or all if none is."""
-    return [each for each in names if not all(map(str.isdigit, each))] or names
+def _real_names(names: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Return the band names that are not only numbers; all if there are no others."""
+    return [bands for bands in names if not all(map(str.isdigit, bands))] or names
 
 
 def _rounded(description: Description) -> tuple[Axis, ...]:
-    """Round spacings to three digits, so that those of neighbouring scenes count as one."""
+    """Return the axes with spacings of three digits, so that neighbouring scenes are equal."""
     axes = []
     for axis in description.axes:
         spacing = axis.spacing and float(f"{axis.spacing:.3g}")
@@ -90,7 +92,7 @@ def _highest(description: Description) -> tuple[float | None, ...]:
 def _check_types(readers: Sequence[Reader]) -> None:
     """Compare the largest values that the types of the files can store."""
     types = [_highest(reader.description) for reader in readers]
-    usual = _usual(types)
+    usual = _most_common(types)
     floats = []
     for reader, highest in zip(readers, types, strict=True):
         if (None in highest) != (None in usual):

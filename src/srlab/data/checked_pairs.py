@@ -1,4 +1,4 @@
-"""Pairs of LR and HR of which only those count that show the same ground."""
+"""Measured pairs of LR and HR, checked window by window to show the same ground."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from srlab.data.symmetries import UNTURNED, Turn
 
 log = logging.getLogger(__name__)
 
-TOLD = 64
-"""The number of windows after which a process says once how many it refused."""
+REPORTED = 64
+"""The number of windows after which a process logs, once, how many it refused."""
 
 
 @dataclass(frozen=True)
 class CheckedPairs:
-    """Reads pairs, and accepts those that show the same ground."""
+    """Makes pairs, and accepts only windows in which LR and HR show the same ground."""
 
     pairs: RealPairs
     ground: SameGround
     findings: list[Finding] = field(default_factory=list)
-    """Of the first `TOLD` windows that this process judged."""
+    """The findings of the first `REPORTED` windows that this process judged."""
 
     @property
     def scale(self) -> tuple[int, ...]:
@@ -37,7 +37,7 @@ class CheckedPairs:
 
     @property
     def leading(self) -> int:
-        """The first axes of the files that pairs do not have."""
+        """The number of leading axes of the files that pairs do not have."""
         return self.pairs.leading
 
     @property
@@ -47,7 +47,7 @@ class CheckedPairs:
 
     @property
     def step(self) -> tuple[int, ...]:
-        """A part begins where an LR pixel does."""
+        """The HR pixels on whose multiples a part must begin: those of an LR pixel."""
         return self.pairs.step
 
     def random(self, position: int) -> np.random.Generator:
@@ -61,10 +61,10 @@ class CheckedPairs:
     def accepts(self, region: Region) -> bool:
         """Whether a part of an HR file and the LR of the same place show the same ground."""
         finding = self.judged(region)
-        if len(self.findings) < TOLD:
+        if len(self.findings) < REPORTED:
             self.findings.append(finding)
-            if len(self.findings) == TOLD:
-                self._tell()
+            if len(self.findings) == REPORTED:
+                self._log_refused()
         return finding.fault is None
 
     def of(
@@ -77,7 +77,7 @@ class CheckedPairs:
         """Pair HR ``(C, *S)`` of a region with LR of the same place; see `RealPairs.of`."""
         return self.pairs.of(hr, region, random, turn)
 
-    def _tell(self) -> None:
+    def _log_refused(self) -> None:
         if any(finding.fault for finding in self.findings):
             refusal = self.ground.refusal(self.findings)
             log.info("windows of other ground in LR than in HR are passed over: %s", refusal)

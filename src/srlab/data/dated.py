@@ -1,4 +1,4 @@
-"""Pairs of which LR shows several dates, and HR one of them."""
+"""Pairs in which LR shows several dates, and HR one of them."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ from srlab.data.symmetries import UNTURNED, Turn
 
 @dataclass(frozen=True)
 class DatedPairing:
-    """Makes LR of each of several dates; HR is the first one, the reference.
+    """Makes pairs in which LR has the channels of several dates; HR is the first, the reference.
 
-    What is random follows from the seed of `pairing` and the position.
+    Randomness follows from the seed of `pairing` and the position.
     """
 
     pairing: Pairing
-    """What makes LR of one date."""
+    """Makes LR of a single date."""
 
     dates: int
+    """The number of dates."""
 
     @property
     def scale(self) -> tuple[int, ...]:
@@ -34,7 +35,7 @@ class DatedPairing:
 
     @property
     def leading(self) -> int:
-        """The first axes of the files that pairs do not have."""
+        """The number of leading axes of the files that pairs do not have."""
         return self.pairing.leading
 
     @property
@@ -44,7 +45,7 @@ class DatedPairing:
 
     @property
     def step(self) -> tuple[int, ...]:
-        """A part may begin where one of a single date may."""
+        """The HR pixels, along each axis, on whose multiples a part must begin."""
         return self.pairing.step
 
     def random(self, position: int) -> np.random.Generator:
@@ -62,12 +63,12 @@ class DatedPairing:
         random: np.random.Generator,
         turn: Turn = UNTURNED,
     ) -> Sample:
-        """Degrade a region of `srlab.io.dates.DatedReader`, date by date.
+        """Degrade ``(dates·C, *S)`` of a `srlab.io.dates.DatedReader`, date by date.
 
-        A pixel is hidden where the reference is missing. All dates are turned alike by `turn`.
+        A pixel is hidden where the reference is missing. `turn` applies to all dates alike.
         """
         reference, *others = np.split(hr, self.dates)
         sample = self.pairing.of(reference, region, random, turn)
-        further = [self.pairing.of(each, region, random, turn)["lr"] for each in others]
-        sample["lr"] = torch.cat([sample["lr"], *further])
+        further_lr = [self.pairing.of(other, region, random, turn)["lr"] for other in others]
+        sample["lr"] = torch.cat([sample["lr"], *further_lr])
         return sample

@@ -1,4 +1,4 @@
-"""Photographs that ship with scikit-image: something real where nothing can be downloaded."""
+"""A source of photographs that ship with scikit-image, so that a demo needs no download."""
 
 from __future__ import annotations
 
@@ -64,10 +64,8 @@ class DemoPhotographs:
         *self._training, validation, test = [Region.whole(reader) for reader in self._readers]
         self._scenes = Scenes()
         pairing = Pairing(degradation, per_axis(scale, 2), seed, self._scenes)
-        self._pairing, self._cropping = (
-            pairing,
-            Cropping(crop_size=crop_size, symmetries=symmetries),
-        )
+        self._pairing = pairing
+        self._cropping = Cropping(crop_size=crop_size, symmetries=symmetries)
         self.validation = FixedViews(views([validation], size=(200, 200), count=None), pairing)
         self.test = FixedViews([test], pairing)
 

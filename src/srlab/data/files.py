@@ -1,4 +1,4 @@
-"""Finding files: ``data.root`` is a file, a folder, a glob or a name that GDAL resolves."""
+"""Finding the files of ``data.root``: a file, a folder, a glob or a name that GDAL resolves."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from glob import escape, glob, has_magic
+from itertools import chain
 from pathlib import Path
 
 from srlab.files import PathLike, file_and_image, is_remote, with_image
@@ -18,16 +19,17 @@ from srlab.mistakes import MissingFile, Mistake, SeveralImages
 def find_files(root: str, suffixes: Sequence[str], *, key: str = "data.root") -> Sequence[PathLike]:
     """Return the images under `root` whose names end in one of `suffixes`, sorted.
 
-    A folder is searched through and through, and so are folders that are linked there. A folder
-    that is itself an image, such as ``x.zarr``, is one result. So are files that are one image
-    together, such as a DICOM series: the first stands for all. Names without an ending are looked
-    into where `suffixes` ask for such a format. Of several links to a file the first counts. Hidden
-    files and folders are passed over. A name that GDAL resolves, such as a URL, is one image.
+    Folders are searched recursively and through links; hidden files and folders are skipped.
 
-    An image of a file is chosen behind its name, such as ``a.lif#cell``, and several by a pattern,
-    such as ``a.lif#*`` or ``lifs/*.lif#cell?``.
+    - A folder that is itself an image, such as ``x.zarr``, is one result.
+    - Files that form one image together, such as a DICOM series, are represented by the first.
+    - Files without an ending are inspected if one of `suffixes` belongs to such a format.
+    - Of several links to one file, only the first counts.
+    - A name that GDAL resolves, such as a URL, is one image.
+    - One of several images in a file follows its name, such as ``a.lif#cell``, and several are
+      chosen by a pattern, such as ``a.lif#*`` or ``lifs/*.lif#cell?``.
 
-    Raises a `Mistake` that says what was looked for, by which `key`, if there is nothing of it.
+    Raises a `MissingFile` that names the configuration's `key` if there are no such images.
     """
     if is_remote(root):
         return [root]
@@ -39,29 +41,30 @@ def find_files(root: str, suffixes: Sequence[str], *, key: str = "data.root") ->
     if path.is_file() or _is_image(path, suffixes):
         return [path]  # a file is named by the user, so whatever its suffix
     if path.is_dir():
-        found = [entry for folder in _folders(path, suffixes) for entry in folder.iterdir()]
+        entries = list(chain.from_iterable(map(Path.iterdir, _folders(path, suffixes))))
     elif has_magic(root):
-        found = [Path(match) for match in _matches(path.parts, suffixes)]
+        entries = [Path(match) for match in _matches(path.parts, suffixes)]
     else:
         raise MissingFile(
             f"{key}={root} does not exist; give a file, a folder or a glob of {_listed(suffixes)}."
         )
-    images = {entry for entry in found if _is_image(entry, suffixes)}
+    images = {entry for entry in entries if _is_image(entry, suffixes)}
+    # A file inside a folder that is an image belongs to that image.
     images = {image for image in images if images.isdisjoint(image.parents)}
     if not images:
         raise MissingFile(
             f"{key}={root} holds no {_listed(suffixes)}: check the path, or name another one."
         )
-    return _once(_whole(sorted(images)))
+    return _without_links(_without_further_parts(sorted(images)))
 
 
 def has_several(image: str) -> bool:
-    """Whether a pattern is to choose among the images of a file."""
+    """Whether a name is a pattern that may fit several images of a file."""
     return "*" in image or "?" in image
 
 
 def _inside(root: str, suffixes: Sequence[str], key: str) -> list[str]:
-    """Return the images that are chosen in a file, or in those of a glob, if any are."""
+    """Return the images that `root` chooses inside a file or a glob of files; none if it does not."""
     file, image = file_and_image(root)
     files: Sequence[PathLike] = [file]
     if not image:
@@ -69,11 +72,11 @@ def _inside(root: str, suffixes: Sequence[str], key: str) -> list[str]:
         if not has_magic(pattern) or glob(root):
             return []
         files = find_files(pattern, suffixes, key=key)
-    return [name for each in files for name in _fitting(each, image, key)]
+    return [*chain.from_iterable(_fitting(each, image, key) for each in files)]
 
 
 def _fitting(file: PathLike, image: str, key: str) -> list[str]:
-    """Return the names of the images of a file that fit a pattern, or that of the one named."""
+    """Return the names of the images in a file that fit a pattern."""
     if not has_several(image):
         return [with_image(file, image)]
     try:
@@ -84,13 +87,13 @@ def _fitting(file: PathLike, image: str, key: str) -> list[str]:
         if not fitting:
             raise MissingFile(f"{key}: no image fits #{image}; {several}") from several
         return [with_image(file, name) for name in fitting]
-    except Mistake:  # which whoever reads the file tells
+    except Mistake:  # raised again when the file is read
         pass
     return [str(file)]
 
 
-def _whole(paths: Sequence[Path]) -> list[Path]:
-    """Return one of the files of each image that several files are together, and all others."""
+def _without_further_parts(paths: Sequence[Path]) -> list[Path]:
+    """Keep the first file of each image that consists of several files, and all other files."""
     kept = set(paths)
     for form in known_formats():
         if form.first_of_each is None:
@@ -101,8 +104,8 @@ def _whole(paths: Sequence[Path]) -> list[Path]:
     return sorted(kept)
 
 
-def _once(paths: Sequence[Path]) -> list[Path]:
-    """Return the first path to each file: training must see no held-out one by another name."""
+def _without_links(paths: Sequence[Path]) -> list[Path]:
+    """Keep the first path to each file, so that no held-out file trains under another name."""
     first: dict[str, Path] = {}
     for path in paths:
         first.setdefault(os.path.realpath(path), path)
@@ -110,22 +113,22 @@ def _once(paths: Sequence[Path]) -> list[Path]:
 
 
 def _folders(top: Path, suffixes: Sequence[str]) -> Iterator[Path]:
-    """Yield a folder and the folders in it that are no images, each real one once."""
+    """Yield a folder and the folders below it that are no images; each once, despite links."""
     entered = set()
     for name, inner, _ in os.walk(top, followlinks=True):
         real = os.path.realpath(name)
-        if real in entered:  # a link back to where it lies would lead around for ever
+        if real in entered:  # a link to a folder above would never end
             inner.clear()
             continue
         entered.add(real)
         yield Path(name)
-        # os.walk goes into the folders that are left in its list, in its order.
-        plain = [each for each in inner if not _is_image(Path(name, each), suffixes)]
-        inner[:] = sorted(each for each in plain if not each.startswith("."))
+        # os.walk descends into the folders that this list holds, in its order.
+        plain = [folder for folder in inner if not _is_image(Path(name, folder), suffixes)]
+        inner[:] = sorted(folder for folder in plain if not folder.startswith("."))
 
 
 def _matches(parts: Sequence[str], suffixes: Sequence[str]) -> Iterator[str]:
-    """Yield what a glob matches; its ``**`` goes into linked folders, but not around in circles."""
+    """Yield the paths that a glob matches; ``**`` follows links, but visits each folder once."""
     if "**" not in parts:
         yield from glob(str(Path(*parts)))
         return
@@ -142,9 +145,8 @@ def _is_image(path: Path, suffixes: Sequence[str]) -> bool:
     suffix = ending(path.name, suffixes)
     if suffix is None:
         wanted = {suffix.lower() for suffix in suffixes}
-        return any(
-            form.claims(path) for form in known_formats() if not wanted.isdisjoint(form.suffixes)
-        )
+        formats = [form for form in known_formats() if not wanted.isdisjoint(form.suffixes)]
+        return any(form.claims(path) for form in formats)
     return path.is_file() or (path.is_dir() and may_be_folder(suffix))
 
 

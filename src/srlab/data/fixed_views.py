@@ -1,4 +1,4 @@
-"""Given parts of scenes, for validation and tests."""
+"""Fixed views: given regions of files, for validation and tests."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ log = logging.getLogger(__name__)
 
 
 class FixedViews:
-    """Given parts of scenes, cropped to multiples of the scale.
+    """A dataset of given regions of files, cropped to multiples of the scale.
 
-    Those that make no pair which is fit for use are left out, when views are first counted.
+    Regions that `pairing` does not accept are left out when views are first counted.
+
+    Raises an `UnfitFile` if a region is smaller than an LR pixel.
     """
 
     def __init__(self, regions: Sequence[Region], pairing: PairMaker) -> None:
@@ -37,7 +39,7 @@ class FixedViews:
 
     @cached_property
     def regions(self) -> list[Region]:
-        """The parts that make pairs which are fit for use; a message counts the others."""
+        """The regions that `pairing` accepts; a message counts the others."""
         accepted = list(filter(self.pairing.accepts, self._cropped))
         refused = len(self._cropped) - len(accepted)
         if refused and not accepted:
@@ -56,12 +58,12 @@ class FixedViews:
         return len(self.regions)
 
     def __getitem__(self, position: int) -> Sample:
-        """The view at `position`."""
+        """Return the view at `position`."""
         if not 0 <= position < len(self):
             raise IndexError(position)
         region = self.regions[position]
         return self.pairing.of(region.read(), region, self.pairing.random(position))
 
     def file(self, position: int) -> str:
-        """The file of the view at `position`."""
+        """Return the name of the file of the view at `position`."""
         return str(self.regions[position].reader)

@@ -23,18 +23,19 @@ from srlab.nn.holes import filled, throughout
 class GuidedPairing:
     """Makes LR of an image and of its guide; the image itself is HR.
 
-    This is the protocol of synthesis (Wald et al. 1997): both are degraded by the scale, so that
-    the guide is as much finer than LR as it is in use. What is random follows from the seed of
+    This is the synthesis property of Wald et al. (1997): both are degraded by the scale, so the
+    guide is finer than LR by the same ratio as in use. Randomness follows from the seed of
     `pairing` and the position.
     """
 
     pairing: Pairing
-    """What makes LR of the image."""
+    """Makes LR of the image."""
 
     degradation: Degradation
-    """What makes that of the guide."""
+    """Makes LR of the guide."""
 
     layout: Layout
+    """The order of the image's and the guide's channels."""
 
     @property
     def scale(self) -> tuple[int, ...]:
@@ -43,7 +44,7 @@ class GuidedPairing:
 
     @property
     def leading(self) -> int:
-        """Images and guides have all axes of their files."""
+        """The number of leading axes of the files that pairs do not have."""
         return self.pairing.leading
 
     @property
@@ -53,7 +54,7 @@ class GuidedPairing:
 
     @property
     def step(self) -> tuple[int, ...]:
-        """A part may begin where one of the image alone may."""
+        """The HR pixels, along each axis, on whose multiples a part must begin."""
         return self.pairing.step
 
     def random(self, position: int) -> np.random.Generator:
@@ -71,10 +72,10 @@ class GuidedPairing:
         random: np.random.Generator,
         turn: Turn = UNTURNED,
     ) -> Sample:
-        """Degrade a region that holds the channels of the `layout`.
+        """Degrade a region that holds the channels of the `layout`, ``(C, *S)``.
 
-        LR has these channels, and HR has those of the image. A pixel that is missing in a channel
-        of either is hidden. Both are turned alike by `turn`, as images, before they are LR.
+        LR has all these channels, and HR has those of the image. A pixel that is missing in any
+        channel is hidden. `turn` applies to image and guide before they are degraded.
         """
         image, guide = self.layout.parted(hr)
         guide = turn(guide)

@@ -1,4 +1,4 @@
-"""The finer bands that stand beside those of each file."""
+"""Guides: finer bands that are read beside those of each image."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from srlab.io.guided import guided
 
 @dataclass(frozen=True, kw_only=True)
 class Guides:
-    """Guides of files: bands of these themselves, or of others that belong to them by name."""
+    """The guides of images: bands of the same files, or of other files matched by name."""
 
     bands: tuple[int | str, ...]
-    """By number from 1 or by name; empty: there are none."""
+    """The guide bands, by number from 1 or by name; empty if there are none."""
 
     ratio: tuple[int, ...]
-    """Their pixels in one of the image, along each spatial axis."""
+    """The number of guide pixels in a pixel of the image, along each spatial axis."""
 
     files: Mapping[PathLike, PathLike]
-    """The file of each image's guides."""
+    """The file with the guides of each image."""
 
     cache: Cache | None = None
 
@@ -42,9 +42,10 @@ class Guides:
 def guide_files(
     images: Named, guide_root: str | None, guide_name: str, *, suffixes: Sequence[str]
 ) -> dict[PathLike, PathLike]:
-    """Return the file of the guides of each image that has one; None: the image's own.
+    """Return the file with the guides of each image that has one.
 
-    Two single files belong together whatever their names.
+    With a `guide_root` of None the guides are in the image's own file. If there is one image and
+    one guide file, their names do not matter.
     """
     if guide_root is None:
         return {path: path for path in images.files}

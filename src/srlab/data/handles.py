@@ -1,4 +1,4 @@
-"""Training on more files than a process may have open."""
+"""A limit on the number of open files, for training on more files than a process may open."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from srlab.io import Reader
 
 
 class FewOpen:
-    """Keeps the `limit` files open that were read last; any other opens anew when it is read."""
+    """Keeps at most `limit` files open, those read last; the others open again when read."""
 
     def __init__(self, limit: int = 32) -> None:
         self._limit = limit
         self._open: list[Reader] = []
 
     def read(self, reader: Reader, window: Window) -> NDArray[np.float32]:
-        """Read from `reader`; if too many are open then, close the one read longest ago."""
+        """Read ``(C, *window)`` from `reader`, and close the least recently read of too many."""
         self._open = [*(other for other in self._open if other is not reader), reader]
         if len(self._open) > self._limit:
             self._open.pop(0).close()
@@ -25,7 +25,7 @@ class FewOpen:
 
 
 class OneOfMany:
-    """A reader whose file is open only while it is one of the few."""
+    """A reader that a `FewOpen` closes when other files are read, and that then opens again."""
 
     def __init__(self, reader: Reader, few: FewOpen) -> None:
         self._reader = reader

@@ -1,4 +1,4 @@
-"""Crops drawn preferably at informative places."""
+"""Weighted drawing of crops, which prefers informative places."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 Weighting = Literal["none", "gradient", "variance"]
-"""What makes a crop likelier: nothing, its mean absolute gradient, or its variance."""
+"""The measure that makes a crop more likely: none, its mean absolute gradient, or its variance."""
 
 CANDIDATES = 4
-"""The crops that are drawn for one that is used.
+"""The number of candidates from which one crop is chosen.
 
-Each is read, so training reads four times as much. Nothing of a file need be known before: it may
-be of any size, and the crop at a position depends on the seed and the position alone.
+All are read, so training reads four times as much. In return, files need not be searched before.
+They may be of any size, and the crop at a position depends on the seed and the position alone.
 """
 
 
 def information(hr: NDArray[np.float32], weighting: Weighting) -> float:
-    """Return how much there is to see in a crop ``(C, *S)``: 0 where it is flat.
+    """Return the information of a crop ``(C, *S)``, at least 0; a flat crop has 0.
 
-    Hidden pixels take no part. ``gradient`` is the mean absolute difference of neighbours along
-    all axes, ``variance`` the mean of the channels' variances. Both are in physical units.
+    ``gradient`` is the mean absolute difference of neighbours along all axes. ``variance`` is the
+    mean variance of the channels. Pixels that are not finite take no part. The unit follows from
+    that of `hr`.
     """
     with np.errstate(invalid="ignore", over="ignore"):
         if weighting == "gradient":
@@ -34,17 +35,20 @@ def information(hr: NDArray[np.float32], weighting: Weighting) -> float:
 
 
 def _mean(values: NDArray[np.floating]) -> float:
-    """Return the mean of the finite values, or 0 of none."""
+    """Return the mean of the finite values, or 0 if there are none."""
     finite = values[np.isfinite(values)]
     return float(finite.mean(dtype=np.float64)) if len(finite) else 0.0
 
 
 def chosen(scores: Sequence[float], random: np.random.Generator) -> int:
-    """Draw one of some candidates, each by its share of their scores; evenly if all are 0.
+    """Draw the index of a candidate, with a probability proportional to its score.
 
-    The N candidates are drawn evenly before. Say that a share f of all places has the score a, and
-    the others b. The chance of choosing one with a is then
-    ``sum over k of binomial(N, k) f^k (1 - f)^(N - k) · k a / (k a + (N - k) b)``.
+    If all scores are 0, all candidates are equally likely.
+
+    The N candidates are drawn evenly before. If a share f of all places has the score a and the
+    others have b, then a place of score a is chosen with the probability::
+
+        sum over k of binomial(N, k) f^k (1 - f)^(N - k) · k a / (k a + (N - k) b)
     """
     total = sum(scores)
     if not total > 0:

@@ -1,4 +1,7 @@
-"""Files with more axes than pairs: slices of volumes, frames of videos, volumes of a series."""
+"""Leading axes: those that files have and pairs do not, as slices are taken from volumes.
+
+Frames of videos and volumes of a series are other examples.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,14 @@ from srlab.mistakes import Mistake
 
 
 def without_leading(image: NDArray[Any], leading: int) -> NDArray[Any]:
-    """Return ``(C, *S)`` without its first `leading` axes of space, which have one entry each."""
+    """Return ``(C, *S)`` without its first `leading` spatial axes, which have one entry each."""
     return image.reshape(len(image), *image.shape[1 + leading :])
 
 
 def leading_axes(file: str, description: Description, spatial_dims: int) -> int:
-    """Return how many axes a file has before its last `spatial_dims`.
+    """Return the number of axes that a file has before its last `spatial_dims`.
 
-    Raises a `Mistake` if it has fewer than these.
+    Raises a `Mistake` if it has fewer than `spatial_dims` axes.
     """
     axes = description.axes
     if len(axes) < spatial_dims:

@@ -1,4 +1,4 @@
-"""The masks of images, whose classes say what training must not learn from."""
+"""Masks: images of classes, some of which, such as clouds, are hidden from training."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from srlab.mistakes import MissingFile, Mistake
 
 @dataclass(frozen=True, kw_only=True)
 class Masks:
-    """Hides the pixels of some classes, by a mask of each image.
+    """Hides the pixels of `hidden_classes` by a mask of each image.
 
-    `mask` is a band of the image's own file or product, by number or name. With ``{name}``, which
-    stands for the image's name without its ending, it is a file beside the image instead. None:
-    there are no masks, and nothing is hidden.
+    `mask` is a band of the image's own file or product, by number or name. If it contains
+    ``{name}``, which stands for the image's name without its ending, it is a file beside the image.
+    With None there are no masks, and nothing is hidden.
 
     Raises a `Mistake` if there is a mask and no class to hide.
     """
@@ -39,14 +39,14 @@ class Masks:
             )
 
     def without_masks(self, paths: Sequence[PathLike]) -> Sequence[PathLike]:
-        """Return the images alone: a mask may lie beside its image and have the same ending."""
+        """Return the paths that are no masks; a mask may lie beside its image with its ending."""
         if not self._is_file:
             return paths
         masks = {os.path.normpath(self._beside(path)) for path in paths}
         return [path for path in paths if os.path.normpath(path) not in masks]
 
     def over(self, reader: Reader) -> Reader:
-        """Hide the classes of a reader's file.
+        """Return a reader that gives NaN for the hidden classes of a file.
 
         Raises a `Mistake` if the mask is missing or does not fit.
         """
@@ -59,7 +59,7 @@ class Masks:
             raise Mistake(f"data.mask={self.mask}: {error}") from error
 
     def over_each(self, readers: Iterable[Reader], left_out: LeftOut) -> Iterator[Reader]:
-        """Hide the classes of each file, and leave those out of which that fails."""
+        """Hide the classes of each file; files whose mask fails go to `left_out`."""
         for reader in readers:
             try:
                 yield self.over(reader)

@@ -1,4 +1,4 @@
-"""The one DataModule."""
+"""The Lightning DataModule of all sources."""
 
 from __future__ import annotations
 
@@ -20,10 +20,12 @@ from srlab.mistakes import Mistake
 
 
 class DataModule(LightningDataModule):
-    """Loads a source's pairs, for each process a batch for each generator update.
+    """Loads a source's pairs: one batch, in each process, for one generator update.
 
-    A batch is a list of `accumulate` micro-batches of `batch_size`. A resumed run goes on with the
-    samples of its next step, with any number of workers.
+    A batch is a list of `accumulate` micro-batches of `batch_size` pairs. A resumed run continues
+    with the samples of its next step, whatever its number of workers.
+
+    Raises a `Mistake` if a number is too small.
     """
 
     def __init__(
@@ -42,12 +44,12 @@ class DataModule(LightningDataModule):
         self.start = 0
 
     def state_dict(self) -> dict[str, Any]:
-        """The step from which training goes on."""
+        """Return the step from which a resumed run continues."""
         assert self.trainer is not None
         return {"step": self.trainer.global_step}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from the step of a checkpoint."""
+        """Continue from the step of a checkpoint."""
         self.start = state["step"]
 
     def _sampler(self) -> StepSampler:
@@ -65,7 +67,7 @@ class DataModule(LightningDataModule):
         return self._sampler().positions(step)
 
     def train_dataloader(self) -> DataLoader[Sample]:
-        """Endless: one batch is a list of micro-batches, and one generator update."""
+        """Return the endless loader, whose batches are lists of micro-batches."""
         if self.num_workers:
             _end_workers_at_exit()
         return DataLoader(
@@ -78,7 +80,7 @@ class DataModule(LightningDataModule):
         )
 
     def val_dataloader(self) -> DataLoader[Sample]:
-        """Views one at a time, as they differ in size: this rank's share, and at least one."""
+        """Return the loader of this rank's views, at least one; batches of 1, as sizes differ."""
         return DataLoader(
             cast(Any, self.source.validation),
             sampler=self.own_views(),
@@ -94,7 +96,7 @@ class DataModule(LightningDataModule):
     def view(self, number: int) -> int:
         """The position in the validation data of this rank's `number`-th view, from 0."""
         assert self.trainer is not None
-        # a rank without any would not enter validation, in which the others wait for it
+        # A rank without views would skip validation, where the other ranks wait for it.
         return (
             self.trainer.global_rank % len(self.source.validation)
             + number * self.trainer.world_size
@@ -104,9 +106,9 @@ class DataModule(LightningDataModule):
 def _end_workers_at_exit() -> None:
     """End this process's workers when it exits, whatever the reason.
 
-    Python's own exit handler tells each worker to stop once and then waits for it without a limit.
-    Our workers let the first such signal pass (see `_set_up`), so a process that ends in an error
-    would never be gone.
+    Python's own exit handler sends each worker one signal and then waits for it without a limit.
+    Our workers ignore the first such signal (see `_set_up`), so a process that ends in an error
+    would wait for ever.
     """
     # With a priority of zero or more it runs before Python's handler.
     Finalize(None, _kill_workers, exitpriority=0)
@@ -121,23 +123,23 @@ def _kill_workers() -> None:
 
 
 def _set_up(worker: int) -> None:
-    """Keep a worker off the other cores, and alive when a whole job is told to stop.
+    """Limit a worker to one thread, and let it survive the first signal to stop.
 
-    The main process answers such a signal, after a step that still needs samples. A second one ends
-    the worker.
+    A scheduler signals all processes of a job. The main process answers after the current step,
+    which still needs samples. A second signal ends the worker.
     """
     torch.set_num_threads(1)
     for number in (signal.SIGTERM, signal.SIGUSR1):
-        signal.signal(number, lambda told, _: signal.signal(told, signal.SIG_DFL))
+        signal.signal(number, lambda received, _: signal.signal(received, signal.SIG_DFL))
 
 
 def collate(samples: Sequence[Sample]) -> dict[str, Tensor]:
-    """Stack samples to ``(B, C, *S)``; `valid` is there if any sample has it."""
+    """Stack samples to ``(B, C, *S)``; the batch has ``valid`` if any sample has it."""
     batch = {
         "lr": torch.stack([sample["lr"] for sample in samples]),
         "hr": torch.stack([sample["hr"] for sample in samples]),
     }
-    if "scene" in samples[0]:  # and then in all: sources measure all of their files or none
+    if "scene" in samples[0]:  # then all have it: a source measures all of its files or none
         batch["scene"] = torch.stack([sample["scene"] for sample in samples])
     if any("valid" in sample for sample in samples):
         everywhere = torch.ones_like(batch["hr"][0, :1], dtype=torch.bool)

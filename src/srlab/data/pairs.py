@@ -1,4 +1,4 @@
-"""Pairs of LR and HR made by degrading parts of scenes."""
+"""Making of pairs from regions of HR files, and the interface of all that make pairs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from srlab.nn.holes import filled, throughout
 
 
 class PairMaker(Protocol):
-    """Makes pairs of parts of HR files; what is random in a pair follows from its position."""
+    """Makes a pair from a region of an HR file; its randomness follows from its position."""
 
     @property
     def scale(self) -> tuple[int, ...]:
@@ -28,9 +28,9 @@ class PairMaker(Protocol):
 
     @property
     def leading(self) -> int:
-        """The first axes of the files that pairs do not have: those go along the others.
+        """The number of leading axes of the files that pairs do not have.
 
-        Slices of volumes and frames of videos are such pairs.
+        It is 1 where pairs are slices of volumes, or frames of videos.
         """
 
     @property
@@ -39,13 +39,13 @@ class PairMaker(Protocol):
 
     @property
     def step(self) -> tuple[int, ...]:
-        """The HR pixels along each axis on whose multiples a part must begin."""
+        """The HR pixels, along each axis, on whose multiples a part must begin."""
 
     def random(self, position: int) -> np.random.Generator:
-        """Return the one source of randomness of the sample at `position`."""
+        """Return the only random generator of the sample at `position`."""
 
     def accepts(self, region: Region) -> bool:
-        """Whether a part of an HR file makes a pair that is fit for use."""
+        """Whether a region of an HR file makes a pair that is fit for use."""
 
     def of(
         self,
@@ -54,15 +54,12 @@ class PairMaker(Protocol):
         random: np.random.Generator,
         turn: Turn = UNTURNED,
     ) -> Sample:
-        """Make a pair of HR ``(C, *S)``, the pixels of a region.
-
-        Both are turned alike by `turn`.
-        """
+        """Make a pair from HR ``(C, *S)``, the pixels of a region; `turn` applies to both."""
 
 
 @dataclass(frozen=True)
 class Pairing:
-    """Makes LR by a degradation; what is random follows from `seed` and the position."""
+    """Makes LR by a degradation, whose randomness follows from `seed` and the position."""
 
     degradation: Degradation
     scale: tuple[int, ...]
@@ -90,11 +87,11 @@ class Pairing:
         random: np.random.Generator,
         turn: Turn = UNTURNED,
     ) -> Sample:
-        """Degrade HR ``(C, *S)`` of a region; a pixel that is missing in a channel is hidden.
+        """Turn HR ``(C, *S)`` of a region, and degrade it.
 
-        Missing values are filled from the nearest pixels, in HR before it is degraded. LR has none
-        where no HR pixel under it has one, and is filled like an input of the model. HR is
-        turned first.
+        A pixel that is missing in any channel is hidden. Missing values of HR are filled from the
+        nearest pixels before it is degraded. An LR value is missing where all HR pixels under it
+        are. It is filled in the same way, as prediction does.
         """
         hr = without_leading(turn(hr), self.leading)
         missing = ~np.isfinite(hr)
@@ -113,5 +110,6 @@ class Pairing:
 
 
 def _filled_alike(lr: Tensor, missing: NDArray[np.bool_]) -> Tensor:
-    """Fill the values of LR that are missing as prediction does."""
-    return torch.from_numpy(filled(np.where(missing, np.float32(np.nan), lr.numpy())))
+    """Fill the missing values of LR as prediction does."""
+    with_holes = np.where(missing, np.float32(np.nan), lr.numpy())
+    return torch.from_numpy(filled(with_holes))

@@ -1,4 +1,4 @@
-"""Which file belongs to which of another kind."""
+"""Matching of files of two kinds, such as LR and HR, by their names."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from srlab.mistakes import Mistake
 log = logging.getLogger(__name__)
 
 PLACE = "{name}"
-"""What stands for the common part of two files' names."""
+"""The placeholder in a pattern for the common part of two files' names."""
 
 SHOWN = 10
-"""Names without a partner that a message lists."""
+"""The number of names that a message lists."""
 
 
 @dataclass(frozen=True)
 class Named:
-    """Files of one kind, whose names are told apart by a pattern."""
+    """Files of one kind, and the pattern of their names."""
 
     kind: str
-    """A word for what they are, such as ``LR``."""
+    """The kind in a word, such as ``LR``, for messages."""
 
     key: str
-    """The key of the pattern, for messages."""
+    """The configuration key of the pattern, for messages."""
 
     pattern: str
-    """Where the common part of a name stands, such as ``{name}x4``; endings do not count."""
+    """The name without its ending, with ``{name}`` for the common part, such as ``{name}x4``."""
 
     files: Sequence[PathLike]
 
@@ -43,7 +43,7 @@ def partners(
 
     Files without a partner are left out, and listed in a warning.
 
-    Raises a `Mistake` if a pattern has no ``{name}``, two files have one name, or there is no pair.
+    Raises a `Mistake` if a pattern has no ``{name}``, two files share a name, or there is no pair.
     """
     named, others = _by_name(first, suffixes), _by_name(second, suffixes)
     both = sorted(named.keys() & others.keys())
@@ -62,19 +62,19 @@ def _by_name(named: Named, suffixes: Sequence[str]) -> Mapping[str, PathLike]:
     before, place, after = named.pattern.partition(PLACE)
     if not place:
         raise Mistake(f"{named.key} is {named.pattern!r}; it must hold {PLACE}, as in {PLACE}x4.")
-    found: dict[str, PathLike] = {}
+    by_name: dict[str, PathLike] = {}
     for file in named.files:
         whole = stem(file, suffixes)
         name = whole.removeprefix(before).removesuffix(after)
         if before + name + after != whole:
             continue
-        if name in found:
+        if name in by_name:
             raise Mistake(
-                f"{found[name]} and {file} both have the name {name!r} by "
+                f"{by_name[name]} and {file} both have the name {name!r} by "
                 f"{named.key}={named.pattern}; remove one."
             )
-        found[name] = file
-    return found
+        by_name[name] = file
+    return by_name
 
 
 def stem(file: PathLike, suffixes: Sequence[str]) -> str:
@@ -93,7 +93,7 @@ def _warn(named: Named, used: set[PathLike]) -> None:
 
 
 def listed(names: Sequence[str]) -> str:
-    """Return the first names in a line, and how many more there are."""
+    """Return the first `SHOWN` names in one line, and the number of the others."""
     shown = ", ".join(names[:SHOWN]) or "none"
     rest = len(names) - SHOWN
     return f"{shown} and {rest} more" if rest > 0 else shown

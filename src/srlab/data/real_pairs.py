@@ -1,4 +1,4 @@
-"""Pairs of LR and HR that were both measured."""
+"""Pairs of LR and HR that were both measured, in files of their own."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from srlab.nn.holes import filled
 
 @dataclass(frozen=True)
 class RealPairs:
-    """Reads LR of the same ground as HR from a file of its own.
+    """Makes pairs by reading the LR file that belongs to an HR file.
 
-    `partners` gives the LR reader of each HR reader, by the HR reader's name. LR is `scale` times
-    smaller. Parts begin on whole LR pixels.
+    `partners` holds the LR reader of each HR reader, by the HR reader's name. LR has `scale` times
+    fewer pixels along each axis. Parts begin on whole LR pixels.
     """
 
     partners: Mapping[str, Reader]
@@ -33,11 +33,11 @@ class RealPairs:
     scenes: Scenes = field(default_factory=Scenes)
     leading: int = 0
     layout: Layout | None = None
-    """The channels of LR if it has guides, which are turned as images."""
+    """The channels of LR if it has guides; guides are turned as images, not as channels."""
 
     @property
     def step(self) -> tuple[int, ...]:
-        """A part begins where an LR pixel does."""
+        """The HR pixels on whose multiples a part must begin: those of an LR pixel."""
         return self.scale
 
     def random(self, position: int) -> np.random.Generator:
@@ -45,7 +45,7 @@ class RealPairs:
         return np.random.default_rng([self.seed, position])
 
     def accepts(self, region: Region) -> bool:
-        """Any part will do: the files are said to belong together."""
+        """Accept any region: the user says that the files belong together."""
         return True
 
     def of(
@@ -57,8 +57,8 @@ class RealPairs:
     ) -> Sample:
         """Pair HR ``(C, *S)`` of a region with LR of the same place.
 
-        A pixel is hidden where HR is missing in a channel, and where the LR pixel over it is.
-        Missing values are filled from the nearest pixels. Both are turned alike by `turn`.
+        A pixel is hidden where HR, or the LR pixel over it, is missing in any channel. Missing
+        values are filled from the nearest pixels. `turn` applies to both.
         """
         partner = self.partners[str(region.reader)]
         spans = zip(region.window, self.scale, strict=True)
@@ -84,13 +84,13 @@ class RealPairs:
 
 
 def _missing(image: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Return ``(1, *S)``: where a channel has no finite value."""
+    """Return ``(1, *S)``: true where any channel of ``(C, *S)`` has no finite value."""
     missing: NDArray[np.bool_] = np.logical_or.reduce(~np.isfinite(image), axis=0, keepdims=True)
     return missing
 
 
 def _repeated(mask: NDArray[np.bool_], scale: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Repeat each pixel of ``(1, *S)`` `scale` times along each axis."""
+    """Repeat each pixel of ``(1, *S)`` `scale` times along each axis: ``(1, *S·scale)``."""
     for axis, factor in enumerate(scale, start=1):
         mask = mask.repeat(factor, axis=axis)
     return mask
