@@ -1,4 +1,4 @@
-"""Cuts in videos: what lies on one side of a cut is seen apart from what lies on the other."""
+"""Detection of cuts in videos, and division of regions into shots."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from srlab.mistakes import Mistake
 log = logging.getLogger(__name__)
 
 AROUND = 2
-"""The steps before and after one by which it is judged."""
+"""The number of steps before and after a step with which it is compared."""
 
 STILL = 2.0
-"""Grey values of 255 by which frames of a still camera may differ, as by noise and compression."""
+"""The mean difference of frames, of 255 grey values, that noise and compression may cause."""
 
 
 class Cuts:
-    """Finds where a video is cut, and divides it there.
+    """Finds the cuts of videos, and divides regions at them.
 
-    A step from one frame to the next is their mean difference in grey values. At a cut it is
-    `threshold` times as large as the median of the two before and the two after it. Then a fast
-    pan or a passing car is none. A dissolve from shot to shot is none, either.
+    A step is the mean absolute difference of two successive frames in grey values. A step is a cut
+    if it is at least `threshold` times the median of the two steps before and the two after it.
+    Fast pans, passing objects and dissolves are therefore not cuts.
 
-    The frames of a file are gone through small, once in each process that divides it.
+    All frames of a file are decoded once, as thumbnails, in each process that divides it.
 
     Raises a `Mistake` if the threshold is not above 1.
     """
@@ -44,16 +44,16 @@ class Cuts:
     def divided(self, regions: Sequence[Region]) -> list[Region]:
         """Divide regions at the cuts of their files.
 
-        Those of one shot, and no others, have a reader in common. So no crop reaches into another.
+        The regions of each shot get a reader of their own, so no crop reaches from shot to shot.
         """
-        self._tell_of_new(regions)
+        self._log_new(regions)
         parts: list[Region] = []
         for region in regions:
             parts += self._divided(region)
         return parts
 
-    def _tell_of_new(self, regions: Sequence[Region]) -> None:
-        """Say what takes a while: each file is decoded once."""
+    def _log_new(self, regions: Sequence[Region]) -> None:
+        """Log which files will be decoded, since that may take a while."""
         new = {str(region.reader) for region in regions}.difference(self._found)
         if new:
             log.info(
@@ -80,21 +80,24 @@ class Cuts:
                 yield Region(shot, tuple(window))
 
     def _cuts(self, reader: Reader) -> list[int]:
-        """Return the frames of a file that begin a shot, without the first."""
+        """Return the frames of a file at which a shot begins, without the first frame."""
         name = str(reader)
         if name not in self._found:
-            self._found[name] = found = cuts_between(steps(name), self._threshold)
-            if found:
+            self._found[name] = cuts = cuts_between(steps(name), self._threshold)
+            if cuts:
                 log.info(
                     "%s has %d cuts, the first at frame %d (data.cut_threshold); no crop crosses "
                     "them",
-                    name, len(found), found[0],
+                    name, len(cuts), cuts[0],
                 )  # fmt: skip
         return self._found[name]
 
 
 class Shot:
-    """A reader of a whole file, as which it stands for one of its shots."""
+    """A reader of the whole file that is used for one of its shots only.
+
+    Crops are drawn from regions of one reader, so shots need readers that are not the same object.
+    """
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
@@ -123,27 +126,29 @@ def check_threshold(threshold: float, *, key: str) -> float:
 
 
 def steps(path: str) -> list[float]:
-    """Return by how much each frame of a file differs from the one before; none of other files.
+    """Return the mean difference of each frame from the one before, in grey values of 0 to 255.
 
-    Where a file is damaged they end: it is left out when it is read there.
+    The list is empty for files that are no videos. It ends early where a file is damaged.
     """
     reader = open_reader(path)
-    found: list[float] = []
+    differences: list[float] = []
     if not isinstance(reader, Film):
-        return found
+        return differences
     try:
         for before, after in pairwise(reader.thumbnails()):
-            found.append(float(np.abs(after.astype(float) - before).mean()))
+            differences.append(float(np.abs(after.astype(float) - before).mean()))
     except Mistake as error:
-        log.warning("cuts are found up to frame %d: %s", len(found), error)
-    return found
+        log.warning("cuts are found up to frame %d: %s", len(differences), error)
+    return differences
 
 
 def cuts_between(sizes: Sequence[float], threshold: float) -> list[int]:
-    """Return the steps that lead across a cut, each as the number of the frame it leads to."""
+    """Return the cuts among steps of some `sizes`, each as the number of the frame after it."""
     cuts = []
     for place, size in enumerate(sizes):
-        around = [*sizes[max(place - AROUND, 0) : place], *sizes[place + 1 : place + 1 + AROUND]]
-        if size >= threshold * max(float(np.median(around or [0])), STILL):
+        before = sizes[max(place - AROUND, 0) : place]
+        after = sizes[place + 1 : place + 1 + AROUND]
+        usual = float(np.median([*before, *after] or [0]))
+        if size >= threshold * max(usual, STILL):
             cuts.append(place + 1)
     return cuts

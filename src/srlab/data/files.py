@@ -64,7 +64,7 @@ def has_several(image: str) -> bool:
 
 
 def _inside(root: str, suffixes: Sequence[str], key: str) -> list[str]:
-    """Return the images that `root` chooses inside a file or a glob of files; none if it does not."""
+    """Return the images that `root` chooses inside of files; none if it names whole files."""
     file, image = file_and_image(root)
     files: Sequence[PathLike] = [file]
     if not image:

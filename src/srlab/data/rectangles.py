@@ -1,4 +1,4 @@
-"""Unions of rectangles, along any number of axes."""
+"""Set operations on rectangles of pixels, along any number of axes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from srlab.axes import Window
 
 
 def disjoint(windows: Sequence[Window], *, without: Sequence[Window] = ()) -> list[Window]:
-    """Return rectangles that hold each pixel of `windows` once, and none of those `without`."""
+    """Return disjoint rectangles of the pixels that are in `windows` and in none of `without`."""
     axes = list(zip(*windows, *without, strict=True))
     edges = [_edges(axis) for axis in axes]
     inside = np.zeros([len(axis) - 1 for axis in edges], bool)
@@ -24,7 +24,7 @@ def disjoint(windows: Sequence[Window], *, without: Sequence[Window] = ()) -> li
 
 
 def _edges(spans: Sequence[slice]) -> NDArray[np.int64]:
-    """Return where spans of one axis begin and end, in order and once each."""
+    """Return the places where spans of one axis begin or end, sorted and without repetition."""
     return np.unique([[span.start, span.stop] for span in spans])
 
 
@@ -38,7 +38,7 @@ def _cells(window: Window, edges: Sequence[NDArray[np.int64]]) -> Window:
 
 
 def _runs(inside: NDArray[np.bool_], edges: Sequence[NDArray[np.int64]]) -> Iterator[Window]:
-    """Yield rectangles of true cells; equal neighbours along the first axis become one."""
+    """Yield rectangles that cover the true cells; equal neighbours on the first axis are merged."""
     if not edges:
         if inside:
             yield ()
@@ -53,7 +53,7 @@ def _runs(inside: NDArray[np.bool_], edges: Sequence[NDArray[np.int64]]) -> Iter
 
 
 def grown(window: Window, before: Sequence[int], after: Sequence[int]) -> Window:
-    """Return a window with further pixels before and after it along each axis."""
+    """Return a window enlarged by some pixels before and after it, along each axis."""
     sides = zip(window, before, after, strict=True)
     return tuple(slice(span.start - low, span.stop + high) for span, low, high in sides)
 
@@ -68,23 +68,25 @@ def hull(windows: Sequence[Window]) -> Window:
 
 
 def corners(windows: Sequence[Window], shape: Sequence[int]) -> list[Window]:
-    """Return where a rectangle of `shape` may begin so that `windows`, together, hold all of it.
+    """Return the places where a rectangle of `shape` may begin so that it lies within `windows`.
 
-    It may reach over several windows that touch. The results are disjoint.
+    It must lie in their union, so it may reach over several windows that touch. The results are
+    disjoint.
     """
     whole = hull(windows)
-    less = [1 - side for side in shape]
-    places = grown(whole, [0] * len(shape), less)
+    nothing = [0] * len(shape)
+    places = grown(whole, nothing, [1 - side for side in shape])
     if any(span.stop <= span.start for span in places):
         return []
     # A rectangle meets a hole if it begins in it, or less than its own side before it.
+    reach = [side - 1 for side in shape]
     holes = disjoint([whole], without=windows)
-    grown_holes = [grown(hole, [-side for side in less], [0] * len(shape)) for hole in holes]
-    return disjoint([places], without=grown_holes)
+    enlarged_holes = [grown(hole, reach, nothing) for hole in holes]
+    return disjoint([places], without=enlarged_holes)
 
 
 def cut(extent: Window, size: Sequence[int]) -> list[Window]:
-    """Divide a window evenly into blocks of at most `size` pixels a side, in the order of rows."""
+    """Divide a window evenly into blocks of at most `size` pixels a side, row by row."""
     axes = []
     for span, side in zip(extent, size, strict=True):
         length = span.stop - span.start

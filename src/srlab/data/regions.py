@@ -1,4 +1,4 @@
-"""Parts of scenes."""
+"""Regions: rectangles of files, and ways to divide and choose them."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from srlab.io import Reader
 from srlab.mistakes import Mistake, UnfitFile
 
 BLOCK = {2: 1024, 3: 128}
-"""Pixels a side of the windows in which a region is gone through, by its number of axes."""
+"""Pixels along each side of the windows in which a region is read, by its number of axes."""
 
 
 MOST_VIEWS = 10**6
-"""Views that are scored at most, so that their list fits into memory."""
+"""The largest number of views that are scored, so that their list fits into memory."""
 
 
 def block_sides(axes: int) -> tuple[int, ...]:
-    """Return the sides of such a window; one of more than three axes goes along the last three."""
+    """Return the sides of a `BLOCK` of files of some `axes`; 1 before the last three axes."""
     spatial = min(axes, 3)
     return (1,) * (axes - spatial) + (BLOCK[spatial],) * spatial
 
@@ -37,7 +37,7 @@ class Region:
 
     @classmethod
     def whole(cls, reader: Reader) -> Region:
-        """The entire scene."""
+        """Return the region of an entire file."""
         return cls(reader, tuple(slice(0, size) for size in reader.description.shape))
 
     @property
@@ -46,15 +46,13 @@ class Region:
         return tuple(span.stop - span.start for span in self.window)
 
     def part(self, start: Sequence[int], shape: Sequence[int]) -> Region:
-        """A smaller rectangle, `start` counted from the region's own corner."""
+        """Return a smaller rectangle of `shape`; `start` counts from this region's own corner."""
         spans = zip(self.window, start, shape, strict=True)
-        return Region(
-            self.reader,
-            tuple(slice(own.start + at, own.start + at + size) for own, at, size in spans),
-        )
+        window = tuple(slice(own.start + at, own.start + at + size) for own, at, size in spans)
+        return Region(self.reader, window)
 
     def tiled(self, size: Sequence[int]) -> Tiling:
-        """Parts of `size` that cover the region without overlap; smaller at the ends of axes."""
+        """Return parts of `size` that cover the region without overlap; smaller at the ends."""
         return Tiling(self, tuple(size))
 
     def read(self) -> NDArray[np.float32]:
@@ -62,7 +60,7 @@ class Region:
         return self.reader.read(self.window)
 
     def blocks(self) -> Iterator[NDArray[np.float32]]:
-        """Read all of it, a window at a time."""
+        """Read the whole region, one window ``(C, *S)`` at a time."""
         axes = len(self.shape)
         sides = block_sides(axes)
         if self.reader.description.axes[0].name == "t":
@@ -73,9 +71,9 @@ class Region:
 
 @dataclass(frozen=True)
 class Tiling:
-    """Parts of a region in scan order, the last axis fastest; each is made when it is asked for.
+    """A sequence of parts of a region, the last axis fastest; each is made when it is indexed.
 
-    A damaged file may claim so many pixels that a list of its parts would not fit into memory.
+    It is no list, because a damaged file may claim more pixels than a list of parts could hold.
     """
 
     region: Region
@@ -83,7 +81,7 @@ class Tiling:
 
     @property
     def counts(self) -> tuple[int, ...]:
-        """The parts along each axis."""
+        """The number of parts along each axis."""
         sizes = zip(self.region.shape, self.size, strict=True)
         return tuple(-(-own // side) for own, side in sizes)
 
@@ -91,7 +89,7 @@ class Tiling:
         return prod(self.counts)
 
     def __getitem__(self, number: int) -> Region:
-        """The part of that number, from 0."""
+        """Return the part of a `number`, from 0."""
         if not 0 <= number < len(self):
             raise IndexError(number)
         starts: list[int] = []
@@ -106,7 +104,10 @@ class Tiling:
 
 
 def aligned(region: Region, step: Sequence[int]) -> Region:
-    """The largest part of a region that begins and ends on multiples of `step` in its file."""
+    """Return the largest part of a region that begins and ends on multiples of `step` in its file.
+
+    Raises an `UnfitFile` if there is none.
+    """
     spans = []
     for span, pixels in zip(region.window, step, strict=True):
         start, stop = -(-span.start // pixels) * pixels, span.stop // pixels * pixels
@@ -122,9 +123,12 @@ def aligned(region: Region, step: Sequence[int]) -> Region:
 def views(
     regions: Sequence[Region], *, size: Sequence[int] | None, count: int | None, leading: int = 0
 ) -> list[Region]:
-    """Non-overlapping rectangles of at most `size`; at most `count`, evenly chosen from all.
+    """Return non-overlapping rectangles of at most `size` pixels along each axis.
 
-    Along the first `leading` axes each has one entry.
+    At most `count` are chosen, evenly from all; None chooses all. Along the first `leading` axes
+    each has one entry.
+
+    Raises a `Mistake` if `count` is below 1, or there would be more than `MOST_VIEWS`.
     """
     if count is not None and count < 1:
         raise Mistake(f"validation_views is {count}; give a number of views >= 1, or null for all.")
@@ -151,12 +155,12 @@ def views(
 
 
 def evenly(length: int, count: int) -> list[int]:
-    """Places of `count` entries that are spread over a list of `length`."""
+    """Return `count` indices that are spread evenly over a list of `length`."""
     return [int((index + 0.5) * length / count) for index in range(count)]
 
 
 def by_file(regions: Sequence[Region]) -> list[list[Region]]:
-    """Return the regions of each file, in the order in which the files first come."""
+    """Group regions by file, in the order in which the files first appear."""
     files: dict[int, list[Region]] = {}
     for region in regions:
         files.setdefault(id(region.reader), []).append(region)
@@ -166,11 +170,14 @@ def by_file(regions: Sequence[Region]) -> list[list[Region]]:
 def where_crops_fit(
     file: Sequence[Region], crop: Sequence[int], step: Sequence[int]
 ) -> list[Region]:
-    """Return regions of a file in which every crop lies in one of its parts, or in several.
+    """Return regions of a file from which crops can be drawn, given the parts that may be used.
 
-    No two of them have a place in common where a crop may begin; they begin on multiples of `step`.
+    Every crop in such a region lies in the union of the parts. The regions begin on multiples of
+    `step`. They may overlap, but no two share a place where a crop may begin.
+
+    Raises an `UnfitFile` if no crop fits.
     """
-    reader, found = file[0].reader, []
+    reader, fitting = file[0].reader, []
     for places in corners([part.window for part in file], crop):
         spans = []
         for span, side, pixels in zip(places, crop, step, strict=True):
@@ -178,11 +185,11 @@ def where_crops_fit(
             spans.append(slice(first * pixels, last * pixels + side))
         region = Region(reader, tuple(spans))
         if all(own >= side for own, side in zip(region.shape, crop, strict=True)):
-            found.append(region)
-    if not found:
+            fitting.append(region)
+    if not fitting:
         largest = max((part.shape for part in file), key=np.prod)
         raise UnfitFile(
             f"a training crop of {tuple(crop)} pixels (data.crop_size) does not fit into {reader}, "
             f"of which {largest} pixels are for training; lower data.crop_size or remove the file."
         )
-    return found
+    return fitting

@@ -1,4 +1,4 @@
-"""How far two images of one place lie beside each other."""
+"""Measuring of the shift between two images of one place, by phase correlation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from srlab.nn.holes import filled
 
 STEPS = 50
-"""Parts of an LR pixel to which a shift is found."""
+"""The precision of a shift: one LR pixel has this number of steps."""
 
 Image = NDArray[np.float64]
 
@@ -18,11 +18,11 @@ Image = NDArray[np.float64]
 def shift_between(
     lr: NDArray[np.float32], hr: NDArray[np.float32], scale: Sequence[int]
 ) -> tuple[float, float]:
-    """Return by how many HR rows and columns things lie further on in HR than in LR.
+    """Return the shift of HR against LR, in HR rows and columns; positive is down and right.
 
     LR is ``(C, *S)`` and HR ``(C', *S·scale)``, in any units. The means over their channels are
-    compared by phase correlation, at LR's resolution since LR holds nothing finer. Signs of
-    contrast do not matter. The shift is one of less than half of the image.
+    compared by phase correlation, at LR's resolution since LR holds nothing finer. An inverted
+    contrast does not matter. Only shifts of less than half of the image can be found.
     """
     first, second = _prepared(lr), _prepared(_means_of_cells(hr, scale))
     rows, columns = phase_shift(first, second)
@@ -30,11 +30,11 @@ def shift_between(
 
 
 def phase_shift(first: Image, second: Image) -> tuple[float, float]:
-    """Return the rows and columns by which things lie further on in the second ``(H, W)``.
+    """Return the shift of the second image ``(H, W)`` against the first, in rows and columns.
 
-    This is the peak of phase correlation (Kuglin & Hines 1975). Near it the correlation is computed
-    at fractions of pixels, as matrix products (Guizar-Sicairos et al. 2008, the section on the
-    matrix-multiply discrete Fourier transform).
+    It is the peak of the phase correlation (Kuglin & Hines 1975). Around the peak the correlation
+    is computed at fractions of pixels by matrix products (Guizar-Sicairos et al. 2008, section on
+    the matrix-multiply discrete Fourier transform).
     """
     cross = np.fft.fft2(second) * np.fft.fft2(first).conj()
     cross /= np.maximum(np.abs(cross), np.finfo(float).tiny)
@@ -47,7 +47,7 @@ def phase_shift(first: Image, second: Image) -> tuple[float, float]:
 
 
 def _around(peak: np.intp, size: int) -> Image:
-    """Return places less than a pixel from a peak; those beyond the middle count from the end."""
+    """Return the places within a pixel of a peak; peaks past the middle are negative shifts."""
     signed = int(peak) - size * (2 * int(peak) > size)
     return signed + np.arange(-STEPS, STEPS + 1) / STEPS
 
@@ -58,9 +58,9 @@ def _waves(places: Image, size: int) -> NDArray[np.complex128]:
 
 
 def _prepared(image: NDArray[np.float32]) -> Image:
-    """Return the mean of channels ``(C, H, W)``, weighted down to nothing at the edges.
+    """Return the mean of channels ``(C, H, W)``, weighted by a Hann window.
 
-    Edges would otherwise be what both images have in common.
+    Otherwise the borders of the images would match each other at a shift of zero.
     """
     mean = filled(image).mean(axis=0, dtype=np.float64)
     rows, columns = (np.hanning(size + 2)[1:-1] for size in mean.shape)
@@ -70,7 +70,7 @@ def _prepared(image: NDArray[np.float32]) -> Image:
 
 
 def _means_of_cells(hr: NDArray[np.float32], scale: Sequence[int]) -> NDArray[np.float32]:
-    """Return ``(C, *S)``: the means of the pixels ``(C, *S·scale)`` in each LR pixel."""
+    """Return ``(C, *S)``: the mean of the HR pixels ``(C, *S·scale)`` in each LR pixel."""
     channels, height, width = hr.shape
     sides = height // scale[0], scale[0], width // scale[1], scale[1]
     cells = filled(hr).reshape(channels, *sides)

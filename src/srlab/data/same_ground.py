@@ -1,4 +1,4 @@
-"""Whether LR and HR that were both measured show one place at one time."""
+"""Judging whether measured LR and HR show the same ground."""
 
 from __future__ import annotations
 
@@ -19,27 +19,29 @@ Fault = Literal["overlap", "shift"]
 
 @dataclass(frozen=True)
 class Finding:
-    """The ground that a window of LR and HR share, and how far they lie beside each other."""
+    """The overlap and the shift of a window of LR and HR, and whether either is a fault."""
 
     overlap: float
-    """The share of pixels that hold data in both, and that no mask hides."""
+    """The share of pixels that hold data in both and that no mask hides, from 0 to 1."""
 
     shift: tuple[float, float] | None
-    """HR rows and columns; None where it was not measured."""
+    """The shift in HR rows and columns; None where it was not measured."""
 
     fault: Fault | None
-    """What is wrong with the window, if anything."""
+    """The reason for which the window is refused, or None if it is good."""
 
 
 @dataclass(frozen=True)
 class SameGround:
     """Judges windows of LR and HR by their overlap and by their shift.
 
-    A window needs at least a share of `valid_share` of pixels that hold data in both. It may be
-    shifted by at most `max_shift` HR pixels (None: by any number), as phase correlation finds it
-    (`srlab.data.registration`). The mean of the LR channels at `lr_channels` is compared with that
-    of the HR channels at `hr_channels`. Where neither shows texture no shift can be told. Such
-    windows are mostly refused, too.
+    At least a share of `valid_share` of a window's pixels must hold data in both. The shift that
+    phase correlation finds (`srlab.data.registration`) must be at most `max_shift` HR pixels; None
+    allows any. The mean of the channels `lr_channels` of LR is compared with that of the channels
+    `hr_channels` of HR. Without texture the shift found is arbitrary, so such windows are mostly
+    refused.
+
+    Raises a `Mistake` if `max_shift` is not above 0.
     """
 
     scale: tuple[int, ...]
@@ -55,7 +57,7 @@ class SameGround:
             )
 
     def __call__(self, sample: Sample) -> Finding:
-        """Judge a pair; what is missing in it is filled."""
+        """Judge a pair whose missing pixels are filled."""
         overlap = 1.0
         if "valid" in sample:
             overlap = float(sample["valid"].float().mean())
@@ -72,7 +74,7 @@ class SameGround:
         return Finding(overlap, shift, fault)
 
     def refusal(self, findings: Sequence[Finding]) -> str:
-        """Say what is wrong with windows of which some are refused."""
+        """Return the reasons for which some of the windows are refused, as a line."""
         faults = Counter(finding.fault for finding in findings)
         reasons = []
         if faults["overlap"]:
@@ -80,8 +82,8 @@ class SameGround:
                 f"{faults['overlap']} hold data of both in less than {self.valid_share:.0%}"
             )
         if faults["shift"]:
-            shifts = [each.shift for each in findings if each.fault == "shift" and each.shift]
-            rows, columns = np.median(shifts, axis=0)
+            shifted = [finding for finding in findings if finding.fault == "shift"]
+            rows, columns = np.median([finding.shift for finding in shifted], axis=0)
             reasons.append(
                 f"in {faults['shift']} HR lies more than {self.max_shift:g} HR pixels beside LR, "
                 f"in the middle {rows:.1f} rows and {columns:.1f} columns"

@@ -1,4 +1,4 @@
-"""The samples of each step: a function of the step alone."""
+"""StepSampler: the dataset positions of each training step, a function of the step alone."""
 
 from __future__ import annotations
 
@@ -26,6 +26,6 @@ class StepSampler:
             yield list(self.positions(step))
 
     def positions(self, step: int) -> range:
-        """The positions that this rank sees in a step."""
+        """Return the positions that this rank loads in a step."""
         first = (step * self.ranks + self.rank) * self.share
         return range(first, first + self.share)

@@ -1,4 +1,4 @@
-"""Statistics of whole files, for normalisers whose numbers are a file's own."""
+"""Scenes: the statistics of whole files, for normalisers of scope ``scene``."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from srlab.normalisers.statistics import Statistics
 log = logging.getLogger(__name__)
 
 FORMAT = 2
-"""Of a cached entry; those of another format are measured again."""
+"""The version of cached entries; entries of another version are measured again."""
 
 
 class Scenes:
-    """The statistics of each file; empty until they are gathered."""
+    """The statistics of each file by the reader's name; empty until `gather` is called."""
 
     def __init__(self) -> None:
         self._known: dict[str, Tensor] = {}
 
     def get(self, reader: Reader) -> Tensor | None:
-        """Return the statistics ``(rows, C + 1)`` of a reader's file, or None before `gather`."""
+        """Return the statistics ``(rows, C + 1)`` of a file, or None before `gather`."""
         return self._known.get(str(reader))
 
     def gather(self, readers: Sequence[Reader], cache: Path) -> None:
-        """Measure every file that the JSON file `cache` does not know as it is now.
+        """Measure the files; the JSON file `cache` keeps the results of unchanged ones.
 
         Raises a `Mistake` if a channel of a file holds no value at all.
         """
@@ -48,7 +48,7 @@ class Scenes:
                 raise Mistake(f"a channel of {reader} holds no value at all; remove the file.")
             self._known[str(reader)] = statistics.as_tensor()
         if entries != list(kept.values()):
-            # Every process of a run may write it, each under a name of its own until it is whole.
+            # Several processes of a run may write it at once, each under a temporary name.
             with replaced(cache, suffix=str(os.getpid())) as unfinished:
                 table = dict(zip(map(str, readers), entries, strict=True))
                 unfinished.write_text(json.dumps(table))
@@ -63,7 +63,7 @@ def _kept(cache: Path) -> dict[str, Any]:
 
 
 def _entry(reader: Reader, kept: dict[str, Any]) -> dict[str, Any]:
-    """Return what `cache` is to hold of a file, measured if it has changed."""
+    """Return the cache's entry for a file, measured again if the file has changed."""
     state = _state(reader)
     entry: dict[str, Any] = kept.get(str(reader), {})
     if state and state == entry.get("state"):
@@ -75,9 +75,9 @@ def _entry(reader: Reader, kept: dict[str, Any]) -> dict[str, Any]:
 
 
 def _state(reader: Reader) -> list[Any] | None:
-    """Return what changes with a file, its chosen bands or its hidden classes.
+    """Return values that change whenever the file, its bands or its hidden classes change.
 
-    It is None of an array in memory.
+    It is None for an array in memory.
     """
     path = Path(file_and_image(str(reader))[0])
     if not path.exists():

@@ -1,11 +1,11 @@
-"""Which files show one place on which dates."""
+"""Grouping of files by place and date, as their names tell them."""
 
 from __future__ import annotations
 
 import logging
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from srlab.data.partners import listed, stem
 from srlab.files import PathLike, file_and_image
@@ -21,12 +21,12 @@ def by_place(
 ) -> list[list[PathLike]]:
     """Return the files of each place, the latest date first.
 
-    A pattern such as ``{place}/{date}`` says where the two stand at the end of a path. Endings do
-    not count, and ``*`` stands for anything in a name. Dates are in the order of their characters,
-    as ``2024-05-31`` or ``20240531`` are. Without ``{place}`` all files show one place. Files of
-    another name are left out, and listed in a warning.
+    A pattern such as ``{place}/{date}`` matches the end of a path without its ending. ``*`` stands
+    for any characters of a name. Without ``{place}``, all files show one place. Dates are sorted
+    as text, so they must be written like ``2024-05-31`` or ``20240531``. Files that do not match
+    are left out, and listed in a warning.
 
-    Raises a `Mistake` if the pattern has no ``{date}``, no file fits, or two are of one date.
+    Raises a `Mistake` if the pattern has no ``{date}``, no file fits, or two files have one date.
     """
     if DATE not in pattern:
         raise Mistake(f"data.name is {pattern!r}; it must hold {DATE}, as in {PLACE}/{DATE}.")
@@ -34,26 +34,31 @@ def by_place(
     places: dict[str, dict[str, PathLike]] = {}
     other = []
     for path in paths:
-        found = expression.search(_without_ending(path, suffixes))
-        if not found:
+        match = expression.search(_without_ending(path, suffixes))
+        if not match:
             other.append(os.path.basename(path))
             continue
-        named = found.groupdict()
-        dates = places.setdefault(named.get("place", ""), {})
-        if named["date"] in dates:
+        parts = match.groupdict()
+        date, dates = parts["date"], places.setdefault(parts.get("place", ""), {})
+        if date in dates:
             raise Mistake(
-                f"{dates[named['date']]} and {path} are both of the date {named['date']!r} by "
-                f"data.name={pattern}; remove one, or tell places apart by {PLACE}."
+                f"{dates[date]} and {path} are both of the date {date!r} by data.name={pattern}; "
+                f"remove one, or tell places apart by {PLACE}."
             )
-        dates[named["date"]] = path
+        dates[date] = path
     if not places:
         raise Mistake(f"no file has a name like data.name={pattern}; there are {listed(other)}.")
     if other:
         log.warning("%d files have another name than %s: %s", len(other), pattern, listed(other))
-    return [[dates[date] for date in sorted(dates, reverse=True)] for dates in places.values()]
+    return [_latest_first(dates) for dates in places.values()]
+
+
+def _latest_first(dates: Mapping[str, PathLike]) -> list[PathLike]:
+    return [dates[date] for date in sorted(dates, reverse=True)]
 
 
 def _expression(pattern: str) -> re.Pattern[str]:
+    """Translate a pattern into a regular expression with the groups ``place`` and ``date``."""
     escaped = re.escape(pattern).replace(re.escape("*"), "[^/]*?")
     for word in ("place", "date"):
         escaped = escaped.replace(re.escape(f"{{{word}}}"), f"(?P<{word}>[^/]+?)", 1)

@@ -1,4 +1,4 @@
-"""LR and HR of the same ground, on grids that fit together."""
+"""Pairing of LR and HR rasters by their ground, and resampling of HR onto LR's refined grid."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from srlab.mistakes import Mistake
 log = logging.getLogger(__name__)
 
 Warp = Method | Literal["refuse"]
-"""The kernel that shows HR on the grid of LR, or ``refuse`` where it does not lie on it."""
+"""The kernel that resamples HR onto LR's refined grid; ``refuse`` demands that it lies on it."""
 
 
 class Pair(NamedTuple):
-    """Readers of one place."""
+    """An LR and an HR reader of one place."""
 
     lr: Reader
     hr: Reader
 
 
 class OfPair:
-    """A reader of HR under the name of its pair, for a file that is of several pairs."""
+    """A reader of HR under the name of its pair, for a file that is in several pairs."""
 
     def __init__(self, hr: Reader, lr: Reader) -> None:
         self._hr = hr
@@ -52,20 +52,20 @@ class OfPair:
 
 
 def by_ground(lr: Sequence[Reader], hr: Sequence[Reader], *, least: Sequence[int]) -> list[Pair]:
-    """Return the files that share ground of at least `least` LR pixels a side.
+    """Return the pairs of files that share ground of at least `least` LR pixels a side.
 
     Files that share none are listed in a warning.
 
-    Raises a `Mistake` if none do.
+    Raises a `Mistake` if there is no pair.
     """
     hr_balls = [*map(_ball, hr)]
     pairs = []
-    for first in lr:
-        centre, radius = _ball(first)
-        for second, (other, reach) in zip(hr, hr_balls, strict=True):
-            if np.linalg.norm(centre - other) > radius + reach:
-                continue
-            pair = Pair(first, second)
+    for lr_file in lr:
+        lr_centre, lr_radius = _ball(lr_file)
+        for hr_file, (hr_centre, hr_radius) in zip(hr, hr_balls, strict=True):
+            if np.linalg.norm(lr_centre - hr_centre) > lr_radius + hr_radius:
+                continue  # far apart, which is cheaper to tell than the shared ground
+            pair = Pair(lr_file, hr_file)
             if _holds(_grids(*pair).shared, least):
                 pairs.append(pair)
     if not pairs:
@@ -81,12 +81,12 @@ def by_ground(lr: Sequence[Reader], hr: Sequence[Reader], *, least: Sequence[int
 
 
 def on_shared_grid(pair: Pair, scale: Sequence[int], warp: Warp) -> Pair:
-    """Show LR and HR on the ground that they share.
+    """Return readers of LR and HR on the ground that they share.
 
-    The pixels of LR stay as they are, and HR is shown on the same grid, refined by `scale`.
+    The pixels of LR stay as they are. HR is resampled onto LR's grid, refined by `scale`.
 
-    Raises a `Mistake` if they share no ground, or do not lie somewhere by a CRS and an affine
-    transform. With ``refuse`` it does so, too, where HR's pixels are others than the refined ones.
+    Raises a `Mistake` if they share no ground, or lack a CRS or an affine transform. With
+    ``refuse`` also if HR does not lie on the refined grid already.
     """
     grids = _grids(*pair)
     if grids.shared is None:
@@ -96,18 +96,19 @@ def on_shared_grid(pair: Pair, scale: Sequence[int], warp: Warp) -> Pair:
     method = warp
     if method == "refuse":
         _check_aligned(pair, wanted, scale)
-        method = "nearest"  # which copies
+        method = "nearest"  # on an aligned grid, a copy
     hr = WarpedReader(pair.hr, wanted.target, resampling=method)
     return Pair(WarpedReader(pair.lr, ground), hr)
 
 
 def told_apart(pairs: Sequence[Pair]) -> list[Pair]:
-    """Name HR by its pair where a file is of several pairs."""
+    """Name HR by its pair where a file is in several pairs."""
     times = Counter(str(pair.hr) for pair in pairs)
-    return [
-        Pair(pair.lr, OfPair(pair.hr, pair.lr)) if times[str(pair.hr)] > 1 else pair
-        for pair in pairs
-    ]
+    named = []
+    for lr, hr in pairs:
+        repeated = times[str(hr)] > 1
+        named.append(Pair(lr, OfPair(hr, lr) if repeated else hr))
+    return named
 
 
 def _grids(lr: Reader, hr: Reader) -> GridPair:
@@ -118,7 +119,10 @@ def _grids(lr: Reader, hr: Reader) -> GridPair:
 
 
 def _ball(reader: Reader) -> tuple[NDArray[np.float64], float]:
-    """Return a ball around a file's ground; where balls do not touch, no ground is shared."""
+    """Return centre and radius of a ball around a file's ground.
+
+    Files whose balls do not meet share no ground.
+    """
     grid = georeferenced(reader.description.geometry, str(reader))
     return RasterGround(grid).ball((0, 0))
 

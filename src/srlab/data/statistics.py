@@ -1,4 +1,4 @@
-"""The values of a data set, measured in one pass."""
+"""Measuring of a data set's values in one pass, with one part in memory at a time."""
 
 from __future__ import annotations
 
@@ -24,8 +24,10 @@ def measure(parts: Iterable[NDArray[Any]], *, channels: int) -> Statistics:
 def measure_lr(pairs: Iterable[Sample]) -> Statistics:
     """Return the statistics of LR where HR holds data, one pair in memory at a time.
 
-    LR is measured as the network sees it. A blur draws its extremes in, and noise spreads them, so
-    the statistics of HR would not do for it.
+    LR is measured as the network sees it. The statistics of HR would not do: a blur narrows the
+    range of values, and noise widens it.
+
+    Raises a `Mistake` if there are no pairs.
     """
     streaming: StreamingStatistics | None = None
     for pair in pairs:
@@ -43,22 +45,24 @@ def measure_lr(pairs: Iterable[Sample]) -> Statistics:
 def value_range(dataset: PairDataset, *, samples: int = 64) -> tuple[tuple[float, float], ...]:
     """Return the 0.1st and 99.9th percentile of each LR channel, in physical units.
 
-    They are measured over the first `samples` of a dataset, where HR holds data. A `Mistake` says
-    if it does so nowhere.
+    They are measured over the first `samples` of a dataset, where HR holds data.
+
+    Raises a `Mistake` if it holds none there.
     """
     others = (_shown(dataset[position]) for position in range(1, samples))
     first = _shown(dataset[0])
-    found = measure([first, *others], channels=len(first))
-    if not found.count.all():
+    statistics = measure([first, *others], channels=len(first))
+    if not statistics.count.all():
         raise Mistake(
             f"the first {samples} training crops hold no value at all; choose files (data.root) "
             "that hold data."
         )
-    return tuple(zip(found.quantile(0.1).tolist(), found.quantile(99.9).tolist(), strict=True))
+    lowest, highest = statistics.quantile(0.1), statistics.quantile(99.9)
+    return tuple(zip(lowest.tolist(), highest.tolist(), strict=True))
 
 
 def _shown(sample: Sample) -> NDArray[Any]:
-    """Return LR ``(C, *S)`` with NaN in the pixels of which HR holds nothing."""
+    """Return LR ``(C, *S)`` with NaN in the pixels under which HR holds no data."""
     lr = sample["lr"]
     if "valid" in sample:
         valid = sample["valid"]

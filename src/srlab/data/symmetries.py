@@ -1,4 +1,4 @@
-"""Mirroring and quarter turns of crops, along axes where they change nothing that matters."""
+"""Random flips and quarter turns of crops, along axes that may be exchanged or mirrored."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ Symmetry = Literal["flips", "quarter_turns"]
 """Mirroring along any spatial axis, or quarter turns in any plane of two axes that are alike."""
 
 TOLERANCE = 0.01
-"""The share by which two spacings may differ and count as equal: a pixel in a crop of 100."""
+"""The relative difference up to which two spacings count as equal: a pixel in a crop of 100."""
 
 
 @dataclass(frozen=True)
 class Turn:
-    """Puts the axes of ``(C, *S)`` into another order, and mirrors along some of them then."""
+    """A reordering of the spatial axes of ``(C, *S)``, followed by mirroring along some of them."""
 
     order: tuple[int, ...] = ()
-    """The axis of the image that becomes each axis, from 0 on; empty: as they are."""
+    """The image's axis that becomes each axis of the result, from 0 on; empty: all stay."""
 
     mirrored: tuple[int, ...] = ()
-    """Axes of the result."""
+    """The axes of the result that are mirrored."""
 
     def __call__(self, image: NDArray[Any]) -> NDArray[Any]:
         """Turn an image ``(C, *S)``, without a copy."""
@@ -46,10 +46,11 @@ class Turn:
         return tuple(turned)
 
     def inverse(self, axes: int) -> Turn:
-        """Return the turn that undoes this one, of images with a number of `axes`."""
+        """Return the turn that undoes this one, for images with some number of spatial `axes`."""
         order = self.order or tuple(range(axes))
-        # Mirroring comes last, so that it is undone along the axes as they were before.
-        return Turn(tuple(np.argsort(order).tolist()), tuple(order[axis] for axis in self.mirrored))
+        inverse_order = tuple(np.argsort(order).tolist())
+        # Mirroring follows the reordering here, too, so it is along the original axes.
+        return Turn(inverse_order, tuple(order[axis] for axis in self.mirrored))
 
 
 UNTURNED = Turn()
@@ -65,9 +66,11 @@ def drawn_turn(
     """Draw one of the turns of a crop of `shape` that `symmetries` allow, all equally likely.
 
     ``flips`` mirror along every axis but time. ``quarter_turns`` turn in each plane of two axes
-    that are alike: their sides, scales and spacings are equal, and neither is time. A slice axis
-    whose spacing is unknown is like no other. In 2D a square has four turns by either alone, and
-    all of its eight symmetries by both. A cube has 24 quarter turns, and 48 symmetries by both.
+    that are alike: their sides, scales and spacings are equal, and neither is time. A slice axis of
+    unknown spacing is like no other.
+
+    A square has four turns by either symmetry alone, and all of its eight by both. A cube has 24
+    quarter turns, and 48 symmetries by both.
     """
     mirrored: list[int] = []
     if "flips" in symmetries:
@@ -81,7 +84,7 @@ def drawn_turn(
     for place, axis in zip(plane, drawn, strict=True):
         order[place] = axis
     if "flips" not in symmetries:
-        # Turns alone keep left and right apart: exchanges and mirrorings are even in number.
+        # A rotation, unlike a reflection, has an even number of exchanges and mirrorings.
         mirrored = [place for place in plane[1:] if random.random() < 0.5]
         exchanges = sum(first > second for first, second in combinations(drawn, 2))
         if (exchanges + len(mirrored)) % 2:
@@ -90,25 +93,25 @@ def drawn_turn(
 
 
 def alike(axes: Sequence[Axis], shape: Sequence[int], scale: Sequence[int]) -> list[int]:
-    """Return the largest group of axes that may be exchanged; one alone if there is none."""
+    """Return the largest group of axes that may be exchanged; a single axis if there is none."""
     places = range(len(axes))
-    sized = [*zip(shape, scale, strict=True)]
+    sizes = [*zip(shape, scale, strict=True)]
     largest: list[int] = []
-    for one in places:
-        same_size = [other for other in places if sized[one] == sized[other]]
-        group = [other for other in same_size if _equal(axes[one], axes[other])]
+    for first in places:
+        same_size = [other for other in places if sizes[first] == sizes[other]]
+        group = [other for other in same_size if _equal(axes[first], axes[other])]
         largest = max(largest, group, key=len)
     return largest
 
 
-def _equal(one: Axis, other: Axis) -> bool:
-    """Whether two axes are of one meaning and spacing."""
-    if one is other:
+def _equal(first: Axis, second: Axis) -> bool:
+    """Whether two axes have the same meaning and spacing."""
+    if first is second:
         return True
-    if "t" in (one.name, other.name) or one.unit != other.unit:
+    if "t" in (first.name, second.name) or first.unit != second.unit:
         return False
-    if one.spacing is None or other.spacing is None:
+    if first.spacing is None or second.spacing is None:
         # Pixels of pictures are square, but the distance of slices is rarely that of pixels.
-        in_plane = {one.name, other.name} <= {"x", "y"}
-        return in_plane and one.spacing is other.spacing
-    return math.isclose(one.spacing, other.spacing, rel_tol=TOLERANCE)
+        in_plane = {first.name, second.name} <= {"x", "y"}
+        return in_plane and first.spacing is second.spacing
+    return math.isclose(first.spacing, second.spacing, rel_tol=TOLERANCE)

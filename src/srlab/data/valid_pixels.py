@@ -1,4 +1,4 @@
-"""Crops that hold enough data, in files of which most crops hold too little."""
+"""Search for crops that hold enough data, in files where most crops hold too little."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from srlab.mistakes import Mistake
 log = logging.getLogger(__name__)
 
 BLOCKS = 256
-"""Blocks of a region that are gone through, or more until one holds a crop that will do."""
+"""The number of blocks of a region that are searched; more, until one holds a valid crop."""
 
 CELLS = 16
-"""Cells along a side of a block; the places in a cell are kept as one number."""
+"""The number of cells along each side of a block; only a cell's count of places is kept."""
 
 
 def valid_pixels(hr: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Return ``(*S)``: where every channel of ``(C, *S)`` has a finite value."""
+    """Return ``(*S)``: true where every channel of ``(C, *S)`` has a finite value."""
     valid: NDArray[np.bool_] = np.logical_and.reduce(np.isfinite(hr), axis=0)
     return valid
 
 
 def least_pixels(valid_share: float, crop: Sequence[int]) -> int:
-    """Return the valid pixels that a crop must hold: a share of its own, and one at least.
+    """Return the number of valid pixels that a crop must hold: `valid_share` of all, at least 1.
 
     Raises a `Mistake` unless the share lies between 0 and 1.
     """
@@ -45,7 +45,7 @@ def least_pixels(valid_share: float, crop: Sequence[int]) -> int:
 
 
 MOST_EMPTY = 2048
-"""Blocks of a region without a single place, after which it counts as one without data.
+"""The number of blocks without a valid place after which a region counts as empty.
 
 A damaged file may claim any number of pixels, none of which can be read.
 """
@@ -54,10 +54,10 @@ A damaged file may claim any number of pixels, none of which can be read.
 class ValidPlaces:
     """The places in regions where a crop holds at least `least` valid pixels.
 
-    Drawn from it, every such place of a region is equally likely. A region is gone through at its
-    first need, in each process, and what is found depends on its file alone. Of a very large region
-    evenly spread blocks are gone through. A crop may begin on multiples of `step`, counted from the
-    region's corner. Kept in memory is a number for each cell of places.
+    All such places of a region are equally likely to be drawn. A crop may begin on multiples of
+    `step`, counted from the region's corner. A region is searched when it is first needed, in each
+    process, with a result that depends on its file alone. Of a very large region only randomly
+    chosen blocks are searched. One number for each cell of places is kept in memory.
     """
 
     def __init__(
@@ -71,16 +71,16 @@ class ValidPlaces:
         self._found: dict[int, tuple[NDArray[np.int64], NDArray[np.int64]]] = {}
 
     def known_empty(self, number: int) -> bool:
-        """Whether a region has turned out to hold no such place at all."""
+        """Whether a region was searched and holds no valid place."""
         return number in self._found and not len(self._found[number][0])
 
     def draw(self, number: int, random: np.random.Generator) -> Region | None:
-        """Draw a crop of a region, or return None if it holds no such place."""
+        """Draw a crop of a region, or return None if it holds no valid place."""
         region = self._regions[number]
         whole = self._places(region)
         if number not in self._found:
             self._found[number] = self._search(whole)
-            self._tell_if_empty(region.reader)
+            self._warn_if_empty(region.reader)
         corners, counts = self._found[number]
         if not len(corners):
             return None
@@ -90,8 +90,8 @@ class ValidPlaces:
         starts = np.argwhere(self._fitting(cell))
         return region.part([*map(int, corner + random.choice(starts))], self._crop)
 
-    def _tell_if_empty(self, reader: Reader) -> None:
-        """Warn of a file of which every region has turned out to hold no place."""
+    def _warn_if_empty(self, reader: Reader) -> None:
+        """Warn if all regions of a file were searched and hold no valid place."""
         own = [number for number, region in enumerate(self._regions) if region.reader is reader]
         if all(map(self.known_empty, own)):
             log.warning(
@@ -106,7 +106,7 @@ class ValidPlaces:
         return region.part([0] * len(self._crop), [own - side + 1 for own, side in sizes])
 
     def _search(self, whole: Region) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the corners ``(N, axes)`` of the cells that hold places, and how many each."""
+        """Return the corners ``(N, axes)`` of cells with valid places, and the number in each."""
         sides = zip(self._block, self._cell, strict=True)
         blocks = whole.tiled([max(block // side, 1) * side for block, side in sides])
         most = min(len(blocks), max(BLOCKS, MOST_EMPTY))
@@ -123,7 +123,7 @@ class ValidPlaces:
         return np.array(corners, np.int64).reshape(-1, len(self._crop)), np.array(counts, np.int64)
 
     def _counted(self, block: Region) -> Iterator[tuple[Region, int]]:
-        """Yield each cell of a block that holds places, and their number."""
+        """Yield each cell of a block that holds valid places, and their number."""
         fitting = self._fitting(block)
         for cell in block.tiled(self._cell):
             count = np.count_nonzero(fitting[relative(cell.window, block.window)])
@@ -131,7 +131,7 @@ class ValidPlaces:
                 yield cell, int(count)
 
     def _fitting(self, places: Region) -> NDArray[np.bool_]:
-        """Return ``(*S)``: at which of some pixels a crop may begin and holds enough data."""
+        """Return ``(*S)``: true at each of some pixels where a crop that begins there is valid."""
         pixels = grown(places.window, [0] * len(self._crop), [side - 1 for side in self._crop])
         valid = valid_pixels(Region(places.reader, pixels).read())
         fitting = np.zeros(places.shape, bool)
@@ -147,7 +147,7 @@ def sums_of_boxes(values: NDArray[np.bool_], shape: Sequence[int]) -> NDArray[np
     """
     sums = values.astype(np.int64)
     for axis, side in enumerate(shape):
-        # What a box holds is what lies before its end, less what lies before its start.
+        # The sum of a box is the sum before its end, minus the sum before its start.
         before = np.insert(sums.cumsum(axis), 0, 0, axis=axis).swapaxes(0, axis)
         sums = (before[side:] - before[:-side]).swapaxes(0, axis)
     return sums

@@ -1,4 +1,4 @@
-"""The values of a source: those that its files' type can hold, and those that it should have."""
+"""The range and unit of a source's values: taken from its files, and checked against them."""
 
 from __future__ import annotations
 
@@ -24,14 +24,13 @@ ADVICE = (
 )
 
 IMAGES = 4
-"""The number of files or images that are looked at where all would take too long."""
+"""The number of files or images that are inspected where all would take too long."""
 
 LEVELS = 9
-"""The number of flat images by which a degradation is tried."""
+"""The number of flat images on which a degradation is tested."""
 
 TOLERANCE = 0.2
-"""The share of the values' range by which a degradation may change flat images on average."""
-
+"""The largest mean change of flat images by a degradation, as a share of the values' range."""
 
 File = TypeVar("File")
 
@@ -40,11 +39,11 @@ FullScale = float | Literal["measured"] | None
 
 
 def full_scale(readers: Sequence[Reader], wanted: FullScale) -> tuple[float, str]:
-    """Return the span of values that counts as the full scale of files, and its unit if known.
+    """Return the span of values that counts as full scale, and its unit (empty if unknown).
 
-    A number stays as it is. None is what the files' type can hold (`values_of`). ``measured`` is
-    the 99.9th percentile of the brightest of a few files. It suits units that mean nothing, such
-    as MRI's signal: in signal of another unit PSNR and SSIM are the same.
+    A number stays as it is. None stands for the range of the files' type (`values_of`).
+    ``measured`` stands for the largest 99.9th percentile of a few files. It suits arbitrary units
+    such as MRI signal, since PSNR and SSIM then do not depend on the unit.
 
     Raises a `Mistake` if a number is not above 0, or the files are empty.
     """
@@ -64,15 +63,17 @@ def full_scale(readers: Sequence[Reader], wanted: FullScale) -> tuple[float, str
 
 
 def a_few(files: Sequence[File]) -> Sequence[File]:
-    """Return some files that are spread over the list."""
+    """Return at most `IMAGES` files, spread evenly over the list."""
     return [files[at] for at in evenly(len(files), min(len(files), IMAGES))]
 
 
 def values_of(reader: Reader) -> tuple[float, str]:
     """Return the full scale of a file's values, and the name of their unit.
 
-    Of integers it is the largest that their type stores, such as 255 or 65535. Of floats it is 1,
-    if they reach no more; otherwise a `Mistake` asks for the keys.
+    For integers it is the largest value of their type, such as 255 or 65535. For floats up to 1 it
+    is 1.
+
+    Raises a `Mistake` for larger floats, whose full scale the user must give.
     """
     channels = reader.description.channels
     highest = max(channel.highest or 0.0 for channel in channels)
@@ -95,7 +96,7 @@ def _unit(channels: Sequence[Channel]) -> str:
 
 
 def configured(source: Source, force: Collection[Check] = ()) -> Norm:
-    """Return the kind of values that a source is configured for."""
+    """Return the range and unit that a source is configured for, as a norm to check files by."""
     return Norm(
         whose="the configuration speaks of",
         highest=(source.data_range,) * len(source.channel_names),
@@ -106,7 +107,7 @@ def configured(source: Source, force: Collection[Check] = ()) -> Norm:
 
 
 def files_of(source: Source) -> Sequence[Reader]:
-    """Return the files that evaluation scores, or a few images of a source that names no files."""
+    """Return the files that evaluation scores; of a source without files, a few test images."""
     if isinstance(source, OfFiles):
         return source.readers
     return [_reader(source, place) for place in a_few(range(len(source.test)))]
@@ -128,10 +129,10 @@ def check_values(
     *,
     force: Collection[Check] = (),
 ) -> None:
-    """Refuse training values of another unit than the configuration speaks of.
+    """Raise a `Mistake` if the training values do not fit the configured range or degradation.
 
-    `ranges` are the lowest and highest values of each LR channel. The degradation, too, must leave
-    them in their unit: one that rounds to 8 bits does not fit values of 16, nor those of 0–1.
+    `ranges` are the lowest and highest values of each LR channel. A degradation that rounds to
+    8 bits, for example, fits neither 16-bit values nor floats of 0 to 1.
     """
     if "value_range" not in force:
         _check_degradation(source, degradation)
@@ -147,10 +148,11 @@ def check_values(
 
 
 def _check_degradation(source: Source, degradation: Degradation) -> None:
-    """Refuse a degradation that changes the level of flat images much."""
+    """Raise a `Mistake` if a degradation changes the level of flat images by too much."""
     images = torch.stack([source.training[position]["hr"] for position in range(IMAGES)])
     low, high = images.amin(), images.amax()
-    levels = low + torch.linspace(0, 1, LEVELS + 2)[1:-1] * (high - low)
+    fractions = torch.linspace(0, 1, LEVELS + 2)[1:-1]
+    levels = low + fractions * (high - low)
     flat = torch.ones_like(images[:1]) * levels.view(-1, *[1] * (images.ndim - 1))
     lr = degradation(flat, generator=torch.Generator().manual_seed(0))
     change = float((lr.flatten(1).mean(dim=1) - levels).abs().mean())

@@ -1,4 +1,4 @@
-"""Random changes of the values of training's pairs."""
+"""Random variations of the values of training pairs."""
 
 from __future__ import annotations
 
@@ -20,16 +20,15 @@ def check_chances(*, channel_dropout: float, intensity_jitter: float) -> None:
 def varied(
     sample: Sample, random: np.random.Generator, *, channel_dropout: float, intensity_jitter: float
 ) -> Sample:
-    """Change the values of a pair at random; nothing is drawn where both are 0.
+    """Vary the values of a pair at random; where both settings are 0, nothing is drawn.
 
-    Each LR channel is emptied with the chance `channel_dropout`; HR stays as it is. It then holds
-    0 in physical units, as a channel of which a file holds nothing does in prediction. If all
-    would be emptied, one that is drawn evenly stays. A loss term that compares SR with LR would
-    hold SR to the emptied channels.
+    Channel dropout: each LR channel is set to 0 with the probability `channel_dropout`. HR stays as
+    it is. This is the value of a channel without data in prediction. If all channels would be 0,
+    one of them, drawn evenly, stays. Loss terms that compare SR with LR see the zeros, too.
 
-    All values of LR and HR are multiplied by one gain, which is drawn evenly from 1 less
-    `intensity_jitter` to 1 more. This keeps LR the linear degradation of HR. What fills hidden
-    pixels is multiplied, too, since it is taken from their neighbours; ``valid`` is not changed.
+    Intensity jitter: all values of LR and HR are multiplied by one gain, drawn evenly from
+    ``1 - intensity_jitter`` to ``1 + intensity_jitter``. LR remains the linear degradation of HR.
+    The values that fill hidden pixels are multiplied as well; ``valid`` does not change.
 
     Raises a `Mistake` where the only channel of LR would be emptied.
     """

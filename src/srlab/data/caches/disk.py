@@ -1,4 +1,4 @@
-"""A cache on the disk, which runs and their processes share."""
+"""DiskCache: a cache of decoded files on disk, shared by all runs and their processes."""
 
 from __future__ import annotations
 
@@ -30,35 +30,36 @@ from srlab.mistakes import BusyFile, Mistake
 log = logging.getLogger(__name__)
 
 VERSION = 1
-"""Of the files of the cache; files of another version are not found."""
+"""The version of the cache's files; files of another version are ignored."""
 
 ENTRY = re.compile(r"\.?[0-9a-f]{40}\.tiles(\.partial)?")
-"""The names of files of the cache; others in its folder are left alone."""
+"""The names of the cache's files; other files in its folder are left alone."""
 
 IN_USE = 600.0
-"""Seconds since its last use within which a file may still be in use by another run."""
+"""Seconds after its last use for which a file counts as in use by another run."""
 
 TOUCH = 30.0
-"""Seconds after which a reader tells again that it uses a file."""
+"""Seconds after which a reader marks its file as in use again."""
 
 LARGE = 10**8
-"""Bytes of a decoded file that takes so long to make that the user is told."""
+"""The size in bytes from which the user is told that a file is being decoded."""
 
 RESERVE = 2 * 10**9
 """Bytes of the disk that stay free, for example for checkpoints."""
 
 
 class DiskCache:
-    """Decodes each file once into tiles on the disk, at its first read.
+    """Decodes each file once, at its first read, into tiles on disk.
 
     The tiles take up at most `gigabytes` (10⁹ bytes) in `folder`, which all runs share; None is
-    ``~/.cache/srlab``. Files of earlier runs make room, those used longest ago first. What does not
-    fit is read as if there were no cache. So is all that follows a full disk. One warning says so.
-    With `slow_only` formats that are fast to read are not kept (`srlab.io.format.Format.slow`).
+    ``~/.cache/srlab``. Tiles of earlier runs are removed to make room, the least recently used
+    first. A file that does not fit is read without a cache. After an error of the disk, no further
+    file is cached. One warning says so. With `slow_only`, formats that are fast to read are not
+    cached (`srlab.io.format.Format.slow`).
 
-    A changed file has other tiles: their name is made from the path, the size and the time of
-    change, the bands, and the channels as described. Names that GDAL resolves, and files
-    that only point to others, such as a VRT, are never kept.
+    The name of a file's tiles depends on its path, size, time of change, bands and channels, so a
+    changed file gets new tiles. Names that GDAL resolves, and files that only point to others, such
+    as a VRT, are never cached.
 
     Raises a `Mistake` if `gigabytes` is not above 0 or `folder` cannot be made.
     """
@@ -75,16 +76,16 @@ class DiskCache:
         self._warning = Once(logging.WARNING)
 
     def keep(self, reader: Reader, bands: Sequence[int | str]) -> Reader:
-        """Return a reader that decodes the file once, or `reader` if it is not to be kept."""
+        """Return a reader that decodes the file once, or `reader` if it is not to be cached."""
         form = format_of(reader)
         if form is None or not form.own_pixels or (self._slow_only and not form.slow):
             return reader
         return DecodedOnce(reader, self, bands)
 
     def opened(self, reader: Reader, bands: Sequence[int | str], *, make: bool) -> TiledFile | None:
-        """Open the tiles of a file; None if there are none, even if they were to be made.
+        """Open the tiles of a file, made now if `make` is true; None if there are none.
 
-        Raises a `BusyFile` if another process makes them.
+        Raises a `BusyFile` if another process is making them.
         """
         entry = self._entry(reader, bands)
         tiles = _open(entry, reader.description)
@@ -107,7 +108,10 @@ class DiskCache:
         return self._folder / f"{_key(reader, bands)}.tiles"
 
     def _make(self, entry: Path, reader: Reader, bands: Sequence[int | str]) -> None:
-        """Decode a file, unless there is no room, or it is damaged: reading it says why."""
+        """Decode a file into `entry`, unless there is no room or the file is damaged.
+
+        The error of a damaged file is raised when the file itself is read.
+        """
         if entry.exists():  # made by another process just now
             return
         unfinished = entry.with_name(f".{entry.name}.partial")
@@ -121,7 +125,7 @@ class DiskCache:
                     )
                     return
                 with suppress(InexactEncoding):
-                    self._tell(reader, size)
+                    self._log_decoding(reader, size)
                     write_tiles(unfinished, reader, encoding)
                     if self._entry(reader, bands) == entry:  # unchanged meanwhile
                         os.replace(unfinished, entry)
@@ -131,7 +135,7 @@ class DiskCache:
         finally:
             unfinished.unlink(missing_ok=True)
 
-    def _tell(self, reader: Reader, size: int) -> None:
+    def _log_decoding(self, reader: Reader, size: int) -> None:
         self._beginning.tell(
             f"files are decoded once and kept in {self._folder}, at most {self._bytes / 1e9:g} GB"
         )
@@ -139,7 +143,7 @@ class DiskCache:
             log.info("decoding %s into %.1f GB, which may take a minute", reader, size / 1e9)
 
     def _reserved(self, unfinished: Path, size: int) -> bool:
-        """Begin a file of its full size, so that it counts for others; false without room."""
+        """Create a file of its full size, which other processes then count; false without room."""
         with _locked(self._folder / ".lock"):
             unfinished.unlink(missing_ok=True)
             files = sorted(_files(self._folder), key=lambda file: file[1].st_mtime)
@@ -161,7 +165,7 @@ class DiskCache:
 
 
 class DecodedOnce:
-    """A reader of the tiles of a file, or of the file itself while there are none."""
+    """A reader of a file's cached tiles, or of the file itself while there are none."""
 
     def __init__(self, reader: Reader, cache: DiskCache, bands: Sequence[int | str]) -> None:
         self._reader, self._cache, self._bands = reader, cache, bands
@@ -185,7 +189,7 @@ class DecodedOnce:
                     tiles.touch()
                     self._touched = time.monotonic()
                 return tiles.read(window)
-            except OSError as error:  # such as of a network; the file itself may be read
+            except OSError as error:  # for example of a network disk; the file may be readable
                 log.info("the tiles of %s cannot be read (%s)", self, error)
                 self._given_up = True
         return self._reader.read(window)
@@ -206,12 +210,13 @@ class DecodedOnce:
                 self._tiles = self._cache.opened(self._reader, self._bands, make=not self._tried)
             except BusyFile:
                 return None  # until the other process has made them
-            self._tried, self._given_up = True, self._tiles is None
+            self._tried = True
+            self._given_up = self._tiles is None
         return self._tiles
 
 
 def _folder(name: str | None) -> Path:
-    """Make the folder of the cache."""
+    """Create the folder of the cache, and return it."""
     folder = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "srlab")
     if name is not None:
         folder = Path(name)
@@ -227,18 +232,18 @@ def _folder(name: str | None) -> Path:
 
 
 def _key(reader: Reader, bands: Sequence[int | str]) -> str:
-    """Return a name that changes with a file, and with what is read of it."""
+    """Return a name that changes with a file, the image in it, its bands and its description."""
     file, image = file_and_image(str(reader))
     path = Path(file).absolute()
     description = reader.description
-    channels = [
-        (each.name, each.dtype.str, each.scale, each.offset, each.nodata, each.masked)
-        for each in description.channels
-    ]
+    channels = []
+    for channel in description.channels:
+        values = (channel.scale, channel.offset, channel.nodata, channel.masked)
+        channels.append((channel.name, channel.dtype.str, *values))
     # GDAL keeps a mask, and more of the description, in files beside an image.
     beside = [path.with_name(f"{path.name}{suffix}") for suffix in (".msk", ".aux.xml")]
     inside = sorted(path.rglob("*")) if path.is_dir() else []
-    state = [_state(each) for each in (path, *beside, *inside)]
+    state = [_state(part) for part in (path, *beside, *inside)]
     content = [VERSION, list(bands), description.shape, channels, state, image]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:40]
 
@@ -259,7 +264,7 @@ def _open(entry: Path, description: Description) -> TiledFile | None:
         return None
     except OSError as error:
         log.warning("%s is made anew (%s)", entry, error)
-        with suppress(OSError):  # in another user's folder none is made, which is told then
+        with suppress(OSError):  # in another user's folder, making it anew will warn
             entry.unlink()
         return None
     return tiles
@@ -274,7 +279,7 @@ def _files(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Wait for the other processes that make room; without locks none does."""
+    """Hold a lock while making room; on file systems without locks, go on without one."""
     with path.open("w") as file:
         with suppress(OSError):
             fcntl.lockf(file, fcntl.LOCK_EX)

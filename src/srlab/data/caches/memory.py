@@ -1,4 +1,4 @@
-"""A cache in memory."""
+"""MemoryCache: a cache of decoded files in the memory of each process."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from srlab.mistakes import Mistake
 
 
 class MemoryCache:
-    """Decodes each file once in each process that reads it, and keeps it there.
+    """Decodes each file once in each process that reads it, and keeps it in memory.
 
-    The loader's workers share out `gigabytes` (10⁹ bytes) evenly, and the main process has as much
-    again. Files that do not fit are read as if there were no cache; one warning says so. With
-    `slow_only` formats that are fast to read are not kept (`srlab.io.format.Format.slow`).
+    The loader's workers share `gigabytes` (10⁹ bytes) evenly, and the main process may use as much
+    again. Files that do not fit are read without a cache; one warning says so. With `slow_only`,
+    formats that are fast to read are not cached (`srlab.io.format.Format.slow`).
 
     Raises a `Mistake` if `gigabytes` is not above 0.
     """
@@ -39,14 +39,17 @@ class MemoryCache:
         self._warning = Once(logging.WARNING)
 
     def keep(self, reader: Reader, bands: Sequence[int | str]) -> Reader:
-        """Return a reader that keeps the decoded file, or `reader` if it is not to be kept."""
+        """Return a reader that keeps the decoded file, or `reader` if it is not to be cached."""
         form = format_of(reader)
         if form is None or (self._slow_only and not form.slow):
             return reader
         return KeptInMemory(reader, self)
 
     def decoded(self, reader: Reader) -> tuple[Encoding, NDArray[Any]] | None:
-        """Decode a file, unless there is no room, or it is damaged: reading it says why."""
+        """Decode a whole file, ``(C, *S)``; None if there is no room or the file is damaged.
+
+        The error of a damaged file is raised when the file itself is read.
+        """
         description = reader.description
         shape = (len(description.channels), *description.shape)
         for encoding in encodings(description):
@@ -70,7 +73,7 @@ class MemoryCache:
         return None
 
     def _fits(self, size: int) -> bool:
-        if self._process != os.getpid():  # a worker, which shares what was there when it began
+        if self._process != os.getpid():  # a forked worker shares the memory it started with
             self._process, self._inherited = os.getpid(), self._used
         worker = get_worker_info()
         sharing = 1 if worker is None else worker.num_workers
@@ -79,7 +82,7 @@ class MemoryCache:
 
 
 class KeptInMemory:
-    """A reader of a decoded file in memory, or of the file itself where that does not fit."""
+    """A reader of a decoded file in memory, or of the file itself if that does not fit."""
 
     def __init__(self, reader: Reader, cache: MemoryCache) -> None:
         self._reader, self._cache = reader, cache
@@ -104,5 +107,5 @@ class KeptInMemory:
         return encoding.decode(array[(slice(None), *window)])
 
     def close(self) -> None:
-        """Release the file; what is decoded stays."""
+        """Release the file; the decoded values stay in memory."""
         self._reader.close()

@@ -13,13 +13,13 @@ from srlab.io.formats import REMOTE, find_format
 
 
 class Cache(Protocol):
-    """Keeps decoded files within a budget; the values that are read stay the same, bit for bit."""
+    """Keeps decoded files within a budget of memory; values that are read are bit-identical."""
 
     def keep(self, reader: Reader, bands: Sequence[int | str]) -> Reader:
-        """Return a reader of the same values, or `reader` itself if it is not to be kept.
+        """Return a reader of the same values, or `reader` itself if it is not to be cached.
 
-        `reader` is one that `open_reader` gives, or that gives its values for the same path and
-        `bands` whenever it is made; not one that resamples.
+        The values must depend on the path and `bands` alone, as those of `open_reader` do. A reader
+        that resamples onto another grid cannot be cached.
         """
 
 

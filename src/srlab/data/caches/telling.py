@@ -1,4 +1,4 @@
-"""Messages that are given once, whatever the number of files and workers."""
+"""Log messages that appear once, whatever the number of files and workers."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ log = logging.getLogger(__name__)
 
 
 class Once:
-    """Gives one message in the life of a process; of a loader's workers only the first speaks."""
+    """Logs one message in the life of a process; of a loader's workers, only the first logs."""
 
     def __init__(self, level: int) -> None:
         self._level = level
         self._told = False
 
     def tell(self, message: str) -> None:
-        """Give the message, unless there was one."""
+        """Log the message, unless one was logged before."""
         worker = get_worker_info()
         if not self._told and (worker is None or worker.id == 0):
             log.log(self._level, "%s", message)

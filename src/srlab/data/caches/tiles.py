@@ -1,4 +1,4 @@
-"""Tiled files of decoded values, of which a window is read at the speed of the disk."""
+"""Tiled files of decoded values, from which windows are read at the speed of the disk."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from srlab.data.caches.encoding import Encoding, encoded
 from srlab.io import Description, Reader
 
 SIDE = {2: 128, 3: 32}
-"""Pixels a side of a tile, by the number of axes.
+"""Pixels along each side of a tile, by the number of axes.
 
-Of a series a tile has one entry along the axes before its last three.
+A file with more than three axes has tiles of one entry along the axes before its last three.
 """
 
 HEADER = 4096
@@ -32,7 +32,7 @@ HEADER = 4096
 
 @dataclass(frozen=True)
 class Layout:
-    """The bytes of a file of tiles ``(C, *sides)``, row by row; those at the end are padded."""
+    """The layout of a file of tiles ``(C, *sides)``, row by row; tiles at the end are padded."""
 
     channels: int
     shape: tuple[int, ...]
@@ -40,35 +40,36 @@ class Layout:
 
     @classmethod
     def of(cls, description: Description, encoding: Encoding) -> Layout:
-        """Lay out the values of a file."""
+        """Return the layout for a file's shape and an encoding's type."""
         return cls(len(description.channels), description.shape, encoding.dtype)
 
     @property
     def sides(self) -> tuple[int, ...]:
-        """Pixels of a tile along each axis."""
+        """The pixels of a tile along each axis."""
         spatial = self.shape[-3:]
         alone = (1,) * (len(self.shape) - len(spatial))
         return (*alone, *(min(SIDE[len(spatial)], size) for size in spatial))
 
     @property
     def grid(self) -> tuple[int, ...]:
-        """Tiles along each axis."""
+        """The number of tiles along each axis."""
         return tuple(-(-size // side) for size, side in zip(self.shape, self.sides, strict=True))
 
     @property
     def tile_bytes(self) -> int:
-        """Bytes of one tile."""
+        """The bytes of one tile."""
         return self.channels * prod(self.sides) * self.dtype.itemsize
 
     @property
     def size(self) -> int:
-        """Bytes of the file."""
+        """The bytes of the whole file."""
         return HEADER + prod(self.grid) * self.tile_bytes
 
     def tiles(self, window: Window) -> Iterator[tuple[int, Window]]:
         """Yield the first byte of each tile that touches a window, and the pixels of the tile."""
         spans = zip(window, self.sides, strict=True)
-        for index in product(*(range(w.start // s, -(-w.stop // s)) for w, s in spans)):
+        indices = [range(span.start // side, -(-span.stop // side)) for span, side in spans]
+        for index in product(*indices):
             number = int(np.ravel_multi_index(index, self.grid))
             corners = zip(index, self.sides, strict=True)
             pixels = tuple(slice(at * side, (at + 1) * side) for at, side in corners)
@@ -76,16 +77,17 @@ class Layout:
 
 
 class TiledFile:
-    """A finished file of tiles, open for reading; forks may share it.
+    """A finished file of tiles, open for reading; forked processes may share it.
 
-    Raises an `OSError` if there is no such file, or if it is damaged.
+    Raises an `OSError` if the file does not exist or is damaged.
     """
 
     def __init__(self, path: Path, description: Description, encodings: list[Encoding]) -> None:
         self._file = path.open("rb", buffering=0)
         try:
             head = json.loads(os.pread(self._file.fileno(), HEADER, 0))
-            (self._encoding,) = [each for each in encodings if each.dtype.str == head["dtype"]]
+            by_type = {encoding.dtype.str: encoding for encoding in encodings}
+            self._encoding = by_type[head["dtype"]]
             self._layout = Layout.of(description, self._encoding)
             if os.fstat(self._file.fileno()).st_size != self._layout.size:
                 raise ValueError("it has another size")
@@ -104,13 +106,12 @@ class TiledFile:
                 raise OSError(errno.EIO, "truncated while it was read")
             tile = np.frombuffer(data, layout.dtype).reshape(layout.channels, *layout.sides)
             part = common(window, pixels)
-            stored[(slice(None), *relative(part, window))] = tile[
-                (slice(None), *relative(part, pixels))
-            ]
+            target = (slice(None), *relative(part, window))
+            stored[target] = tile[(slice(None), *relative(part, pixels))]
         return self._encoding.decode(stored)
 
     def touch(self) -> None:
-        """Set the time at which it was last used, unless the file is another user's."""
+        """Set the time of last use to now, unless the file belongs to another user."""
         with suppress(PermissionError):
             os.utime(self._file.fileno())
 
@@ -120,9 +121,9 @@ class TiledFile:
 
 
 def write_tiles(path: Path, reader: Reader, encoding: Encoding) -> None:
-    """Decode a file into tiles at `path`, which is there and has its full size already.
+    """Decode a file into tiles at `path`, an existing file of the full size.
 
-    Raises an `InexactEncoding`, an `OSError` if the disk is full, and what `reader` raises.
+    Raises an `InexactEncoding`, an `OSError` if the disk is full, or the errors of `reader`.
     """
     layout = Layout.of(reader.description, encoding)
     with path.open("r+b", buffering=0) as file:
@@ -132,11 +133,10 @@ def write_tiles(path: Path, reader: Reader, encoding: Encoding) -> None:
             for start, pixels in layout.tiles(window):
                 part = common(window, pixels)
                 tile = np.zeros((layout.channels, *layout.sides), layout.dtype)
-                tile[(slice(None), *relative(part, pixels))] = values[
-                    (slice(None), *relative(part, window))
-                ]
+                target = (slice(None), *relative(part, pixels))
+                tile[target] = values[(slice(None), *relative(part, window))]
                 _write(file.fileno(), tile.data.cast("B"), start)
-        os.fsync(file.fileno())  # a crash of the machine must not leave a whole file of zeros
+        os.fsync(file.fileno())  # or a crash of the machine could leave a file of zeros
 
 
 def _write(descriptor: int, data: bytes | memoryview, start: int) -> None:

@@ -1,4 +1,9 @@
-"""Splits of files into training and validation that share no ground."""
+"""Splits of files into training and validation parts that share no ground.
+
+`protocol` is the interface. `whole_files`, `groups`, `listed` and `blocks` decide what to hold out,
+and `record` repeats the split of an earlier run. `ground` finds files of the same ground, and
+`mosaic` joins those on one grid. `shares` turns a fraction into a number of files.
+"""
 
 from srlab.data.splits.blocks import Blocks
 from srlab.data.splits.groups import Groups

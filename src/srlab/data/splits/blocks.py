@@ -1,9 +1,10 @@
-"""Blocks of ground for validation, with a gap around them."""
+"""Blocks: a split that holds out blocks of each file, with a gap around them."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from itertools import compress
 
 import numpy as np
 
@@ -19,13 +20,14 @@ log = logging.getLogger(__name__)
 
 
 class Blocks:
-    """Holds out blocks of each file, drawn at random; nothing within `gap` pixels trains.
+    """Holds out randomly drawn blocks of each file, and a gap around them from training.
 
-    Files are divided evenly into blocks of at most `size` pixels a side, and a share of `fraction`
-    of all blocks is held out. `size` and `gap` are HR pixels, one number or one for each axis.
+    Files are divided evenly into blocks of at most `size` pixels a side. A share of `fraction` of
+    all blocks is held out, and nothing within `gap` pixels of them is used for training. `size` and
+    `gap` are HR pixels, one number or one for each axis.
 
-    Files of one ground are divided as one image, so that their blocks agree. So are files within
-    the gap of each other. Such files on different grids count as one block.
+    Files of the same ground, or within the gap of each other, are divided as one image, so that
+    their blocks agree. If such files lie on different grids, they count as one block.
     """
 
     def __init__(
@@ -37,24 +39,30 @@ class Blocks:
     def __call__(self, regions: Sequence[Region]) -> Parted:
         """Split regions, each of a whole file.
 
-        Raises a `Mistake` if there are less than two blocks, or the gap leaves nothing to train on.
+        Raises a `Mistake` if there are fewer than two blocks, or the gap leaves nothing to train
+        on.
         """
         dims = len(regions[0].shape)
         size = _of_each_axis(self.size, dims, name="split.size", least=1)
         gap = _of_each_axis(self.gap, dims, name="split.gap", least=0)
-        grounds = [_laid_out(group) for group in together(regions, margin=gap)]
-        blocks = [(at, block) for at, ground in enumerate(grounds) for block in ground.blocks(size)]
-        if len(blocks) < 2:
+        mosaics = [_laid_out(group) for group in together(regions, margin=gap)]
+        blocks_of_each = [mosaic.blocks(size) for mosaic in mosaics]
+        number = sum(map(len, blocks_of_each))
+        if number < 2:
             raise Mistake(
-                f"{grounds[0].alone}, and two blocks are wanted at least (split.size={self.size}): "
+                f"{mosaics[0].alone}, and two blocks are wanted at least (split.size={self.size}): "
                 "lower split.size, or choose other files or another split."
             )
-        order = np.random.default_rng(self.seed).permutation(len(blocks))
-        held = sorted(order[: share_of(len(blocks), self.fraction)])
+        order = np.random.default_rng(self.seed).permutation(number)
+        held = np.zeros(number, bool)
+        held[order[: share_of(number, self.fraction)]] = True
         parted = Parted([], [])
-        for at, ground in enumerate(grounds):
-            own = [blocks[place][1] for place in held if blocks[place][0] == at]
-            part = ground.parted(own, gap=gap, least=LARGE)
+        first = 0
+        for mosaic, blocks in zip(mosaics, blocks_of_each, strict=True):
+            held_here = held[first : first + len(blocks)]
+            first += len(blocks)
+            held_blocks = [*compress(blocks, held_here)]
+            part = mosaic.parted(held_blocks, gap=gap, least=LARGE)
             parted.training.extend(part.training)
             parted.held_out.extend(part.held_out)
         if not parted.training:
@@ -66,7 +74,7 @@ class Blocks:
 
 
 class OneBlock:
-    """Files of one ground on different grids: all of them are held out, or none."""
+    """Files of one ground on different grids, which are either all held out, or none of them."""
 
     alone = "the files cover the same ground on different grids and count as one block"
 
@@ -74,23 +82,24 @@ class OneBlock:
         self.regions = list(regions)
 
     def blocks(self, size: Sequence[int]) -> list[Window]:
-        """Return the one block there is, of no certain place."""
+        """Return the only block, as a window without axes: its place does not matter."""
         return [()]
 
     def parted(self, held: Sequence[Window], *, gap: Sequence[int], least: float) -> Parted:
-        """Hold out all files, if the one block is held out."""
+        """Hold out all files if the only block is held out, and train on all otherwise."""
         return Parted([], self.regions) if held else Parted(self.regions, [])
 
 
 def _of_each_axis(
     value: int | Sequence[int], axes: int, *, name: str, least: int
 ) -> tuple[int, ...]:
-    """Give a number for each axis of files, which may have more axes than images have."""
+    """Return one number for each axis of the files, which may have more axes than images do."""
     entries = value if isinstance(value, Sequence) else [value] * axes
     return per_axis(entries, axes, name=name, least=least)
 
 
 def _laid_out(group: Sequence[Region]) -> Mosaic | OneBlock:
+    """Join files of one ground to a mosaic if they lie on one grid."""
     mosaic = Mosaic.of(group)
     if mosaic is not None:
         return mosaic

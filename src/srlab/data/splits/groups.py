@@ -1,4 +1,4 @@
-"""Subjects, clips and other groups of files for validation."""
+"""Groups: a split that holds out whole groups of files, such as subjects or clips."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ from srlab.mistakes import Mistake
 
 
 class Groups:
-    """Holds out whole groups of files, such as all of a subject or of a clip.
+    """Holds out whole groups of files, such as all files of a subject or of a clip.
 
-    Files are of one group if what `pattern`, a regular expression, finds first in their paths is
-    the same. Of N groups every k-th is held out, a share of `fraction`. Groups that cover the same
-    ground count as one. Of a single file it is the end of the longest axis, as in `WholeFiles`.
+    The group of a file is the first match of `pattern`, a regular expression, in its path. Of N
+    groups every k-th is held out, a share of `fraction` in all. Groups that cover the same ground
+    count as one. Of a single file the end of the longest axis is held out, as in `WholeFiles`.
+
+    Raises a `Mistake` if the pattern is no regular expression, or `fraction` is not between 0 and
+    1.
     """
 
     def __init__(self, *, pattern: str, fraction: float) -> None:
@@ -32,7 +35,7 @@ class Groups:
     def __call__(self, regions: Sequence[Region]) -> Parted:
         """Split regions, each of a whole file.
 
-        Raises a `Mistake` if the pattern does not fit a path, or all files are of one group.
+        Raises a `Mistake` if the pattern matches nothing in a path, or all files are in one group.
         """
         if len(regions) == 1:
             return WholeFiles(fraction=self.fraction)(regions)
@@ -47,10 +50,10 @@ class Groups:
 
     def _label(self, name: str) -> str:
         path = name.replace(os.sep, "/")
-        found = self.pattern.search(path)
-        if found is None:
+        match = self.pattern.search(path)
+        if match is None:
             raise Mistake(
                 f"{name} is of no group by split.pattern={self.pattern.pattern}: set the pattern "
                 "to fit the files' paths, or choose another split."
             )
-        return found[0]
+        return match[0]

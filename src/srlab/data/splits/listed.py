@@ -1,4 +1,4 @@
-"""Named files for validation."""
+"""Listed: a split that holds out the files that the user names."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from srlab.data.splits.protocol import Parted
 from srlab.mistakes import MissingFile, Mistake
 
 TEXT = ".txt"
-"""The ending of a file that lists names, one a line."""
+"""The ending of a text file that lists names, one on each line."""
 
 
 class Listed:
     """Holds out the files that are named.
 
-    `files` are the ends of paths, such as ``b.tif`` or ``north/b.tif``, or globs of such. A name
-    that ends in ``.txt`` stands for the lines of that file; empty ones and those that begin with
-    ``#`` do not count.
+    `files` are ends of paths, such as ``b.tif`` or ``north/b.tif``, or globs. A name that ends in
+    ``.txt`` stands for the lines of that file; empty lines and lines that begin with ``#`` are
+    skipped.
 
-    A name that fits no file is a `Mistake`. So is a list that separates files of the same ground.
+    Raises a `Mistake` if a name fits no file, or if only some files of the same ground are named.
     """
 
     def __init__(self, *, files: str | Sequence[str]) -> None:
@@ -61,19 +61,21 @@ def _names(entries: Sequence[str]) -> Iterator[str]:
 
 
 def _fitting(name: str, paths: Sequence[str]) -> list[str]:
-    """Return the paths that end in a name, or fit it as a glob."""
+    """Return the paths that end in a name; if there are none, those that match it as a glob."""
     wanted = os.path.expanduser(name).replace(os.sep, "/").removeprefix("./")
-    found = [path for path in paths if path == wanted or path.endswith(f"/{wanted}")]
-    found = found or [path for path in paths if PurePosixPath(path).match(wanted)]
-    if not found:
+    fitting = [path for path in paths if path == wanted or path.endswith(f"/{wanted}")]
+    if not fitting:
+        fitting = [path for path in paths if PurePosixPath(path).match(wanted)]
+    if not fitting:
         raise Mistake(
             f"split.files names {name}, and no file of data.root has that name, such as "
             f"{paths[0]}; mend or remove it."
         )
-    return found
+    return fitting
 
 
 def _check_one_side(group: Sequence[Region], held: Collection[str]) -> None:
+    """Raise a `Mistake` if some files of one ground are held out and others are not."""
     sides = {str(region.reader).replace(os.sep, "/") in held: region for region in group}
     if len(sides) == 2:
         raise Mistake(

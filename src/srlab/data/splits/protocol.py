@@ -9,9 +9,9 @@ from srlab.data.regions import Region
 
 
 class Parted(NamedTuple):
-    """The parts of files that train, and those that training never sees.
+    """The regions of files for training, and those held out for validation.
 
-    The regions of a file for training share no pixel. A crop may reach from one into the next.
+    The training regions of a file share no pixel. A crop may reach from one into the next.
     """
 
     training: list[Region]
@@ -19,17 +19,17 @@ class Parted(NamedTuple):
 
 
 class Split(Protocol):
-    """Decides what is held out, as a function of its arguments and the files alone."""
+    """Decides which regions are held out, as a function of its arguments and the files alone."""
 
     def __call__(self, regions: Sequence[Region]) -> Parted:
-        """Split regions, each of a file of its own.
+        """Split regions, each a whole file.
 
-        Raises a `Mistake` where either part would be empty.
+        Raises a `Mistake` if either part would be empty.
         """
 
 
 def assigned(groups: Sequence[Sequence[Region]], held: Collection[int]) -> Parted:
-    """Hold out the groups at some places of a list, and train on the others."""
+    """Hold out the groups with the indices `held`, and train on the others."""
     parted = Parted([], [])
     for place, group in enumerate(groups):
         side = parted.held_out if place in held else parted.training

@@ -1,4 +1,4 @@
-"""The split of a run, as its folder keeps it."""
+"""The record of a run's split in its folder, and a split that repeats it."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ Span = list[int]
 
 @dataclass
 class FileRecord:
-    """What of a file trains and validates, as ``[start, stop]`` along each axis of each window."""
+    """The windows of a file for training and validation, ``[start, stop]`` along each axis."""
 
     bytes: int | None
-    """The size of the file; None of a folder and of what is not on this machine."""
+    """The size of the file; None for a folder or a remote file."""
 
     training: list[list[Span]] = field(default_factory=list)
     validation: list[list[Span]] = field(default_factory=list)
 
 
 Record = Mapping[str, FileRecord]
-"""The record of each file by its absolute path."""
+"""The record of each file, by its absolute path."""
 
 
 def record_of(parted: Parted) -> Record:
-    """Write down a split."""
+    """Return the record of a split."""
     files: dict[str, FileRecord] = {}
     for region in parted.training:
         _entry(files, region).training.append(_spans(region.window))
@@ -47,14 +47,14 @@ def record_of(parted: Parted) -> Record:
 
 
 def write_record(record: Record, path: Path) -> None:
-    """Write a JSON file."""
+    """Write a record as a JSON file."""
     text = json.dumps({name: asdict(entry) for name, entry in record.items()})
     with replaced(path) as unfinished:
         unfinished.write_text(text, encoding="utf-8")
 
 
 def read_record(path: PathLike) -> Record:
-    """Read a JSON file; a `Mistake` if there is none, or it has been spoilt."""
+    """Read a record from a JSON file; raises a `Mistake` if there is none or it is damaged."""
     try:
         text = Path(path).read_text(encoding="utf-8")
         return {name: FileRecord(**entry) for name, entry in json.loads(text).items()}
@@ -67,15 +67,18 @@ def read_record(path: PathLike) -> Record:
 
 
 def difference(kept: Record, now: Record) -> str | None:
-    """Say in what two records differ, by the first file of which they do; None if in nothing.
+    """Describe the first difference of two records in a line, or return None if they are equal.
 
-    A file that is missing or new comes before those that are split otherwise in consequence.
+    Files that are missing or new come first, since they change the split of the others.
     """
     names = sorted({**kept, **now}, key=lambda name: name in kept and name in now)
-    lines = [line for name in names if (line := _change(name, kept.get(name), now.get(name)))]
+    changes = [_change(name, kept.get(name), now.get(name)) for name in names]
+    lines = [change for change in changes if change is not None]
     if not lines:
         return None
-    return lines[0] if len(lines) == 1 else f"{lines[0]} ({len(lines)} files differ)"
+    if len(lines) == 1:
+        return lines[0]
+    return f"{lines[0]} ({len(lines)} files differ)"
 
 
 def _change(name: str, kept: FileRecord | None, now: FileRecord | None) -> str | None:
@@ -91,9 +94,9 @@ def _change(name: str, kept: FileRecord | None, now: FileRecord | None) -> str |
 
 
 class Saved:
-    """Holds out what a run held out, by the file ``split.json`` in its folder.
+    """Holds out the same regions as an earlier run, by the file ``split.json`` in its folder.
 
-    Raises a `Mistake` for a file that the record does not have, or not of this size.
+    Raises a `Mistake` for a file that the record lacks, or whose size has changed.
     """
 
     def __init__(self, *, path: str) -> None:
@@ -122,7 +125,7 @@ class Saved:
 
 
 def path_of(reader: Reader) -> str:
-    """Return the name of a file in records."""
+    """Return the name of a file in records: its absolute path if it exists on this machine."""
     name = str(reader)
     return os.path.abspath(name) if os.path.exists(name) else name
 

@@ -1,4 +1,4 @@
-"""Whole files for validation."""
+"""WholeFiles: a split that holds out whole files, or the end of a single one."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ End = Literal["longest_axis", "time"]
 
 
 class WholeFiles:
-    """Holds out every k-th of several files, or the end of the only one.
+    """Holds out every k-th of several files, or the end of a single file.
 
-    A share of `fraction` is held out: of N files, so that both parts cover the whole list. Of one
-    file it is the end of its longest axis, or of time. Files that cover the same ground count as
-    one.
+    A share of `fraction` is held out. Held-out files are spread over the whole list. Of a single
+    file, the end of its longest axis or of time is held out. Files that cover the same ground count
+    as one.
+
+    Raises a `Mistake` if `fraction` is not between 0 and 1, or `end` is unknown.
     """
 
     def __init__(self, *, fraction: float, end: End = "longest_axis") -> None:
@@ -32,7 +34,10 @@ class WholeFiles:
         self.end = end
 
     def __call__(self, regions: Sequence[Region]) -> Parted:
-        """Split regions, each of a whole file."""
+        """Split regions, each of a whole file.
+
+        Raises a `Mistake` if all files cover the same ground on different grids.
+        """
         groups = together(regions)
         if len(groups) > 1:
             return assigned(groups, held=chosen_evenly(len(groups), self.fraction))
@@ -62,7 +67,7 @@ class WholeFiles:
 def _end(extent: Window, axis: int, fraction: float) -> Window:
     """Return the last `fraction` of a window along an axis."""
     whole = extent[axis].stop - extent[axis].start
-    # At least a pixel for either part, unless there is only one.
+    # Each part gets at least one pixel, unless there is only one.
     kept = max(min(round(whole * (1 - fraction)), whole - 1), 1)
     end = list(extent)
     end[axis] = slice(extent[axis].start + kept, extent[axis].stop)
