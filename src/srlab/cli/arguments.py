@@ -1,4 +1,4 @@
-"""Command lines before Hydra reads them: paths that survive its grammar, and sweeps."""
+"""Preparing of command lines for Hydra: quoting of paths, order of flags, kinds of sweeps."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ PATH_KEYS = frozenset(
         "hydra.sweep.dir",
     }
 )
-"""Keys whose values are file names and are taken as they stand; so are ``*.weights``."""
+"""Keys whose values are file names, taken literally; so are the values of ``*.weights``."""
 
 PATHS_OR_LISTS = frozenset({"model", "input", "split.files"})
-"""Keys whose values are file names as well, unless they are lists in brackets."""
+"""Keys whose values are file names, or lists in brackets."""
 
 PATTERNS = ("{name}", "{date}")
-"""What makes any other value a pattern of file names; in Hydra's grammar it would be a table."""
+"""Parts of file-name patterns; Hydra's grammar would read such braces as a dictionary."""
 
 _FLAGS_WITH_VALUES = frozenset(
     {
@@ -42,20 +42,22 @@ _FLAGS_WITH_VALUES = frozenset(
 )
 
 NOTHING = ("", "''", '""', "{}")
-"""Values that change nothing."""
+"""Values that are empty."""
 
 
 def quoted(arguments: Sequence[str]) -> list[str]:
-    """Quote file names and patterns of them for Hydra; in a sweep commas still separate choices."""
+    """Quote file names and their patterns for Hydra; in a sweep, commas still separate values."""
     return [_quoted(argument, sweeping(arguments)) for argument in arguments]
 
 
 def sweeping(arguments: Sequence[str]) -> bool:
     """Whether a command line asks for a sweep, by ``-m`` or by a choice from the group `sweep`."""
-    flags = {"-m", "--multirun"} & {*arguments}
-    choices = ("sweep=", "hydra.mode=MULTIRUN")
-    chosen = [each for each in arguments if each.startswith(choices) and each != "sweep=null"]
-    return bool(flags or chosen)
+    for argument in arguments:
+        if argument in ("-m", "--multirun"):
+            return True
+        if argument.startswith(("sweep=", "hydra.mode=MULTIRUN")) and argument != "sweep=null":
+            return True
+    return False
 
 
 def searching(arguments: Sequence[str]) -> bool:
@@ -72,10 +74,10 @@ def require_sweeper(arguments: Sequence[str]) -> None:
 
 
 def check_values_given(arguments: Sequence[str]) -> None:
-    """Raise a `Mistake` for a value without a key, and for a key with nothing behind it.
+    """Raise a `Mistake` for a value without a key, and for a key without a value.
 
-    An unset variable leaves the second. Groups, from which nothing can be chosen, have a message of
-    their own.
+    A key without a value is often left by an unset variable of the shell. Groups have a message of
+    their own (`srlab.cli.configuration.check_choices`).
     """
     for argument in arguments:
         flag, equals, _ = argument.partition("=")
@@ -96,17 +98,22 @@ def check_values_given(arguments: Sequence[str]) -> None:
 
 
 def flags_first(arguments: Sequence[str]) -> list[str]:
-    """Put Hydra's flags before the overrides: argparse wants them apart, and users mix them."""
-    given = overrides(arguments)
-    flags = [argument for argument in arguments if argument not in given]
-    return [*flags, *given]
+    """Put Hydra's flags before the overrides; argparse fails where users mix them."""
+    settings = overrides(arguments)
+    flags = [argument for argument in arguments if argument not in settings]
+    return [*flags, *settings]
 
 
 def overrides(arguments: Sequence[str]) -> list[str]:
     """Return a command line without Hydra's flags and their values."""
-    after_flag = [False, *(argument in _FLAGS_WITH_VALUES for argument in arguments)]
-    pairs = zip(arguments, after_flag, strict=False)
-    return [each for each, is_value in pairs if not is_value and not each.startswith("-")]
+    settings = []
+    previous = ""
+    for argument in arguments:
+        is_flag = argument.startswith("-")
+        if not is_flag and previous not in _FLAGS_WITH_VALUES:
+            settings.append(argument)
+        previous = argument
+    return settings
 
 
 def _is_path(key: str, value: str) -> bool:

@@ -1,4 +1,4 @@
-"""Nodes of a configuration to objects, and whose fault it is if one cannot be built."""
+"""Building of objects from nodes of a configuration, with errors that name the node's key."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from omegaconf import DictConfig, MissingMandatoryValue, OmegaConf
 from srlab.mistakes import Mistake
 
 LIBRARIES = ("torch", "lightning", "torchmetrics")
-"""Packages whose constructors refuse a bad argument by an error of their own."""
+"""Packages whose constructors raise errors of their own for a bad argument."""
 
 
 def built(node: Any, **more: Any) -> Any:
-    """Instantiate a node; lists and dictionaries become Python's own, and null stays None.
+    """Instantiate a node with `more` arguments; lists and dictionaries become Python's own.
 
-    A `Mistake` of the class names the key from here on, and so does what a library's constructor
-    refuses. Any other error is a bug in the class, and is raised with its traceback.
+    A node of null gives None. A `Mistake` raised by the class gets the node's key added, and an
+    error of a library's constructor becomes such a `Mistake`. Any other error is a bug in the
+    class, and is raised with its traceback.
     """
     if node is None:
         return None
@@ -31,8 +32,8 @@ def built(node: Any, **more: Any) -> Any:
         key = str(error).partition("\nfull_key: ")[2] or str(node._get_full_key(""))
         key = _own_key(node._get_root(), key)
         if isinstance(cause, Mistake):
-            made = OmegaConf.select(node._get_root(), key)
-            arguments = made if isinstance(made, DictConfig) else ()
+            failed = OmegaConf.select(node._get_root(), key)
+            arguments = failed if isinstance(failed, DictConfig) else ()
             raise of_key(cause, key, [str(name) for name in arguments]) from None
         if _is_missing(cause):
             raise Mistake(
@@ -48,7 +49,10 @@ def built(node: Any, **more: Any) -> Any:
 
 
 def _own_key(root: Any, key: str) -> str:
-    """Return the key by which a value is set: below a node that refers to another, that one's."""
+    """Return the key by which the user sets a value.
+
+    Below a node that refers to another one (``${…}``), that is the key of the other node.
+    """
     names = key.split(".")
     for length in range(1, len(names) + 1):
         place, last = names[: length - 1], names[length - 1]
@@ -62,7 +66,7 @@ def _own_key(root: Any, key: str) -> str:
 
 
 def of_key(mistake: Mistake, key: str, arguments: Sequence[str] = ()) -> Mistake:
-    """Put a key before what is said of its value, or of one of the `arguments` below it."""
+    """Prefix a message with the key that it is about; a message may begin with an argument."""
     text = str(mistake)
     if not key or key in text:
         return mistake
@@ -71,7 +75,7 @@ def of_key(mistake: Mistake, key: str, arguments: Sequence[str] = ()) -> Mistake
 
 
 def _is_missing(cause: BaseException) -> bool:
-    """Whether a target's module is not there; a module that is there and fails is a bug in it."""
+    """Whether a target's module does not exist; a module that fails to import is a bug in it."""
     missing = cause.__cause__
     if not isinstance(missing, ModuleNotFoundError) or missing.name is None:
         return False
@@ -85,10 +89,11 @@ def _first_cause(error: BaseException) -> BaseException:
 
 
 def _is_of_library(node: Any, key: str) -> bool:
-    """Whether the class at a key, at or below `node`, is a library's."""
-    made = OmegaConf.select(node._get_root(), key) if key else node
-    target = str(made.get("_target_", "")) if isinstance(made, DictConfig) else ""
-    return target.partition(".")[0] in LIBRARIES
+    """Whether the class at a key, at or below `node`, belongs to a library."""
+    failed = OmegaConf.select(node._get_root(), key) if key else node
+    if not isinstance(failed, DictConfig):
+        return False
+    return str(failed.get("_target_", "")).partition(".")[0] in LIBRARIES
 
 
 def _one_line(error: BaseException) -> str:
@@ -98,7 +103,7 @@ def _one_line(error: BaseException) -> str:
 
 @contextmanager
 def refused_by_library(key: str) -> Iterator[None]:
-    """Name the key whose value torch refuses when a partial class is called at last."""
+    """Add the key to errors that torch raises when a partially built class is finally called."""
     try:
         yield
     except Mistake as error:
@@ -108,5 +113,5 @@ def refused_by_library(key: str) -> Iterator[None]:
 
 
 def named(nodes: DictConfig) -> dict[str, Any]:
-    """Instantiate what a list of choices brought, each under its name; null leaves one out."""
-    return {name: each for name, each in built(nodes).items() if each is not None}
+    """Instantiate the nodes of a group of several choices, by name; null nodes are left out."""
+    return {name: item for name, item in built(nodes).items() if item is not None}

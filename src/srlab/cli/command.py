@@ -47,7 +47,7 @@ def prepare() -> None:
     OmegaConf.register_new_resolver("output_channels", output_channels, replace=True)
     OmegaConf.register_new_resolver("continued_channels", continued_channels, replace=True)
     Plugins.instance().register(ThirdPartyConfigs)
-    # What GDAL tells the log of a damaged file is raised as an error, too.
+    # GDAL raises an error for a damaged file anyway, so its log lines would repeat it.
     logging.getLogger("rasterio").setLevel(logging.CRITICAL)
 
 
@@ -58,10 +58,11 @@ def run(
     settings: str,
     arguments: Sequence[str],
 ) -> None:
-    """Run a command with Hydra, or tell what it takes.
+    """Run a command with Hydra, or print its help or completion script.
 
-    Values are checked first; `settings` is the dotted name of the class of the top-level ones. A
-    mistake in one job of a sweep ends that job alone, and the command with an exit code of 1.
+    Values are checked before `task` is called. `settings` is the dotted name of the class of the
+    top-level values. A mistake in one job of a sweep ends only that job. The command then exits
+    with 1.
     """
     with patient_output():
         if {"-h", "--help"} & {*arguments}:
@@ -79,18 +80,20 @@ def _run(
     settings: str,
     arguments: Sequence[str],
 ) -> None:
-    # Hydra knows no null for a group that nothing is chosen from by default.
-    chosen = [each for each in arguments if each not in ("experiment=null", "sweep=null")]
+    # Hydra does not accept null for a group without a default choice.
+    chosen = [line for line in arguments if line not in ("experiment=null", "sweep=null")]
     sys.argv[1:] = flags_first(chosen)
-    wanted = os.environ.get("HYDRA_FULL_ERROR")
+    users_full_errors = os.environ.get("HYDRA_FULL_ERROR")
     failures: list[str] = []
 
     @functools.wraps(task)
-    def guarded(config: DictConfig) -> float | None:
-        # Hydra goes on with a sweep's other jobs after an error; it does not catch SystemExit.
-        swept = HydraConfig.get().mode == RunMode.MULTIRUN
-        ending = nullcontext() if swept else one_line_errors(config_name, arguments)
-        with full_errors(wanted), ending, logged_errors(config_name, failures, arguments):
+    def checked_task(config: DictConfig) -> float | None:
+        # In a sweep the error itself must reach Hydra, which then runs the other jobs. It would
+        # not catch the SystemExit of a one-line error.
+        in_sweep = HydraConfig.get().mode == RunMode.MULTIRUN
+        ending = nullcontext() if in_sweep else one_line_errors(config_name, arguments)
+        logging_errors = logged_errors(config_name, failures, arguments)
+        with full_errors(users_full_errors), ending, logging_errors:
             check_values(config, settings=settings)
             return task(config)
 
@@ -100,7 +103,7 @@ def _run(
         check_values_given(arguments)
         started = hydra.main(version_base="1.3", config_path=config_dir(), config_name=config_name)
         try:
-            started(guarded)()
+            started(checked_task)()
         except ValueError as error:
             if not failures or str(error) not in NO_TRIAL_COMPLETED:
                 raise
@@ -109,7 +112,7 @@ def _run(
 
 
 def require(config: DictConfig, *keys: str) -> None:
-    """Raise a `Mistake` that names the keys which were not given."""
+    """Raise a `Mistake` that names the required `keys` that were not given."""
     missing = [key for key in keys if OmegaConf.is_missing(config, key)]
     if missing:
         wanted = " ".join(f"{key}=PATH" for key in missing)

@@ -1,4 +1,4 @@
-"""The folder of YAMLs, and what is in it."""
+"""Composition of configurations from the folder of YAMLs, and questions about its contents."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def config_dir() -> str:
 
 
 def commands() -> dict[str, str]:
-    """Return the name of each command and what it does, as its help says."""
+    """Return each command's name and description, from the YAMLs in ``hydra/help``."""
     helps = sorted((Path(config_dir()) / "hydra" / "help").glob("*.yaml"))
     texts = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in helps}
     return {name: str(text["header"]) for name, text in texts.items()}
@@ -41,33 +41,36 @@ def composed(name: str, overrides: Sequence[str] = (), *, with_hydra: bool = Fal
 
 @dataclass(frozen=True)
 class Part:
-    """A YAML that takes part in a composition."""
+    """A YAML file that takes part in a composition."""
 
     name: str
-    """From the folder of YAMLs, such as ``generator/rrdb``."""
+    """Its path in the folder of YAMLs, without an ending, such as ``generator/rrdb``."""
 
     place: str
-    """The key that its own stand below; empty for the top level."""
+    """The key under which its contents are placed; empty for the top level."""
 
     chosen_by: str
-    """The name of the YAML in whose list of defaults it stands."""
+    """The name of the YAML whose defaults list chooses it."""
 
     text: str
+    """The text of the file."""
 
 
 def parts(name: str, overrides: Sequence[str] = ()) -> list[Part]:
-    """Return the YAMLs of a command's composition in their order, but for Hydra's own."""
+    """Return the YAMLs of a command's composition in order, without Hydra's own."""
     with _hydra():
         loader = GlobalHydra.instance().config_loader()
         defaults = loader.compute_defaults_list(name, [*overrides], RunMode.RUN).defaults
         sources = [each for each in loader.get_sources() if each.scheme() in ("file", "pkg")]
     roots = [_root(source.scheme(), source.path) for source in sources]
-    found = []
-    for each in defaults:
-        path, place = str(each.config_path), str(each.package or "").removeprefix("_global_")
+    composition = []
+    for default in defaults:
+        path = str(default.config_path)
+        place = str(default.package or "").removeprefix("_global_")
         if place.partition(".")[0] != "hydra":
-            found.append(Part(path, place, str(each.parent), _text(roots, f"{path}.yaml")))
-    return found
+            text = _text(roots, f"{path}.yaml")
+            composition.append(Part(path, place, str(default.parent), text))
+    return composition
 
 
 def _root(scheme: str, path: str) -> Traversable:
@@ -83,7 +86,7 @@ def _text(roots: Sequence[Traversable], path: str) -> str:
 
 
 def choices(group: str) -> list[str]:
-    """Return what a group offers, third parties' included; nothing if there is no such group."""
+    """Return the choices of a group, including third parties'; none if there is no such group."""
     with _hydra():
         return GlobalHydra.instance().config_loader().get_group_options(group)
 
@@ -95,7 +98,7 @@ def keys(config: DictConfig) -> list[str]:
 
 
 def check_choices(arguments: Sequence[str]) -> None:
-    """Raise a `Mistake` for a group from which nothing is chosen, by null or an empty value."""
+    """Raise a `Mistake` for a group whose choice is null or empty."""
     for argument in arguments:
         key, equals, value = argument.partition("=")
         group = key.lstrip("+").partition("@")[0]
@@ -106,7 +109,7 @@ def check_choices(arguments: Sequence[str]) -> None:
 
 
 def check_lists(arguments: Sequence[str]) -> None:
-    """Raise a `Mistake` for a list of choices that names one twice, of which one would count."""
+    """Raise a `Mistake` for a list of choices that names one of them twice."""
     for argument in arguments:
         key, _, value = argument.partition("=")
         names = [name.strip() for name in value.strip("[] ").split(",")]
@@ -116,7 +119,7 @@ def check_lists(arguments: Sequence[str]) -> None:
 
 
 def _hydra() -> AbstractContextManager[object]:
-    """A Hydra that knows the configuration: the one that runs a command, or one for a moment."""
+    """Return a context with an initialised Hydra: the running one, or a temporary one."""
     if GlobalHydra.instance().is_initialized():
         return nullcontext()
     return initialize_config_dir(config_dir(), version_base="1.3")

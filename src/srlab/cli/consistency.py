@@ -1,4 +1,4 @@
-"""Values of a training configuration that do not go together, or would be mistaken for others."""
+"""Checks of values in a training configuration that contradict each other."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from srlab.mistakes import Mistake
 from srlab.training.status import OF_GAME
 
 NEEDED = ("schedule", "guard", "loader")
-"""Nodes that belong to no group, and that cannot be left out."""
+"""Nodes outside of groups that must not be null."""
 
 
 def check(config: DictConfig) -> None:
-    """Refuse values that would be errors, or quite another run, only much later."""
+    """Raise a `Mistake` for values that would fail only later, or silently change the run."""
     check_seed(config.seed)
     check_axes(config, "scale", "crop_size")
     check_bands(config)
@@ -42,7 +42,7 @@ def check(config: DictConfig) -> None:
 
 
 def _check_game(config: DictConfig) -> None:
-    """Refuse settings of a discriminator that there is not."""
+    """Raise a `Mistake` for settings of a discriminator if there is none."""
     hydra = HydraConfig.get()
     chosen = hydra.runtime.choices
     if chosen["discriminator"] != "none":
@@ -53,7 +53,7 @@ def _check_game(config: DictConfig) -> None:
             "discriminator=none has none: choose a discriminator, or penalty=none."
         )
     if hydra.mode == RunMode.MULTIRUN:
-        return  # a sweep may compare none with others, whose settings stand there, too
+        return  # a sweep may compare none with discriminators, whose settings it then holds
     for line in hydra.overrides.task:
         key = line.lstrip("+~").partition("=")[0]
         if key.partition(".")[0] == "adversarial" or ".discriminator" in key:
@@ -75,7 +75,10 @@ def _check_scheduler(name: str, node: DictConfig | None, max_steps: int) -> None
 
 
 def _check_monitors(config: DictConfig) -> None:
-    """Refuse to wait for a value that validation does not report; callbacks may log others."""
+    """Raise a `Mistake` for a monitored value that validation does not report.
+
+    Names without ``val/`` pass, since callbacks may log them.
+    """
     metrics = [f"val/{name!s}" for name, node in config.metric.items() if node is not None]
     for key, monitor in monitors(config):
         known = monitor.startswith((*metrics, *OF_GAME)) or not monitor.startswith("val/")
@@ -87,7 +90,7 @@ def _check_monitors(config: DictConfig) -> None:
 
 
 def monitors(config: DictConfig) -> Iterator[tuple[str, str]]:
-    """Yield the keys of what waits for a value, and the value's name."""
+    """Yield the key of each callback or scheduler that monitors a value, and the value's name."""
     for group in ("callbacks", "scheduler"):
         pending = [(f"{group}.{name!s}", node) for name, node in config[group].items()]
         while pending:

@@ -1,4 +1,4 @@
-"""The card of a model, from a training configuration and its images."""
+"""Writing of a model's card from a training configuration and its data."""
 
 from __future__ import annotations
 
@@ -26,9 +26,11 @@ def card(
     degradation: Degradation,
     state: dict[str, Any] | None,
 ) -> ModelCard:
-    """Write what the bundle will say of the model; a checkpoint's own card stays.
+    """Return the model card for the bundle; a resumed run keeps that of its checkpoint.
 
-    The training values are measured for it, and refused in another unit than the configuration's.
+    The range of the training values is measured for it.
+
+    Raises a `Mistake` if these values do not fit the configured unit.
     """
     if state:
         return ModelCard.from_json(state["srlab"])
@@ -55,10 +57,10 @@ def card(
 
 
 def _further(config: DictConfig, data: Source) -> dict[str, Any]:
-    """Return what a card says of data that have dates, thick slices or guides."""
+    """Return the card's entries for data with guides, thick slices or several dates."""
     if isinstance(data, OfGuides) and data.guides:
         guided: dict[str, Any] = {"guides": data.guides, "guide_ratio": data.guide_ratio}
-        if "guide_degradation" in config.data:  # those of real pairs are as they were measured
+        if "guide_degradation" in config.data:  # guides of measured pairs are not degraded
             guided["guide_degradation"] = _recipe(config.data.guide_degradation)
         return guided
     if isinstance(data, OfThickSlices):
@@ -69,13 +71,16 @@ def _further(config: DictConfig, data: Source) -> dict[str, Any]:
 
 
 def _recipe(node: DictConfig) -> dict[str, Any]:
-    """Return a node as plain values, with every reference resolved."""
+    """Return a node as plain values, with every interpolation resolved."""
     plain: Any = OmegaConf.to_container(node, resolve=True)
     return dict(plain)
 
 
 def output_names(config: DictConfig, data: Source) -> tuple[str, ...]:
-    """Name the output channels: as HR's, as the inputs that they continue, or by number."""
+    """Return the names of the output channels.
+
+    They are those of HR, or of the inputs that they continue; otherwise numbers from 1.
+    """
     names = data.channel_names
     count = config.generator.get("out_channels", len(names))
     if isinstance(data, OfOtherBands) and count == len(data.hr_channel_names):

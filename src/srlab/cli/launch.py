@@ -1,4 +1,4 @@
-"""Command lines of runs with several processes, each of which reads one."""
+"""Command lines of runs with several processes, each of which reads the same line."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ _RANKS = (
 
 
 def launched(arguments: Sequence[str]) -> list[str]:
-    """Return what this process is to run of a command line.
+    """Return the command line that this process runs, from the one that it was given.
 
-    The processes that Lightning starts have a line that is ready. Those of torchrun and srun must
-    be told the run's folder, since each would name it after its own time. Only the first keeps
-    Hydra's files there.
+    Processes that Lightning starts already have a complete line. Those of torchrun and srun must
+    be given the run's folder, since each would name it after its own starting time. Only the first
+    process writes Hydra's files there.
+
+    Raises a `Mistake` if the folder is missing, or several processes would each run a search.
     """
     if any(argument.startswith("hydra.job.name=train_ddp_process_") for argument in arguments):
         return list(arguments)
@@ -41,7 +43,7 @@ def launched(arguments: Sequence[str]) -> list[str]:
 
 
 def started_as(environment: Mapping[str, str]) -> int | None:
-    """Return the rank that torchrun or srun gave this process; None if it is a single one."""
+    """Return the rank that torchrun or srun gave this process; None for a single process."""
     for rank, ranks in _RANKS:
         if rank in environment and int(environment.get(ranks, "1")) > 1:
             return int(environment[rank])

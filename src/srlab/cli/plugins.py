@@ -1,4 +1,4 @@
-"""The plugin of Hydra that finds third parties' configurations."""
+"""A Hydra plugin that finds the configurations of third-party packages."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from srlab.mistakes import Mistake
 
 
 class ThirdPartyConfigs(SearchPathPlugin):
-    """Puts other packages' folders of YAMLs on Hydra's search path.
+    """Puts the YAML folders of other packages on Hydra's search path.
 
-    They declare them as entry points of the group ``srlab.conf``. An entry point's value names a
-    package or folder of theirs, such as ``theirs.conf``.
+    Packages declare their folders as entry points of the group ``srlab.conf``. The value of an
+    entry point is a package or folder, such as ``theirs.conf``.
     """
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:

@@ -1,4 +1,4 @@
-"""Lines on the console that would say the same again."""
+"""A filter of log lines that repeat an earlier one."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import logging
 
 
 class SaidOnce(logging.Filter):
-    """Lets a line of information through once, though each of many images would say the same.
+    """Passes each line of level INFO only once, although many images may cause it.
 
-    Warnings always pass.
+    Warnings and errors always pass.
     """
 
     def __init__(self) -> None:

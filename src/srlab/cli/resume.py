@@ -1,4 +1,4 @@
-"""Going on with a run: in its folder, from its checkpoint, with its configuration."""
+"""Resuming of a run in its folder, from its checkpoint and with its configuration."""
 
 from __future__ import annotations
 
@@ -20,16 +20,18 @@ LAST = Path("checkpoints") / "last.ckpt"
 CONFIG = "config.yaml"
 
 FREE = ("loader.num_workers", "cache")
-"""Keys that may differ in a resumed run, with all below them: no result depends on them."""
+"""Keys that may differ in a resumed run, including all below them: no result depends on them."""
 
 
 def resumed(arguments: Sequence[str], *, alone: bool = True) -> list[str]:
-    """Rewrite a command line with ``resume=`` to the run it means; return any other, quoted.
+    """Rewrite a command line with ``resume=`` to that of the run it means; quote any other.
 
-    ``resume=last`` is the last checkpoint of the folder ``hydra.run.dir=``. Without that it is the
-    last one of the newest unfinished run of this name. ``resume=PATH`` is a checkpoint in a run's
-    folder. Whatever else is on the command line must agree with the run's own configuration, but
-    for `FREE`. No other process may train in the folder, unless this one is not `alone`.
+    ``resume=last`` means the last checkpoint in ``hydra.run.dir=``, or else that of the newest
+    unfinished run of this name. ``resume=PATH`` names a checkpoint in a run's folder. All other
+    settings on the command line must agree with the run's own configuration, except for `FREE`.
+
+    Raises a `Mistake` if they do not, or there is nothing to resume. If this process is `alone`,
+    that is, the first of its run, another process that trains in the folder is a `Mistake`, too.
     """
     values = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
     resume = values.get("resume", "null")
@@ -37,7 +39,7 @@ def resumed(arguments: Sequence[str], *, alone: bool = True) -> list[str]:
     if resume in ("", "null"):
         if folder is not None:
             if alone:
-                refuse_held(folder)  # before Hydra replaces the notes that it keeps there
+                refuse_held(folder)  # before Hydra overwrites its files there
             _refuse_started(folder)
         return quoted(arguments)
     if sweeping(arguments):
@@ -59,10 +61,9 @@ def resumed(arguments: Sequence[str], *, alone: bool = True) -> list[str]:
 
 
 def begin(config: DictConfig, folder: Path) -> tuple[DictConfig, dict[str, Any] | None]:
-    """Return the configuration of a run, and its checkpoint if it goes on.
+    """Return the configuration of a run, and the checkpoint's contents if it is resumed.
 
-    A resumed run has its stored configuration. Curves that were logged beyond the checkpoint are
-    cut.
+    A resumed run uses its stored configuration. Its loggers drop values after the checkpoint.
     """
     if not config.resume:
         _refuse_started(folder)
@@ -97,9 +98,10 @@ def _stored_config(folder: Path, now: DictConfig) -> DictConfig:
 
 
 def _search_path(folder: Path) -> list[str]:
-    """Return the folders of configurations that the run was given on its command line."""
-    given = [str(line) for line in _read(folder / ".hydra" / "hydra.yaml").hydra.overrides.hydra]
-    return [line for line in given if _key(line) == "hydra.searchpath"]
+    """Return the override of Hydra's search path, if the run's command line had one."""
+    hydra = _read(folder / ".hydra" / "hydra.yaml").hydra
+    lines = map(str, hydra.overrides.hydra)
+    return [line for line in lines if _key(line) == "hydra.searchpath"]
 
 
 def _key(argument: str) -> str:
@@ -130,9 +132,9 @@ def _last(folder: Path | None, overrides: Sequence[str]) -> Path:
 
 
 def newest_unfinished(folders: Iterable[Path]) -> Path | None:
-    """Return the run with the newest last checkpoint that has not ended and is not under way.
+    """Return the run with the newest last checkpoint that has not ended and is not running.
 
-    A run that diverged has ended; it is gone on with only if its folder is given.
+    A run that diverged has ended; it is resumed only if its folder is given.
     """
     started = [folder for folder in folders if (folder / LAST).is_file()]
     for folder in sorted(started, key=lambda run: (run / LAST).stat().st_mtime, reverse=True):
@@ -142,9 +144,9 @@ def newest_unfinished(folders: Iterable[Path]) -> Path | None:
 
 
 def _finished(checkpoint: Path, folder: Path) -> bool:
-    """Whether nothing is left to do.
+    """Whether a run is complete.
 
-    A run that was killed before it wrote down its end still has to do that.
+    A run that was killed before it wrote its status still has to write it, and is not.
     """
     ended = read_status(folder)
     if ended is None or ended.status == "stopped early":
@@ -157,10 +159,10 @@ def _finished(checkpoint: Path, folder: Path) -> bool:
 
 
 def _read(path: Path) -> Any:
-    """Read a file of the run's folder; a `Mistake` if somebody has spoilt it."""
+    """Read a YAML of the run's folder; raises a `Mistake` if it cannot be read."""
     try:
         return OmegaConf.load(path)
-    except Exception as error:  # YAML's own errors, and those of what it cannot decode
+    except Exception as error:  # errors of YAML, of decoding and of the file system
         raise Mistake(
             f"{path} cannot be read ({' '.join(str(error).split())}): put it back as it was, or "
             "start a new run from the weights by weights=."
@@ -168,7 +170,7 @@ def _read(path: Path) -> Any:
 
 
 def _run_folder(checkpoint: Path) -> Path:
-    """Return the folder of the run to which a checkpoint belongs."""
+    """Return the folder of a checkpoint's run; raises a `Mistake` if it cannot be resumed."""
     if not checkpoint.is_file():
         raise MissingFile(f"there is nothing to resume: {checkpoint} does not exist.")
     folder = checkpoint.parent.parent

@@ -1,4 +1,4 @@
-"""What a run needs of Lightning: its trainer and its loader."""
+"""Building of the Lightning objects of a run: its trainer and its DataModule."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ from srlab.training.rehearsal import Rehearsal
 
 
 def trainer(config: DictConfig) -> Trainer:
-    """Build Lightning's trainer with its callbacks and loggers."""
+    """Build Lightning's trainer with its callbacks and loggers.
+
+    Raises a `Mistake` for settings that cannot work together.
+    """
     callbacks, loggers = [*named(config.callbacks).values()], [*named(config.logger).values()]
     if not any(isinstance(callback, Checkpoints) for callback in callbacks):
         raise Mistake(
@@ -28,7 +31,7 @@ def trainer(config: DictConfig) -> Trainer:
     callbacks = [Rehearsal(monitors(config)), *callbacks]
     seed_everything(config.seed, verbose=False)  # for the processes that Lightning starts, too
     trainer: Trainer = built(config.trainer, callbacks=callbacks, logger=loggers)
-    # A debugging aid of deterministic mode, which costs a quarter of a step.
+    # Deterministic mode would fill new memory with NaN to find bugs, at a quarter of a step's time.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     if config.trainer.sync_batchnorm and trainer.strategy.root_device.type == "cpu":
         raise Mistake("trainer.sync_batchnorm=true works on GPUs alone; leave it out on a CPU.")

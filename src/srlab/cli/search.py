@@ -1,4 +1,4 @@
-"""A search with Optuna that is begun, or gone on with, in its folder."""
+"""Starting and continuing of a search with Optuna in its folder."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ log = logging.getLogger(__name__)
 
 
 class Search(Callback):
-    """Makes the folder of a search, and has a study that lies there computed to its end.
+    """Creates the folder of a search, and continues a study that is already in it.
 
-    Left to itself, Hydra's sweeper adds `n_trials` to a study that is gone on with. A sampler of
-    the same seed then draws the points of its first trials again. So `n_trials` becomes what the
-    study lacks, and the seed is raised by the number of trials in it. Trials that failed count as
-    done; those that were killed do not.
+    By itself, Hydra's sweeper would run `n_trials` more trials, and a sampler with the same seed
+    would repeat the first points. This callback reduces `n_trials` to the number that is missing,
+    and adds the number of existing trials to the seed. Failed trials count as done; killed ones do
+    not.
     """
 
     def on_multirun_start(self, config: DictConfig, **_: object) -> None:
-        """Prepare the sweeper's settings, before it is built of them."""
+        """Adapt the sweeper's settings before the sweeper is built."""
         Path(config.hydra.sweep.dir).mkdir(parents=True, exist_ok=True)
         sweeper = config.hydra.sweeper
         trials = _trials(sweeper.storage, sweeper.study_name)
@@ -31,7 +31,7 @@ class Search(Callback):
         done = [trial for trial in trials if trial.state.is_finished()]
         left = max(sweeper.n_trials - len(done), 0)
         if not left and not any(trial.values for trial in done):
-            # Hydra turns any error of a callback into a warning, and would go on.
+            # Hydra turns exceptions of callbacks into warnings; SystemExit passes.
             raise SystemExit(
                 f"error: the search in {config.hydra.sweep.dir} has its {sweeper.n_trials} trials, "
                 "and all of them failed; raise hydra.sweeper.n_trials, or choose another "
@@ -45,7 +45,7 @@ class Search(Callback):
 
 
 def _trials(storage: Any, name: str | None) -> list[Any]:
-    """Return the trials of a study on disk; none if there is no such study."""
+    """Return the trials of a study on disk; an empty list if there is no such study."""
     if not isinstance(storage, str) or name is None:
         return []
     from optuna.storages import get_storage  # an extra, which only a search needs

@@ -1,4 +1,4 @@
-"""The values at the top level of each command's configuration."""
+"""The types of the top-level values of each command's configuration, and checks of some."""
 
 from __future__ import annotations
 
@@ -121,16 +121,18 @@ class StatsSettings:
 
 
 def check_axes(config: DictConfig, *names: str) -> None:
-    """Raise a `Mistake` for a key at the top level that does not have one number for each axis."""
+    """Raise a `Mistake` for a top-level key that does not have one number for each axis."""
     check_spatial_dims(config.spatial_dims)
     for name in names:
-        value = config[name]
-        entries = list(value) if isinstance(value, ListConfig) else value
-        per_axis(entries, config.spatial_dims, name=name)
+        per_axis(_plain(config[name]), config.spatial_dims, name=name)
+
+
+def _plain(value: int | ListConfig) -> int | Sequence[int]:
+    return list(value) if isinstance(value, ListConfig) else value
 
 
 def check_bands(config: DictConfig) -> None:
-    """Raise a `Mistake` for images without a band, where the data have a choice of them."""
+    """Raise a `Mistake` if the data have a key for bands and it is empty."""
     if "bands" in config.data and not config.data.bands:
         raise Mistake("data.bands is []; name one band at least, such as data.bands=[1].")
 
@@ -139,8 +141,7 @@ def check_guides(config: DictConfig) -> None:
     """Raise a `Mistake` for a ``guide_ratio`` that does not have one number for each axis."""
     ratio = config.data.get("guide_ratio")
     if ratio is not None:
-        entries = list(ratio) if isinstance(ratio, ListConfig) else ratio
-        per_axis(entries, config.spatial_dims, name="data.guide_ratio")
+        per_axis(_plain(ratio), config.spatial_dims, name="data.guide_ratio")
 
 
 def check_seed(seed: int) -> None:

@@ -1,4 +1,4 @@
-"""Output of a command whose reader may be gone, as after ``| head``."""
+"""Output streams that survive the end of their reader, as in ``srlab … | head``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 
 class _Patient:
-    """A text stream that goes on to nowhere once nobody reads it any more."""
+    """A text stream that discards its text once nobody reads it any more."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -32,9 +32,9 @@ class _Patient:
 
 @contextmanager
 def patient_output() -> Iterator[None]:
-    """Let a command go on, and end as it would, when what reads its output is gone.
+    """Let a command continue, and end as usual, when the reader of its output is gone.
 
-    A run of days does not end because a terminal or a pipe behind it did.
+    A training of several days must not end because its terminal was closed.
     """
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = (_Patient(stream) for stream in before)
@@ -48,7 +48,7 @@ def patient_output() -> Iterator[None]:
 
 @contextmanager
 def _readerless(stream: TextIO) -> Iterator[None]:
-    """Turn a stream to the null device once its pipe is closed, with what it still holds."""
+    """Redirect a stream to the null device, including its buffer, if its pipe is closed."""
     try:
         yield
     except BrokenPipeError:

@@ -1,4 +1,4 @@
-"""The end of a command that is told to stop."""
+"""The clean end of a command that receives SIGTERM or SIGHUP."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ STOPS = (signal.SIGTERM, signal.SIGHUP)
 
 @contextmanager
 def cleaned_up_if_stopped() -> Iterator[None]:
-    """Have SIGTERM and SIGHUP end the command as an error does, so that it leaves no half a file.
+    """Let SIGTERM and SIGHUP end the command like an exception, so that it cleans up its files.
 
-    The exit code is that of shells, 128 and the signal's number: 143 and 129. A signal that is
-    ignored, as by ``nohup``, stays so. Ctrl-C is an error in Python already (`one_line_errors`).
+    The exit code is 128 plus the signal's number, as in shells: 143 and 129. A signal that is
+    ignored, for example because of ``nohup``, stays ignored. Ctrl-C is an exception in Python
+    already (`one_line_errors`).
     """
     if threading.current_thread() is not threading.main_thread():
         yield

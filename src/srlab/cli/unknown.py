@@ -1,4 +1,4 @@
-"""What to say of a key that a configuration does not have."""
+"""The message for a key that a configuration does not have."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from srlab.cli.configuration import choices, composed, keys
 
 
 def unknown_key(key: str, command: str, arguments: Sequence[str]) -> str:
-    """Return the line: what is chosen instead of the key's part, or which keys are spelt alike."""
+    """Return a line that says what the key's group takes instead, or which keys are similar."""
     config = _chosen(command, arguments)
     group, _, name = key.rpartition(".")
     chosen = config.hydra.runtime.choices
     choice = chosen.get(group)
-    offered = [str(each) for each in config.get(group) or {} if not str(each).startswith("_")]
+    names = map(str, config.get(group) or {})
+    offered = [own_name for own_name in names if not own_name.startswith("_")]
     if choice is not None and not difflib.get_close_matches(name, offered, n=1):
         has = f"which takes {', '.join(offered)}" if offered else "which takes none"
         return (
@@ -34,7 +35,7 @@ def unknown_key(key: str, command: str, arguments: Sequence[str]) -> str:
 
 
 def _chosen(command: str, arguments: Sequence[str]) -> DictConfig:
-    """Compose a command with the choices of a command line alone."""
+    """Compose a command with those overrides of a command line that choose from groups."""
     groups = [line for line in overrides(arguments) if _chooses(line)]
     try:
         return _open(composed(command, groups, with_hydra=True))
