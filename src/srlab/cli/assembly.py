@@ -1,6 +1,6 @@
-"""From a training configuration to objects; `srlab.train` lists them in order.
+"""Building of a training's objects from its configuration, in the order of `srlab.train`.
 
-What needs Lightning, which takes seconds to import, is built by `srlab.cli.running`.
+Objects of Lightning, which takes seconds to import, are built in `srlab.cli.running`.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ from srlab.training.optimisers.optimisation import Optimisation, parameter_group
 from srlab.training.validation import Validation
 
 TOLERANCE = 1e-4
-"""The error that a normaliser's way back may leave, as a share of the largest value."""
+"""The largest error of a normaliser's inverse, as a share of the largest value."""
 
 SCENES = "scenes.json"
-"""The statistics of the training files in a run's folder, for normalisers that need them."""
+"""The file in a run's folder with the statistics of each training file."""
 
 
 def seed(config: DictConfig) -> None:
@@ -49,15 +49,15 @@ def seed(config: DictConfig) -> None:
 
 
 def generator(config: DictConfig) -> Generator:
-    """Build the generator, without the weights it is to start from."""
-    made: Generator = built(config.generator)
-    return made
+    """Build the generator, with newly initialised weights."""
+    network: Generator = built(config.generator)
+    return network
 
 
 def fill(
     generator: Generator, config: DictConfig, data: Source, state: dict[str, Any] | None
 ) -> None:
-    """Give a generator the weights it is to start from, or those of a checkpoint."""
+    """Load a generator's weights: those of a checkpoint, or of `weights` if it is set."""
     network: Any = generator
     if state:
         _restore(network, state["state_dict"])
@@ -68,7 +68,10 @@ def fill(
 
 
 def _restore(network: nn.Module, tensors: dict[str, Any]) -> None:
-    """Fill a generator from a checkpoint; one that is built from its weights needs them now."""
+    """Fill a generator from a checkpoint.
+
+    Lightning would do so only later, but some generators are built from their weights.
+    """
     prefix = "generator."
     own = {name.removeprefix(prefix): tensors[name] for name in tensors if name.startswith(prefix)}
     try:
@@ -81,7 +84,7 @@ def _restore(network: nn.Module, tensors: dict[str, Any]) -> None:
 
 
 def adversary(config: DictConfig) -> Adversary | None:
-    """Build the discriminator and the game against it."""
+    """Build the discriminator with its objective and optimiser; None without a discriminator."""
     discriminator = built(config.discriminator)
     if discriminator is None:
         return None
@@ -96,7 +99,7 @@ def adversary(config: DictConfig) -> Adversary | None:
 
 
 def try_crop(config: DictConfig, adversary: Adversary | None, data: Source) -> None:
-    """Have the discriminator judge a crop, which may be too small for it, before any update."""
+    """Run the discriminator on a blank crop, to raise before training if crops are too small."""
     if adversary is None:
         return
     hr = data.training[0]["hr"]
@@ -109,7 +112,10 @@ def try_crop(config: DictConfig, adversary: Adversary | None, data: Source) -> N
 def measure(
     normaliser: Normaliser, data: Source, state: dict[str, Any] | None, folder: Path
 ) -> None:
-    """Measure what a normaliser needs of the images; a checkpoint's own numbers come with it."""
+    """Measure the statistics that a normaliser needs; a checkpoint holds those of its run.
+
+    Raises a `Mistake` if the source cannot be measured, or the normaliser's inverse is wrong.
+    """
     if normaliser.scope == "scene":
         _measured(data, normaliser).gather_scenes(folder / SCENES)
     elif normaliser.scope == "training" and not state:
@@ -120,7 +126,7 @@ def measure(
 
 
 def check_inverse(normaliser: Normaliser, sample: Sample) -> None:
-    """Refuse a normaliser whose way back does not lead where HR came from."""
+    """Raise a `Mistake` if a normaliser's inverse does not restore HR."""
     hr, scene = sample["hr"][None], sample.get("scene")
     scenes = None if scene is None else scene[None]
     again = normaliser.inverse(normaliser.hr(hr, scenes), scenes)
@@ -157,7 +163,7 @@ def losses(
     normaliser: Normaliser,
     content: WeightedLoss,
 ) -> Losses:
-    """Build what both networks minimise."""
+    """Build the losses of the generator, with its projection onto LR if one is configured."""
     degradation, agreement = built(config.degradation), None
     if config.projection:
         agreement = Agreement(
@@ -174,37 +180,37 @@ def losses(
 
 
 def _terms(nodes: DictConfig) -> dict[str, WeightedTerm]:
-    """Build the loss terms; a node without a class of its own is a `WeightedTerm`."""
-    made = named(nodes)
-    for name, entry in made.items():
+    """Build the loss terms; a node with a weight and a term but no class is a `WeightedTerm`."""
+    terms = named(nodes)
+    for name, entry in terms.items():
         if isinstance(entry, dict) and {"weight", "term"} <= set(entry):
-            made[name] = WeightedTerm(**entry)
-    return made
+            terms[name] = WeightedTerm(**entry)
+    return terms
 
 
 def training(config: DictConfig, name: str, network: Any) -> Optimisation:
-    """Build what updates a network; `name` is ``generator`` or ``discriminator``."""
-    made = Optimisation(
+    """Build the optimisation of a network; `name` is ``generator`` or ``discriminator``."""
+    optimisation = Optimisation(
         optimiser=built(config.optimiser[name]),
         scheduler=built(config.scheduler[name]),
         clip=built(config.clipping[name]),
     )
-    # Built once for nothing: Lightning would meet a mistake in it only much later.
+    # A trial, since Lightning would meet a mistake in the arguments only much later.
     groups = parameter_groups(network)
     with refused_by_library(f"optimiser.{name}"):
-        optimiser = made.optimiser(groups)
+        optimiser = optimisation.optimiser(groups)
     with refused_by_library(f"scheduler.{name}"):
-        made.scheduler(optimiser)
-    return made
+        optimisation.scheduler(optimiser)
+    return optimisation
 
 
 def average(config: DictConfig, generator: Generator) -> EMA | None:
-    """Build the running average of the generator's weights, if there is to be one."""
-    made = built(config.ema)
-    if made is None:
+    """Build the running average of the generator's weights; None if it is not configured."""
+    partial_ema = built(config.ema)
+    if partial_ema is None:
         return None
     with refused_by_library("ema"):
-        ema: EMA = made(generator)
+        ema: EMA = partial_ema(generator)
     return ema
 
 
@@ -221,7 +227,7 @@ def validation(metrics: dict[str, Any], data: Source, degradation: Any) -> Valid
 
 
 def check_files(data: Source, folder: Path) -> None:
-    """Refuse to go on with a run whose files would be split otherwise than when it began."""
+    """Raise a `Mistake` if the files of a resumed run are split otherwise than at its start."""
     if not isinstance(data, OfParts):
         return
     kept = read_record(folder / SPLIT)
@@ -234,7 +240,7 @@ def check_files(data: Source, folder: Path) -> None:
 
 
 def save(config: DictConfig, data: Source, folder: Path) -> None:
-    """Write the configuration that a resumed run goes on with, and the split of its files."""
+    """Write the configuration, for resuming, and the split of the files to the run's folder."""
     if isinstance(data, OfParts):
         write_record(record_of(data.parts.parted), folder / SPLIT)
     OmegaConf.save(config, folder / CONFIG)

@@ -1,4 +1,4 @@
-"""Values of a configuration, checked against the annotations of the constructors that get them."""
+"""Checks of a configuration's values against the annotations of their constructors."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _WORDS = {
 
 
 def check_values(config: DictConfig, *, settings: str) -> None:
-    """Raise a `Mistake` that names the key of the first value which its constructor does not take.
+    """Raise a `Mistake` that names the first key whose value its constructor does not accept.
 
-    `settings` is the dotted name of the class or function that takes the top-level values. Nothing
-    is built and nothing imported. Whole numbers that are written as floats, such as 1e5, become
-    integers where integers are wanted. Values that refer to others (``${...}``) are checked where
-    these stand.
+    `settings` is the dotted name of the class of the top-level values. Nothing is built or
+    imported. Whole numbers written as floats, such as 1e5, become integers where integers are
+    wanted. Interpolations (``${...}``) are skipped, since the values that they refer to are
+    checked.
     """
     signature = signature_of(settings)
     assert signature is not None
@@ -40,7 +40,7 @@ def check_values(config: DictConfig, *, settings: str) -> None:
 
 
 def _refuse_unused(config: DictConfig, signature: Signature) -> None:
-    """Refuse a value at the top level that was added, and that no other value refers to."""
+    """Raise a `Mistake` for an added top-level value that no other value refers to."""
     for each in config:
         name = str(each)
         if name in signature.arguments or OmegaConf.is_missing(config, name):
@@ -52,7 +52,7 @@ def _refuse_unused(config: DictConfig, signature: Signature) -> None:
 
 
 def _nodes(config: DictConfig) -> Iterator[tuple[str, DictConfig]]:
-    """Yield every node below a configuration with its key, in the order of the YAML."""
+    """Yield every node below a configuration, with its dotted key, in the order of the YAML."""
     for each in config:
         name = str(each)
         if OmegaConf.is_interpolation(config, name) or OmegaConf.is_missing(config, name):
@@ -103,7 +103,7 @@ def _check(node: DictConfig, name: str, allowed: Values, *, key: str) -> None:
 
 
 def _has_nan(value: object) -> bool:
-    """Whether a value is no number after all, or a list holds one that is none."""
+    """Whether a value, or an entry of a list, is NaN, which does not equal itself."""
     if isinstance(value, ListConfig):
         entries = OmegaConf.to_container(value, resolve=False)
         return isinstance(entries, list) and any(entry != entry for entry in entries)
@@ -122,8 +122,8 @@ def _fits(value: object, allowed: Values) -> bool:
         return "list" in allowed.kinds and right_length and _entries_fit(value, allowed.entries)
     if value is None:
         return "none" in allowed.kinds
-    if isinstance(value, bool):
-        return "bool" in allowed.kinds or value in [c for c in allowed.choices if c is value]
+    if isinstance(value, bool):  # by identity, since True equals 1
+        return "bool" in allowed.kinds or any(choice is value for choice in allowed.choices)
     if value in allowed.choices:
         return True
     if isinstance(value, int):
@@ -148,7 +148,7 @@ def _shown(value: object) -> str:
 
 
 def _wanted(allowed: Values) -> str:
-    """Name what is allowed, in words."""
+    """Return the allowed values in words, for a message."""
     kinds = set(allowed.kinds)
     if "float" in kinds:
         kinds.discard("int")

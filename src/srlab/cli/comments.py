@@ -1,4 +1,4 @@
-"""The comments of a YAML: the help of its keys, which stands nowhere else."""
+"""Reading of a YAML's comments, which are the help of its keys."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _BLOCK_TEXT = ("|", ">")
 
 @dataclass(frozen=True)
 class Comments:
-    """What a YAML says about itself."""
+    """The comments of a YAML file."""
 
     head: tuple[str, ...]
-    """The lines above its first key, without Hydra's own such as ``@package``."""
+    """The comment lines above its first key, without Hydra's own such as ``@package``."""
 
     keys: dict[str, str]
     """The comment behind each key that has one, by its dotted name.
@@ -56,7 +56,7 @@ def _behind_keys(
 
 
 def _behind(key: yaml.Node, value: yaml.Node, lines: list[str]) -> str:
-    """Return the comment at the end of the line on which a key, or its short value, ends."""
+    """Return the comment at the end of a key's line, or of the last line of its inline value."""
     if isinstance(value, yaml.ScalarNode):
         short = value.style not in _BLOCK_TEXT
     else:

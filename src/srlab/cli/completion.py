@@ -1,6 +1,6 @@
-"""Completion in a shell, for ``srlab COMMAND`` and ``python -m srlab.COMMAND``.
+"""Shell completion for ``srlab COMMAND`` and ``python -m srlab.COMMAND``.
 
-Hydra finds what can follow; its own script for bash knows neither form.
+Hydra finds the completions; its own bash script supports neither of these forms.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _FLAGS = frozenset({"-sc", "--shell-completion"})
 
 
 def completion(arguments: Sequence[str]) -> str | None:
-    """Return what bash is to evaluate, or None where a command line does not ask for that."""
+    """Return the script for bash to evaluate, or None if the command line does not ask for it."""
     if not _FLAGS & {*arguments}:
         return None
     if "uninstall=bash" in arguments:

@@ -1,8 +1,7 @@
 """Errors on the console: a mistake ends in one line, a bug shows its traceback.
 
-A `Mistake` is meant for the user, and so is what Hydra says of a command line. So are full disks
-and the like. Whatever else is raised is a bug, ours or a third party's; nothing is guessed from
-where it comes.
+Errors for the user are `Mistake`, Hydra's errors about a command line, and errors of the system
+such as a full disk. Any other exception is a bug, ours or a third party's.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ _NOISE = ("full_key", "object_type", "See http", "To append")
 
 @contextmanager
 def one_line_errors(command: str = "train", arguments: Sequence[str] = ()) -> Iterator[None]:
-    """Turn what is meant for the user of a `command` line into one line and exit code 1.
+    """Turn errors for the user of a `command` into one line and exit code 1.
 
     Ctrl-C ends in a line and exit code 130. ``HYDRA_FULL_ERROR=1`` shows every traceback.
     """
@@ -62,7 +61,7 @@ def one_line_errors(command: str = "train", arguments: Sequence[str] = ()) -> It
 def logged_errors(
     command: str, failures: list[str], arguments: Sequence[str] = ()
 ) -> Iterator[None]:
-    """Write an error into a run's log file, and add its line to `failures`; then let it pass."""
+    """Write an error to a run's log file, append its line to `failures`, and raise it again."""
     try:
         yield
     except Exception as error:
@@ -71,7 +70,7 @@ def logged_errors(
         traceback = None if message else sys.exc_info()
         record = log.makeRecord(log.name, logging.ERROR, __file__, 0, failures[-1], (), traceback)
         for handler in logging.getLogger().handlers:
-            # The console has the error from whoever catches it.
+            # Whoever catches the error prints it to the console.
             if isinstance(handler, logging.FileHandler):
                 handler.handle(record)
         raise
@@ -79,7 +78,7 @@ def logged_errors(
 
 @contextmanager
 def full_errors(value: str | None) -> Iterator[None]:
-    """Set ``HYDRA_FULL_ERROR`` or unset it; with 1 Hydra raises errors instead of printing them."""
+    """Set or unset ``HYDRA_FULL_ERROR``; with 1, Hydra raises errors instead of printing them."""
     before = os.environ.get(_FULL_ERROR)
     _set_full_error(value)
     try:
@@ -118,7 +117,7 @@ def user_message(
 
 
 def _without_worker(message: str) -> str:
-    """Leave out the traceback that torch puts around an error in a loader worker."""
+    """Remove the traceback that torch puts around the message of an error in a loader worker."""
     if message.startswith("Caught ") and "DataLoader worker" in message:
         return message.strip().splitlines()[-1].partition(": ")[2]
     return _one_line(message)
@@ -142,7 +141,7 @@ def _one_line(text: str) -> str:
 def _of_composition(
     error: HydraException | OmegaConfBaseException, command: str, arguments: Sequence[str]
 ) -> str:
-    """Say in one line what Hydra and OmegaConf say of a command line in several."""
+    """Return in one line what Hydra and OmegaConf say about a command line in several."""
     cause = error.__cause__ if isinstance(error, HydraException) else error
     if isinstance(cause, MissingMandatoryValue):
         return f"{cause.full_key} must be given: {cause.full_key}=…."

@@ -1,4 +1,4 @@
-"""What a configuration takes from the files and from the model."""
+"""Values that a configuration takes from the files, or from the model that is evaluated."""
 
 from __future__ import annotations
 
@@ -34,16 +34,18 @@ from srlab.prediction.across import in_file
 log = logging.getLogger(__name__)
 
 OF_FILES = {"root", "suffixes", "bands", "data_range", "unit"}
-"""The keys of data that lie in files, and whose range of values may follow these."""
+"""The keys by which data of files are recognised, whose range of values may follow the files."""
 
 MASKS = {"mask": "hidden_classes", "lr_mask": "lr_hidden_classes"}
-"""The keys of data that name a mask, and those of its classes."""
+"""The keys of data that name a mask, each with the key of the classes to hide."""
 
 
 def follow_files(config: DictConfig) -> None:
-    """Fill in the full scale of the files where the data leave it to these.
+    """Fill in ``data.data_range`` and ``data.unit`` where they are to follow from the files.
 
-    It is done before anything is built, since degradations and normalisers refer to it.
+    This is done before anything is built, since degradations and normalisers refer to them.
+
+    Raises a `Mistake` if the files do not tell.
     """
     data = config.data
     if not set(data) >= OF_FILES or data.data_range not in (None, "measured"):
@@ -72,10 +74,10 @@ def follow_files(config: DictConfig) -> None:
 
 
 def follow_axes(config: DictConfig, card: ModelCard) -> None:
-    """Take the axes of the pairs from the model, and their scale.
+    """Set scale and number of axes to those of the model.
 
-    A model of the planes across thick slices is scored on whole volumes, unless the source gives
-    planes.
+    A model that makes thick slices thinner works on planes, but is scored on whole volumes. A
+    source of planes is an exception.
     """
     scale = card.scale
     if _of_volumes(config, card):
@@ -92,46 +94,46 @@ def _of_volumes(config: DictConfig, card: ModelCard) -> bool:
 
 
 def _order_of_volumes(card: ModelCard) -> Order:
-    """Return the axes of a volume, of which the last two are those of the model's planes."""
+    """Return the order of a volume's axes in which the last two are those of the model's planes."""
     volume = Description((1,) * SPACE, tuple(map(Axis, VOLUME)), ())
     return slices_both_ways("a volume", volume, card.across)[0]
 
 
 def degradation_of(card: ModelCard, config: DictConfig) -> Degradation:
-    """Build what makes LR of HR: what the user chooses, otherwise what the model was trained on."""
+    """Build the degradation that the user chooses, or else that of the model's training."""
     if card.degradation and not is_chosen("degradation"):
-        made_of_hr = _of_card(card.degradation, trust=config.trust)
+        trained_on = _of_card(card.degradation, trust=config.trust)
         if _of_volumes(config, card):
-            return InPlanes(made_of_hr, across=VOLUME.index(card.across))
-        return made_of_hr
-    made: Degradation = built(config.degradation)
+            return InPlanes(trained_on, across=VOLUME.index(card.across))
+        return trained_on
+    chosen: Degradation = built(config.degradation)
     used = OmegaConf.to_container(config.degradation, resolve=True)
     log.warning(
         "LR is made by %s; the model was trained on %s", used, card.degradation or "an unknown one"
     )
-    return made
+    return chosen
 
 
 def guide_degradation_of(card: ModelCard, config: DictConfig) -> Degradation:
-    """Build what makes the guides of LR, in the same way."""
+    """Build the degradation of the guides in the same way."""
     if card.guide_degradation and not is_chosen("degradation"):
         return _of_card(card.guide_degradation, trust=config.trust)
-    made: Degradation = built(config.data.guide_degradation)
-    return made
+    chosen: Degradation = built(config.data.guide_degradation)
+    return chosen
 
 
 def _of_card(recipe: Mapping[str, Any], *, trust: bool) -> Degradation:
     try:
-        made: Degradation = build(recipe, package="srlab.degradations", kind=object, trust=trust)
+        result: Degradation = build(recipe, package="srlab.degradations", kind=object, trust=trust)
     except Mistake as error:
         raise Mistake(f"{error} Or choose another by degradation=.") from error
-    return made
+    return result
 
 
 def is_chosen(key: str) -> bool:
-    """Whether the command line chooses from a group or sets a key of it."""
-    given = [str(line).lstrip("+~") for line in HydraConfig.get().overrides.task]
-    return any(line.startswith((f"{key}=", f"{key}.", f"{key}@")) for line in given)
+    """Whether the command line chooses from a group, or sets a key in it."""
+    settings = [str(line).lstrip("+~") for line in HydraConfig.get().overrides.task]
+    return any(line.startswith((f"{key}=", f"{key}.", f"{key}@")) for line in settings)
 
 
 def check_split(config: DictConfig) -> None:
@@ -165,9 +167,9 @@ def follow_split(config: DictConfig) -> None:
 
 
 def scored_pairs(config: DictConfig, data: Source) -> SizedPairDataset:
-    """Return the part of the data that is asked for.
+    """Return the pairs of the chosen ``part`` of the data.
 
-    Raises a `Mistake` if the split that is chosen differs from that of the model's run.
+    Raises a `Mistake` if the data have no split, or another one than the model's run.
     """
     if config.part == "all":
         return data.test
@@ -202,7 +204,7 @@ def _kept_split(model: str) -> Path | None:
 
 
 def check_asked(config: DictConfig, card: ModelCard) -> None:
-    """Raise a `Mistake` where a command line asks for what the model does not have."""
+    """Raise a `Mistake` if the command line contradicts the model."""
     if is_chosen("normaliser"):
         raise Mistake("normaliser= cannot be chosen: the model brings its own; leave it out.")
     dims = len(card.scale)

@@ -1,7 +1,7 @@
-"""The help of a command: its groups with their choices, and what each key means.
+"""The help of a command: its groups with their choices, and the meaning of each key.
 
-All of it stands in the YAMLs: in the comments behind their keys, and in the template of the group
-``hydra/help``.
+All texts are in the YAML files: in the comments behind their keys, and in the templates of the
+group ``hydra/help``.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import math
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from string import Template
 from typing import Any
 
@@ -21,15 +22,18 @@ from srlab.cli.configuration import Part, choices, composed, parts
 
 _WIDTH, _COLUMN = 110, 38
 _OF_THE_CLASS = ("_target_", "_partial_")
-"""Keys of a node that are no values of its class."""
+"""Keys of a node that are not arguments of its class."""
 
 
 @dataclass(frozen=True)
 class _Notes:
-    """What YAMLs say of the keys of a configuration."""
+    """The comments of the YAMLs of a configuration."""
 
     keys: dict[str, str] = field(default_factory=dict)
+    """The comment behind each key, by its dotted name."""
+
     heads: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """The comment lines at the top of the YAMLs of each node, by the node's dotted name."""
 
 
 def help_text(command: str, overrides: Sequence[str]) -> str:
@@ -51,7 +55,7 @@ def help_text(command: str, overrides: Sequence[str]) -> str:
 
 
 def _notes(composition: Sequence[Part], command: str) -> _Notes:
-    """Gather comments; where several YAMLs speak of a key, the last counts, as for its value."""
+    """Gather comments; if several YAMLs have a key, the last one counts, as for its value."""
     notes = _Notes()
     for part in composition:
         comments = comments_of(part.text)
@@ -64,7 +68,7 @@ def _notes(composition: Sequence[Part], command: str) -> _Notes:
 
 
 def _name_groups(notes: _Notes) -> None:
-    """Say of the keys that a group fills what the list of defaults says of the group."""
+    """Use a group's comment in the defaults list for the key under which the group is placed."""
     for name in [*notes.keys]:
         head, _, group = name.partition(".")
         if head == "defaults":
@@ -72,21 +76,23 @@ def _name_groups(notes: _Notes) -> None:
 
 
 def _chosen(composition: Sequence[Part], command: str) -> dict[str, str]:
-    """Return each group of a command's list of defaults, and the list that is chosen from it."""
+    """Return each group of a command's defaults list, with the list of names chosen from it."""
     own = next(part for part in composition if part.name == command)
-    entries = [each for each in yaml.safe_load(own.text)["defaults"] if isinstance(each, dict)]
-    specifications = [str(name) for entry in entries for name in entry]
+    entries = [entry for entry in yaml.safe_load(own.text)["defaults"] if isinstance(entry, dict)]
+    groups = [str(group) for group in chain.from_iterable(entries)]
+    chosen_parts = [part.name for part in composition if part.chosen_by == command]
     chosen = {}
-    for name in specifications:
-        if not name.startswith("override "):
-            names = [part.name for part in composition if part.chosen_by == command]
-            own_names = [each.partition("/")[2] for each in names if each.startswith(f"{name}/")]
-            chosen[name] = f"[{','.join(own_names)}]"
+    for group in groups:
+        if group.startswith("override "):
+            continue
+        in_group = [name for name in chosen_parts if name.startswith(f"{group}/")]
+        names = [name.partition("/")[2] for name in in_group]
+        chosen[group] = f"[{','.join(names)}]"
     return chosen
 
 
 def _groups(chosen: Mapping[str, str], notes: _Notes) -> Iterator[str]:
-    """Yield the lines on groups: what is chosen, what that is, and what else there is."""
+    """Yield the lines about groups: the choice, the comment, and all choices."""
     for group, choice in chosen.items():
         yield _line(f"  {group}={choice}", notes.keys.get(f"defaults.{group}"))
         offered = ", ".join(choices(group.partition("@")[0]))
@@ -94,7 +100,7 @@ def _groups(chosen: Mapping[str, str], notes: _Notes) -> Iterator[str]:
 
 
 def _keys(values: Mapping[Any, Any], notes: _Notes, place: str = "") -> Iterator[str]:
-    """Yield the lines on keys, those of the top level first: key, value and comment."""
+    """Yield the lines about keys: key, value and comment; values come before nested nodes."""
     indent = "  " * (1 + place.count(".") + bool(place))
     yield from (f"{indent}# {line}" for line in notes.heads.get(place, ()))
     nodes = {}

@@ -1,4 +1,4 @@
-"""Values in YAMLs that follow from others, as ``${input_channels:${data}}``."""
+"""Resolvers of values in YAMLs that follow from others, such as ``${input_channels:${data}}``."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from srlab.axes import per_axis
 
 
 def input_channels(data: DictConfig) -> int:
-    """Return the channels of LR: the bands of each date, or after them each pixel of the guides.
+    """Return the number of LR's channels.
 
-    See `srlab.io.guided.Layout`; most data have no guides, and a single date.
+    These are the bands of each date, or the bands followed by the pixels of the guides
+    (`srlab.io.guided.Layout`). Most data have no guides and a single date.
     """
     if data.get("dates"):
         return len(data.bands) * int(data.dates)
@@ -23,28 +24,29 @@ def input_channels(data: DictConfig) -> int:
 
 
 def output_channels(data: DictConfig) -> int:
-    """Return the channels of HR: the bands, unless HR has bands of its own."""
+    """Return the number of HR's channels: that of ``hr_bands`` if set, otherwise of ``bands``."""
     return len(data.get("hr_bands") or data.bands)
 
 
 def continued_channels(data: DictConfig) -> ListConfig | None:
-    """Return the channels of LR, from 1, that HR's correspond to; None where these are all.
+    """Return the LR channels, numbered from 1, that HR's channels correspond to.
 
-    None stands as well where HR has a band of its own, which no channel of LR continues.
+    None means that LR and HR have the same channels, or that HR has a band that LR lacks.
     """
     bands, hr_bands = list(data.bands), list(data.get("hr_bands") or data.bands)
     if not data.get("guides") and not data.get("dates") and hr_bands == bands:
         return None
-    # The same number may be another band in the files of another sensor.
-    if hr_bands != bands and not all(isinstance(each, str) and each in bands for each in hr_bands):
+    # Names tell bands; the same number may be another band in the files of another sensor.
+    by_name = all(isinstance(band, str) and band in bands for band in hr_bands)
+    if hr_bands != bands and not by_name:
         return None
-    return ListConfig([bands.index(each) + 1 for each in hr_bands])
+    return ListConfig([bands.index(band) + 1 for band in hr_bands])
 
 
 def integers_up_to(highest: float | None) -> ListConfig | None:
-    """Return the integers that a full scale speaks of, such as [0, 255]; None for that of floats.
+    """Return the range of integers of a full scale, such as [0, 255].
 
-    A full scale that is still open gives None as well.
+    None for the full scale of floats, and for one that is not known yet.
     """
     if highest is None or highest <= 1 or highest != int(highest):
         return None

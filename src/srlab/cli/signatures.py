@@ -1,7 +1,8 @@
 """Signatures of classes and functions, read from their source without importing them.
 
-Importing Lightning takes seconds, and a misspelt value should not have to wait for it. Only what a
-value of a YAML can be is understood: numbers, text, booleans, null, choices, and lists of these.
+A message about a misspelt value should not wait for the import of Lightning, which takes seconds.
+Only annotations of values that a YAML can hold are understood: numbers, text, booleans, null,
+choices, and lists of these.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ _WRAPPERS = ("Annotated", "Final", "ClassVar", "Required", "NotRequired")
 
 @dataclass(frozen=True)
 class Values:
-    """The values that an annotation allows; nothing known of it allows any."""
+    """The values that an annotation allows; without kinds and choices, any value."""
 
     kinds: frozenset[str] = frozenset()
-    """Of ``int``, ``float``, ``bool``, ``str``, ``none``, ``list`` and ``mapping``."""
+    """Some of ``int``, ``float``, ``bool``, ``str``, ``none``, ``list`` and ``mapping``."""
 
     choices: tuple[object, ...] = ()
     """The values of a ``Literal``."""
@@ -33,7 +34,7 @@ class Values:
     """The values that a list may hold; None: any."""
 
     length: int | None = None
-    """The number of a list's entries; None: any."""
+    """The required number of entries of a list; None: any."""
 
     def __bool__(self) -> bool:
         return bool(self.kinds or self.choices)
@@ -58,7 +59,7 @@ class Signature:
     required: frozenset[str] = frozenset()
 
     takes_any: bool = False
-    """Whether it takes further keyword arguments."""
+    """Whether it accepts any further keyword arguments (``**kwargs``)."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class _Module:
     tree: ast.Module = field(repr=False)
 
     def base(self, level: int) -> str:
-        """Return the package that a relative import of this level starts from."""
+        """Return the package at which a relative import of some `level` starts."""
         parts = self.name.split(".")
         if self.path.name == "__init__.py":
             level -= 1
@@ -79,14 +80,14 @@ class _Module:
 
 @dataclass(frozen=True)
 class _Found:
-    """A definition and the module whose names it speaks of."""
+    """A definition, and the module in which its names are to be looked up."""
 
     module: _Module
     node: ast.AST
 
 
 def signature_of(target: str) -> Signature | None:
-    """Return the signature of ``package.module.Name``; None where the source does not tell."""
+    """Return the signature of ``package.module.Name``; None if it cannot be found in source."""
     found = _definition(target)
     if found is None:
         return None
@@ -131,14 +132,14 @@ def _of_function(found: _Found, *, skip_self: bool) -> Signature:
     for argument, default in pairs:
         values = _values(found.module, argument.annotation)
         if values and isinstance(default, ast.Constant) and default.value is None:
-            values |= Values(frozenset({"none"}))  # libraries leave that out of the annotation
+            values |= Values(frozenset({"none"}))  # libraries often omit it from the annotation
         arguments[argument.arg] = values
     required = frozenset(argument.arg for argument, default in pairs if default is None)
     return Signature(arguments, required, takes_any=given.kwarg is not None)
 
 
 def _values(module: _Module, annotation: ast.AST | None) -> Values:
-    """Return what an annotation allows, as far as it can be known."""
+    """Return the values that an annotation allows, as far as it is understood."""
     if annotation is None:
         return Values()
     if isinstance(annotation, ast.Constant):
@@ -186,7 +187,7 @@ def _of_subscript(module: _Module, annotation: ast.Subscript) -> Values:
 
 
 def _length(name: str, parts: list[ast.expr]) -> int | None:
-    """Return the number of entries of ``tuple[A, B]``, which of other sequences is free."""
+    """Return the number of entries of ``tuple[A, B]``; None for sequences of any length."""
     free = any(isinstance(part, ast.Constant) and part.value is ... for part in parts)
     if name not in ("tuple", "Tuple") or free:
         return None
@@ -201,7 +202,7 @@ def _united(module: _Module, parts: list[ast.expr]) -> Values:
 
 
 def _of_alias(module: _Module, name: str) -> Values:
-    """Return what a name stands for if it is an alias such as ``Norm = Literal["l1", "l2"]``."""
+    """Return the values of an alias such as ``Norm = Literal["l1", "l2"]``."""
     found = _definition(f"{module.name}.{name}")
     if found is None or not isinstance(found.node, ast.Assign | ast.AnnAssign):
         return Values()
@@ -210,7 +211,7 @@ def _of_alias(module: _Module, name: str) -> Values:
 
 @cache
 def _definition(dotted: str) -> _Found | None:
-    """Find the class, function or assignment that a dotted name leads to, through imports."""
+    """Find the class, function or assignment of a dotted name, following imports."""
     module, names = _split(dotted)
     if module is None or not names:
         return None
@@ -246,7 +247,7 @@ def _assigned(node: ast.Assign | ast.AnnAssign) -> list[str]:
 
 
 def _split(dotted: str) -> tuple[_Module | None, str]:
-    """Split a dotted name into its longest module and the names in it."""
+    """Split a dotted name into the longest part that is a module, and the names in it."""
     parts = dotted.split(".")
     for count in range(len(parts), 0, -1):
         module = _module(".".join(parts[:count]))
@@ -257,7 +258,7 @@ def _split(dotted: str) -> tuple[_Module | None, str]:
 
 @cache
 def _module(name: str) -> _Module | None:
-    """Parse a module that is on Python's path; nothing of it, or of its packages, is run."""
+    """Parse a module on Python's path, without running it or its packages."""
     top, *inner = name.split(".")
     try:
         spec = importlib.util.find_spec(top)

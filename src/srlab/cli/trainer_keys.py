@@ -1,7 +1,7 @@
-"""Arguments and callbacks of Lightning that do not go with a run of ours, and what does instead.
+"""Lightning's arguments and callbacks that a run cannot use, and what to use instead.
 
-Our data have no end, so there are no epochs, and the loop over two optimisers is our own. Some of
-Lightning's switches would repeat samples, stop a run for good or do nothing.
+Training data are endless, so there are no epochs, and srlab has its own loop over two optimisers.
+Some of Lightning's settings would therefore repeat samples, end a run for good, or do nothing.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ REFUSED = {
     "callbacks": "list them as callbacks=[default,early_stopping]",
     "logger": "list them as logger=[csv,tensorboard]",
 }
-"""Arguments of the trainer by what to do instead; `NEUTRAL` values are no matter."""
+"""Refused arguments of the trainer, each with what to do instead."""
 
 NEUTRAL = {"max_epochs": -1, "accumulate_grad_batches": 1}
-"""Values with which an argument changes nothing, besides null and false."""
+"""Values besides null and false with which a refused argument is allowed: it has no effect."""
 
 CALLBACKS = {
     "BatchSizeFinder": "set loader.batch_size",
@@ -57,11 +57,11 @@ CALLBACKS = {
     "Timer": TIMED,
     "WeightAveraging": "ema.decay sets the averaging of the weights",
 }
-"""Callbacks of Lightning by what to do instead."""
+"""Refused callbacks of Lightning, each with what to do instead."""
 
 
 def check_trainer(trainer: DictConfig) -> None:
-    """Raise a `Mistake` that names an argument of Lightning's which does not go with our runs."""
+    """Raise a `Mistake` for an argument of Lightning's trainer that a run cannot use."""
     for key, advice in REFUSED.items():
         value = trainer.get(key)
         if value is None or value is False or value == NEUTRAL.get(key):
@@ -75,11 +75,11 @@ def check_trainer(trainer: DictConfig) -> None:
             raise Mistake(
                 f"trainer.{key} is {value}; give a whole number of generator updates >= 1."
             )
-        trainer[key] = int(value)  # a float is a fraction of an epoch for Lightning
+        trainer[key] = int(value)  # for Lightning, a float is a fraction of an epoch
 
 
 def check_callbacks(callbacks: DictConfig) -> None:
-    """Raise a `Mistake` that names a callback of Lightning's which does not go with our runs."""
+    """Raise a `Mistake` for a callback of Lightning's that a run cannot use."""
     for name, node in callbacks.items():
         target = "" if node is None else str(node.get("_target_"))
         package, kind = target.partition(".")[0], target.rpartition(".")[2]
@@ -90,7 +90,7 @@ def check_callbacks(callbacks: DictConfig) -> None:
 
 
 def _is_number_of_updates(value: object) -> bool:
-    """Whether a value is a whole number; 1.0 is Lightning's word for a whole epoch."""
+    """Whether a value is a whole number >= 1; 1.0 is not, since Lightning reads it as an epoch."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return value >= 1 and value == int(value) and not (value == 1 and isinstance(value, float))
