@@ -1,4 +1,10 @@
-"""Degradations: HR batches to LR batches, one a file."""
+"""Degradations: models of how LR comes from HR, one in each file.
+
+`protocol` is their interface. `linear` gives the adjoint of a linear one, `projection` the nearest
+image that agrees with LR, `bounds` the nearest such image within a range of values, and `reach` how
+far a projection looks. `filtering`, `psf`, `photo_kernels`, `ranges` and `draws` are shared parts,
+and `in_planes` applies a degradation of images to the planes of volumes.
+"""
 
 from srlab.degradations.area import Area
 from srlab.degradations.bicubic import Bicubic

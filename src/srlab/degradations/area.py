@@ -24,6 +24,6 @@ class Area:
         self.scale = per_axis(scale, spatial_dims)
 
     def __call__(self, hr: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
-        """HR ``(B, C, *S·scale)`` to LR ``(B, C, *S)``; nothing here is random."""
+        """Degrade HR ``(B, C, *S·scale)`` to LR ``(B, C, *S)``; nothing here is random."""
         kernel = torch.full((1, *self.scale), 1 / prod(self.scale), dtype=torch.float64)
         return filtered(hr, kernel, self.scale)

@@ -1,4 +1,4 @@
-"""The degradation of every super-resolution benchmark."""
+"""Bicubic shrinking, the degradation of most super-resolution benchmarks."""
 
 from __future__ import annotations
 
@@ -38,19 +38,22 @@ class Bicubic:
         self.linear = integers is None
 
     def __call__(self, hr: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
-        """HR ``(B, C, *S·scale)`` to LR ``(B, C, *S)``; nothing here is random."""
+        """Degrade HR ``(B, C, *S·scale)`` to LR ``(B, C, *S)``; nothing here is random."""
         if self.integers is None:
             return shrink(hr, self.scale)
         low, high = self.integers
-        return shrink(
-            hr, self.scale, after_each_axis=lambda image: _Rounded.apply(image, low, high)
-        )
+
+        def rounded(image: Tensor) -> Tensor:
+            result: Tensor = _Rounded.apply(image, low, high)
+            return result
+
+        return shrink(hr, self.scale, after_each_axis=rounded)
 
 
 class _Rounded(torch.autograd.Function):
     """Half-up rounding and clamping with the gradient of the identity.
 
-    Its own gradient, zero almost everywhere, would stop all learning.
+    The true gradient of rounding is zero almost everywhere, so nothing would be learnt.
     """
 
     @staticmethod

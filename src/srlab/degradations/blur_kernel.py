@@ -1,4 +1,4 @@
-"""A blur that was measured or is given."""
+"""Blurring with a given kernel, for example a measured one."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from srlab.mistakes import Mistake
 class BlurKernel:
     """Blurs with a given kernel and samples LR pixels.
 
-    `kernel` is an array ``(*K)`` as nested lists, or a ``.npy`` file, with the pixels of HR. It is
-    centred on the area of an LR pixel. So its sizes are even where the factor is even, and odd
-    where that is odd. It is divided by its sum. As in optics it is a point's image: HR is
-    convolved with it. Values are in any unit. The map is linear.
+    `kernel` is an array ``(*K)`` on the grid of HR, as nested lists or a ``.npy`` file. It is the
+    image of a point, so HR is convolved with it, after it is divided by its sum. It is centred on
+    the area of an LR pixel, so each size is even where the factor is even, and odd where that is
+    odd. Values are in any unit. The map is linear.
 
-    Raises a `Mistake` if the kernel has other axes than the image, values that are not finite, or
-    a sum that is not positive.
+    Raises a `Mistake` if the kernel has another number of axes than the image, values that are not
+    finite, or a sum that is not positive.
     """
 
     linear = True
@@ -51,7 +51,7 @@ class BlurKernel:
         self.kernel = torch.from_numpy(np.flip(array / array.sum()).copy())[None]
 
     def __call__(self, hr: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
-        """HR ``(B, C, *S·scale)`` to LR ``(B, C, *S)``; nothing here is random."""
+        """Degrade HR ``(B, C, *S·scale)`` to LR ``(B, C, *S)``; nothing here is random."""
         return filtered(hr, self.kernel, self.scale)
 
 

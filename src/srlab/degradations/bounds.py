@@ -1,4 +1,4 @@
-"""Images that agree with a measurement, and that a type of integers can hold."""
+"""Images that agree with LR and lie within the range of values that a file can store."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from srlab.axes import Window, enlarged
 from srlab.degradations.projection import Projection
 
 ROUNDS = 8
-"""The most rounds in which further pixels are held."""
+"""The largest number of rounds, in each of which further pixels may be held."""
 
 STEPS = 40
-"""The most steps of a round."""
+"""The largest number of conjugate-gradient steps in a round."""
 
 
 @dataclass(frozen=True)
 class Bounds:
     """The lowest and highest values of each channel, ``(C,)``, and the `steps` between values.
 
-    What is beyond them by no more than half a step is rounded to them.
+    Values beyond them by at most half a step count as within, since rounding brings them back.
     """
 
     low: Tensor
@@ -32,36 +32,36 @@ class Bounds:
     steps: Tensor
 
     def hold(self, image: Tensor) -> Tensor:
-        """Bring ``(B, C, *S)`` to the nearest values within."""
+        """Clamp ``(B, C, *S)`` to the bounds of each channel."""
         low, high, _ = self._shaped(image)
         return torch.minimum(torch.maximum(image, low), high)
 
     def beyond(self, image: Tensor) -> Tensor:
-        """Mark what is beyond them in ``(B, C, *S)``."""
+        """Return ``(B, C, *S)``: true where a value is beyond the bounds."""
         low, high, steps = self._shaped(image)
         return (image < low - steps / 2) | (image > high + steps / 2)
 
     def _shaped(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         shape = (-1, *[1] * (image.ndim - 2))
-        low, high, steps = (
-            each.to(image).view(shape) for each in (self.low, self.high, self.steps)
-        )
-        return low, high, steps
+        low, high = self.low.to(image).view(shape), self.high.to(image).view(shape)
+        return low, high, self.steps.to(image).view(shape)
 
 
 def bounded(
     projection: Projection, image: Tensor, bounds: Bounds, *, reach: Sequence[int | None]
 ) -> Tensor:
-    """Return an image near ``(B, C, *S·scale)`` that degrades to the same, and is within bounds.
+    """Return an image near ``(B, C, *S·scale)`` that degrades to the same LR and is within bounds.
 
-    A projected image may be darker than black beside a bright edge, and the file would clip it. The
-    pixels that are beyond the bounds are held at these, and the others change as little as possible
-    to make up for them. Where that drives further pixels beyond the bounds, they are held, too (an
-    active-set method). All this goes on in windows around such pixels. They end at the `reach` of a
-    projection along each axis, in LR pixels. With None they end with the image.
+    A projected image may be darker than black beside a bright edge, and a file would clip it. This
+    is an active-set method: pixels beyond the bounds are held at the bounds, and the others change
+    as little as possible to compensate. If that drives further pixels beyond the bounds, they are
+    held, too.
 
-    Where no such image is found, the one is returned that degrades to less of a difference once it
-    is clipped.
+    Only windows around such pixels change. They extend by the `reach` of the projection along each
+    axis, in LR pixels, or to the ends of the axis where that is None.
+
+    If no such image is found in a window, the better of the last one and the original is returned:
+    the one whose clipped version degrades to LR with less of a difference.
     """
     result = image.clone()
     for number, beyond in enumerate(bounds.beyond(image)):
@@ -72,7 +72,7 @@ def bounded(
 
 
 def _held(projection: Projection, image: Tensor, bounds: Bounds) -> Tensor:
-    """Return one window of the image, with what lies beyond the bounds held at these."""
+    """Return one window of the image, with values beyond the bounds held at the bounds."""
     allowed = bounds.steps.min().to(image) / 8
     change, held, now = torch.zeros_like(image), torch.zeros_like(image, dtype=torch.bool), image
     for _ in range(ROUNDS):
@@ -82,19 +82,20 @@ def _held(projection: Projection, image: Tensor, bounds: Bounds) -> Tensor:
         held |= beyond
         change = torch.where(held, bounds.hold(now) - image, change)
         rest = -projection.degrade(change)
-        # A masked adjoint is the smallest change that does it, and the sum of two is one, too.
+        # The masked adjoint gives the smallest compensating change of the free pixels.
         change = change + projection.lifted(rest, allowed, free=~held, steps=STEPS)[0]
         now = image + change
-    differences = [
-        float(projection.degrade(bounds.hold(each) - image).abs().max()) for each in (now, image)
-    ]
-    return now if differences[0] <= differences[1] else image
+
+    def error_when_clipped(candidate: Tensor) -> float:
+        return float(projection.degrade(bounds.hold(candidate) - image).abs().max())
+
+    return now if error_when_clipped(now) <= error_when_clipped(image) else image
 
 
 def _windows(beyond: Tensor, scale: Sequence[int], reach: Sequence[int | None]) -> Iterator[Window]:
-    """Yield windows of whole LR pixels, in HR pixels, around what is marked ``(*S·scale)``.
+    """Yield windows of whole LR pixels, in HR pixels, around the marked pixels ``(*S·scale)``.
 
-    None of them overlaps another, so that nothing marked lies near the border of any.
+    Windows that would overlap are merged, so no marked pixel lies near the border of any.
     """
     marked = beyond.cpu().numpy().astype(np.uint8)
     for axis, (factor, pixels) in enumerate(zip(scale, reach, strict=True)):

@@ -1,4 +1,4 @@
-"""Several degradations in a row."""
+"""A chain of several degradations."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ class Chain:
     ) -> None:
         self.scale = per_axis(scale, spatial_dims)
         self.steps = list(steps)
-        factors = zip(*(step.scale for step in self.steps), strict=True)
-        made = tuple(prod(each) for each in factors)
-        if made != self.scale:
+        factors_of_axes = zip(*(step.scale for step in self.steps), strict=True)
+        total = tuple(map(prod, factors_of_axes))
+        if total != self.scale:
             raise Mistake(
-                f"the steps of the chain shrink by {made} and scale is {self.scale}; give steps "
+                f"the steps of the chain shrink by {total} and scale is {self.scale}; give steps "
                 "whose product it is. Noise and compression shrink by 1."
             )
         self.linear = all(step.linear for step in self.steps)
 
     def __call__(self, hr: Tensor, *, generator: torch.Generator) -> Tensor:
-        """HR ``(B, C, *S·scale)`` to LR ``(B, C, *S)``."""
+        """Degrade HR ``(B, C, *S·scale)`` to LR ``(B, C, *S)``."""
         for step in self.steps:
             hr = step(hr, generator=generator)
         return hr

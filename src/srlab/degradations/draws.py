@@ -26,7 +26,7 @@ class Draws:
         return low + (high - low) * self._share()
 
     def happens(self, share: float) -> bool:
-        """Whether something happens that does so in a share of all draws."""
+        """Return true with the probability `share`."""
         return self._share() < share
 
     def one_of(self, choices: Sequence[Choice]) -> Choice:
@@ -34,7 +34,7 @@ class Draws:
         return choices[int(self._share() * len(choices))]
 
     def weighted(self, shares: Mapping[Choice, float]) -> Choice:
-        """Draw a key, whose value is its share; the shares' sum is one."""
+        """Draw a key of `shares`, with its value as the probability; the values sum to one."""
         place = self._share()
         for choice, limit in zip(shares, accumulate(shares.values()), strict=True):
             if place < limit:
@@ -52,7 +52,7 @@ class Draws:
         return torch.poisson(mean, generator=self.generator)
 
     def _share(self) -> float:
-        # In float64, or a share near one would round to one.
+        # In float64, since a float32 number just below one could be rounded to one.
         device = self.generator.device
         number = torch.rand((), dtype=torch.float64, device=device, generator=self.generator)
         return float(number)

@@ -1,4 +1,4 @@
-"""The blur of what moves while the shutter of a video camera is open."""
+"""The motion blur of a video camera, whose shutter stays open for some time."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from srlab.mistakes import Mistake
 class Exposure:
     """Averages HR frames over the time for which the shutter is open.
 
-    Images are ``(B, C, T, H, W)`` with time first, in any unit. The shutter opens once for each LR
-    frame and about its middle. `shutter` is how long it stays open, in HR frames; a frame that it
-    covers in part counts in part. It is a number, or ``[low, high]`` from which each clip draws
-    one. Its angle in degrees is 360 times `shutter`, over the factor along time. Blur as a mean of
-    sharp frames is that of Nah et al. 2017, eq. 2, with a linear response of the camera.
+    Images are ``(B, C, T, H, W)``, in any unit. The shutter opens once for each LR frame, centred
+    on it. `shutter` is the time for which it is open, in HR frames; a frame that it covers in part
+    counts in part. It is a number, or ``[low, high]`` from which each clip draws one. The shutter
+    angle in degrees is 360 times `shutter`, divided by the factor along time. Blur is the mean of
+    sharp frames, as in Nah et al. 2017, eq. 2, for a camera with a linear response.
 
-    The first and the last frame are repeated outwards. The map is linear where `shutter` is one
+    The first and the last frame are repeated outwards. The map is linear if `shutter` is one
     number.
 
     Raises a `Mistake` if an axis of space has a scale above 1, or no frame would change.
@@ -56,10 +56,10 @@ class Exposure:
         self.linear = low == high
 
     def __call__(self, hr: Tensor, *, generator: torch.Generator) -> Tensor:
-        """HR ``(B, C, T·scale, H, W)`` to LR ``(B, C, T, H, W)``."""
+        """Degrade HR ``(B, C, T·scale, H, W)`` to LR ``(B, C, T, H, W)``."""
         widths = drawn(self.shutter, hr, generator).flatten().tolist()
-        clips = [
-            filtered(clip[None], along(box(width, self.scale[0])[None], 0, 3), self.scale)
-            for clip, width in zip(hr, widths, strict=True)
-        ]
+        clips = []
+        for clip, width in zip(hr, widths, strict=True):
+            kernel = along(box(width, self.scale[0])[None], 0, 3)
+            clips.append(filtered(clip[None], kernel, self.scale))
         return torch.cat(clips)

@@ -1,4 +1,4 @@
-"""LR pixels as weighted sums of the HR pixels around them, which is linear."""
+"""Linear filtering: LR pixels as weighted sums of the HR pixels around them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from srlab.nn.resample import border_repeated
 
 
 def filtered(hr: Tensor, kernel: Tensor, scale: int | Sequence[int]) -> Tensor:
-    """Weigh the HR pixels around the centre of each LR pixel.
+    """Return LR ``(B, C, *S)``: the sums of HR ``(B, C, *S·scale)``, weighted by a kernel.
 
-    HR is ``(B, C, *S·scale)`` and LR ``(B, C, *S)``. The kernel is ``(1, *K)``, or ``(C, *K)`` with
-    one for each channel. It is centred on the area of an LR pixel. So each of its sizes is odd
-    where the factor is odd, and even where that is even. Border pixels are repeated outwards.
+    The kernel is ``(1, *K)``, or ``(C, *K)`` with one for each channel. It is centred on the area
+    of an LR pixel, so each of its sizes is odd where the factor is odd, and even where that is
+    even. Border pixels are repeated outwards. The kernel is not flipped.
 
-    Raises a `Mistake` if the sizes do not fit, or the number of kernels does not.
+    Raises a `Mistake` if the sizes or the number of kernels do not fit.
     """
     factors = per_axis(scale, hr.ndim - 2)
     sizes = tuple(kernel.shape[1:])
@@ -39,7 +39,7 @@ def filtered(hr: Tensor, kernel: Tensor, scale: int | Sequence[int]) -> Tensor:
             )
         margin = (size - factor) // 2
         if margin < 0:
-            # The kernel is smaller than the LR pixel, whose outer HR pixels weigh nothing.
+            # The kernel is smaller than the LR pixel, so the outer HR pixels get no weight.
             kernel = _widened(kernel, axis - 1, -margin)
         hr = border_repeated(hr, axis, max(margin, 0), max(margin, 0))
     if len(kernel) not in (1, hr.shape[1]):
@@ -65,9 +65,10 @@ def along(taps: Tensor, axis: int, dims: int) -> Tensor:
 
 
 def box(width: float, factor: int) -> Tensor:
-    """Return how much of each HR pixel lies in a box about the middle of an LR pixel, in sum 1.
+    """Return the weights ``(K,)`` of HR pixels in a box around an LR pixel's centre, with sum 1.
 
-    `width` is that of the box and `factor` that of the LR pixel, in HR pixels.
+    `width` is the width of the box and `factor` that of the LR pixel, in HR pixels. A pixel that
+    the box covers in part has that part of the weight.
     """
     count = factor + 2 * ceil(max(width - factor, 0) / 2)
     edges = torch.arange(count + 1, dtype=torch.float64) - count / 2

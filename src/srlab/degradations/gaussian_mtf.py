@@ -1,4 +1,4 @@
-"""A sensor's blur, stated by its modulation transfer function."""
+"""A sensor's blur, given by its modulation transfer function (MTF)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from srlab.degradations.filtering import along, filtered
 from srlab.mistakes import Mistake
 
 REACH = 4.0
-"""Standard deviations to which the kernel extends; beyond lies 1/16 000 of its weight."""
+"""The radius of the kernel in standard deviations; 1/16 000 of the weight lies beyond."""
 
 
 class GaussianMtf:
@@ -46,7 +46,7 @@ class GaussianMtf:
             )
 
     def __call__(self, hr: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
-        """HR ``(B, C, *S·scale)`` to LR ``(B, C, *S)``; nothing here is random."""
+        """Degrade HR ``(B, C, *S·scale)`` to LR ``(B, C, *S)``; nothing here is random."""
         dims = len(self.scale)
         for axis, factor in enumerate(self.scale):
             if factor == 1:

@@ -1,4 +1,4 @@
-"""Degradations of images, done in the planes of volumes."""
+"""Degradations of images, applied to the planes of volumes."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from srlab.degradations.protocol import Degradation
 class InPlanes:
     """Degrades volumes by a degradation of images, plane by plane.
 
-    The first axis of the images is the axis `across` of the volumes, from 0. The other is the last
-    of those that remain. So thick slices are made of thin ones as a model of such planes learnt it.
+    The first axis of the planes is the axis `across` of the volumes, from 0. The second is the last
+    of the remaining axes. This makes slices thick in the same way as in the training of a model of
+    such planes.
     """
 
     def __init__(self, planes: Degradation, *, across: int) -> None:
@@ -24,7 +25,7 @@ class InPlanes:
         self.scale = tuple(factors[axis] for axis in range(3))
 
     def __call__(self, hr: Tensor, *, generator: torch.Generator) -> Tensor:
-        """HR ``(B, C, *S·scale)`` to LR ``(B, C, *S)``, with three axes in S."""
+        """Degrade HR ``(B, C, *S·scale)`` to LR ``(B, C, *S)``, with three axes in S."""
         order = (0, 2 + self._walked, 1, 2 + self._across, 2 + self._seen)
         volumes = hr.permute(order)
         lr = self._planes(volumes.flatten(0, 1), generator=generator)

@@ -40,10 +40,8 @@ class Jpeg:
             )
         qualities = drawn(self.quality, hr, generator).flatten().round().int().tolist()
         pixels = hr.detach().round().clamp(0, 255).to("cpu", torch.uint8)
-        decoded = [
-            compressed(image, quality) for image, quality in zip(pixels, qualities, strict=True)
-        ]
-        return hr + (torch.stack(decoded).to(hr) - hr.detach())
+        decoded = torch.stack([*map(compressed, pixels, qualities)])
+        return hr + (decoded.to(hr) - hr.detach())
 
 
 def compressed(image: Tensor, quality: int) -> Tensor:

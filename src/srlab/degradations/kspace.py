@@ -1,4 +1,4 @@
-"""The k-space that an MRI scanner leaves out."""
+"""Truncation of k-space, as in an MRI scan of lower resolution."""
 
 from __future__ import annotations
 
@@ -15,12 +15,11 @@ from srlab.mistakes import Mistake
 class KSpace:
     r"""Keeps the lowest spatial frequencies: a scan of fewer phase-encoding steps.
 
-    Along an axis of scale :math:`s` the frequencies below the LR Nyquist frequency,
-    :math:`1 / (2 s)`, stay as they are. The others are left out, which rings at edges (Gibbs).
-    Frequencies are those of the image and its mirror image, one after the other. So the ends of a
-    crop do not meet, as they would in a plain Fourier transform of it. These are the coefficients
-    of a discrete cosine transform (Ahmed et al. 1974). LR pixels lie in the middle of the
-    HR pixels that they replace.
+    Along an axis of scale :math:`s`, frequencies below the LR Nyquist frequency
+    :math:`1 / (2 s)` stay as they are. Higher ones are removed, which rings at edges (Gibbs). The
+    frequencies are those of a discrete cosine transform (Ahmed et al. 1974), that is, of the image
+    followed by its mirror image. In a plain Fourier transform, the opposite ends of a crop would
+    be neighbours. LR pixels lie in the middle of the HR pixels that they replace.
 
     Values are in any unit. The map is linear.
     """
@@ -31,7 +30,7 @@ class KSpace:
         self.scale = per_axis(scale, spatial_dims)
 
     def __call__(self, hr: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
-        """HR ``(B, C, *S·scale)`` to LR ``(B, C, *S)``; nothing here is random."""
+        """Degrade HR ``(B, C, *S·scale)`` to LR ``(B, C, *S)``; nothing here is random."""
         for axis, factor in enumerate(self.scale, start=2):
             size, rest = divmod(hr.shape[axis], factor)
             if rest:

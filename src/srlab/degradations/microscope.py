@@ -19,11 +19,11 @@ from srlab.mistakes import Mistake
 class Microscope:
     r"""Blurs with a wide-field PSF, averages the HR pixels of each LR pixel, and adds noise.
 
-    The PSF is the Gaussian that has the curvature of the Debye integral at its peak (Zhang et al.
-    2007, table 1, nonparaxial). It follows from the emitted `wavelength` in nanometres, one or one
-    for each channel, the `numerical_aperture` and the `refractive_index` of what lies before the
-    objective. Axes are y and x, or z, y and x. All are blurred, those of scale 1 too.
-    `pixel_size` is that of HR in micrometres, one or one for each axis. HR counts as sharp.
+    The PSF is the Gaussian with the curvature of the Debye integral at its peak (Zhang et al. 2007,
+    table 1, nonparaxial). It follows from three numbers: the emission `wavelength` in nanometres,
+    one or one for each channel, the `numerical_aperture`, and the `refractive_index` of the
+    immersion medium. Axes are y and x, or z, y and x. All are blurred, including those of scale 1.
+    `pixel_size` is that of HR in micrometres, one or one for each axis. HR is taken as sharp.
 
     Then `gain` and `sigma` add shot noise and read noise, as `Noise` does. With both 0 the map is
     linear.
@@ -53,32 +53,33 @@ class Microscope:
                 "micrometres, one number or one for each axis."
             )
         self._deviations = []
-        for each in above_zero("wavelength", wavelength):
-            lateral, axial = psf_deviations(each, numerical_aperture, refractive_index)
-            across = [axial, lateral, lateral][-spatial_dims:]
-            self._deviations.append([a / size for a, size in zip(across, sizes, strict=True)])
+        for length in above_zero("wavelength", wavelength):
+            lateral, axial = psf_deviations(length, numerical_aperture, refractive_index)
+            micrometres = [axial, lateral, lateral][-spatial_dims:]
+            in_pixels = [width / size for width, size in zip(micrometres, sizes, strict=True)]
+            self._deviations.append(in_pixels)
         self.linear = gain == 0 and sigma == 0
         self._noise = None
         if not self.linear:
             self._noise = Noise(gain=gain, sigma=sigma, spatial_dims=spatial_dims)
 
     def __call__(self, hr: Tensor, *, generator: torch.Generator) -> Tensor:
-        """HR ``(B, C, *S·scale)`` to LR ``(B, C, *S)``; only noise is random."""
+        """Degrade HR ``(B, C, *S·scale)`` to LR ``(B, C, *S)``; only noise is random."""
         dims = len(self.scale)
         lr = hr
         for axis, factor in enumerate(self.scale):
             only_here = [1] * dims
             only_here[axis] = factor
-            deviations = [each[axis] for each in self._deviations]
+            deviations = [of_channel[axis] for of_channel in self._deviations]
             lr = filtered(lr, along(_taps(deviations, factor), axis, dims), only_here)
         return lr if self._noise is None else self._noise(lr, generator=generator)
 
 
 def _taps(deviations: Sequence[float], factor: int) -> Tensor:
-    """Return ``(len(deviations), K)`` weights in sum 1: a Gaussian over HR pixels, then their mean.
+    """Return ``(len(deviations), K)`` weights with sum 1: a Gaussian, averaged over an LR pixel.
 
-    The deviations are in HR pixels. The Gaussian is integrated over each pixel, so that one that is
-    far narrower than a pixel is right, too.
+    The deviations are in HR pixels. The Gaussian is integrated over each HR pixel, which is right
+    even if it is much narrower than a pixel.
     """
     half = ceil(REACH * max(deviations))
     edges = torch.arange(2 * half + 2, dtype=torch.float64) - half - 0.5

@@ -1,4 +1,4 @@
-"""The noise of a detector."""
+"""The shot noise and read noise of a detector."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Noise:
         signal = hr.detach()
         noise = torch.zeros_like(signal)
         if self.gain[1] > 0:
-            # A gain of 0 may be drawn; the limit of its shot noise is none.
+            # A gain of 0 may be drawn; shot noise vanishes in this limit.
             positive = signal.clamp(min=0)
             step = gain.clamp(min=torch.finfo(hr.dtype).tiny)
             counts = torch.poisson((positive / step).clamp(max=_MOST), generator=generator)
@@ -57,4 +57,4 @@ class Noise:
 
 
 _MOST = 1e9
-"""Counts beyond which the shot noise is below 1/30 000 of the signal, and is left out."""
+"""Counts above which shot noise is below 1/30 000 of the signal and is left out."""

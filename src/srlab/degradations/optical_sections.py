@@ -15,19 +15,19 @@ from srlab.mistakes import Mistake
 
 
 class OpticalSections:
-    r"""Blurs HR along the one axis whose scale is above 1, and takes samples of it there.
+    r"""Blurs HR along the one axis whose scale is above 1, and samples it there.
 
-    A plane of a stack is blurred by the lateral PSF already. What is added is the Gaussian that
-    makes the axial PSF of it (Weigert et al. 2018, CARE, Nature Methods 15, the split PSF): its
-    variance is :math:`\sigma_z^2 - \sigma_{xy}^2`. A section is a sample between its neighbours and
-    no mean over their distance.
+    Planes of a stack are already blurred by the lateral PSF. This adds the Gaussian that widens it
+    to the axial PSF (Weigert et al. 2018, CARE, Nature Methods 15, the split PSF). The variance of
+    this Gaussian is :math:`\sigma_z^2 - \sigma_{xy}^2`. A section is a sample at its place, not a
+    mean over the distance to its neighbours.
 
-    The PSF is that of `srlab.degradations.Microscope`, to the given `power`: a confocal or
-    two-photon microscope sees about its square. `pixel_size` is that of HR in micrometres, and
-    `wavelength` is in nanometres, one or one for each channel. The map is linear.
+    The PSF is that of `srlab.degradations.Microscope`, raised to the given `power`: 1 for a
+    wide-field microscope, about 2 for a confocal or two-photon one. `pixel_size` is that of HR in
+    micrometres. `wavelength` is in nanometres, one or one for each channel. The map is linear.
 
-    Raises a `Mistake` if not exactly one axis has a scale above 1. It does so, too, if a number is
-    not above 0, or the aperture not below the index.
+    Raises a `Mistake` if not exactly one axis has a scale above 1, a number is not above 0, or the
+    aperture is not below the index.
     """
 
     linear = True
@@ -54,20 +54,20 @@ class OpticalSections:
         (size,) = above_zero("pixel_size", [pixel_size])
         (times,) = above_zero("power", [power])
         deviations = []
-        for each in above_zero("wavelength", wavelength):
-            lateral, axial = psf_deviations(each, numerical_aperture, refractive_index)
+        for length in above_zero("wavelength", wavelength):
+            lateral, axial = psf_deviations(length, numerical_aperture, refractive_index)
             deviations.append(sqrt((axial**2 - lateral**2) / times) / size)
         self._taps = _taps(deviations, self.scale[self.axis])
 
     def __call__(self, hr: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
-        """HR ``(B, C, *S·scale)`` to LR ``(B, C, *S)``; nothing here is random."""
+        """Degrade HR ``(B, C, *S·scale)`` to LR ``(B, C, *S)``; nothing here is random."""
         return filtered(hr, along(self._taps, self.axis, len(self.scale)), self.scale)
 
 
 def _taps(deviations: Sequence[float], factor: int) -> Tensor:
-    """Return ``(len(deviations), K)`` weights in sum 1: a Gaussian, integrated over each HR pixel.
+    """Return ``(len(deviations), K)`` weights with sum 1: a Gaussian, integrated over HR pixels.
 
-    It lies in the middle of `factor` HR pixels, whose number decides whether K is odd.
+    It is centred on `factor` HR pixels, so K is odd if `factor` is.
     """
     size = 2 * ceil(REACH * max(deviations)) + factor % 2
     edges = torch.arange(size + 1, dtype=torch.float64) - size / 2

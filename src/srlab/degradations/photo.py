@@ -1,4 +1,4 @@
-"""The unknown history of photographs, drawn anew for each image."""
+"""Photo: the random blur, resizing, noise and compression of Real-ESRGAN."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ class Photo:
     image draws its own history, in the paper's order and shares (sec. 3 and supplement). Between
     the two passes and after them an image has another size. Borders are repeated outwards.
 
-    Every argument holds two ranges, of the first pass and of the second. `blur_sigma` are standard
-    deviations in pixels. `resize` are factors, of the second pass relative to LR. `noise_sigma` are
-    deviations in steps of 255. `shot_noise` are strengths of the Poisson noise, where 1 is that of
-    255 photons. `quality` is JPEG's.
+    Every argument holds two ranges, one for each pass. `blur_sigma` are standard deviations in
+    pixels. `resize` are factors of the size, in the second pass relative to LR. `noise_sigma` are
+    standard deviations of Gaussian noise, in grey values of 0 to 255. `shot_noise` are strengths of
+    Poisson noise, where 1 is that of 255 photons at white. `quality` is that of JPEG.
 
     Raises a `Mistake` for other axes, channels or ranges.
     """
@@ -71,7 +71,7 @@ class Photo:
                 raise Mistake(f"resize is {resize}; each range must hold 1, such as [0.5, 1.5].")
 
     def __call__(self, hr: Tensor, *, generator: torch.Generator) -> Tensor:
-        """HR ``(B, C, H·scale, W·scale)`` to LR ``(B, C, H, W)``."""
+        """Degrade HR ``(B, C, H·scale, W·scale)`` to LR ``(B, C, H, W)``."""
         if hr.ndim != 4 or hr.shape[1] not in (1, 3):
             raise Mistake(
                 f"photo got an array of shape {tuple(hr.shape)}; it takes (batch, 1 or 3, H, W)."
@@ -82,7 +82,7 @@ class Photo:
             return torch.cat(images).mul(255).round().clamp(0, 255)
 
     def _degraded(self, image: Tensor, draws: Draws) -> Tensor:
-        """Give one image ``(1, C, H, W)`` of 0 to 1 its history."""
+        """Degrade one image ``(1, C, H, W)`` with values of 0 to 1 by a random history."""
         sides = zip(image.shape[2:], self.scale, strict=True)
         lr_size = [side // factor for side, factor in sides]
 
@@ -130,7 +130,7 @@ class Photo:
         return compressed(pixels, quality)[None].to(image) / 255
 
     def _finished(self, image: Tensor, draws: Draws, size: list[int]) -> Tensor:
-        """Bring an image to LR's size, and mostly let its edges ring."""
+        """Resize an image to LR's size, and let its edges ring in most cases."""
         image = _interpolated(image, size, draws)
         if draws.happens(FINAL_RINGING_SHARE):
             image = filtered(image, ringing_kernel(draws), 1)

@@ -1,4 +1,4 @@
-"""The nearest image that degrades to exactly what was measured."""
+"""Projection of SR onto the images that degrade to exactly the given LR."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ from srlab.degradations.protocol import Degradation
 from srlab.mistakes import Mistake
 
 STEPS = 100
-"""The most steps of conjugate gradients; a degradation that acts axis by axis needs one or two."""
+"""The largest number of conjugate-gradient steps; separable degradations need one or two."""
 
 LEAST = 1e-6
-"""Of its largest energy, what a degradation passes of a pattern that counts as measured."""
+"""The energy that a degradation must pass of a pattern, relative to the largest one.
+
+A pattern below it counts as not measured.
+"""
 
 KEPT = 64
-"""The number of bases that are kept, one for each axis of images of each size."""
+"""The number of eigenbases that are cached, one for each axis and size of images."""
 
 
 class Projection:
@@ -29,19 +32,19 @@ class Projection:
 
     .. math:: x + A^+ (y - A x), \quad A^+ = A^T (A A^T)^{-1}.
 
-    Of all images that :math:`A` makes :math:`y` of, it is the one nearest to :math:`x`. The result
-    has two parts. :math:`A^+ y` follows from the measurement alone. The rest is what a network
-    adds, and :math:`A` sees nothing of it (Chen and Davies 2020, deep decomposition learning;
-    Wang et al. 2023, DDNM). Back-projection (Irani and Peleg 1991) goes the same way in small
-    steps.
+    Of all images that :math:`A` maps to :math:`y`, this is the one nearest to :math:`x`. The result
+    has two parts. :math:`A^+ y` follows from the measurement alone. The rest is added by the
+    network, and :math:`A` maps it to zero (Chen and Davies 2020, deep decomposition learning; Wang
+    et al. 2023, DDNM). Back-projection (Irani and Peleg 1991) takes small steps to the same end.
 
-    The system of the size of LR is solved by preconditioned conjugate gradients (Craig's form). The
-    preconditioner takes the degradation to act axis by axis, and is then exact. Steps end where the
-    largest difference is at most `tolerance` of the largest absolute value of LR. A pattern that
-    the degradation all but removes (`LEAST`) counts as not measured, and stays as it is.
+    The linear system has the size of LR. It is solved by preconditioned conjugate gradients
+    (Craig's form). The preconditioner is exact for a degradation that is separable along the axes.
+    Steps end when the largest difference is at most `tolerance` times the largest absolute value of
+    LR. Patterns that the degradation almost removes (`LEAST`) stay as they are.
 
-    All images are in the units of the degradation. Gradients pass through it. A `Mistake` refuses a
-    degradation that is not linear, such as one that rounds to integers.
+    All images are in the units of the degradation. Gradients pass through the projection.
+
+    Raises a `Mistake` if the degradation is not linear, for example because it rounds to integers.
     """
 
     def __init__(self, degradation: Degradation, *, tolerance: float = 1e-5) -> None:
@@ -57,7 +60,7 @@ class Projection:
     def __call__(self, sr: Tensor, lr: Tensor) -> Tensor:
         """Return the image nearest to SR ``(B, C, *S·scale)`` that agrees with LR ``(B, C, *S)``.
 
-        It is computed in single precision at least.
+        It is computed in float32 or float64.
         """
         dtype = torch.promote_types(torch.promote_types(sr.dtype, lr.dtype), torch.float32)
         with torch.autocast(sr.device.type, enabled=False):
@@ -68,16 +71,16 @@ class Projection:
     def measured(self, lr: Tensor) -> Tensor:
         """Return the smallest image ``(B, C, *S·scale)`` that agrees with LR ``(B, C, *S)``.
 
-        It is the same part of every projected SR of this LR, without gradients.
+        It is :math:`A^+ y`, the part that all projected SR of this LR share. It has no gradients.
         """
         return self.lifted(lr, self.limit(lr))[0]
 
     def degrade(self, hr: Tensor) -> Tensor:
-        """HR ``(B, C, *S·scale)`` to LR ``(B, C, *S)``."""
+        """Degrade HR ``(B, C, *S·scale)`` to LR ``(B, C, *S)``."""
         return self.degradation(hr, generator=torch.Generator(hr.device))
 
     def limit(self, lr: Tensor) -> Tensor:
-        """Return the difference from LR ``(B, C, *S)`` that is allowed, for each image."""
+        """Return the allowed difference from LR ``(B, C, *S)``, for each image."""
         return self.tolerance * _largest(lr)
 
     def lifted(
@@ -88,17 +91,18 @@ class Projection:
         free: Tensor | None = None,
         steps: int = STEPS,
     ) -> tuple[Tensor, Tensor]:
-        """Return the smallest image that degrades to `rest`, and what it is the adjoint of.
+        """Return the smallest image that degrades to `rest` ``(B, C, *S)``.
 
-        What it leaves of `rest` ``(B, C, *S)`` is at most the `limit`, unless there are not enough
-        `steps`. It is zero where it is not `free` ``(B, C, *S·scale)``; None: it is so throughout.
+        It is the adjoint of a second image ``(B, C, *S)``, which is returned as well. The remaining
+        difference is at most `limit`, unless there are not enough `steps`. The image is zero where
+        `free` ``(B, C, *S·scale)`` is false; None: all pixels are free.
         """
         shape = [side * factor for side, factor in zip(rest.shape[2:], self.scale, strict=True)]
         image, source = rest.new_zeros(*rest.shape[:2], *shape), torch.zeros_like(rest)
         direction = self._preconditioned(rest)
         energy = first = _product(rest, direction)
         for _ in range(steps):
-            # each image has steps of its own, or its last bits would depend on the others
+            # An image stops on its own, or its last bits would depend on the others in the batch.
             going = (_largest(rest) > limit) & (energy > torch.finfo(rest.dtype).eps ** 2 * first)
             if not bool(going.any()):
                 break
@@ -121,10 +125,10 @@ class Projection:
         return self.degradation.scale
 
     def _preconditioned(self, lr: Tensor) -> Tensor:
-        """Solve the system as if the degradation acted axis by axis.
+        """Solve the system as if the degradation were separable along the axes.
 
-        Its matrix is then a Kronecker product, whose eigenvectors are those of the axes (fast
-        diagonalisation, Lynch et al. 1964).
+        Its matrix is then a Kronecker product, whose eigenvectors are products of those of the axes
+        (fast diagonalisation, Lynch et al. 1964).
         """
         bases = [self._basis(axis, lr) for axis in range(len(self.scale))]
         energies = lr.new_ones(())
@@ -138,7 +142,7 @@ class Projection:
         return lr
 
     def _basis(self, axis: int, like: Tensor) -> tuple[Tensor, Tensor]:
-        """Return eigenvectors ``(C, n, n)`` of one axis and what passes of each, ``(C, n)``.
+        """Return the eigenvectors ``(C, n, n)`` and eigenvalues ``(C, n)`` of one axis.
 
         C is 1 where the degradation treats all channels alike.
         """
@@ -155,9 +159,9 @@ class Projection:
         return self._bases[key]
 
     def _rows(self, axis: int, size: int, channels: int) -> Tensor:
-        """Return what LR pixels weigh of HR pixels along one axis, ``(C, size, size·factor)``.
+        """Return the weights of HR pixels in LR pixels along one axis, ``(C, size, size·factor)``.
 
-        LR is one pixel wide along the other axes. A sum over these leaves the weights of this one.
+        LR is one pixel wide along the other axes, over which the weights are summed.
         """
         dims = len(self.scale)
         places = [1] * dims
@@ -169,7 +173,7 @@ class Projection:
 
 
 class _Projected(torch.autograd.Function):
-    """The projection with its own gradient: steps are not recorded, since the map is linear."""
+    """The projection with its exact gradient, so that autograd need not record the steps."""
 
     @staticmethod
     def forward(ctx: Any, sr: Tensor, lr: Tensor, projection: Projection) -> Tensor:
@@ -203,6 +207,6 @@ def _largest(image: Tensor) -> Tensor:
     return image.abs().amax(dim=tuple(range(1, image.ndim)), keepdim=True)
 
 
-def _product(one: Tensor, other: Tensor) -> Tensor:
+def _product(first: Tensor, second: Tensor) -> Tensor:
     """The inner product of each pair of images of two batches, shaped to broadcast."""
-    return (one * other).sum(dim=tuple(range(1, one.ndim)), keepdim=True)
+    return (first * second).sum(dim=tuple(range(1, first.ndim)), keepdim=True)

@@ -1,4 +1,4 @@
-"""The contract of every degradation."""
+"""The interface of degradations."""
 
 from __future__ import annotations
 
@@ -20,4 +20,7 @@ class Degradation(Protocol):
         """Whether LR is a linear function of HR, so that `adjoint` is exact."""
 
     def __call__(self, hr: Tensor, *, generator: torch.Generator) -> Tensor:
-        """HR ``(B, C, *S·scale)`` to LR ``(B, C, *S)``; `generator` gives all random numbers."""
+        """Degrade HR ``(B, C, *S·scale)`` to LR ``(B, C, *S)``.
+
+        All random numbers come from `generator`.
+        """

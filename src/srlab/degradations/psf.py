@@ -8,7 +8,7 @@ from math import asin, cos, pi, sqrt
 from srlab.mistakes import Mistake
 
 REACH = 4.0
-"""Standard deviations to which a Gaussian extends; beyond lies 1/16 000 of its weight."""
+"""The radius of a Gaussian in standard deviations; 1/16 000 of the weight lies beyond."""
 
 
 def psf_deviations(
@@ -36,7 +36,7 @@ def psf_deviations(
 
 
 def above_zero(name: str, given: float | Sequence[float]) -> list[float]:
-    """Return one number or several as a list; a `Mistake` unless all are above 0."""
+    """Return one number or several as a list; raises a `Mistake` unless all are above 0."""
     values = [float(given)] if isinstance(given, float | int) else list(map(float, given))
     if not values or not all(value > 0 for value in values):
         raise Mistake(f"{name} is {given}; give one number above 0, or a list of them.")

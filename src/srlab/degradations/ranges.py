@@ -16,7 +16,10 @@ Range = tuple[float, float]
 def check_range(
     name: str, value: float | Sequence[float], *, least: float = -inf, most: float = inf
 ) -> Range:
-    """Return ``(low, high)``; a `Mistake` that names the argument if it is no such range."""
+    """Return a number or a range as ``(low, high)``; a number stands for both.
+
+    Raises a `Mistake` that names the argument unless ``least <= low <= high <= most``.
+    """
     numbers = [value] if isinstance(value, float | int) else list(value)
     low, high = numbers[0], numbers[-1]
     within = least <= low <= high <= most and isfinite(low) and isfinite(high)

@@ -1,4 +1,4 @@
-"""The distance at which a projection no longer shows that an image was cut."""
+"""Measuring of the overlap that tiles need so that their projections fit together."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from torch import Tensor
 from srlab.degradations.projection import Projection
 
 TOLERANCE = 2e-5
-"""The share of the largest LR value that may be left: twice what a projection itself may leave."""
+"""The allowed difference from LR, of values up to 1: twice the tolerance of a projection."""
 
 OVERLAPS = (0, 2, 4, 6, 8, 10, 12, 16, 20, 24, 32, 48)
-"""The overlaps that are tried, in LR pixels."""
+"""The overlaps to try, in LR pixels."""
 
 HALF = 64
-"""LR pixels on each side of the cut that is tried; more than any overlap."""
+"""LR pixels on each side of the cut; more than any overlap."""
 
 
 def projection_reach(projection: Projection, *, channels: int) -> tuple[int | None, ...]:
-    """Return the overlap along each axis, in LR pixels, by which no cut between tiles shows.
+    """Return the overlap along each axis, in LR pixels, with which tiles project seamlessly.
 
-    It is measured on noise that is cut in the middle, where both sides keep an overlap. It is
-    enough if the two, put together, degrade to LR within `TOLERANCE`. None says that no overlap is:
-    the degradation sees the whole axis, as k-space does.
+    It is measured on an image of noise that is cut in the middle into two overlapping tiles. An
+    overlap suffices if the projected tiles, put together, degrade to LR within `TOLERANCE`. None
+    means that no overlap does: the degradation sees the whole axis, like k-space.
     """
     axes = range(len(projection.scale))
     return tuple(_reach(projection, axis, channels) for axis in axes)

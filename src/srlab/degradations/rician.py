@@ -1,4 +1,4 @@
-"""The noise of magnitude images."""
+"""The Rician noise of magnitude images in MRI."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from srlab.mistakes import Mistake
 class Rician:
     """Adds the noise of an MRI magnitude image; the size of the image stays.
 
-    A scanner measures a complex number with normal noise in either part, and shows its size: a
-    value ``x`` becomes ``sqrt((x + a)² + b²)`` (Gudbjartsson & Patz 1995). The deviation of
-    ``a`` and ``b`` is ``sigma · full_scale``. `sigma` is a number, or ``[low, high]`` from which
+    A scanner measures a complex number, with normal noise in both parts, and shows its magnitude.
+    A value ``x`` becomes ``sqrt((x + a)² + b²)`` (Gudbjartsson & Patz 1995). The standard deviation
+    of ``a`` and ``b`` is ``sigma · full_scale``. `sigma` is a number, or ``[low, high]`` from which
     each image draws one. `full_scale` is in the image's unit.
 
     Raises a `Mistake` if a number is negative, or `full_scale` is not above 0.

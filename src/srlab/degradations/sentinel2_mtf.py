@@ -25,7 +25,7 @@ MTF = {
     "B11": 0.22,
     "B12": 0.23,
 }
-"""At the Nyquist frequency of each band (Ulfarsson et al. 2019, IEEE TGRS 57(9))."""
+"""The MTF of each band at its Nyquist frequency (Ulfarsson et al. 2019, IEEE TGRS 57(9))."""
 
 
 class Sentinel2Mtf:
@@ -48,7 +48,7 @@ class Sentinel2Mtf:
         self.scale = self._blur.scale
 
     def __call__(self, hr: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
-        """HR ``(B, C, *S·scale)`` to LR ``(B, C, *S)``; nothing here is random."""
+        """Degrade HR ``(B, C, *S·scale)`` to LR ``(B, C, *S)``; nothing here is random."""
         return self._blur(hr)
 
 

@@ -1,4 +1,4 @@
-"""Thick slices, as of a stack of 2D scans."""
+"""Thick slices, as in a stack of 2D scans."""
 
 from __future__ import annotations
 
@@ -14,22 +14,21 @@ from srlab.degradations.filtering import along, box, filtered
 from srlab.mistakes import Mistake
 
 Profile = Literal["box", "gaussian"]
-"""The weight of what lies across a slice: even over its thickness, or a Gaussian.
+"""The slice profile: constant over the thickness, or a Gaussian.
 
-The full width at half maximum of the Gaussian is the thickness.
+The thickness is the full width at half maximum of the Gaussian.
 """
 
 REACH = 4.0
-"""Standard deviations to which a Gaussian extends; beyond lies 1/16 000 of its weight."""
+"""The radius of a Gaussian in standard deviations; 1/16 000 of the weight lies beyond."""
 
 
 class ThickSlices:
     """Averages HR across slices along the one axis whose scale is above 1.
 
-    From the middle of one slice to the next are as many HR pixels as the scale. A share `gap` of
-    that is left out between them, and the rest is the thickness of a slice. Across it, HR is
-    weighted by a `profile` (Zhao et al. 2021, SMORE). Values are in any unit. The map is
-    linear.
+    The distance between slices in HR pixels is the scale. A share `gap` of it lies between slices,
+    and the rest is the thickness of a slice. Across the slice, HR is weighted by a `profile` (Zhao
+    et al. 2021, SMORE). Values are in any unit. The map is linear.
 
     Raises a `Mistake` if not exactly one axis has a scale above 1, or `gap` is not in [0, 1).
     """
@@ -62,7 +61,7 @@ class ThickSlices:
         self.profile, self.thickness = profile, self.scale[self.axis] * (1 - gap)
 
     def __call__(self, hr: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
-        """HR ``(B, C, *S·scale)`` to LR ``(B, C, *S)``; nothing here is random."""
+        """Degrade HR ``(B, C, *S·scale)`` to LR ``(B, C, *S)``; nothing here is random."""
         factor = self.scale[self.axis]
         taps = box(self.thickness, factor)
         if self.profile == "gaussian":

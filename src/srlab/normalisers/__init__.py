@@ -1,4 +1,8 @@
-"""Normalisers: physical units to the network's range and back, one a file."""
+"""Normalisers between physical units and the network's range, one in each file.
+
+`protocol` is their interface, with the arithmetic that they share. `statistics` measures values in
+one pass, and `matching` is the histogram matching behind `histogram`.
+"""
 
 from srlab.normalisers.arcsinh import Arcsinh
 from srlab.normalisers.custom import Custom

@@ -1,4 +1,4 @@
-"""Wide ranges of brightness, compressed."""
+"""Compression of wide ranges of brightness by the inverse hyperbolic sine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two functions of the user's own."""
+"""Normalising by two functions that the user provides."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from srlab.normalisers.protocol import Scope
 class Custom(nn.Module):
     """Normalises by two functions, each named by its dotted path, such as ``theirs.units.to_db``.
 
-    Both take and return a tensor ``(B, C, *S)``. `forward` brings physical units to the network's
-    range, of LR and HR alike, and `inverse` brings them back. Training tries on a crop that the one
-    undoes the other. A bundle names the functions, so opening it runs foreign code and needs
-    ``trust=true``. For numbers of its own, or measured ones, write a class instead.
+    Both take and return a tensor ``(B, C, *S)``. `forward` maps physical units of LR and of HR to
+    the network's range, and `inverse` maps them back. Training checks on a crop that one undoes the
+    other. A bundle names the functions, so opening it runs foreign code and needs ``trust=true``.
+    A normaliser with parameters or measured numbers needs a class instead.
 
-    Raises a `Mistake` if a path leads to no function.
+    Raises a `Mistake` if a path does not name a function.
     """
 
     scope: Scope = "fixed"
@@ -43,7 +43,7 @@ class Custom(nn.Module):
 
 
 def _function(name: str, path: str) -> Callable[[Tensor], Tensor]:
-    """Import what a dotted path leads to."""
+    """Import the function of a dotted path."""
     module, _, attribute = path.rpartition(".")
     try:
         found: Callable[[Tensor], Tensor] = getattr(importlib.import_module(module), attribute)

@@ -1,4 +1,4 @@
-"""LR with HR's distribution of values."""
+"""Matching of LR's histogram to that of HR."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from srlab.normalisers.statistics import QUANTILES
 class HistogramMatching(nn.Module):
     """Matches LR's histogram to HR's, and brings both to the network's range by `mapping`.
 
-    The training split's percentiles of LR become those of HR (Gonzalez and Woods, Digital Image
-    Processing, section 3.3; see `srlab.normalisers.matching`). So the network sees LR of another
-    sensor in HR's units. The way back is that of `mapping` alone: SR is in HR's units, and is not
-    matched to anything. `predict` can do that as a step of its own (``match_histogram=true``).
+    The training split's percentiles of LR are mapped to those of HR (Gonzalez and Woods, Digital
+    Image Processing, section 3.3; see `srlab.normalisers.matching`). The network then sees LR of
+    another sensor in HR's units. SR is in HR's units, too, since the inverse is that of `mapping`
+    alone. `predict` can match the output to the input in a step of its own
+    (``match_histogram=true``).
 
-    `channels` is the number of channels, of LR and HR alike. `mapping` is any other normaliser that
-    does not measure scenes. Each channel is matched by itself, unless `per_channel` is false: then
-    one curve, of all values together, is used for all.
+    `channels` is the number of channels of LR, and of HR. `mapping` is any normaliser that does not
+    measure scenes. Each channel is matched by itself. If `per_channel` is false, one curve for all
+    values together is used for all channels.
     """
 
     scope: Scope = "training"
@@ -46,11 +47,12 @@ class HistogramMatching(nn.Module):
 
     def fit(self, *, hr: Measure, lr: Measure) -> None:
         """Take the percentiles of both sides of the training split."""
-        found = hr()
-        take(self.of_hr, found, channels=self.channels, per_channel=self.per_channel)
+        of_hr = hr()
+        take(self.of_hr, of_hr, channels=self.channels, per_channel=self.per_channel)
         take(self.of_lr, lr(), channels=self.channels, per_channel=self.per_channel)
         if self.mapping.scope == "training":
-            self.mapping.fit(hr=lambda: found, lr=lambda: found)
+            # Matched LR has the statistics of HR.
+            self.mapping.fit(hr=lambda: of_hr, lr=lambda: of_hr)
 
     def lr(self, image: Tensor, scene: Tensor | None = None) -> Tensor:
         """Bring LR to HR's distribution, and then to the network's range."""

@@ -1,4 +1,4 @@
-"""Values that differ by factors, such as SAR intensities."""
+"""Compression by the logarithm, for values that differ by factors, such as SAR intensities."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from srlab.normalisers.protocol import Scope, along_channels, positive
 class Log(nn.Module):
     """Maps ``x`` to ``sign(x) · ln(1 + |x| / softening) / ln(1 + maximum / softening)``.
 
-    This is the symmetric logarithm (Webber 2013), which knows zero and negative values. 0 stays 0
-    and `maximum` becomes 1; values beyond are kept. `softening` is the size at which the map turns
-    from linear to logarithmic. Both are positive and in physical units: one number, or one for each
-    channel.
+    This is the symmetric logarithm (Webber 2013), which is defined for zero and negative values. 0
+    stays 0 and `maximum` becomes 1; values beyond are not clamped. The map is linear far below
+    `softening` and logarithmic far above it. Both are positive and in physical units: one number,
+    or one for each channel.
     """
 
     scope: Scope = "fixed"

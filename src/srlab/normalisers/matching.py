@@ -8,26 +8,24 @@ from torch import Tensor
 from srlab.normalisers.statistics import BINS, LEVELS
 
 RESOLUTION = BINS // 2
-"""The parts of a range of values that statistics tell apart at least."""
+"""The number of parts of the range of values that statistics can at least tell apart."""
 
 SHARE = 2.0
-"""The percent of the pixels within one of these parts that count as one value."""
+"""The percentage of pixels within one such part that makes it count as a single value."""
 
 
 def matched(image: Tensor, *, source: Tensor, target: Tensor) -> Tensor:
-    """Give ``(B, C, *S)`` with the percentiles `source` those of `target`.
+    """Map ``(B, C, *S)`` with the percentiles `source` to the percentiles `target`.
 
     Both are ``(len(LEVELS), C)``, or ``(len(LEVELS), 1)`` for all channels. A value at a percentile
-    of the source becomes the target's; between two of them the map is linear. A value that makes up
-    `SHARE` of the pixels, such as that of a background, takes its highest percentile. Beyond the
-    source's range the map goes on with the slope of the whole range.
+    of the source becomes that of the target; between two percentiles the map is linear. A value
+    that makes up `SHARE` percent of the pixels, such as that of a background, takes its highest
+    percentile. Beyond the source's range the map continues with the slope of the whole range.
     """
     channels = image.movedim(1, 0)
-    number = len(channels)
-    curves = zip(source.T.expand(number, -1), target.T.expand(number, -1), strict=True)
-    mapped = [
-        _along(values, own, wanted) for values, (own, wanted) in zip(channels, curves, strict=True)
-    ]
+    sources = source.T.expand(len(channels), -1)
+    targets = target.T.expand(len(channels), -1)
+    mapped = [*map(_along, channels, sources, targets)]
     return torch.stack(mapped, dim=1)
 
 
@@ -48,7 +46,7 @@ def _along(values: Tensor, source: Tensor, target: Tensor) -> Tensor:
 
 
 def _of_whole_values(source: Tensor, target: Tensor, part: Tensor) -> Tensor:
-    """Let all percentiles of one value have the target of the highest of them."""
+    """Give all percentiles of a repeated value the target of the highest of them."""
     last = torch.searchsorted(source, source + part, right=True) - 1
     levels = torch.tensor(LEVELS, device=source.device)
     return torch.where(levels[last] - levels >= SHARE, target[last], target)

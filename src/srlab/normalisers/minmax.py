@@ -1,4 +1,4 @@
-"""A known range to 0–1."""
+"""Mapping of a known range to 0–1."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from srlab.normalisers.protocol import Scope, along_channels, statistic
 
 
 class MinMax(nn.Module):
-    """Maps ``[minimum, maximum]`` to ``[0, 1]`` linearly; values beyond are kept, not clamped.
+    """Maps ``[minimum, maximum]`` to ``[0, 1]`` linearly; values beyond are not clamped.
 
     `minimum` and `maximum` are in physical units: one number, or one for each channel.
     """

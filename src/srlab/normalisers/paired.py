@@ -1,4 +1,4 @@
-"""One normaliser for LR, another one for HR."""
+"""A pair of normalisers, one for LR and another one for HR."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from srlab.normalisers.protocol import Measure, Normaliser, Scope
 class Paired(nn.Module):
     """Normalises LR by `of_lr`, and HR and SR by `of_hr`, for pairs in different units.
 
-    Two sensors may store radiance and reflectance, or two scanners their own arbitrary signals.
-    Either part that learns from the training split is fitted to its own side. Parts of the scope
-    ``scene`` both get the statistics that samples carry: those of LR's file where LR was measured.
+    For example, one sensor may store radiance and the other one reflectance. A part of the scope
+    ``training`` is fitted to its own side, LR or HR. Parts of the scope ``scene`` both get the
+    statistics in the samples, which are those of LR's file where LR was measured.
 
     Raises a `Mistake` if one part measures scenes and the other one the training split.
     """
@@ -49,7 +49,7 @@ class Paired(nn.Module):
 
 
 def _common(lr: Scope, hr: Scope) -> Scope:
-    """Return where the numbers of both come from; arguments go with anything."""
+    """Return the scope of both together; ``fixed`` goes with any other."""
     scopes = {lr, hr} - {"fixed"}
     if len(scopes) > 1:
         raise Mistake(

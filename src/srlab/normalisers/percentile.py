@@ -1,4 +1,4 @@
-"""Two percentiles to 0 and 1."""
+"""Mapping of two percentiles to 0 and 1."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ from srlab.normalisers.statistics import level_index
 
 
 class Percentile(nn.Module):
-    """Maps the percentile `low` of each channel to 0 and `high` to 1; values beyond are kept.
+    """Maps the percentile `low` of each channel to 0 and `high` to 1, without clamping.
 
     The percentiles come from the training split (`scope` ``training``) or from each file as a whole
-    (``scene``). Outliers, such as dead pixels or glint, then leave the range of the others alone.
-    `channels` is the number of channels. Each has percentiles of its own, unless `per_channel` is
-    false: then all share those of all values together. Equal percentiles divide by one.
+    (``scene``). Unlike the extremes, they do not depend on outliers such as dead pixels or glint.
+    `channels` is the number of channels. Each has percentiles of its own. If `per_channel` is
+    false, all channels share those of all values together. If both percentiles are equal, values
+    are divided by one.
     """
 
     statistics: Tensor
@@ -43,7 +44,7 @@ class Percentile(nn.Module):
         check_counts(channels=channels)
         if low >= high:
             raise Mistake(f"percentile got low {low} and high {high}; high must be larger.")
-        # The minimum to the deviation come first in the table.
+        # Four rows, from the minimum to the deviation, come first in the table.
         self.low, self.high = 4 + level_index(low), 4 + level_index(high)
         self.scope = check_measured_scope(scope)
         self.channels, self.per_channel = channels, per_channel

@@ -24,15 +24,15 @@ MeasuredScope = Literal["training", "scene"]
 
 
 Measure = Callable[[], Statistics]
-"""Goes through the training split once, and returns its statistics."""
+"""Measures the training split in one pass, and returns its statistics."""
 
 
 class Normaliser(Protocol):
-    """An ``nn.Module`` between physical units and the network's range; its numbers are buffers.
+    """An ``nn.Module`` that maps physical units to the network's range and back.
 
-    Given its numbers, `inverse` undoes `hr` to float accuracy and clamps nothing. `scene`
-    ``(B, rows, C + 1)`` holds the statistics of each image's file (`Statistics.as_tensor`). Only
-    normalisers of the scope ``scene`` are given it.
+    Its numbers are buffers. `inverse` undoes `hr` to float accuracy and clamps nothing. `scene`
+    ``(B, rows, C + 1)`` holds the statistics of each image's file (`Statistics.as_tensor`), for
+    normalisers of the scope ``scene``.
     """
 
     scope: Scope
@@ -47,19 +47,19 @@ class Normaliser(Protocol):
         """Bring SR ``(B, C', *S)`` from the network's range to physical units."""
 
     def fit(self, *, hr: Measure, lr: Measure) -> None:
-        """Take the numbers from the training split; of the scope ``training`` alone.
+        """Take the numbers from the training split; called for the scope ``training`` alone.
 
-        What is not called is not measured.
+        Each measure costs a pass over the data, so a normaliser calls only those it needs.
         """
 
 
 def statistic(value: float | Sequence[float]) -> Tensor:
-    """Return a buffer for one number, or for one number a channel."""
+    """Return a buffer ``(1,)`` for one number, or ``(C,)`` for one number for each channel."""
     return torch.as_tensor(value, dtype=torch.float32).reshape(-1)
 
 
 def positive(name: str, value: float | Sequence[float]) -> Tensor:
-    """Return a buffer of positive numbers; a `Mistake` that names the argument otherwise."""
+    """Return a buffer of positive numbers; raises a `Mistake` with the `name` for others."""
     numbers = statistic(value)
     if not bool((numbers > 0).all() and numbers.isfinite().all()):
         raise Mistake(f"{name} is {value}; give a positive number, or one for each channel.")
@@ -69,7 +69,8 @@ def positive(name: str, value: float | Sequence[float]) -> Tensor:
 def along_channels(numbers: Tensor, image: Tensor) -> Tensor:
     """Shape ``(1,)``, ``(C,)`` or ``(B, C)`` numbers to broadcast over ``(B, C, *S)``.
 
-    Of more numbers the first count: HR has the first channels of LR, without its guides.
+    If there are more numbers than channels, the first ones are used: the channels of HR are the
+    first of LR's, which also has guides.
     """
     channels = image.shape[1]
     if numbers.shape[-1] > channels:
@@ -98,9 +99,9 @@ def check_measured_scope(scope: MeasuredScope) -> Scope:
 
 
 def measured(own: Tensor, scene: Tensor | None, *, scope: Scope, per_channel: bool) -> Tensor:
-    """Return the statistics that apply: the normaliser's own ``(1, rows, C)`` or the scenes'.
+    """Return the statistics to use, ``(1 or B, rows, C)``: the normaliser's own or the scenes'.
 
-    There is one column for all channels unless they are wanted `per_channel`.
+    Without `per_channel` there is one column for all channels.
     """
     if scope == "training":
         return own[None]
@@ -113,12 +114,15 @@ def measured(own: Tensor, scene: Tensor | None, *, scope: Scope, per_channel: bo
 
 
 def _columns(table: Tensor, *, per_channel: bool) -> Tensor:
-    """Return the columns of the channels, or the last one, which is that of all together."""
+    """Return the columns of the channels, or the last column, that of all channels together."""
     return table[..., :-1] if per_channel else table[..., -1:]
 
 
 def take(own: Tensor, statistics: Statistics, *, channels: int, per_channel: bool) -> None:
-    """Write statistics into the buffer `own`; a `Mistake` if they are not of `channels`."""
+    """Write statistics into the buffer `own`.
+
+    Raises a `Mistake` if they are not of `channels` channels, or a channel has no values.
+    """
     if len(statistics.count) != channels:
         raise Mistake(
             f"the normaliser is for {channels} channels and the training images have "

@@ -1,4 +1,4 @@
-"""Stored reflectance to reflectance."""
+"""Mapping of stored integers to reflectance."""
 
 from __future__ import annotations
 

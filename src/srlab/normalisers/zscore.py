@@ -1,4 +1,4 @@
-"""Zero mean and unit deviation."""
+"""Mapping to zero mean and unit standard deviation."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class ZScore(nn.Module):
 
     Mean and standard deviation come from the training split (`scope` ``training``) or from each
     file as a whole (``scene``). The latter is for modalities with arbitrary units. `channels` is
-    the number of channels. Each has numbers of its own, unless `per_channel` is false: then all
-    share those of all values together, and the ratios of bands are kept.
+    the number of channels. Each has numbers of its own. If `per_channel` is false, all channels
+    share those of all values together, which keeps the ratios of bands.
     """
 
     statistics: Tensor
