@@ -6,6 +6,7 @@ import logging
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
@@ -15,25 +16,20 @@ from srlab.cli.settings import check_bands, check_seed
 from srlab.cli.termination import cleaned_up_if_stopped
 from srlab.mistakes import Mistake
 
+if TYPE_CHECKING:
+    from srlab.data import Source
+    from srlab.degradations import Degradation
+    from srlab.models.card import ModelCard
+    from srlab.models.super_resolver import SuperResolver
+
 log = logging.getLogger(__name__)
 
 
 def evaluate(config: DictConfig) -> None:
     """Score every test image of a source, and compare pictures of one."""
     import srlab
-    from srlab.cli.building import built, named
-    from srlab.cli.following import (
-        check_asked,
-        check_masks,
-        check_split,
-        degradation_of,
-        follow_axes,
-        follow_files,
-        follow_split,
-        guide_degradation_of,
-        scored_pairs,
-    )
-    from srlab.models.compatibility import refuse_strange_source
+    from srlab.cli.building import named
+    from srlab.cli.following import degradation_of, scored_pairs
     from srlab.prediction.device import chosen_device
     from srlab.report.scores import compare, write_report
 
@@ -42,30 +38,9 @@ def evaluate(config: DictConfig) -> None:
     check_seed(config.seed)
     _check_report(config)
     model = srlab.load(config.model, trust=config.trust)
-    check_asked(config, model.card)
-    follow_axes(config, model.card)
-    check_split(config)
-    check_masks(config)
-    follow_split(config)
-    follow_files(config)
+    _follow(config, model.card)
     degradation = degradation_of(model.card, config)
-    arguments = {}
-    if "degradation" in config.data:  # a source of real pairs takes none
-        arguments["degradation"] = degradation
-    if "guide_degradation" in config.data:
-        arguments["guide_degradation"] = guide_degradation_of(model.card, config)
-    data = built(config.data, **arguments)
-    if len(data.channel_names) != model.generator.in_channels:
-        guides = f" and data.guides={list(model.card.guides)}" if model.card.guides else ""
-        raise Mistake(
-            f"data.bands names {len(data.bands)} bands and the model takes "
-            f"{model.generator.in_channels}: it was trained on "
-            f"data.bands={list(model.card.bands)}{guides}."
-        )
-    refuse_strange_source(model.card, data, force=config.force)
-    if model.normaliser.scope == "scene":
-        with TemporaryDirectory() as folder:
-            data.gather_scenes(Path(folder) / "scenes.json")
+    data = _source(config, model, degradation)
     result = compare(
         model,
         data,
@@ -84,8 +59,55 @@ def evaluate(config: DictConfig) -> None:
             log.info("wrote %s", path)
 
 
+def _follow(config: DictConfig, card: ModelCard) -> None:
+    """Fill in the values that follow from the model and from the files, and check the others."""
+    from srlab.cli.following import (
+        check_asked,
+        check_masks,
+        check_split,
+        follow_axes,
+        follow_files,
+        follow_split,
+    )
+
+    check_asked(config, card)
+    follow_axes(config, card)
+    check_split(config)
+    check_masks(config)
+    follow_split(config)
+    follow_files(config)
+
+
+def _source(config: DictConfig, model: SuperResolver, degradation: Degradation) -> Source:
+    """Build the source of test images; raises a `Mistake` if they do not fit the model."""
+    from srlab.cli.building import built
+    from srlab.cli.following import guide_degradation_of
+    from srlab.models.compatibility import refuse_strange_source
+
+    card = model.card
+    arguments = {}
+    if "degradation" in config.data:  # sources of measured pairs have none
+        arguments["degradation"] = degradation
+    if "guide_degradation" in config.data:
+        arguments["guide_degradation"] = guide_degradation_of(card, config)
+    data = built(config.data, **arguments)
+    if len(data.channel_names) != model.generator.in_channels:
+        guides = f" and data.guides={list(card.guides)}" if card.guides else ""
+        raise Mistake(
+            f"data.bands names {len(data.bands)} bands and the model takes "
+            f"{model.generator.in_channels}: it was trained on data.bands={list(card.bands)}"
+            f"{guides}."
+        )
+    refuse_strange_source(card, data, force=config.force)
+    if model.normaliser.scope == "scene":
+        with TemporaryDirectory() as folder:
+            data.gather_scenes(Path(folder) / "scenes.json")
+    source: Source = data
+    return source
+
+
 def _check_report(config: DictConfig) -> None:
-    """Refuse, before anything is scored, what nothing can be reported of or to."""
+    """Raise a `Mistake` before anything is scored if there is nothing to report, or no folder."""
     if not config.metric:
         raise Mistake("metric=[] reports nothing; choose one at least, such as metric=[psnr].")
     if config.output is not None and Path(config.output).is_file():

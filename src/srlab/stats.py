@@ -1,4 +1,4 @@
-"""``python -m srlab.stats``: the values of a source's files, and the normaliser they suggest."""
+"""``python -m srlab.stats``: the values of a source's files, and a normaliser that fits them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def stats(config: DictConfig) -> None:
     """Print a table of the values of all files, and draw their histograms."""
     from srlab.cli.building import built
     from srlab.cli.following import check_masks, follow_files, is_chosen
-    from srlab.files import new_file, replaced
+    from srlab.files import replaced
     from srlab.report.histogram_chart import draw
     from srlab.report.suggestion import suggested
     from srlab.report.values import of_source, table
@@ -33,12 +33,7 @@ def stats(config: DictConfig) -> None:
     for group in ("normaliser", "degradation", "split"):
         if is_chosen(group):
             raise Mistake(f"{group}= changes nothing here: files are measured as they are.")
-    outputs = {}
-    for key, ending in (("output", ".png"), ("json", ".json")):
-        if config[key] is not None:
-            outputs[key] = new_file(config[key], overwrite=config.overwrite)
-            if outputs[key].suffix.lower() != ending:
-                raise Mistake(f"{key} is {config[key]}; its name must end in {ending}.")
+    outputs = _outputs(config)
     follow_files(config)
     data = built(config.data)
     groups = of_source(data, progress=True)
@@ -53,11 +48,25 @@ def stats(config: DictConfig) -> None:
             draw(groups, unfinished, unit=data.unit)
         log.info("wrote %s", config.output)
     if "json" in outputs:
-        found = {values.title or "files": values.to_json() for values in groups}
-        found["suggestion"] = vars(suggestion)
+        tables = {values.title or "files": values.to_json() for values in groups}
+        tables["suggestion"] = vars(suggestion)
         with replaced(outputs["json"]) as unfinished:
-            Path(unfinished).write_text(json.dumps(found, allow_nan=False))
+            unfinished.write_text(json.dumps(tables, allow_nan=False))
         log.info("wrote %s", config.json)
+
+
+def _outputs(config: DictConfig) -> dict[str, Path]:
+    """Return the paths to write to, by their keys; raises a `Mistake` if one cannot be written."""
+    from srlab.files import new_file
+
+    outputs = {}
+    for key, ending in (("output", ".png"), ("json", ".json")):
+        if config[key] is None:
+            continue
+        outputs[key] = new_file(config[key], overwrite=config.overwrite)
+        if outputs[key].suffix.lower() != ending:
+            raise Mistake(f"{key} is {config[key]}; its name must end in {ending}.")
+    return outputs
 
 
 def main() -> None:
