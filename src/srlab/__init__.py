@@ -22,15 +22,17 @@ __all__ = ["__version__", "load", "super_resolve", "tiled"]
 def load(path: str | Path, *, trust: bool = False) -> SuperResolver:
     """Open a trained model: a bundle ``model.safetensors`` or a checkpoint ``.ckpt``.
 
-    Published weights for pictures (``.pth``, ``.pt``, ``.safetensors``, ncnn's ``.param``) are a
-    model, too, if they tell of a known network. Its units are 8-bit values. So is an ``.onnx``
-    file with a model card, or of a network for pictures.
+    Published weights for pictures (``.pth``, ``.pt``, ``.safetensors``, ncnn's ``.param``) can be
+    opened if their network is a known one; values are then of 8 bits. So can ``.onnx`` files with a
+    model card, or of a network for pictures.
 
-    The result is called on batches of whole LR images ``(B, C, *S)`` in physical units and returns
-    SR in physical units. It continues the images beyond their borders. `trust` allows networks
-    defined outside srlab, whose code is then imported and run.
+    The result is called on batches of whole LR images ``(B, C, *S)`` in physical units, and returns
+    SR ``(B, C', *S·scale)`` in physical units. Beyond their borders, images are extended. `trust`
+    allows networks defined outside srlab, whose code is then imported and run.
+
+    Raises a `srlab.mistakes.Mistake` if the file cannot be opened as a model.
     """
-    # torch is imported only by those who need it
+    # Imported here, since `import srlab` must not import torch.
     from srlab.models.onnx.opening import is_onnx, open_onnx
     from srlab.models.pretrained.applying import is_published, published
     from srlab.models.super_resolver import SuperResolver
@@ -54,12 +56,12 @@ def super_resolve(
 ) -> Outcome:
     """Super-resolve a file of any size to another file, as ``srlab predict`` does.
 
-    `model` is a file that `load` opens; of several the mean is taken. `settings` are those of
-    `srlab.prediction.Request`, such as ``tile``, ``precision``, ``samples`` or ``tta``. What a call
-    that ended early has done is kept beside the output, and the same call goes on from there. The
-    result counts pixels, clipped values and pixels without data.
+    `model` is a file that `load` opens, or several, whose outputs are averaged. `settings` are
+    those of `srlab.prediction.Request`, such as ``tile``, ``precision``, ``samples`` or ``tta``. If
+    a call ends early, its finished blocks are kept beside the output, and the same call continues
+    from there. The result counts pixels, clipped values and pixels without data.
 
-    Raises a `srlab.mistakes.Mistake` if a file is not of the model's kind, or cannot be written.
+    Raises a `srlab.mistakes.Mistake` if a file does not fit the model, or cannot be written.
     """
     from srlab.io import reserved
     from srlab.prediction import Opened, Request, super_resolve_file
@@ -87,8 +89,9 @@ def tiled(
 ) -> NDArray[np.float32]:
     """Super-resolve an array ``(C, *S)`` in physical units, tile by tile: ``(C', *S·scale)``.
 
-    It may have more axes than the model, such as slices of a volume before those of an image. What
-    is not finite holds no data, and is NaN in the result. `tile` and `overlap` are LR pixels.
+    The array may have more axes than the model, such as the slice axis of a volume before the axes
+    of an image. Values that are not finite hold no data, and are NaN in the result. `tile` and
+    `overlap` are in LR pixels.
     """
     from srlab.io.array import ArrayReader, ArrayWriter
     from srlab.prediction import plan_tiles, super_resolve

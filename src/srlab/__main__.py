@@ -1,4 +1,4 @@
-"""``srlab COMMAND …``, which is ``python -m srlab.COMMAND …``; alone it lists the commands."""
+"""``srlab COMMAND …``, the same as ``python -m srlab.COMMAND …``; ``srlab`` lists the commands."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from srlab.mistakes import Mistake
 
 
 def main() -> None:
-    """Run a command as Python would run its module, or list them all."""
+    """Run a command as Python would run its module, or list all commands."""
     name, *arguments = sys.argv[1:] or ["--help"]
     script = completion(sys.argv[1:])
     with one_line_errors(), patient_output():
@@ -43,7 +43,7 @@ def _listed() -> str:
 
 
 def _check(name: str) -> None:
-    """Raise a `Mistake` for a command that there is not."""
+    """Raise a `Mistake` for a command that does not exist."""
     offered = [*commands()]
     if name in offered:
         return

@@ -1,4 +1,4 @@
-"""Memory that is freed stays with the process, ready for the next tile or batch."""
+"""Memory allocation: freed memory stays with the process for the next tile or batch."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ _GIBIBYTE, _LARGEST = 1 << 30, 2**31 - 1
 
 
 def keep_freed_memory() -> str:
-    """Have glibc keep what is freed, and return how memory is allocated from now on.
+    """Make glibc keep freed memory, and return a description of the allocation in force.
 
-    By default glibc gives every large tensor back to the kernel at once, which must clear its pages
+    By default glibc returns every large tensor to the kernel at once, which must clear the pages
     again for the next one. That took a third of the time of a tile. With another C library nothing
     changes.
     """

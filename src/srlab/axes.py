@@ -1,4 +1,4 @@
-"""Axes and windows: one number for each spatial axis, one slice for each."""
+"""Spatial axes: settings with one number for each axis, and windows with one slice for each."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ Window = tuple[slice, ...]
 def per_axis(
     value: int | Sequence[int], spatial_dims: int, *, name: str = "", least: int = 1
 ) -> tuple[int, ...]:
-    """Give one integer for each spatial axis: ``4 -> (4, 4)`` and ``[1, 4, 4] -> (1, 4, 4)``.
+    """Return one integer for each spatial axis: ``4 -> (4, 4)`` and ``[1, 4, 4] -> (1, 4, 4)``.
 
-    Raises a `Mistake` where an entry is below `least`, or where their number is not `spatial_dims`.
-    It begins with the `name` of the value, if there is one.
+    Raises a `Mistake`, which begins with `name` if it is given, if an entry is below `least` or
+    there are not `spatial_dims` entries.
     """
-    axes = (
-        tuple(value) if isinstance(value, Sequence) else (value,) * check_spatial_dims(spatial_dims)
-    )
+    if isinstance(value, Sequence):
+        axes = tuple(value)
+    else:
+        axes = (value,) * check_spatial_dims(spatial_dims)
     if len(axes) != spatial_dims or not all(is_count(entry, least=least) for entry in axes):
         got = f"{name} is" if name else "got"
         raise Mistake(
@@ -36,19 +37,19 @@ def window_shape(window: Window) -> tuple[int, ...]:
 
 
 def common(first: Window, second: Window) -> Window:
-    """Return the part that two windows have in common; they must have one."""
+    """Return the intersection of two windows, which must not be empty."""
     pairs = zip(first, second, strict=True)
     return tuple(slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in pairs)
 
 
 def relative(window: Window, within: Window) -> Window:
-    """Return a window, counted from the first pixel of the one that contains it."""
+    """Return a window relative to the first pixel of the window that contains it."""
     pairs = zip(window, within, strict=True)
     return tuple(slice(a.start - b.start, a.stop - b.start) for a, b in pairs)
 
 
 def enlarged(window: Window, scale: Sequence[int]) -> Window:
-    """Return the place of a window in an image that is finer by `scale` along each axis."""
+    """Return the same window in the pixels of an image that is finer by `scale` along each axis."""
     pairs = zip(window, scale, strict=True)
     return tuple(slice(span.start * factor, span.stop * factor) for span, factor in pairs)
 
@@ -63,12 +64,12 @@ def check_spatial_dims(spatial_dims: int) -> int:
 
 
 def check_counts(*, least: int = 1, **values: object) -> None:
-    """Raise a `Mistake` that names the first of `values` which is no whole number >= `least`."""
+    """Raise a `Mistake` that names the first of `values` that is no whole number >= `least`."""
     for name, value in values.items():
         if not is_count(value, least=least):
             raise Mistake(f"{name} is {value!r}; give a whole number >= {least}.")
 
 
 def is_count(value: object, *, least: int = 0) -> bool:
-    """Whether `value` is an integer, and no boolean, of at least `least`."""
+    """Whether `value` is an integer (not a boolean) of at least `least`."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= least

@@ -1,7 +1,4 @@
-"""The rules for paths that all formats share.
-
-What is opened exists; what is written appears whole or not at all.
-"""
+"""Paths: checks that all formats share, files that appear whole or not at all, and locks."""
 
 from __future__ import annotations
 
@@ -30,14 +27,14 @@ log = logging.getLogger(__name__)
 PathLike = str | os.PathLike[str]
 
 REMOTE = re.compile(r"/vsi\w+/|[A-Za-z][\w+.-]+://|[A-Z][A-Z0-9_]+:")
-"""The beginnings of GDAL's names: virtual file systems, URLs, and drivers such as ``NETCDF:``."""
+"""The beginnings of names that GDAL resolves: virtual file systems, URLs, and ``DRIVER:…``."""
 
 
 def is_remote(path: PathLike) -> bool:
-    """Whether a name is for GDAL to resolve, and no file of that name is there.
+    """Whether GDAL must resolve a name, since no local file has it.
 
-    It may be a file in an archive (``/vsizip/a.zip/b.tif``), a URL (``https://…``, ``s3://…``), or
-    a part of a file (``NETCDF:"a.nc":temperature``).
+    Examples are files in archives (``/vsizip/a.zip/b.tif``), URLs (``https://…``, ``s3://…``), and
+    parts of files (``NETCDF:"a.nc":temperature``).
     """
     return REMOTE.match(os.fspath(path)) is not None and not _absolute(path).exists()
 
@@ -68,9 +65,9 @@ def part_of_name(image: str) -> str:
 
 
 def existing_file(path: PathLike) -> Path:
-    """Return the absolute path of a file.
+    """Return the absolute path of an existing file.
 
-    Raises a `Mistake` if there is none, or it is a folder, a device or a pipe, which may never end.
+    Raises a `Mistake` if it does not exist, or is a folder, a device or a pipe.
     """
     file = _absolute(path)
     if file.is_dir():
@@ -81,7 +78,7 @@ def existing_file(path: PathLike) -> Path:
 
 
 def existing_path(path: PathLike) -> Path:
-    """Return the absolute path of a file or folder; see `existing_file`."""
+    """Return the absolute path of an existing file or folder; see `existing_file`."""
     found = _absolute(path)
     if not found.exists():
         raise MissingFile(f"{path} does not exist: check the spelling and the folder.")
@@ -90,7 +87,10 @@ def existing_path(path: PathLike) -> Path:
 
 
 def refuse_device(path: PathLike) -> None:
-    """Raise a `Mistake` if there is something by a name that is neither a file nor a folder."""
+    """Raise a `Mistake` if a path exists and is neither a file nor a folder.
+
+    Reading a device or a pipe may never end.
+    """
     found = _absolute(path)
     if found.exists() and not (found.is_file() or found.is_dir()):
         raise Mistake(f"{path} is a device or a pipe, and a file is wanted: save it as one first.")
@@ -99,18 +99,18 @@ def refuse_device(path: PathLike) -> None:
 def new_file(
     path: PathLike, *, overwrite: bool, source: PathLike | None = None, folder: bool = False
 ) -> Path:
-    """Return the absolute path of a file that is to be written; a link leads to what it links to.
+    """Return the absolute path of a file to write, with links resolved.
 
-    `source` is the file that it is made from. With `folder` it is to be a folder of files.
+    `source` is the file that it is made from. With `folder` the output is a folder of files.
 
     Raises
     ------
     ExistingFile
-        Where the file is there already and `overwrite` is false.
+        If the file exists and `overwrite` is false.
     MissingFile, MistakenFolder, ForbiddenFile
-        Where its folder is missing, it is itself a folder, or its folder may not be written to.
+        If its folder is missing, it is itself a folder, or its folder may not be written to.
     Mistake
-        Where it is `source` itself.
+        If it is `source` itself.
     """
     file = _absolute(path)
     if file.is_symlink():  # the file must not take the place of the link, perhaps on another disk
@@ -138,9 +138,9 @@ def _is_of(source: PathLike, file: Path) -> bool:
 
 
 def new_folder(path: PathLike) -> Path:
-    """Return the absolute path of a folder that is made unless it is there.
+    """Create a folder unless it exists, and return its absolute path.
 
-    Raises a `Mistake` if its own folder is missing, it is a file, or it may not be written to.
+    Raises a `Mistake` if its parent is missing, it is a file, or it may not be written to.
     """
     folder = _absolute(path)
     if folder.exists() and not folder.is_dir():
@@ -156,12 +156,12 @@ def new_folder(path: PathLike) -> Path:
 
 
 def partial_folder(path: Path) -> Path:
-    """Return the folder beside an output that holds what is done of it, until it is whole."""
+    """Return the folder beside an output that holds its finished parts until it is complete."""
     return path.with_name(f"{path.name}.partial")
 
 
 def remove_if_empty(folder: Path) -> None:
-    """Remove a folder unless something is in it."""
+    """Remove a folder if it is empty."""
     with suppress(OSError):
         folder.rmdir()
 
@@ -173,19 +173,19 @@ def content_hash(path: PathLike) -> str:
         with place.open("rb") as opened:
             return hashlib.file_digest(opened, "sha256").hexdigest()
     total = hashlib.sha256()
-    for file in sorted(each for each in place.rglob("*") if each.is_file()):
+    for file in sorted(filter(Path.is_file, place.rglob("*"))):
         total.update(f"{file.relative_to(place)} {content_hash(file)}\n".encode())
     return total.hexdigest()
 
 
 @contextmanager
 def replaced(path: Path, *, suffix: str = "") -> Iterator[Path]:
-    """Give a hidden name beside `path` for a new file, which ends in `suffix`.
+    """Yield a hidden name beside `path`, which ends in `suffix`, for writing a new file.
 
-    The file takes the place of `path` once it is whole, and is removed if it fails.
+    The file replaces `path` at the end of the context. After an error it is removed.
     """
     unfinished = path.with_name(f".{path.name}.partial{suffix}")
-    unfinished.unlink(missing_ok=True)  # of a run that was killed
+    unfinished.unlink(missing_ok=True)  # left by a run that was killed
     try:
         yield unfinished
         os.replace(unfinished, path)
@@ -195,13 +195,13 @@ def replaced(path: Path, *, suffix: str = "") -> Iterator[Path]:
 
 @contextmanager
 def replaced_folder(path: Path, *, suffix: str = "") -> Iterator[Path]:
-    """Give a hidden name beside `path` for a new folder of files, as `replaced` does for a file."""
+    """Yield a hidden name beside `path` for writing a new folder, as `replaced` does for a file."""
     unfinished = path.with_name(f".{path.name}.partial{suffix}")
     former = path.with_name(f".{path.name}.former")
-    _remove(unfinished)  # of a run that was killed
+    _remove(unfinished)  # left by a run that was killed
     try:
         yield unfinished
-        if path.exists():  # a folder with files in it cannot be replaced at once
+        if path.exists():  # a folder that is not empty cannot be replaced in one step
             _remove(former)
             os.replace(path, former)
         os.replace(unfinished, path)
@@ -211,7 +211,7 @@ def replaced_folder(path: Path, *, suffix: str = "") -> Iterator[Path]:
 
 
 def _remove(path: Path) -> None:
-    """Remove a file or a folder with all that it holds, if it is there."""
+    """Remove a file, or a folder with its contents, if it exists."""
     if path.is_dir():
         shutil.rmtree(path)
     else:
@@ -220,10 +220,11 @@ def _remove(path: Path) -> None:
 
 @contextmanager
 def sole_writer(path: Path) -> Iterator[None]:
-    """Hold the name of a file that is to be written; a `BusyFile` if another process does.
+    """Hold the exclusive right to write a file.
 
-    A hidden file beside it is locked meanwhile. The name is free again when this process ends, in
-    whatever way.
+    A hidden file beside it is locked meanwhile. The lock ends with this process, however it ends.
+
+    Raises a `BusyFile` if another process holds it.
     """
     lock = path.with_name(f".{path.name}.lock")
     file = _claimed(lock)
@@ -236,11 +237,11 @@ def sole_writer(path: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            lock.unlink(missing_ok=True)  # as long as it is ours
+            lock.unlink(missing_ok=True)  # before the lock is released
 
 
 def _claimed(lock: Path) -> IO[str] | None:
-    """Open and lock a file, which others may remove meanwhile; None if another process has it."""
+    """Open and lock a file, and return it; None if another process holds the lock."""
     while True:
         file = lock.open("w")
         if not locked(file.fileno()):
@@ -248,14 +249,14 @@ def _claimed(lock: Path) -> IO[str] | None:
             return None
         if lock.exists() and os.path.samestat(os.fstat(file.fileno()), lock.stat()):
             return file
-        file.close()  # the last holder removed the file that was opened
+        file.close()  # the former holder removed this file after it was opened; try again
 
 
 def locked(descriptor: int) -> bool:
-    """Lock an open file, and return whether no other process has it.
+    """Try to lock an open file, and return false if another process holds the lock.
 
-    It is a POSIX record lock: child processes do not inherit it, and networked file systems know
-    it.
+    It is a POSIX record lock: child processes do not inherit it, and network file systems support
+    it. If a file system has no locks, a warning says so and the result is true.
     """
     try:
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -270,5 +271,5 @@ def locked(descriptor: int) -> bool:
 
 
 def _absolute(path: PathLike) -> Path:
-    # GDAL takes a relative "s3:x.tif" or "GTIFF_RAW:x.tif" for something other than a file name.
+    # GDAL would not take a relative "s3:x.tif" or "GTIFF_RAW:x.tif" for a file name.
     return Path(os.path.expanduser(path)).absolute()

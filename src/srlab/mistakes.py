@@ -1,7 +1,7 @@
-"""Mistakes: errors that are the user's to mend.
+"""Mistakes: errors that the user can correct.
 
-A command prints the one line of a `Mistake` and exits with 1. Any other error is a bug, of ours or
-of somebody else's, and shows its traceback.
+A command prints the one line of a `Mistake` and exits with 1. Any other exception is a bug, in
+srlab or in other code, and shows its traceback.
 """
 
 from __future__ import annotations
@@ -10,23 +10,23 @@ from collections.abc import Sequence
 
 
 class Mistake(ValueError):
-    """Says in one line what was got, what was wanted and what to do next."""
+    """The user's input is wrong; one line says what was got, what was wanted and what to do."""
 
 
 class MissingFile(Mistake, FileNotFoundError):
-    """Says that a file or folder is not there."""
+    """A file or folder does not exist."""
 
 
 class ExistingFile(Mistake, FileExistsError):
-    """Says that a file is there already and would be lost."""
+    """A file exists already and would be overwritten."""
 
 
 class MistakenFolder(Mistake, IsADirectoryError):
-    """Says that a folder was named where a file is wanted."""
+    """A folder was given instead of a file, or a file instead of a folder."""
 
 
 class MissingBand(Mistake):
-    """Says that a file lacks a band."""
+    """A file lacks a band."""
 
 
 class SeveralImages(Mistake):
@@ -38,24 +38,24 @@ class SeveralImages(Mistake):
 
 
 class UnfitFile(Mistake):
-    """Says that one file of many has not the size that is needed."""
+    """One file of many does not have the size that is needed."""
 
 
 class ForbiddenFile(Mistake, PermissionError):
-    """Says that a file or folder may not be written to."""
+    """A file or folder may not be written to."""
 
 
 class BusyFile(Mistake, BlockingIOError):
-    """Says that another process uses a file or folder."""
+    """Another process uses a file or folder."""
 
 
 class FailedWrite(Mistake, OSError):
-    """Says that a file could not be written whole, for example on a full disk."""
+    """A file could not be written completely, for example because the disk is full."""
 
 
 class MissingPackage(Mistake, ModuleNotFoundError):
-    """Says which package is to be installed."""
+    """A package must be installed first."""
 
 
 class Diverged(Mistake, FloatingPointError):
-    """Says that training went out of bounds, and what may help."""
+    """Training diverged: losses or gradients are too large or not finite."""

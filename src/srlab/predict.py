@@ -1,4 +1,4 @@
-"""``python -m srlab.predict``: one file through a model, or many files one after the other."""
+"""``python -m srlab.predict``: super-resolve one file, or many files one after the other."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 def predict(config: DictConfig) -> None:
-    """Super-resolve `input` to `output`, tile by tile; or each of many, into a folder."""
+    """Super-resolve `input` to `output` tile by tile, or many inputs into a folder."""
     from srlab.prediction import is_many
 
     require(config, "model", "input", "output")
@@ -95,8 +95,8 @@ def _predict_many(config: DictConfig, given: str | list[str]) -> None:
         progress=True,
     )
     counts = Counter(row.status for row in rows)
-    told = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
-    log.info("%s: %s; see manifest.csv there", folder, told)
+    listed = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
+    log.info("%s: %s; see manifest.csv there", folder, listed)
     failed = [row for row in rows if row.status == "failed"]
     if failed:
         raise Mistake(
@@ -106,7 +106,7 @@ def _predict_many(config: DictConfig, given: str | list[str]) -> None:
 
 
 def _models(config: DictConfig) -> list[Opened]:
-    """Open the model, or all models that are to be averaged."""
+    """Open the model, or all models whose outputs are averaged."""
     import srlab
     from srlab.cli.following import check_asked
     from srlab.prediction import Opened
@@ -123,7 +123,7 @@ def _paths(config: DictConfig) -> list[str]:
 
 
 def _request(config: DictConfig) -> Request:
-    """Return what is asked for."""
+    """Return the settings of a prediction, and the options of its writer."""
     from srlab.prediction import Request
 
     names = {each.name for each in fields(Request)} & {str(name) for name in config}

@@ -1,4 +1,4 @@
-"""How far a long task is: a bar on a terminal, and elsewhere a line now and then."""
+"""The progress of a long task: a bar on a terminal, otherwise a line at most once a minute."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 T = TypeVar("T")
 
 SECONDS = 60
-"""The least time between two lines."""
+"""The shortest time between two lines, in seconds."""
 
 
 class Progress(Protocol):
-    """Counts what is done of a task; as a context it is closed in the end."""
+    """Counts the finished units of a task; as a context manager it closes itself."""
 
     def advance(self, count: int = 1) -> None:
-        """Add what has been done since the last call."""
+        """Add units that were finished since the last call."""
 
     def note(self, values: Mapping[str, str]) -> None:
-        """Keep values, such as scores, that are shown from now on."""
+        """Set values, such as scores, that are shown from now on."""
 
     def close(self) -> None:
-        """End, with the last of it on a line of its own."""
+        """End, with the final state on a line of its own."""
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -39,7 +39,7 @@ class Progress(Protocol):
 def progress(
     total: int, *, unit: str, title: str = "", done: int = 0, shown: bool = True
 ) -> Progress:
-    """Begin to show a task of `total` units, of which `done` are done, on standard error."""
+    """Start showing a task of `total` units, of which `done` are finished, on standard error."""
     if not shown:
         return _Silence()
     shape = _Bar if sys.stderr.isatty() else _Lines
@@ -47,7 +47,7 @@ def progress(
 
 
 def tracked(items: Sequence[T], *, unit: str, title: str, shown: bool = True) -> Iterator[T]:
-    """Yield each of `items`, and show how many were worked on."""
+    """Yield each of `items`, and show the number of finished ones."""
     with progress(len(items), unit=unit, title=title, shown=shown) as done:
         for item in items:
             yield item
@@ -74,7 +74,7 @@ class _Silence:
 
 
 class _Bar(_Silence):
-    """A bar that is drawn again and again; lines of the log on the console stand above it."""
+    """A bar that is redrawn in place; log lines appear above it."""
 
     def __init__(self, total: int, *, unit: str, title: str, done: int) -> None:
         self._open = ExitStack()
@@ -100,28 +100,28 @@ class _Bar(_Silence):
 
 
 class _Lines(_Silence):
-    """A line of text once in `SECONDS` at most, and a last one: what a log file can keep."""
+    """A line of text at most once in `SECONDS`, and one at the end, for log files."""
 
     def __init__(self, total: int, *, unit: str, title: str, done: int) -> None:
         self._total, self._unit, self._title = total, unit, title
-        self._first = self._done = self._told = done
+        self._first = self._done = self._written = done
         self._values: dict[str, str] = {}
         self._started = self._last = time.monotonic()
 
     def advance(self, count: int = 1) -> None:
         self._done += count
         if time.monotonic() - self._last >= SECONDS:
-            self._tell()
+            self._write()
 
     def note(self, values: Mapping[str, str]) -> None:
         self._values.update(values)
 
     def close(self) -> None:
-        if self._done > self._told:
-            self._tell()
+        if self._done > self._written:
+            self._write()
 
-    def _tell(self) -> None:
-        self._last, self._told = time.monotonic(), self._done
+    def _write(self) -> None:
+        self._last, self._written = time.monotonic(), self._done
         line = tqdm.format_meter(
             self._done,
             self._total,

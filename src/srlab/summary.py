@@ -1,4 +1,4 @@
-"""``python -m srlab.summary``: the cost of the networks of a composed run."""
+"""``python -m srlab.summary``: the size and cost of the networks of a training configuration."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 def summary(config: DictConfig) -> None:
-    """Print a table of generator and discriminator, for batches and crops as the run trains on."""
+    """Print a table of generator and discriminator, for the batches and crops of the training."""
     from srlab.axes import check_counts, per_axis
     from srlab.cli.building import built
     from srlab.cli.settings import check_axes, check_bands, check_guides

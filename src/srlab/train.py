@@ -1,4 +1,4 @@
-"""``python -m srlab.train``: one composed run."""
+"""``python -m srlab.train``: train a model as the configuration says."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ log = logging.getLogger(__name__)
 
 
 def train(config: DictConfig) -> float | None:
-    """Build what the configuration names, train it, and return the best monitored value.
+    """Build the objects of a configuration, train, and return the best monitored value.
 
-    In a sweep, a run that diverges or never has a finite value returns a finite one, worse than
-    any.
+    In a sweep, a run that diverges or has no finite value returns a finite value that is worse than
+    any other.
     """
     folder = Path(HydraConfig.get().runtime.output_dir)
     config, state = begin(config, folder)
@@ -43,7 +43,7 @@ def _trained(config: DictConfig, state: dict[str, Any] | None, folder: Path) -> 
 
     with isolated():
         assembly.seed(config)
-        # What needs no images comes first, and what needs no Lightning: mistakes are told at once.
+        # Objects without images and without Lightning come first, so that mistakes show at once.
         generator, adversary = assembly.generator(config), assembly.adversary(config)
         schedule, guard = built(config.schedule), built(config.guard)
         check_split(config)

@@ -1,4 +1,4 @@
-"""``python -m srlab.verify``: whether a model made an output of an input."""
+"""``python -m srlab.verify``: check that a model made an output from an input."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 def verify(config: DictConfig) -> None:
-    """Compute blocks of an output anew, and compare them with what it holds."""
+    """Compute some blocks of an output again, and compare them with those in the file."""
     import srlab
     from srlab.prediction import Opened
     from srlab.prediction.verification import verify as verified
