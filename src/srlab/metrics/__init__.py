@@ -1,4 +1,8 @@
-"""Metrics, in physical units, one a file."""
+"""Metrics of SR against HR or LR, in physical units, one kind in each file.
+
+`protocol` is their interface, and `scoring` computes all chosen metrics by name, with their means
+over images. `masked`, `lengths` and `precision` are shared parts.
+"""
 
 from srlab.metrics.benchmark import Benchmark
 from srlab.metrics.consistency import (

@@ -1,4 +1,4 @@
-"""The protocol by which papers on super-resolution report their numbers."""
+"""The evaluation protocol of the published super-resolution benchmarks."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from srlab.mistakes import Mistake
 
 
 class Benchmark:
-    """Another metric by the protocol of Set5, Set14, BSD100, Urban100 and Manga109.
+    """Applies another metric by the protocol of Set5, Set14, BSD100, Urban100 and Manga109.
 
-    SR is rounded to whole numbers from 0 to 255. Colour becomes the luma Y of BT.601, by MATLAB's
-    ``rgb2ycbcr``. A border is left out (Lim et al. 2017, §4). Images have 8 bits and three channels
-    (red, green, blue), or one, which is taken as Y.
+    SR is rounded to whole numbers from 0 to 255. Colours are converted to the luma Y of BT.601, as
+    in MATLAB's ``rgb2ycbcr``. A border is left out (Lim et al. 2017, §4). Images have 8 bits and
+    three channels (red, green, blue), or one, which is taken as Y.
 
-    `round_luma` rounds Y too, as MATLAB does for 8-bit images. Python toolboxes mostly do not,
-    which is worth some 0.02 dB. `border` is in HR pixels, one for all axes or one for each. Null is
-    the scale, along axes that are enlarged.
+    `round_luma` also rounds Y, as MATLAB does for 8-bit images. Most Python toolboxes do not, which
+    changes PSNR by about 0.02 dB. `border` is in HR pixels, one for all axes or one for each. With
+    null it is the scale, along axes whose scale is above 1.
     """
 
     def __init__(

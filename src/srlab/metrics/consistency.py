@@ -1,4 +1,4 @@
-"""The agreement of SR, degraded again, with the LR it came from; no reference is looked at."""
+"""Consistency metrics: agreement of degraded SR with LR, without any use of HR."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def _visible_mean(values: Tensor, visible: Tensor) -> Tensor:
 class ReflectanceConsistency:
     """Mean absolute difference between degraded SR and LR (Aybar et al. 2024, reflectance).
 
-    It is in physical units. An LR pixel counts if no HR pixel under it is hidden, and no hidden one
-    reaches it through the degradation.
+    It is in physical units. An LR pixel counts if no HR pixel under it is hidden, and no hidden
+    pixel affects it through the degradation.
     """
 
     higher_is_better = False
@@ -70,9 +70,9 @@ class SpectralConsistency:
 class SpatialConsistency:
     """Length of the shift between degraded SR and LR, in LR pixels (see `phase_shift`).
 
-    It is found to one part in `upsampling` of a pixel. Images are faded out towards their borders.
-    LR pixels that do not count get the mean of the others in both images; which count is as in
-    `ReflectanceConsistency`. NaN where no channel varies in both.
+    It is found to a fraction ``1 / upsampling`` of a pixel. Images are faded out towards their
+    borders. LR pixels count as in `ReflectanceConsistency`; the others get the mean of those that
+    count, in both images. The value is NaN if no channel varies in both images.
     """
 
     higher_is_better = False
@@ -95,21 +95,18 @@ class SpatialConsistency:
 
 
 def phase_shift(image: Tensor, reference: Tensor, *, upsampling: int = 100) -> Tensor:
-    """Shift of `image` against `reference` along each axis, in pixels, ``(B, axes)``.
+    """Return the shift of `image` against `reference` along each axis, in pixels, ``(B, axes)``.
 
-    It is the peak of the phase correlation ``F G* / sqrt(|F G*|)``. Fourier sums at ever finer
-    steps refine it (Guizar-Sicairos et al. 2008, the matrix-multiply DFT).
+    It is the peak of the phase correlation ``F G* / sqrt(|F G*|)``. It is refined by Fourier sums
+    at ever finer steps (Guizar-Sicairos et al. 2008, the matrix-multiply DFT).
 
-    Both images are ``(B, C, *S)`` and taken as periodic. The cross-power spectra of the channels
-    are added up. NaN where no channel varies in both.
+    Both images are ``(B, C, *S)`` and treated as periodic. The cross-power spectra of the channels
+    are added. The shift is NaN if no channel varies in both images.
     """
-    axes = tuple(range(2, image.ndim))
-    first, second = (
-        torch.fft.fftn(one - one.mean(axes, keepdim=True), dim=axes) for one in (image, reference)
-    )
+    first, second = _spectrum(image), _spectrum(reference)
     power = (first * second.conj()).sum(1)
     strength = power.abs()
-    # Whitened by half: wholly, frequencies of noise and aliases would count as much as the others.
+    # Partial whitening: full whitening would give noise and aliases the weight of the signal.
     phases = power / strength.sqrt().clamp(min=torch.finfo(strength.dtype).tiny)
     shift = _whole_shift(phases)
     step = 1.0
@@ -118,6 +115,13 @@ def phase_shift(image: Tensor, reference: Tensor, *, upsampling: int = 100) -> T
         shift = _refined(phases, shift, step)
     measurable = (structured(image) & structured(reference)).any(1, keepdim=True)
     return torch.where(measurable, shift, torch.nan)
+
+
+def _spectrum(image: Tensor) -> Tensor:
+    """The Fourier transform of ``(B, C, *S)`` without its mean."""
+    axes = tuple(range(2, image.ndim))
+    spectrum: Tensor = torch.fft.fftn(image - image.mean(axes, keepdim=True), dim=axes)
+    return spectrum
 
 
 def _whole_shift(phases: Tensor) -> Tensor:

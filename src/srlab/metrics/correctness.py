@@ -1,4 +1,4 @@
-"""The shares of SR's changes that are right, missing or invented."""
+"""Correctness: the shares of improvement, omission and hallucination in SR."""
 
 from __future__ import annotations
 
@@ -17,32 +17,33 @@ PixelDistance = Literal["normalised", "absolute"]
 class Correctness:
     """Shares of improvement, omission and hallucination (Aybar et al. 2024, correctness).
 
-    Enlarged LR is what was known, and HR is what is true. Each pixel has three distances: ``r``
-    from enlarged LR to HR, ``i`` from SR to HR, and ``o`` from SR to enlarged LR. The latter two
-    are in units of ``r``. From them, with λ the `softness`, follow its distances to three states:
+    Enlarged LR is what was known, and HR is the truth. Each pixel has three distances: ``r`` from
+    enlarged LR to HR, ``i`` from SR to HR, and ``o`` from SR to enlarged LR. The latter two are in
+    units of ``r``. The pixel's distances to three states follow from them, with λ the `softness`:
 
     - improvement: ``i + o (1 - exp(-λ (i + o - 1)))``.
     - omission: ``o + i (1 - exp(-λ (i + o - 1)))``.
     - hallucination: ``exp(-λ i o)``.
 
-    A softmin at `temperature` makes shares of them, which add up to 1. Their mean is over the
-    pixels where ``r``, ``i`` or ``o`` exceeds the `quantile` of ``r``: elsewhere nothing happens.
+    A softmin with `temperature` turns the three distances into shares, which add up to 1. Scores
+    are their means over the pixels where ``r``, ``i`` or ``o`` exceeds the `quantile` of ``r``.
+    Other pixels hardly change.
 
-    `distance` is a mean over channels. The ``normalised`` one, for reflectance, is of
-    ``|a - b| / (|a| + |b|)``. The ``absolute`` one is of ``|a - b|``, where zero has no meaning.
+    `distance` is a mean over channels: ``normalised``, for reflectance, of
+    ``|a - b| / (|a| + |b|)``, and ``absolute``, for units without a true zero, of ``|a - b|``.
 
-    The defaults are those of the authors' package opensr-test 1.3.3. So are the numbers once its
-    preparation is off: ``harm_apply_spectral``, ``harm_apply_spatial`` and ``border_mask``. That
-    preparation matches SR's histograms to HR's, aligns it with HR and crops 16 pixels. That leaves
-    errors of colour and place unpunished; here SR is judged as it is. The package's distance
-    ``|a - b| / |a + b|`` has poles where values are negative; this one has none.
+    The defaults are those of the authors' package opensr-test 1.3.3. Values are equal to the
+    package's if its preparation is switched off (``harm_apply_spectral``, ``harm_apply_spatial``
+    and ``border_mask``). The preparation matches SR's histograms to those of HR, aligns SR with HR
+    and crops 16 pixels, which hides errors of colour and position. The package's distance
+    ``|a - b| / |a + b|`` has poles for negative values; this one has none.
 
     Hidden pixels are left out. An image in which no pixel exceeds the quantile is NaN, for example
-    where SR, HR and enlarged LR are equal.
+    if SR, HR and enlarged LR are equal.
     """
 
     higher_is_better = True
-    """Higher improvement is; omission and hallucination are what it leaves."""
+    """This is true of improvement; omission and hallucination are the rest of the shares."""
 
     def __init__(
         self,

@@ -17,13 +17,13 @@ _BINS = 4
 """Bins of the edge spread function in a pixel (ISO 12233)."""
 
 _SMALLEST = 16
-"""Fewer pixels a side leave no plateau beside the edge."""
+"""The smallest side of a patch, in pixels, that leaves a plateau on each side of the edge."""
 
 SQUARE = 1.01
-"""Pixels whose sides differ by no more than this factor count as square."""
+"""The largest ratio of a pixel's sides at which it counts as square."""
 
 _AT_ONCE = 2048
-"""Windows measured together, so that a large image does not fill the memory."""
+"""The number of windows that are measured together, which bounds the memory."""
 
 
 @dataclass(frozen=True)
@@ -37,25 +37,25 @@ class EdgeCurve:
     """``(N, F)``, 1 at frequency zero."""
 
     degrees: Tensor
-    """The edge's slant against the pixel grid, ``(N,)``, from -45 to 45."""
+    """The angle of the edge to the pixel grid in degrees, ``(N,)``, from -45 to 45."""
 
     residual: Tensor
-    """Root mean square distance of the rows' crossings from the fitted line, in pixels: (N,)."""
+    """``(N,)``: the root mean square distance in pixels of the rows' edges from the line."""
 
 
 def slanted_edge(patches: Tensor) -> EdgeCurve:
     """Measure one slanted edge in each patch ``(N, H, W)``, or ``(H, W)`` for one.
 
-    The method is that of ISO 12233:2017, annex D. The edge is nearer one image axis than the
-    diagonal, about 5 degrees off it, and the only structure of its patch.
+    The method is that of ISO 12233:2017, annex D. The edge must be the only structure of its patch,
+    and about 5 degrees off one of the axes.
 
-    A line is fitted to the edge's crossings of the rows. Pixels are averaged in bins of a quarter
-    of a pixel by their distance from it. The result is differentiated, faded out by Hamming's
-    window and Fourier transformed. The derivative's response is divided out; the factor
-    ``sinc(f / 4)`` of the bins remains.
+    A line is fitted to the places where the edge crosses the rows. Pixels are averaged in bins of
+    their distance from the line, a quarter of a pixel wide. The resulting edge spread function is
+    differentiated, multiplied by a Hamming window and Fourier transformed. The response of the
+    derivative is divided out; the factor ``sinc(f / 4)`` of the bins remains.
 
-    An edge along the grid fills no bins between pixels, and one without contrast has no place: both
-    are NaN.
+    The MTF is NaN for an edge exactly along the grid, which leaves bins empty, and for a patch
+    without contrast.
     """
     if patches.ndim == 2:
         patches = patches[None]
@@ -80,7 +80,7 @@ def slanted_edge(patches: Tensor) -> EdgeCurve:
 
 
 def _upright(patches: Tensor) -> Tensor:
-    """Crop patches to squares and turn them: edges run down the rows and rise to the right."""
+    """Crop patches to squares, and turn them so that edges run down and are brighter at right."""
     side = min(patches.shape[1:])
     top, left = ((size - side) // 2 for size in patches.shape[1:])
     patches = patches[:, top : top + side, left : left + side]
@@ -92,9 +92,9 @@ def _upright(patches: Tensor) -> Tensor:
 
 
 def _line(patches: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The line of each edge: its crossing of the middle row, its slope, and the fit's residual.
+    """The line of each edge: its column in the middle row, its slope, and the fit's residual.
 
-    Each is ``(N,)``; the slope is in columns a row, the others in columns.
+    Each is ``(N,)``. The slope is in columns per row, and the others are in columns.
     """
     rises = (patches[:, :, 2:] - patches[:, :, :-2]) / 2
     count, width = rises.shape[1:]
@@ -138,9 +138,9 @@ def _spread(patches: Tensor, distance: Tensor) -> Tensor:
 
 
 def mtf50(curve: EdgeCurve) -> Tensor:
-    """The frequency at which the MTF first falls below one half, ``(N,)``, in cycles per pixel.
+    """Return the frequency at which the MTF first falls below 0.5, ``(N,)``, in cycles per pixel.
 
-    It is 1 where the MTF never does.
+    It is 1 if the MTF never does.
     """
     return first_below_zero(curve.mtf - 0.5, curve.frequency)
 
@@ -148,18 +148,18 @@ def mtf50(curve: EdgeCurve) -> Tensor:
 class SlantedEdge:
     """MTF50 along the clearest slanted edge of each image, in cycles per HR pixel (ISO 12233).
 
-    The edge is looked for in HR, in the mean of the channels. Windows have `size` pixels a side,
-    and each lies a quarter further than the one before. A clear edge is straight, lies alone
-    between two plateaus, and is 2 to 20 degrees off the grid. Of those the one of the highest
-    contrast is taken.
+    The edge is searched for in HR, in the mean of the channels. Windows have `size` pixels a side
+    and begin at every quarter of it. A clear edge is straight, lies alone between two plateaus, and
+    is 2 to 20 degrees off the grid. The clear edge of the highest contrast is chosen.
 
-    There ``sr`` is measured in SR, and ``hr`` in HR (see `slanted_edge`). The latter is the aim:
-    above it SR is oversharpened. Where the size of square pixels is known, both are also given in
-    cycles per its unit, such as ``sr_per_mm``.
+    Its MTF50 is measured in SR and in HR (see `slanted_edge`), as ``sr`` and ``hr``. The value of
+    HR is the aim; a higher one means that SR is oversharpened. If pixels are square and their size
+    is known, both are also given in cycles per unit, such as ``sr_per_mm``.
 
-    An image without such an edge is NaN. Most natural images are; targets, roofs and field borders
-    are not. Windows with a hidden pixel do not count. Volumes are a `Mistake`: they have no single
-    slant.
+    An image without a clear edge is NaN, as most natural images are. Targets, roofs and borders of
+    fields have such edges. Windows with a hidden pixel are skipped.
+
+    Raises a `Mistake` for volumes, whose edges have no single angle.
     """
 
     higher_is_better = True
@@ -189,10 +189,8 @@ class SlantedEdge:
             values[name] = torch.where(found, mtf50(slanted_edge(edge)), torch.nan).to(hr.dtype)
         known = lengths(context.axes)
         if known is not None and max(known.pixel) <= SQUARE * min(known.pixel):
-            per_unit = {
-                f"{name}_per_{known.unit}": values[name] / known.pixel[0] for name in values
-            }
-            values |= per_unit
+            for name in ("sr", "hr"):
+                values[f"{name}_per_{known.unit}"] = values[name] / known.pixel[0]
         return values
 
     def _windows(self, image: Tensor, valid: Tensor | None) -> Tensor:
@@ -213,10 +211,7 @@ def _clearest(windows: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _clarity(patches: Tensor) -> Tensor:
-    """The contrast of each patch ``(N, size, size)`` with a slanted edge: ``(N,)``.
-
-    Minus infinity for other patches.
-    """
+    """The contrast ``(N,)`` of patches ``(N, size, size)``; -inf for those without a clear edge."""
     curve, upright = slanted_edge(patches), _upright(patches)
     third = upright.shape[2] // 3
     left, right = upright[:, :, :third], upright[:, :, -third:]

@@ -1,4 +1,4 @@
-"""Scores of the object alone, without the dark around it."""
+"""Scores of the foreground alone, without the dark background."""
 
 from __future__ import annotations
 
@@ -16,17 +16,19 @@ Threshold = float | Literal["otsu"]
 
 
 class Foreground:
-    """Another metric inside the foreground: where HR is above a threshold in any channel.
+    """Applies another metric to the foreground, where HR is above a threshold in any channel.
 
-    Around a head or a cell lies nothing, which any interpolation gets right. It raises scores, and
-    hides how well the object is done.
+    The background around a head or a cell is empty, and any interpolation gets it right. It would
+    raise the scores and hide differences in the object.
 
-    ``"otsu"`` sets each channel's threshold where the variance between what is below and what is
-    above is the largest (Otsu 1979, IEEE Trans. SMC 9(1), eq. 14). It comes from the percentiles
-    of the whole file, or of the image itself where the file was not measured. A number is a share
-    of the data range above zero.
+    ``"otsu"`` takes the threshold of each channel that maximises the variance between the two
+    classes (Otsu 1979, IEEE Trans. SMC 9(1), eq. 14). It is computed from the percentiles of the
+    whole file, or of the image itself if the file was not measured. A number is a threshold as a
+    share of the data range.
 
-    An image without foreground is NaN. A `Mistake` refuses metrics that are no mean over places.
+    An image without foreground is NaN.
+
+    Raises a `Mistake` for metrics that are not means over places (`srlab.metrics.Local`).
     """
 
     def __init__(self, *, metric: Metric, threshold: Threshold = "otsu") -> None:
@@ -48,7 +50,7 @@ class Foreground:
     def __call__(
         self, sr: Tensor, hr: Tensor, context: ScoringContext
     ) -> Tensor | dict[str, Tensor]:
-        """Compare each image of a batch where HR shows something."""
+        """Compare each image of a batch in its foreground."""
         return self.metric.among(sr, hr, context, self._shown(hr, context))
 
     def pooled(self, values: Tensor) -> Tensor:
@@ -68,12 +70,13 @@ class Foreground:
 
 
 def otsu(quantiles: Tensor) -> Tensor:
-    """Otsu's threshold of each channel, ``(B, C)`` on the CPU, of percentiles ``(B, LEVELS, C)``.
+    """Return Otsu's threshold ``(B, C)`` of each channel, from percentiles ``(B, LEVELS, C)``.
 
-    Each percentile divides the values into those below and those above. The best is the one where
-    the variance between the two is the largest. There the threshold is the middle of their means.
+    Each percentile divides the values into two classes. Of the percentile with the largest variance
+    between classes, the threshold is the middle of the two means. The result is on the CPU.
 
-    It is NaN, above which nothing lies, for a channel without values or with a single one.
+    A channel without values, or with a single one, has NaN as its threshold, above which no value
+    lies.
     """
     quantiles = quantiles.cpu().double()
     shares = torch.tensor(LEVELS, dtype=torch.float64) / 100

@@ -1,4 +1,4 @@
-"""The size of pixels, in a unit that a score can be named by."""
+"""The physical size of pixels, in a unit for the names of scores."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ class Lengths:
     pixel: tuple[float, ...]
 
     unit: str
-    """In letters that file names and command lines take, such as ``um`` for micrometres."""
+    """The unit in ASCII letters, such as ``um`` for micrometres."""
 
 
 def lengths(axes: Sequence[Axis]) -> Lengths | None:
     """Return the size of a pixel in the unit of the last axis.
 
-    It is None unless each axis has a known length. Time has none.
+    It is None unless every axis has a spacing in a unit of length, which time has not.
     """
     known = [base_spacing(axis) for axis in axes]
     metres = [spacing[0] for spacing in known if spacing is not None and spacing[1] == "m"]

@@ -10,8 +10,8 @@ from srlab.nn.masks import without_hidden
 def band_means(values: Tensor, valid: Tensor | None) -> Tensor:
     """Average ``(B, C, *S)`` over the pixels where `valid` ``(B, 1, *S)`` is true: ``(B, C)``.
 
-    It is NaN where no pixel is valid. A NaN at a valid pixel stays one: a broken image gets no
-    score.
+    The mean is NaN if no pixel is valid. A NaN at a valid pixel also gives NaN, so a broken image
+    gets no score.
     """
     if valid is None:
         return values.flatten(2).mean(dim=2)

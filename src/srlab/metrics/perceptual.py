@@ -25,8 +25,8 @@ class LPIPS:
     `channels` chooses red, green and blue by their positions in ``data.bands``, from 1. One channel
     is repeated, and of several lists the mean is taken (see `srlab.losses.bands.Bands`).
 
-    Hidden pixels are mid-grey in both images. The sum of distances is divided by the share of valid
-    pixels instead of all.
+    Hidden pixels are mid-grey in both images, so they add no distance. The mean distance is divided
+    by the share of valid pixels.
     """
 
     higher_is_better = False

@@ -1,4 +1,4 @@
-"""Metrics of the error pixel by pixel, over valid pixels alone."""
+"""Metrics of the error of each pixel, averaged over valid pixels."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class PSNR:
     Images ``(B, C, *S)`` to ``(B,)``, with the MSE over all channels at once. It is infinite where
     SR equals HR.
 
-    Several images have the mean of their values, as in papers. If one of them is exact, that mean
-    says nothing. They then have the PSNR of the mean of their MSEs, which is infinite only if all
-    are exact (`srlab.metrics.means`).
+    The score of several images is the mean of their values, as in papers. If SR is exact in one of
+    them, this mean would be infinite. The score is then the PSNR of the mean MSE, which is infinite
+    only if all are exact (`srlab.metrics.means`).
     """
 
     higher_is_better = True

@@ -1,4 +1,4 @@
-"""The contract of a metric, and the circumstances in which it compares two images."""
+"""The interface of metrics, and the context in which they compare two images."""
 
 from __future__ import annotations
 
@@ -13,38 +13,39 @@ from srlab.io import Axis
 
 @dataclass(frozen=True)
 class ScoringContext:
-    """The circumstances of one comparison of SR with HR, in physical units."""
+    """What a metric may use to compare SR with HR, in physical units."""
 
     lr: Tensor
-    """``(B, C, *S)``, the channels that HR's correspond to; without guides, for example."""
+    """``(B, C, *S)``: the LR channels that correspond to those of HR, such as all but guides."""
 
     valid: Tensor | None
     """``(B, 1, *S·scale)``, true where HR holds data; None where it does everywhere."""
 
     scale: tuple[int, ...]
-    """HR pixels in an LR pixel, along each axis."""
+    """The number of HR pixels in an LR pixel, along each axis."""
 
     data_range: float
-    """The span of values that counts as the full scale: 255 for 8-bit photographs."""
+    """The span of values that counts as full scale, such as 255 for 8-bit photographs."""
 
     channel_names: tuple[str, ...]
     """The names of HR's channels."""
 
     axes: tuple[Axis, ...]
-    """The axes of HR, with their spacings where these are known; empty where nothing is."""
+    """The axes of HR, with their spacings if known; empty if nothing is known."""
 
     degrade: Callable[[Tensor], Tensor]
-    """HR to LR."""
+    """The degradation from HR to LR."""
 
     scene: Tensor | None = None
-    """``(B, rows, C + 1)``, the statistics of the whole files that HR is from, where measured.
+    """``(B, rows, C + 1)``: the statistics of the files that HR is from, if they were measured.
 
     The rows are those of `srlab.normalisers.Statistics.as_tensor`.
     """
 
     def among(self, counted: Tensor) -> ScoringContext:
-        """The circumstances in which only the pixels of a mask ``(B, 1, *S)`` are valid, too."""
-        return replace(self, valid=counted if self.valid is None else self.valid & counted)
+        """Return a context in which only valid pixels of a mask ``(B, 1, *S)`` are valid."""
+        valid = counted if self.valid is None else self.valid & counted
+        return replace(self, valid=valid)
 
 
 class Metric(Protocol):
@@ -65,10 +66,10 @@ class Metric(Protocol):
 
 @runtime_checkable
 class Pooled(Protocol):
-    """A metric of the squared error that is infinite for an exact image."""
+    """A metric of the squared error that is infinite for an exact image, such as PSNR."""
 
     def pooled(self, values: Tensor) -> Tensor:
-        """The value for the mean squared error of several images, from their values ``(N,)``."""
+        """Return the value for the mean squared error of images that have the values ``(N,)``."""
 
 
 @runtime_checkable
@@ -80,14 +81,14 @@ class InUnit(Protocol):
 
 @runtime_checkable
 class Local(Protocol):
-    """A metric that is a mean over places, and can be taken over some of them."""
+    """A metric that is a mean over places, and can be restricted to some of them."""
 
     higher_is_better: bool
 
     def among(
         self, sr: Tensor, hr: Tensor, context: ScoringContext, counted: Tensor
     ) -> Tensor | dict[str, Tensor]:
-        """Compare as a call does, where `counted` ``(B, 1, *S)`` is true and pixels are valid.
+        """Compare valid pixels where the mask `counted` ``(B, 1, *S)`` is true.
 
-        A window counts by the pixel in its middle.
+        A window counts if the pixel in its middle does.
         """

@@ -1,4 +1,4 @@
-"""The true resolution of an image, whatever its number of pixels: Fourier ring correlation."""
+"""Fourier ring correlation: the resolution of an image, independent of its number of pixels."""
 
 from __future__ import annotations
 
@@ -16,36 +16,36 @@ from srlab.mistakes import Mistake
 from srlab.nn.masks import without_hidden
 
 _SMALLEST = 8
-"""Fewer pixels along an axis leave less than four rings."""
+"""The smallest number of pixels along an axis, which gives four rings."""
 
 _ROUNDING = 1e-5
-"""A span below this share of the largest value is that of one value, resampled in float32."""
+"""The largest span, as a share of the largest value, that float32 rounding may cause."""
 
 Threshold = float | Literal["half_bit"]
 
 
 @dataclass(frozen=True)
 class RingCurve:
-    """The correlation of two images, ring by ring."""
+    """The correlation of two images in rings of equal frequency."""
 
     frequency: Tensor
-    """Middles of the rings ``(R,)``, rising from above zero to Nyquist.
+    """The middle frequencies of the rings, ``(R,)``, rising up to Nyquist.
 
-    In cycles per pixel, or per unit of the pixel size.
+    They are in cycles per pixel, or per unit of the pixel size.
     """
 
     correlation: Tensor
     """``(B, R)``, from -1 to 1; NaN for an image with nothing to compare."""
 
     count: Tensor
-    """Fourier coefficients in each ring, ``(R,)``."""
+    """The number of Fourier coefficients in each ring, ``(R,)``."""
 
 
 def apodised(image: Tensor, *, visible: Tensor | None = None, taper: float = 1.0) -> Tensor:
-    """Subtract each channel's mean over visible pixels, and fade it out towards the borders.
+    """Subtract each channel's mean over visible pixels, and apply a Tukey window: ``(B, C, *S)``.
 
-    ``(B, C, *S)`` to the same. Hidden pixels get the mean, which is zero afterwards. `taper` is the
-    faded share of an axis (Tukey 1967): 1 is Hann's window, 0 none.
+    Hidden pixels become zero, which is the mean afterwards. `taper` is the faded share of each axis
+    (Tukey 1967): 1 gives a Hann window, 0 none.
     """
     check_taper(taper)
     if image.dtype != torch.float64:
@@ -87,17 +87,17 @@ def fourier_ring_correlation(
     taper: float = 1.0,
     pixel_size: Sequence[float] | None = None,
 ) -> RingCurve:
-    """Correlate two images over rings of equal frequency, or over shells in 3D.
+    """Correlate two images in rings of equal frequency, or in shells in 3D.
 
-    Over each ring it is ``Re Σ F G* / sqrt(Σ|F|² Σ|G|²)`` (Saxton & Baumeister 1982; for shells
-    Harauz & van Heel 1986). Channels are averaged; one that is constant in HR is left out.
+    The correlation of a ring is ``Re Σ F G* / sqrt(Σ|F|² Σ|G|²)`` (Saxton & Baumeister 1982; for
+    shells Harauz & van Heel 1986). Channels are averaged, without those that are constant in HR.
 
     Both images are ``(B, C, *S)`` of at least 8 pixels a side. `visible` is ``(B, 1, *S)``; see
     `apodised` for it and for `taper`.
 
-    A ring is as wide as the frequencies lie apart along the shortest side. With `pixel_size`
-    frequencies are in cycles per its unit, up to Nyquist of the finest axis. Beyond a coarser axis'
-    Nyquist a ring holds those coefficients that exist.
+    The width of a ring is the spacing of frequencies along the shortest side. With `pixel_size`,
+    frequencies are in cycles per its unit, up to the Nyquist frequency of the finest axis. Rings
+    beyond the Nyquist frequency of a coarser axis hold fewer coefficients.
     """
     size = tuple(sr.shape[2:])
     if min(size) < _SMALLEST:
@@ -114,7 +114,7 @@ def fourier_ring_correlation(
         return empty.index_add_(2, rings, values)
 
     shared = ring_sums((f * g.conj()).real)
-    # Two roots: the product of the powers of two 0–10000 images may overflow float32.
+    # Two roots, since the product of the powers of two images of 0–10000 may overflow float32.
     norm = ring_sums(f.abs().square()).sqrt() * ring_sums(g.abs().square()).sqrt()
     correlation = torch.where(norm > 0, shared / norm.clamp(min=torch.finfo(norm.dtype).tiny), 0.0)
     correlation = torch.where(structured(hr, visible)[..., None], correlation, torch.nan).nanmean(1)
@@ -133,9 +133,9 @@ def _spectrum(image: Tensor, visible: Tensor | None, taper: float) -> Tensor:
 def rings_of(
     size: Sequence[int], pixel_size: Sequence[float] | None = None
 ) -> tuple[Tensor, float, int]:
-    """The ring of each Fourier coefficient, flat; a ring's width; the number of the last ring.
+    """Return the ring of each Fourier coefficient (flat), the width of a ring, and the last ring.
 
-    Coefficients beyond the last ring share one more.
+    Coefficients beyond the last ring are in one further ring.
     """
     pixel_size = tuple(pixel_size or (1.0,) * len(size))
     if len(pixel_size) != len(size) or min(pixel_size) <= 0:
@@ -143,7 +143,7 @@ def rings_of(
             f"pixel_size is {pixel_size} for {len(size)} axes; give a positive size for each axis."
         )
     width = max(1 / (n * d) for n, d in zip(size, pixel_size, strict=True))
-    # The last ring is that which reaches Nyquist by its middle.
+    # The last ring is the last one whose middle does not exceed Nyquist.
     last = math.floor(0.5 / min(pixel_size) / width * (1 + 1e-9))
     ring = (_radii(size, pixel_size) * (1 / width)).round().long()
     return ring.clamp(max=last + 1), width, last
@@ -157,7 +157,7 @@ def _radii(size: Sequence[int], pixel_size: Sequence[float]) -> Tensor:
 
 
 def structured(image: Tensor, visible: Tensor | None = None) -> Tensor:
-    """Whether a channel of ``(B, C, *S)`` holds more than one value, rounding apart: ``(B, C)``."""
+    """Return ``(B, C)``: whether a channel of ``(B, C, *S)`` varies by more than rounding."""
     low = high = image
     if visible is not None:
         low = torch.where(visible, image, torch.inf)
@@ -167,13 +167,13 @@ def structured(image: Tensor, visible: Tensor | None = None) -> Tensor:
 
 
 def cutoff(curve: RingCurve, threshold: Threshold) -> Tensor:
-    """The frequency at which the correlation first falls below the threshold, ``(B,)``.
+    """Return the frequency at which the correlation first falls below the threshold, ``(B,)``.
 
-    It is in the curve's unit, and linear between rings from a correlation of 1 at frequency zero.
-    Where the correlation never falls it is the last ring's.
+    It is in the curve's unit. Between rings the correlation is interpolated linearly, from 1 at
+    frequency zero. If it never falls below the threshold, the result is the last ring's frequency.
 
-    ``"half_bit"`` is half a bit of information a coefficient (van Heel & Schatz 2005, eq. 17), with
-    the ring's coefficients all counted as independent.
+    ``"half_bit"`` is half a bit of information per coefficient (van Heel & Schatz 2005, eq. 17). It
+    counts all coefficients of a ring as independent.
     """
     limit = half_bit(curve.count)
     if threshold != "half_bit":
@@ -185,10 +185,10 @@ def cutoff(curve: RingCurve, threshold: Threshold) -> Tensor:
 
 
 def first_below_zero(values: Tensor, frequency: Tensor) -> Tensor:
-    """The frequency ``(F,)`` at which the values ``(N, F)`` first fall below zero: ``(N,)``.
+    """Return ``(N,)``: the frequency ``(F,)`` at which values ``(N, F)`` first fall below zero.
 
-    It is linear between frequencies, the last one where the values never fall, and NaN where one
-    of the values is.
+    Values are interpolated linearly. The result is the last frequency if they never fall below
+    zero, and NaN if any of them is NaN.
     """
     below = values < 0
     after = torch.where(below.any(1), below.int().argmax(1), values.shape[1] - 1)
@@ -202,7 +202,7 @@ def first_below_zero(values: Tensor, frequency: Tensor) -> Tensor:
 
 
 def half_bit(count: Tensor) -> Tensor:
-    """The half-bit threshold of rings of `count` coefficients (van Heel & Schatz 2005, eq. 17)."""
+    """Return the half-bit threshold of rings with `count` coefficients (van Heel & Schatz 2005)."""
     noise = count.float().clamp(min=1).rsqrt()
     return (0.2071 + 1.9102 * noise) / (1.2071 + 0.9102 * noise)
 
@@ -210,19 +210,20 @@ def half_bit(count: Tensor) -> Tensor:
 class FourierRingCorrelation:
     """The period of the finest detail that SR shares with HR (Saxton & Baumeister 1982).
 
-    It is the period at which their Fourier ring correlation is lost. ``pixels`` is in HR pixels of
-    the finest axis. It is 2 where all is right up to Nyquist, and more where detail is absent,
-    wrong or drowned in noise. Where the pixels' size is known, the period has a second name by its
-    unit, such as ``mm``. Then frequencies are physical, too, so that voxels may be longer one way.
+    It is the period below which their Fourier ring correlation is lost. ``pixels`` is the period in
+    HR pixels of the finest axis. It is 2 if SR is right up to Nyquist, and larger if detail is
+    absent, wrong or noisy. If the size of pixels is known, the period is also given in its unit,
+    under a name such as ``mm``. Frequencies are then physical, so voxels need not be cubes.
 
-    Contrast does not count: a blur without noise after it costs nothing. `SlantedEdge` sees that.
+    The correlation does not depend on contrast, so it does not see blur without noise.
+    `SlantedEdge` does.
 
-    `threshold` is 0.143 = 1/7 (the custom), ``"half_bit"`` (van Heel & Schatz 2005), or another
-    number. `taper` is the share of each axis that is faded out towards the borders; 1 is Hann's
+    `threshold` is 0.143 (1/7, the usual one), ``"half_bit"`` (van Heel & Schatz 2005), or another
+    number. `taper` is the share of each axis that is faded out towards the borders; 1 gives a Hann
     window.
 
-    Hidden pixels count as the mean of the visible ones. NaN where HR shows nothing or one value
-    only. Where nothing agrees the period exceeds the image.
+    Hidden pixels are set to the mean of the visible ones. The value is NaN if HR is constant or
+    hidden. It exceeds the size of the image if nothing agrees.
     """
 
     higher_is_better = False

@@ -1,4 +1,4 @@
-"""Every value of every chosen metric, by its name, for each image and for all together."""
+"""Scoring: the values of all chosen metrics by name, for each image and for all together."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ Table = Mapping[str, Tensor]
 def scores(
     metrics: Mapping[str, Metric], sr: Tensor, hr: Tensor, context: ScoringContext
 ) -> dict[str, Tensor]:
-    """Compare SR with HR, both ``(B, C, *S)``: ``(B,)`` for each name.
+    """Compare SR with HR, both ``(B, C, *S)``, and return ``(B,)`` for each score's name.
 
-    A metric's only value has the metric's name, for example ``psnr``. One of several has its own
-    name added, for example ``mae_B04``. A `Mistake` is told with the metric's name.
+    The single value of a metric has the metric's name, such as ``psnr``. Several values have their
+    own names added, such as ``mae_B04``. A `Mistake` of a metric gets the metric's name.
     """
-    found: dict[str, Tensor] = {}
+    by_label: dict[str, Tensor] = {}
     for name, metric in metrics.items():
         try:
             values = metric(sr, hr, context)
@@ -32,43 +32,44 @@ def scores(
             values = {"": values}
         for part, value in values.items():
             label = f"{name}_{part}" if part else name
-            found[label] = value
-    return found
+            by_label[label] = value
+    return by_label
 
 
 def means(
     metrics: Mapping[str, Metric], tables: Mapping[str, Table]
 ) -> dict[str, dict[str, Tensor]]:
-    """The scores of all images together, for each of the methods that made them.
+    """Return the scores of all images together, for each method that made them.
 
-    A score is the mean over images. A NaN is no value, and is left out. So is an infinite value,
-    since a single one would rule the mean. For a metric that is `Pooled`, such as PSNR, infinity
-    says that an image is exact. If one is exact by any method, all methods have the value for the
-    mean squared error of their images. So they can still be compared.
+    A score is the mean over images, without NaN and infinite values. A `Pooled` metric, such as
+    PSNR, is infinite for an exact image. If any image is exact by any method, the scores of all
+    methods are the values for the mean squared error of their images. They then remain comparable.
     """
-    found: dict[str, dict[str, Tensor]] = {method: {} for method in tables}
-    pool = {label for table in tables.values() for label in table if exact(table[label])}
+    pool: set[str] = set()
+    for table in tables.values():
+        pool |= {label for label, values in table.items() if exact(values)}
+    results: dict[str, dict[str, Tensor]] = {method: {} for method in tables}
     for method, table in tables.items():
         for label, values in table.items():
             metric = _metric_of(label, metrics)
-            found[method][label] = overall(metric, values, pool=label in pool)
-    return found
+            results[method][label] = overall(metric, values, pool=label in pool)
+    return results
 
 
 def overall(metric: Metric, values: Tensor, *, pool: bool) -> Tensor:
-    """The value of several images together, from those of each, ``(N,)``; see `means`."""
+    """Return the score of several images together, from their values ``(N,)``; see `means`."""
     if pool and isinstance(metric, Pooled):
         return metric.pooled(values[values > -torch.inf])
     return values[values.isfinite()].mean()
 
 
 def exact(values: Tensor) -> int:
-    """The number of images that are exact, by the values ``(N,)`` of a metric that is `Pooled`."""
+    """Return the number of exact images, from the values ``(N,)`` of a `Pooled` metric."""
     return int((values == torch.inf).sum())
 
 
 def remarks(metrics: Mapping[str, Metric], table: Table) -> list[str]:
-    """What one must know to read the scores of images together, in lines."""
+    """Return lines that explain exact images and missing values in a table of scores."""
     lines = []
     for label, values in table.items():
         number, missing = exact(values), int((~values.isfinite()).sum())
@@ -83,12 +84,12 @@ def remarks(metrics: Mapping[str, Metric], table: Table) -> list[str]:
 
 
 def unit_of(label: str, metrics: Mapping[str, Metric]) -> str:
-    """The unit of a score by its name, such as ``dB``; empty where it has none or the name says."""
+    """Return the unit of a score, such as ``dB``; empty if its metric declares none."""
     metric = _metric_of(label, metrics)
     return metric.unit if isinstance(metric, InUnit) else ""
 
 
 def _metric_of(label: str, metrics: Mapping[str, Metric]) -> Metric:
-    """The metric whose name a score's name is, or begins with."""
+    """Return the metric of a score, whose name begins with that of the metric."""
     names = [name for name in metrics if label == name or label.startswith(f"{name}_")]
     return metrics[max(names, key=len)]

@@ -1,4 +1,4 @@
-"""Metrics of local structure, over the windows that hold valid pixels alone."""
+"""Metrics of local structure, averaged over windows in which all pixels are valid."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class SSIM:
     the image, as in the authors' code. Windows with a hidden pixel are left out. An image without
     any window is NaN.
 
-    `window` is the odd side in pixels, one for all axes or one for each. ``[1, 11, 11]`` looks at
+    `window` is the odd side in pixels, one for all axes or one for each. ``[1, 11, 11]`` compares
     each frame of a video by itself.
     """
 
@@ -60,8 +60,8 @@ class MSSSIM:
     halves the image by averages of two pixels, along every axis whose window is larger than 1. A
     halved pixel is valid if all that made it are.
 
-    With fewer than five `levels` the weights of the finest are used, scaled to a sum of one. A
-    level with a negative mean counts as zero, since its root is not real.
+    With fewer than five `levels`, the weights of the finest ones are used, scaled to a sum of one.
+    A level with a negative mean counts as zero, since it has no real root.
     """
 
     higher_is_better = True
@@ -91,8 +91,8 @@ class UQI:
     the image and hold no hidden pixel. An image without any is NaN. `window` is the side in pixels,
     one for all axes or one for each.
 
-    It has no constants, and so no data range. A factor that is 0/0 counts as one: there both images
-    are flat or zero.
+    It has no constants, so it does not depend on a data range. A factor of 0/0, where both images
+    are constant or zero, counts as one.
     """
 
     higher_is_better = True
@@ -109,12 +109,12 @@ class UQI:
             raise Mistake(
                 f"UQI needs images of at least {sides} pixels; got {size}: set a smaller window."
             )
-        # A variance is a small difference of large squares; no constant hides its rounding here.
+        # In float64, since a variance is a small difference of large squares.
         first, second = in_double(sr), in_double(hr)
         images = torch.cat([first + second, first - second], dim=1)
         mean, square = _window_means(images, sides), _window_means(images.square(), sides)
         variance = (square - mean.square()).clamp(min=0)
-        # In a flat window rounding alone is left of the variance.
+        # In a constant window, only rounding is left of the variance.
         variance = torch.where(variance <= 1e-12 * square, 0.0, variance)
         quality = _agreement(mean.square()) * _agreement(variance)
         return _window_mean(quality, context.valid).mean(dim=1).to(hr.dtype)
@@ -142,7 +142,7 @@ def _window_mean(values: Tensor, valid: Tensor | None) -> Tensor:
 
 
 def _whole_windows(values: Tensor, valid: Tensor | None) -> Tensor | None:
-    """The windows of ``(B, C, *windows)`` that hold valid pixels alone: ``(B, 1, *windows)``."""
+    """The windows of ``(B, C, *windows)`` with only valid pixels: ``(B, 1, *windows)``."""
     if valid is not None:
         for axis in range(2, valid.ndim):
             side = valid.shape[axis] - values.shape[axis] + 1
@@ -151,7 +151,7 @@ def _whole_windows(values: Tensor, valid: Tensor | None) -> Tensor | None:
 
 
 def _middles(values: Tensor, counted: Tensor) -> Tensor:
-    """The pixels ``(B, 1, *windows)`` in the middles of the windows of ``(B, C, *windows)``."""
+    """The mask `counted` at the middle of each window of ``(B, C, *windows)``."""
     for axis in range(2, counted.ndim):
         side = counted.shape[axis] - values.shape[axis] + 1
         counted = counted.narrow(axis, side // 2, values.shape[axis])

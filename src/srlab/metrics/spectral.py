@@ -1,4 +1,4 @@
-"""Metrics of multispectral images: angles of spectra, and errors relative to each band's level."""
+"""Metrics of multispectral images: spectral angle, and errors relative to each band's mean."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ DARK = 1e-4
 class SpectralAngle:
     """Mean angle between the spectra of SR and HR, in degrees (Kruse et al. 1993, eq. 2).
 
-    Images ``(B, C, *S)`` with ``C >= 2`` to ``(B,)``, from 0 to 180. A factor on a whole spectrum
-    does not count.
+    Images ``(B, C, *S)`` with ``C >= 2`` to ``(B,)``, from 0 to 180. The angle does not depend on
+    the brightness of a spectrum.
 
-    A pixel of HR that is zero in all bands has no direction and is left out. A pixel of SR that is
-    zero in all bands counts as 90 degrees, since its inner product with HR is zero.
+    Pixels where HR is zero in all bands have no direction and are left out. Where SR is zero in all
+    bands, the angle counts as 90 degrees, since its inner product with HR is zero.
     """
 
     higher_is_better = False
@@ -62,8 +62,8 @@ class ERGAS:
     is their geometric mean.
 
     Images ``(B, C, *S)`` to ``(B,)``, in units with a true zero (reflectance, radiance, counts). An
-    image is NaN if the mean of a band of HR is within 1/10 000 of the data range from zero. An
-    error relative to nothing is not defined, and would rule the mean over images.
+    image is NaN if the mean of an HR band is within 1/10 000 of the data range from zero. Its
+    relative error would be arbitrarily large, and would dominate the mean over images.
     """
 
     higher_is_better = False

@@ -1,4 +1,4 @@
-"""The distance between power spectra: texture by its strength alone."""
+"""The distance between power spectra, which compares the strength of texture but not its place."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ from srlab.mistakes import Mistake
 class SpectrumDistance:
     """Log-spectral distance, in dB: root mean square over frequencies of ``10 log10(P_hr / P_sr)``.
 
-    `P` is the power spectrum averaged over rings (shells in 3D). There is a ring for each whole
-    number of cycles along the shortest axis, from 1 to the finest axis' Nyquist frequency. Where
-    the pixels' size is known, lengths are physical, so that voxels may be longer one way. Phase
-    does not enter: texture that is right in strength but not in place scores 0. The form is that of
+    `P` is the power spectrum, averaged over rings (shells in 3D). There is one ring for each whole
+    number of cycles along the shortest axis, from 1 to the Nyquist frequency of the finest axis. If
+    the size of pixels is known, frequencies are physical, so voxels need not be cubes. Phase does
+    not count: texture of the right strength in the wrong place scores 0. The distance is that of
     speech coding (Gray & Markel 1976), on power averaged over orientations (van der Schaaf & van
     Hateren 1996).
 
-    Images ``(B, C, *S)`` to ``(B,)``, the mean over channels. The mean of an image is taken off and
-    a Hann window laid over it, since the borders of a photograph do not meet. Hidden pixels are set
-    to the mean of the others in both images.
+    Images ``(B, C, *S)`` to ``(B,)``, the mean over channels. The mean is subtracted and a Hann
+    window applied, since images are not periodic. Hidden pixels are set to the mean of the others
+    in both images.
 
     White noise of standard deviation `noise_floor`, a share of the data range, is added to both
-    spectra. So frequencies without any power stay finite. The default is below what 8 bits resolve.
+    spectra, so that frequencies without power stay finite. The default is below the resolution of 8
+    bits.
     """
 
     higher_is_better = False
@@ -52,9 +53,9 @@ class SpectrumDistance:
         known = lengths(context.axes)
         ring, _, last = rings_of(size, None if known is None else known.pixel)
         ring = ring.to(hr.device)
-        powers = (_ring_power(image, window, ring, last) for image in (sr, hr))
-        ours, theirs = (10 * torch.log10(power + floor) for power in powers)
-        return (ours - theirs).square().mean(dim=2).sqrt().mean(dim=1)
+        sr_level = 10 * torch.log10(_ring_power(sr, window, ring, last) + floor)
+        hr_level = 10 * torch.log10(_ring_power(hr, window, ring, last) + floor)
+        return (sr_level - hr_level).square().mean(dim=2).sqrt().mean(dim=1)
 
 
 def _hann(image: Tensor) -> Tensor:
@@ -69,9 +70,9 @@ def _hann(image: Tensor) -> Tensor:
 
 
 def _ring_power(image: Tensor, window: Tensor, ring: Tensor, last: int) -> Tensor:
-    """Mean power on rings, ``(B, C, rings)``; white noise of variance v has power v on each.
+    """Mean power in rings, ``(B, C, rings)``; white noise of variance v has power v in each.
 
-    `ring` is the number of each coefficient's, flat. Those from 1 to `last` count.
+    `ring` is the ring of each coefficient, flat. Rings from 1 to `last` count.
     """
     axes = tuple(range(2, image.ndim))
     image = torch.where(window > 0, image, 0.0)
