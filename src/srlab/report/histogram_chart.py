@@ -1,4 +1,4 @@
-"""Histograms as a picture: one panel a channel, with numbers and units on the axes."""
+"""Histograms as a picture: one panel for each channel, with numbers and units on the axes."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from srlab.report.values import Values, percent
 Floats = NDArray[np.float64]
 
 WIDTH, HEIGHT = 640, 300
-"""Pixels of a panel."""
+"""The size of a panel in pixels."""
 
 LEFT, TOP, RIGHT, BOTTOM = 76, 58, 20, 52
-"""Pixels around its plot."""
+"""The margins around the plot of a panel in pixels."""
 
 ACROSS, DOWN = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
-"""Pixels of the plot."""
+"""The size of the plot in pixels."""
 
 ROOM = 44
-"""Pixels between the labels of two percentiles at least."""
+"""The smallest distance between the labels of two percentiles in pixels."""
 
 BARS = 180
-"""The most bars of a panel."""
+"""The largest number of bars in a panel."""
 
 BAR, FRAME, MARK = "#4878a8", "#404040", "#c8541c"
 SPELT_OUT = str.maketrans({"×": "x", "µ": "u", "μ": "u", "²": "2", "³": "3", "·": ".", "–": "-"})
-"""Signs that Pillow's own font lacks."""
+"""Replacements for characters that Pillow's own font lacks."""
 
 MARKED = (1, 50, 99)
 """The percentiles that are marked."""
@@ -49,35 +49,39 @@ class _Panel:
     note: str
     edges: Floats
     heights: Floats
-    """Percent of the valid pixels in each bar."""
+    """The percentage of valid pixels in each bar."""
 
     marks: dict[str, float]
-    """Values by the percentile that they are."""
+    """The marked values, by the name of their percentile."""
 
     top: float
-    """The height of the plot, in percent; the tallest bar says its own if it is cut."""
+    """The height of the plot in percent; a taller bar is cut and labelled with its height."""
 
     def x(self, value: float) -> float:
-        """Return the column of a value."""
+        """Return the horizontal place of a value, in pixels."""
         first, last = float(self.edges[0]), float(self.edges[-1])
         return LEFT + (value - first) / (last - first) * ACROSS
 
     def y(self, height: float) -> float:
-        """Return the row of a bar's end."""
+        """Return the vertical place of the top of a bar, in pixels."""
         return TOP + (1 - min(height / self.top, 1)) * DOWN
 
 
 def draw(groups: Sequence[Values], path: str | Path, *, unit: str) -> None:
     """Write a PNG of the histograms of all channels.
 
-    A panel reaches from the 0.1st to the 99.9th percentile, and says how many pixels lie beyond.
+    A panel shows the values from the 0.1st to the 99.9th percentile, and notes the share beyond.
     """
     panels = []
     for values in groups:
         for number, name in enumerate(values.names()):
             title = f"band {name}" if name.isdigit() else name
             panels.append(_panel(values, number, title))
-    columns = min(len(panels), 1 if len(panels) < 3 else 2 if len(panels) < 9 else 3)
+    columns = 1
+    if len(panels) >= 3:
+        columns = 2
+    if len(panels) >= 9:
+        columns = 3
     rows = ceil(len(panels) / columns)
     sheet = Image.new("RGB", (columns * WIDTH, rows * HEIGHT), "white")
     for number, panel in enumerate(panels):
@@ -87,26 +91,26 @@ def draw(groups: Sequence[Values], path: str | Path, *, unit: str) -> None:
 
 
 def _panel(values: Values, number: int, name: str) -> _Panel:
-    found, counts = values.statistics, values.histograms[number]
+    statistics, counts = values.statistics, values.histograms[number]
     share = percent(values.shares()[number])
-    if not found.count[number]:
+    if not statistics.count[number]:
         return _Panel(name, "no value at all", np.array([0.0, 1.0]), np.zeros(1), {}, 1.0)
-    edges = _edges(found, number, values.channels[number])
-    heights = 100 * _heights(counts, edges) / found.count[number]
+    edges = _edges(statistics, number, values.channels[number])
+    heights = 100 * _heights(counts, edges) / statistics.count[number]
     beyond = max(100 - float(heights.sum()), 0.0)
     note = (
-        f"mean {found.mean[number]:.4g}   deviation {found.deviation[number]:.4g}   "
+        f"mean {statistics.mean[number]:.4g}   deviation {statistics.deviation[number]:.4g}   "
         f"valid {share}   beyond the axis {beyond:.2g} %"
     )
-    marks = {f"{level}": float(found.quantile(level)[number]) for level in MARKED}
+    marks = {f"{level}": float(statistics.quantile(level)[number]) for level in MARKED}
     tall = float(np.percentile(heights[heights > 0], 98)) if heights.any() else 1.0
     top = min(float(heights.max()), 2 * tall)
     return _Panel(name, note, edges, heights, marks, 1.05 * (top or 1.0))
 
 
-def _edges(found: Statistics, number: int, channel: Channel) -> Floats:
-    """Return the edges of bars; of integers each holds as many values as any other."""
-    low, high = (float(found.quantile(level)[number]) for level in (0.1, 99.9))
+def _edges(statistics: Statistics, number: int, channel: Channel) -> Floats:
+    """Return the edges of bars; bars of integers all hold the same number of values."""
+    low, high = (float(statistics.quantile(level)[number]) for level in (0.1, 99.9))
     step = abs(channel.scale) if channel.dtype.kind in "iu" else 0.0
     if step:
         width = step * max(ceil((high - low) / step / BARS), 1)
@@ -120,7 +124,7 @@ def _edges(found: Statistics, number: int, channel: Channel) -> Floats:
 
 
 def _heights(counts: BinCounts, edges: Floats) -> Floats:
-    """Count in bars; a bin belongs to the bar in which its middle lies."""
+    """Return the counts in bars; a bin counts in the bar that holds its middle."""
     middles = (counts.edges[:-1] + counts.edges[1:]) / 2
     heights, _ = np.histogram(middles, edges, weights=counts.counts)
     return heights.astype(np.float64)
@@ -174,7 +178,7 @@ def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 
 def _apart(places: dict[str, float]) -> list[tuple[float, str]]:
-    """Return labels of percentiles; those that would lie on each other are joined to one."""
+    """Return labels of percentiles and their places; labels that would overlap are joined."""
     groups: list[tuple[float, list[str]]] = []
     for name, place in places.items():
         if groups and place - groups[-1][0] < ROOM:

@@ -1,4 +1,4 @@
-"""Images of any modality made displayable, and compared side by side."""
+"""Conversion of images of any modality to RGB pictures, and comparison side by side."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def displayable(
     view: VolumeView = "middle",
     axes: Sequence[Axis] = (),
 ) -> Tensor:
-    """Make a picture ``(3, H, W)`` in 0–1 of an image ``(C, *S)``: its `panels` from left to right.
+    """Return an image ``(C, *S)`` as a picture ``(3, H, W)`` in 0–1: its `panels` side by side.
 
     The arguments are those of `panels`.
     """
@@ -42,11 +42,13 @@ def panels(
     view: VolumeView = "middle",
     axes: Sequence[Axis] = (),
 ) -> list[Tensor]:
-    """Make a picture ``(3, H, W)`` in 0–1 of each plane that is shown of an image ``(C, *S)``.
+    """Return a picture ``(3, H, W)`` in 0–1 of each plane of an image ``(C, *S)`` that is shown.
 
-    Values are stretched between two percentiles of `like`, taken over all channels that are shown.
-    Those that are not finite are black. `channels` are one or three numbers from 1; None takes the
-    first three, or the first. `view` and `axes` are those of `srlab.report.planes.planes`.
+    Values are stretched between two percentiles of `like`, over all channels that are shown. Values
+    that are not finite are black. `channels` are one or three numbers from 1; None takes the first
+    three, or the first. `view` and `axes` are those of `srlab.report.planes.planes`.
+
+    Raises a `Mistake` for other channels or percentiles.
     """
     numbers = list(channels or ([1, 2, 3] if len(like) >= 3 else [1]))
     if len(numbers) not in (1, 3) or not all(1 <= number <= len(like) for number in numbers):
@@ -73,26 +75,25 @@ def _stretched(plane: Tensor, low: float, high: float) -> Tensor:
 
 
 def beside(pictures: Sequence[Tensor]) -> Tensor:
-    """Put pictures ``(3, H, W)`` from left to right, with black below the lower ones."""
+    """Join pictures ``(3, H, W)`` from left to right; lower ones are padded with black."""
     height = max(picture.shape[1] for picture in pictures)
-    padded = [
-        torch.nn.functional.pad(picture, (0, 0, 0, height - picture.shape[1]))
-        for picture in pictures
-    ]
+    padded = []
+    for picture in pictures:
+        missing = height - picture.shape[1]
+        padded.append(torch.nn.functional.pad(picture, (0, 0, 0, missing)))
     return torch.cat(padded, dim=2)
 
 
 def below(pictures: Sequence[Tensor]) -> Tensor:
-    """Put pictures ``(3, H, W)`` one below the other, with black beside the narrower ones."""
+    """Join pictures ``(3, H, W)`` from top to bottom; narrower ones are padded with black."""
     turned = [picture.transpose(1, 2) for picture in pictures]
     return beside(turned).transpose(1, 2)
 
 
 def thinned(values: Tensor, most: int = 1_000_000) -> Tensor:
-    """Return at most about `most` of the values along the last axis, at even distances.
+    """Return about `most` of the values along the last axis, evenly spaced; one zero if empty.
 
-    Where there are none, it is one zero. A quantile needs no more values, and torch's takes no more
-    than 16 million.
+    A quantile needs no more values, and that of torch accepts at most 16 million.
     """
     count = values.shape[-1]
     if count == 0:
@@ -110,7 +111,7 @@ def comparison(
     """Write a PNG of captioned pictures ``(3, H, W)`` in 0–1, each above a magnified detail.
 
     `detail` is ``(top, left, height, width)``, by default the busiest square of the last picture.
-    Its pixels are repeated, not smoothed.
+    It is magnified by repeating pixels.
     """
     pictures = {name: _pil(image) for name, image in images.items()}
     last = list(images.values())[-1]
@@ -127,7 +128,7 @@ def comparison(
 
 
 def _column(name: str, picture: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
-    """Draw a caption, the picture with the detail framed, and the detail magnified."""
+    """Draw a caption, the picture with a frame around the detail, and the detail magnified."""
     caption, gap = 28, 8
     height = round(picture.width * (box[3] - box[1]) / (box[2] - box[0]))
     detail = picture.crop(box).resize((picture.width, height), Image.Resampling.NEAREST)
@@ -145,12 +146,12 @@ def _pil(image: Tensor) -> Image.Image:
 
 
 def busiest(picture: Tensor, *, zoom: int = 5) -> tuple[int, int, int, int]:
-    """Find the square with the strongest gradients, where a difference in resolution shows.
+    """Return the square with the strongest gradients, where differences in resolution show most.
 
     It is ``(top, left, height, width)``, and `zoom` times smaller than the picture.
     """
     shortest = min(picture.shape[1:])
-    if shortest == 1:  # without a gradient
+    if shortest == 1:  # it has no gradient
         return 0, 0, *picture.shape[1:]
     side = min(max(shortest // zoom, 8), shortest - 1)
     grey = picture.mean(dim=0)

@@ -1,4 +1,4 @@
-"""The planes of a volume or clip that are shown, with pixels as long as they truly are."""
+"""The planes of a volume or clip that a picture shows, with the true proportions of pixels."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from srlab.mistakes import Mistake
 VolumeView = Literal["middle", "slices", "frames"]
 
 FRAMES = 4
-"""The most frames of a video that are shown."""
+"""The largest number of frames of a video that are shown."""
 
 NEARLY, LONGEST = 1.02, 16.0
-"""Pixels longer than others by less than the first factor are shown alike.
+"""The ratios of pixel sizes below which they count as equal, and above which they are cut.
 
-None is shown longer than the second: a header may claim anything.
+The upper limit guards against headers that claim absurd sizes.
 """
 
 
@@ -37,15 +37,17 @@ class Plane:
 
 
 def planes(image: Tensor, view: VolumeView, axes: Sequence[Axis] = ()) -> list[Plane]:
-    """Cut the planes that are shown out of an image ``(C, *S)``, whose spatial `axes` these are.
+    """Return the planes to show of an image ``(C, *S)`` with the given spatial `axes`.
 
-    An image of two axes is its own plane. Of volumes ``middle`` is the middle slice of the first
-    axis, and ``slices`` are those of all three axes. Of a clip ``slices`` are the middle frame and
-    its profile in time: the middle row of each frame, below that of the frame before. ``frames``
-    are up to four entries of the first axis, at even distances.
+    An image of two axes is its own plane. Of a volume, ``middle`` is the middle slice of the first
+    axis, ``slices`` are the middle slices of all three axes, and ``frames`` are up to four entries
+    of the first axis, evenly spaced. Of a clip, ``slices`` are the middle frame and a profile in
+    time: the middle row of each frame, from top to bottom.
 
-    An axis z along the rows points upwards. Longer pixels are repeated until all are square. A
-    profile in time is repeated to about half the height of a frame.
+    An axis z along the rows points upwards. Pixels are repeated along longer sides until they are
+    square. A profile in time is enlarged to about half the height of a frame.
+
+    Raises a `Mistake` for an unknown `view`.
     """
     if view not in get_args(VolumeView):
         offered = ", ".join(get_args(VolumeView))
@@ -58,14 +60,14 @@ def _cut(image: Tensor, view: VolumeView, axes: Sequence[Axis]) -> list[Plane]:
     if image.ndim == 3:
         return [Plane(image, (0, 1))]
     if view == "slices":
-        found = []
+        cut = []
         for across in range(2 if _is_clip(axes) else 3):
             rows, columns = (axis for axis in range(3) if axis != across)
             middle = image.select(across + 1, image.shape[across + 1] // 2)
             if axes and axes[rows].name == "z":
-                middle = middle.flip(1)  # heads stand upright, and stacks on their glass
-            found.append(Plane(middle, (rows, columns)))
-        return found
+                middle = middle.flip(1)  # so that heads are upright
+            cut.append(Plane(middle, (rows, columns)))
+        return cut
     length = image.shape[1]
     count = 1 if view == "middle" else min(FRAMES, length)
     places = [(2 * number + 1) * length // (2 * count) for number in range(count)]
@@ -77,7 +79,7 @@ def _is_clip(axes: Sequence[Axis]) -> bool:
 
 
 def _factors(axes: Sequence[Axis], shape: Sequence[int]) -> Sequence[float]:
-    """Return how often a pixel is repeated along each axis; 1 where its length is unknown."""
+    """Return the factor by which each axis is enlarged; 1 if the size of its pixels is unknown."""
     if not axes:
         return (1.0,) * len(shape)
     known = [base_spacing(axis) for axis in axes]

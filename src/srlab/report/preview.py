@@ -1,4 +1,4 @@
-"""A small picture of an output: the middle of it, LR beside SR."""
+"""A preview of an output: a small picture of its middle, LR beside SR."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from srlab.io import Reader
 from srlab.report.pictures import comparison, panels
 
 SIDE = 384
-"""SR pixels a side, at most."""
+"""The largest side of the preview in SR pixels."""
 
 
 def write_preview(
@@ -22,8 +22,8 @@ def write_preview(
 ) -> None:
     """Write a PNG of the middle of `output` and of the same place in its `source`.
 
-    Of more than two axes the middle plane is shown. LR pixels are repeated to the size of SR's, so
-    that nothing is smoothed. `continued` are the places of the LR channels that SR has, too.
+    Of an image with more than two axes, the middle plane is shown. LR is enlarged by repeating
+    pixels. `continued` are the indices of the LR channels that SR has as well; None shows all.
     """
     lr_shape, sr_shape = source.description.shape, output.description.shape
     scale = [finer // coarser for finer, coarser in zip(sr_shape, lr_shape, strict=True)]
@@ -41,7 +41,7 @@ def write_preview(
 
 
 def _middle(shape: Sequence[int], scale: Sequence[int]) -> Window:
-    """Return the middle of a scene in LR pixels: of the last two axes some, of others one."""
+    """Return the middle window of a scene in LR pixels; one pixel before the last two axes."""
     spans = []
     for number, (size, factor) in enumerate(zip(shape, scale, strict=True)):
         most = max(SIDE // factor, 1) if number >= len(shape) - 2 else 1

@@ -1,10 +1,10 @@
-"""A model against bicubic interpolation, in numbers and in a picture."""
+"""The comparison of a model with bicubic interpolation: a table of scores, and a picture."""
 
 from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -37,7 +37,7 @@ from srlab.progress import tracked
 from srlab.report.pictures import below, busiest, comparison, panels
 
 NARROWEST = 240
-"""The least width of a picture: the pixels of smaller ones are repeated."""
+"""The smallest width of a picture in pixels; pixels of smaller ones are repeated."""
 
 Scores = dict[str, float]
 """The value of each metric for one image, by name."""
@@ -45,18 +45,18 @@ Scores = dict[str, float]
 
 @dataclass(frozen=True)
 class Comparison:
-    """Scores of each test image by each method, and pictures of one."""
+    """The scores of each test image by each method, and the pictures of one image."""
 
     metrics: Mapping[str, Metric]
 
     scores: dict[str, list[Scores]] = field(default_factory=dict)
-    """By method: ``model``, and ``bicubic`` where the input has the channels of the output."""
+    """The scores of all images by method: ``model``, and ``bicubic`` where LR has SR's channels."""
 
     pictures: dict[str, Tensor] = field(default_factory=dict)
     """``(3, H, W)`` in 0–1, by caption."""
 
     detail: list[int] = field(default_factory=list)
-    """The part of the pictures that is shown magnified: top, left, height, width."""
+    """The part of the pictures to magnify: top, left, height and width in pixels."""
 
     places: list[int] = field(default_factory=list)
     """The positions of these images among all test images."""
@@ -64,20 +64,21 @@ class Comparison:
     left_out: list[str] = field(default_factory=list)
     """The images that could not be scored."""
 
-    def add(self, place: int, found: Mapping[str, Mapping[str, Tensor]]) -> None:
-        """Keep the scores of an image by each method."""
+    def add(self, place: int, by_method: Mapping[str, Mapping[str, Tensor]]) -> None:
+        """Add the scores of an image by each method."""
         self.places.append(place)
-        for name, values in found.items():
-            self.scores.setdefault(name, []).append(
-                {key: float(value) for key, value in values.items()}
-            )
+        for method, values in by_method.items():
+            scores = {name: float(value) for name, value in values.items()}
+            self.scores.setdefault(method, []).append(scores)
 
     def draw(self, images: Mapping[str, Tensor], hr: Tensor, context: ScoringContext) -> None:
-        """Draw the image scored last, ``(1, C, *S)`` by each method, above HR in its planes."""
+        """Draw the latest image ``(1, C, *S)`` by each method, and HR; volumes in three planes."""
         self.pictures.clear()
-        shown = {_caption(each, self.scores[each][-1]): image for each, image in images.items()}
-        shown["HR"] = hr
-        for caption, image in shown.items():
+        captioned = {}
+        for method, image in images.items():
+            captioned[_caption(method, self.scores[method][-1])] = image
+        captioned["HR"] = hr
+        for caption, image in captioned.items():
             drawn = panels(image[0], like=hr[0], view="slices", axes=context.axes)
             picture = below(drawn)
             times = -(-NARROWEST // picture.shape[2])
@@ -86,38 +87,41 @@ class Comparison:
 
     def means(self, method: str) -> Scores:
         """Return each score of all images together (`srlab.metrics.means`)."""
-        found = means(self.metrics, self._tables())[method]
-        return {name: float(value) for name, value in found.items()}
+        of_method = means(self.metrics, self._tables())[method]
+        return {name: float(value) for name, value in of_method.items()}
 
     def _tables(self) -> dict[str, dict[str, Tensor]]:
         """The values of all images, for each method and score."""
         tables = {}
         for method, images in self.scores.items():
-            found: dict[str, list[float]] = {}
+            by_name: dict[str, list[float]] = {}
             for image in images:
                 for name, value in image.items():
-                    found.setdefault(name, []).append(value)
-            tables[method] = {name: torch.tensor(values) for name, values in found.items()}
+                    by_name.setdefault(name, []).append(value)
+            tables[method] = {name: torch.tensor(values) for name, values in by_name.items()}
         return tables
 
     def table(self) -> str:
-        """Return the mean scores as text."""
+        """Return the mean scores as text, with remarks on exact and missing values."""
         names = self.means("model")
-        found = [self.means(method) for method in self.scores]
+        means_of_methods = [self.means(method) for method in self.scores]
         width = max(len(name) for name in names)
         lines = [f"{'':{width}}" + "".join(f"  {method:>10}" for method in self.scores)]
         for name in names:
-            values_of_all = "".join(f"  {each[name]:10.4f}" for each in found)
-            lines.append(f"{name:{width}}{values_of_all}  {unit_of(name, self.metrics)}".rstrip())
+            columns = "".join(f"  {scores[name]:10.4f}" for scores in means_of_methods)
+            lines.append(f"{name:{width}}{columns}  {unit_of(name, self.metrics)}".rstrip())
         lines.append(f"means over {len(self.scores['model'])} image(s)")
         if self.left_out:
             lines.append(f"left out: {', '.join(self.left_out)}")
-        said: dict[str, list[str]] = {}
+        return "\n".join([*lines, *self._remarks()])
+
+    def _remarks(self) -> list[str]:
+        """The remarks on the scores, each once for all methods to which it applies."""
+        methods_of: dict[str, list[str]] = {}
         for method, values in self._tables().items():
             for line in remarks(self.metrics, values):
-                said.setdefault(line, []).append(method)
-        lines += [f"{' and '.join(methods)}, {line}" for line, methods in said.items()]
-        return "\n".join(lines)
+                methods_of.setdefault(line, []).append(method)
+        return [f"{' and '.join(methods)}, {line}" for line, methods in methods_of.items()]
 
 
 def compare(
@@ -135,41 +139,57 @@ def compare(
 ) -> Comparison:
     """Score all test pairs of `data`, or the given `pairs`, in physical units.
 
-    Images that cannot be scored are left out with a warning, unless they are too many
-    (`srlab.data.usable.SHARE`).
+    `tile`, `overlap` and `edges` are those of `srlab.prediction.plan_tiles`. With `progress`, a bar
+    counts images, or the pixels of a single one. Images that cannot be scored are left out with a
+    warning.
+
+    Raises a `Mistake` if too many images cannot be scored (`srlab.data.usable.SHARE`).
     """
     result = Comparison(metrics)
-    if isinstance(data, OfThickSlices):  # their pairs are planes
+    if isinstance(data, OfThickSlices):  # its pairs are planes, not volumes
         model = model.of_planes()
     pairs = data.test if pairs is None else pairs
     positions = range(len(pairs))
     several = progress and len(pairs) > 1
+    predict = partial(
+        _predicted, model, tile=tile, overlap=overlap, edges=edges, device=device,
+        progress=progress and not several,
+    )  # fmt: skip
     pictured = _pictured(pairs)
     left_out = LeftOut(len(positions), what="test images")
     for position in tracked(positions, unit="image", title="evaluating", shown=several):
         try:
             sample = pairs[position]
-            hr, context = sample["hr"][None], _context(model, data, sample, degradation, position)
-            images = {}
-            if context.lr.shape[1] == hr.shape[1]:
-                images["bicubic"] = enlarge(context.lr, context.scale)
-            images["model"] = _predicted(
-                model, sample, tile=tile, overlap=overlap, edges=edges, device=device,
-                progress=progress and not several,
-            )  # fmt: skip
-            found = {each: scores(metrics, images[each], hr, context) for each in images}
+            hr = sample["hr"][None]
+            context = _context(model, data, sample, degradation, position)
+            images = _images(sample, context, predict)
+            by_method = {name: scores(metrics, sr, hr, context) for name, sr in images.items()}
         except Mistake as error:
             left_out.add(_named(pairs, position), error)
             continue
-        result.add(position, found)
+        result.add(position, by_method)
         if position == pictured or not result.pictures:
             result.draw(images, hr, context)
     result.left_out.extend(left_out.names)
     return result
 
 
+def _images(
+    sample: Sample, context: ScoringContext, predict: Callable[[Sample], Tensor]
+) -> dict[str, Tensor]:
+    """Return SR ``(1, C, *S·scale)`` of a sample by each method."""
+    images = {}
+    if context.lr.shape[1] == len(sample["hr"]):
+        images["bicubic"] = enlarge(context.lr, context.scale)
+    images["model"] = predict(sample)
+    return images
+
+
 def _pictured(pairs: SizedPairDataset) -> int:
-    """Return the position of the middle image of the first file: a volume's first slice is air."""
+    """Return the position of the middle image of the first file.
+
+    The first slice of a volume often shows nothing but air.
+    """
     if not isinstance(pairs, PairsOfFiles):
         return 0
     first = [place for place in range(len(pairs)) if pairs.file(place) == pairs.file(0)]
@@ -186,7 +206,7 @@ def _named(pairs: SizedPairDataset, position: int) -> str:
 def _context(
     model: SuperResolver, data: Source, sample: Sample, degradation: Degradation, position: int
 ) -> ScoringContext:
-    """Return the circumstances in which a sample is scored."""
+    """Return the context in which a sample is scored; `position` seeds a random degradation."""
     valid = sample.get("valid")
     scene = sample.get("scene") if has_scenes_of_hr(data) else None
     return ScoringContext(
@@ -202,7 +222,7 @@ def _context(
 
 
 def _continued(model: SuperResolver, sample: Sample) -> Tensor:
-    """Return the LR channels ``(1, C, *S)`` that SR's correspond to."""
+    """Return the LR channels ``(1, C, *S)`` that correspond to those of SR."""
     lr, places = sample["lr"], model.card.continued
     return lr[None] if places is None else lr[None, places]
 
@@ -227,9 +247,9 @@ def _predicted(
 
 
 def _detail(drawn: Sequence[Tensor], scale: Sequence[int]) -> tuple[int, int, int, int]:
-    """Return the busiest part of the first plane that is enlarged most.
+    """Return the busiest part of the plane in which the scale is largest: top, left, height, width.
 
-    Planes stand in a column. Those of a volume are across its axes, in their order.
+    Planes are drawn below each other. Those of a volume are perpendicular to its axes, in order.
     """
     place = 0
     if len(drawn) > 1:
@@ -240,7 +260,7 @@ def _detail(drawn: Sequence[Tensor], scale: Sequence[int]) -> tuple[int, int, in
 
 
 def _caption(name: str, values: Scores) -> str:
-    """Name a picture with its first score."""
+    """Return a caption for a picture: the method and its first score."""
     metric, value = next(iter(values.items()))
     return f"{name}  {value:.2f} dB" if metric == "psnr" else f"{name}  {metric} {value:.4g}"
 
@@ -250,18 +270,21 @@ def write_report(result: Comparison, folder: str | Path) -> list[Path]:
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     table, picture = folder / "scores.csv", folder / "comparison.png"
-    names = list(result.means("model"))
     with table.open("w", newline="") as file:
-        writer = csv.writer(file)
-        header = ["image"]
-        for method in result.scores:
-            header += [f"{name}_{method}" for name in names]
-        writer.writerow(header)
-        for number, place in enumerate(result.places):
-            row: list[float] = []
-            for method in result.scores:
-                values = result.scores[method][number]
-                row += [values.get(name, math.nan) for name in names]
-            writer.writerow([place, *row])
+        csv.writer(file).writerows(_rows(result))
     comparison(result.pictures, picture, detail=result.detail)
     return [table, picture]
+
+
+def _rows(result: Comparison) -> Iterator[list[object]]:
+    """Yield a header, and the scores of each image by each method."""
+    names = list(result.means("model"))
+    header: list[object] = ["image"]
+    for method in result.scores:
+        header += [f"{name}_{method}" for name in names]
+    yield header
+    for number, place in enumerate(result.places):
+        row: list[object] = [place]
+        for images in result.scores.values():
+            row += [images[number].get(name, math.nan) for name in names]
+        yield row

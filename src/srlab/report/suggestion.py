@@ -1,4 +1,4 @@
-"""The normaliser that values suggest, by rules that are stated."""
+"""The suggestion of a normaliser from the values of files, by explicit rules."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from srlab.normalisers.statistics import Floats, Statistics
 from srlab.report.values import Values
 
 SPREAD = 5.0
-"""Files whose middle ranges differ by this factor do not share a unit."""
+"""The ratio of the ranges of files above which they have no common unit."""
 
 UNLIKE = 0.25
-"""LR and HR whose means differ by this share of HR's deviation are not alike."""
+"""The difference of the means of LR and HR, in HR's deviations, above which they are unlike."""
 
 TAIL = 10.0
-"""How many times further the 99th percentile lies from the median than the 75th, in a wide range.
+"""The ratio of the 99th percentile to the 75th, from the median, above which a range is wide.
 
-It is 3.4 times for a normal distribution, and 5.7 for an exponential one.
+It is 3.4 for a normal distribution, and 5.7 for an exponential one.
 """
 
 OUTLIERS = 5.0
-"""How many times further an extreme lies from the median than its 0.1 % does, among outliers."""
+"""The ratio of an extreme to the percentile of 0.1 %, from the median, that outliers cause."""
 
 FILLED = 0.25
-"""The share of a type's range that values fill at least, where that range suits them."""
+"""The smallest share of a type's range that values fill if the range suits them."""
 
 
 @dataclass(frozen=True)
 class Suggestion:
-    """A normaliser, and why."""
+    """A normaliser, and the reason for it."""
 
     choice: str
-    """What to write on the command line."""
+    """The settings to write on the command line."""
 
     reason: str
 
@@ -45,10 +45,10 @@ def suggested(groups: Sequence[Values], *, unit: str, data_range: float) -> Sugg
     `groups` are HR, or LR and then HR; `unit` and `data_range` are the source's.
     """
     hr = groups[-1]
-    found = hr.statistics
-    if not found.count.all():
+    statistics = hr.statistics
+    if not statistics.count.all():
         return Suggestion("normaliser=minmax", "a band holds no value at all: look at data.bands.")
-    if len(groups) == 2 and (difference := _unlike(groups[0].statistics, found)):
+    if len(groups) == 2 and (difference := _unlike(groups[0].statistics, statistics)):
         return Suggestion("normaliser=paired", difference)
     if "reflectance" in unit.casefold():
         return Suggestion(
@@ -64,24 +64,22 @@ def suggested(groups: Sequence[Values], *, unit: str, data_range: float) -> Sugg
             f"the ranges of the files (1st to 99th percentile) differ {factor:.3g} times: their "
             "units are arbitrary, so each is measured by itself.",
         )
-    return _by_shape(found, data_range)
+    return _by_shape(statistics, data_range)
 
 
-def _by_shape(found: Statistics, data_range: float) -> Suggestion:
-    """Judge by the shape of the distributions; the widest channel counts."""
-    low, middle, high = (found.quantile(level) for level in (1, 50, 99))
-    tail = float(np.max((high - middle) / _positive(found.quantile(75) - middle)))
+def _by_shape(statistics: Statistics, data_range: float) -> Suggestion:
+    """Judge by the shape of the distributions; the channel with the widest one decides."""
+    low, middle, high = (statistics.quantile(level) for level in (1, 50, 99))
+    tail = float(np.max((high - middle) / _positive(statistics.quantile(75) - middle)))
     if tail > TAIL:
-        softening = float(np.max(np.abs(middle))) or float(np.max(found.deviation))
+        softening = float(np.max(np.abs(middle))) or float(np.max(statistics.deviation))
         return Suggestion(
             f"normaliser=arcsinh normaliser.softening={softening:.3g} "
             f"normaliser.maximum={float(np.max(high)):.4g}",
             f"a wide range of brightness: the 99th percentile lies {tail:.3g} times as far from "
             "the median as the 75th.",
         )
-    above = (found.maximum - middle) / _positive(found.quantile(99.9) - middle)
-    below = (middle - found.minimum) / _positive(middle - found.quantile(0.1))
-    beyond = float(np.max([above, below]))
+    beyond = _furthest(statistics)
     if beyond > OUTLIERS:
         return Suggestion(
             "normaliser=percentile",
@@ -104,8 +102,16 @@ def _by_shape(found: Statistics, data_range: float) -> Suggestion:
     )
 
 
+def _furthest(statistics: Statistics) -> float:
+    """Return the largest ratio of an extreme to the percentile of 0.1 %, from the median."""
+    middle = statistics.quantile(50)
+    above = (statistics.maximum - middle) / _positive(statistics.quantile(99.9) - middle)
+    below = (middle - statistics.minimum) / _positive(middle - statistics.quantile(0.1))
+    return float(np.max([above, below]))
+
+
 def _unlike(lr: Statistics, hr: Statistics) -> str:
-    """Say how LR and HR of a band differ; nothing if none does, or the bands are others."""
+    """Describe how LR and HR differ, in the number of bands or a mean; empty if they do not."""
     if len(lr.mean) != len(hr.mean):
         return f"LR has {len(lr.mean)} bands and HR {len(hr.mean)}."
     apart = np.abs(lr.mean - hr.mean) / _positive(hr.deviation)
@@ -120,8 +126,8 @@ def _unlike(lr: Statistics, hr: Statistics) -> str:
 
 
 def _spread(files: Sequence[Statistics]) -> float:
-    """Return the largest ratio of the ranges of files, without the tenth at either end."""
-    spans = np.array([each.quantile(99) - each.quantile(1) for each in files])
+    """Return the largest ratio of the files' ranges; of ten or more, each tenth at an end aside."""
+    spans = np.array([file.quantile(99) - file.quantile(1) for file in files])
     spans = spans[np.all(spans > 0, axis=1)]
     if len(spans) < 2:
         return 1.0
@@ -131,5 +137,5 @@ def _spread(files: Sequence[Statistics]) -> float:
 
 
 def _positive(differences: Floats) -> Floats:
-    """Replace what nothing can be divided by with infinity, so that the ratio does not count."""
+    """Replace zero and negative values with infinity, so that ratios to them are zero."""
     return np.where(differences > 0, differences, np.inf)

@@ -1,4 +1,4 @@
-"""The cost of a network: parameters, arithmetic, reach and memory."""
+"""The cost of a network: parameters, arithmetic, receptive field and memory."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ class NetworkSummary:
     parameters: int
 
     multiply_adds: float
-    """Of a forward pass, for each HR pixel."""
+    """The multiply-adds of a forward pass, for each HR pixel."""
 
     radius: tuple[int | None, ...] | None
-    """Of the receptive field, in LR pixels; None along an axis that a layer sees whole.
+    """The radius of the receptive field along each axis, in LR pixels.
 
-    A discriminator has None.
+    It is None along an axis that a layer sees as a whole, and None for a discriminator.
     """
 
     peak_bytes: int
-    """Of the tensors alive at once in a forward and backward pass, the network's own among them."""
+    """The bytes of all tensors alive at once in a forward and backward pass, with parameters."""
 
     def row(self) -> tuple[str, ...]:
-        """Return the line of a table."""
+        """Return the cells of a row of the table."""
         return (
             self.name,
             f"{self.parameters:,}",
@@ -59,8 +59,8 @@ def summarise(
 ) -> NetworkSummary:
     """Measure a network on batches ``(batch_size, C, *crop / scale)``.
 
-    A discriminator's scale is 1. Arithmetic and memory are counted on the meta device: nothing is
-    computed, and no memory is taken.
+    The scale of a discriminator is 1. Arithmetic and memory are counted on the meta device, where
+    nothing is computed and no memory is allocated.
     """
     size = [side // factor for side, factor in zip(crop, scale, strict=True)]
     shadow = copy.deepcopy(network).to("meta").train()
@@ -89,7 +89,7 @@ def _peak_bytes(network: nn.Module, batch: Tensor) -> int:
 
 
 def table(summaries: Sequence[NetworkSummary]) -> str:
-    """Return the summaries as text, a network a line."""
+    """Return the summaries as text, one line for each network."""
     rows = [HEADS, *(summary.row() for summary in summaries)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []

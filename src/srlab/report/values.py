@@ -1,4 +1,4 @@
-"""The values of files, channel by channel: measured, and as a table."""
+"""The measured values of files, channel by channel, and their table."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HEADS = (
     *("band", "valid", "min", "1 %", "50 %", "99 %", "max"),
     *("mean", "deviation", "nodata"),
 )
-"""Of the table. Percents in it are percentiles, but for the share of pixels that are valid."""
+"""The columns of the table. "1 %" and the like are percentiles; "valid" is a share of pixels."""
 
 
 @dataclass(frozen=True)
@@ -32,19 +32,22 @@ class Values:
     """``HR`` or ``LR`` where pairs were measured; otherwise empty."""
 
     channels: tuple[Channel, ...]
-    """Those of the first file."""
+    """The channels of the first file."""
 
     pixels: int
-    """Of all files, with and without data."""
+    """The number of pixels of all files, with and without data."""
 
     statistics: Statistics
+    """The statistics of all files together."""
+
     histograms: list[BinCounts]
+    """The histogram of each channel."""
 
     files: dict[str, Statistics]
-    """Those of each file, by its name."""
+    """The statistics of each file, by its name."""
 
     def names(self) -> list[str]:
-        """Return the names of the channels, with the title before each."""
+        """Return the names of the channels, each after the title."""
         return [f"{self.title} {channel.name}".strip() for channel in self.channels]
 
     def shares(self) -> list[float]:
@@ -58,19 +61,19 @@ class Values:
             "pixels": self.pixels,
             "nodata": [channel.nodata for channel in self.channels],
             "statistics": self.statistics.to_json(),
-            "files": {name: each.to_json() for name, each in self.files.items()},
+            "files": {name: statistics.to_json() for name, statistics in self.files.items()},
         }
-        return {name: _without_nan(each) for name, each in plain.items()}
+        return {name: _without_nan(value) for name, value in plain.items()}
 
 
 def measured(readers: Sequence[Reader], *, title: str = "", progress: bool = False) -> Values:
-    """Go once through all files. Those that cannot be read are left out, as in training."""
+    """Measure files in one pass; those that cannot be read are left out, as in training."""
     left_out, pixels = LeftOut(len(readers)), 0
-    every = sum(prod(reader.description.shape) for reader in readers)
+    expected = sum(prod(reader.description.shape) for reader in readers)
     channels = readers[0].description.channels
     total, files = StreamingStatistics(len(channels)), {}
     name = f"measuring {title}".strip()
-    with shown_progress(every, unit="px", title=name, shown=progress) as done:
+    with shown_progress(expected, unit="px", title=name, shown=progress) as done:
         for reader in readers:
             own = StreamingStatistics(len(channels))
             for block in Region.whole(Forgiving(reader, left_out)).blocks():
@@ -91,7 +94,7 @@ def measured(readers: Sequence[Reader], *, title: str = "", progress: bool = Fal
 
 
 def of_source(source: Source, *, progress: bool = False) -> list[Values]:
-    """Measure HR, or LR and HR where both lie in files; all files, whatever trains and tests."""
+    """Measure all files of a source, whatever its split: HR, or LR and HR if both are files."""
     if isinstance(source, OfPairedFiles):
         lr = measured(source.readers, title="LR", progress=progress)
         return [lr, measured(source.hr_readers, title="HR", progress=progress)]
@@ -99,7 +102,7 @@ def of_source(source: Source, *, progress: bool = False) -> list[Values]:
 
 
 def table(groups: Sequence[Values]) -> str:
-    """Return the values as text, a channel a line."""
+    """Return the values as text, one line for each channel."""
     rows: list[tuple[str, ...]] = [HEADS]
     for values in groups:
         rows += _rows(values)
@@ -112,37 +115,38 @@ def table(groups: Sequence[Values]) -> str:
 
 
 def _rows(values: Values) -> list[tuple[str, ...]]:
-    found = values.statistics
-    levels = [found.quantile(level) for level in (1, 50, 99)]
+    statistics = values.statistics
+    levels = [statistics.quantile(level) for level in (1, 50, 99)]
     rows = []
     for number, name in enumerate(values.names()):
         channel, share = values.channels[number], values.shares()[number]
-        percentiles = [_storable(float(each[number]), channel) for each in levels]
-        numbers = [found.minimum[number], *percentiles, found.maximum[number]]
-        numbers += [found.mean[number], found.deviation[number]]
+        percentiles = [_storable(float(level[number]), channel) for level in levels]
+        numbers = [statistics.minimum[number], *percentiles, statistics.maximum[number]]
+        numbers += [statistics.mean[number], statistics.deviation[number]]
+        cells = [f"{value:.5g}" for value in numbers]
         nodata = "–" if channel.nodata is None else f"{channel.nodata:g}"
-        rows.append((name, percent(share), *(f"{each:.5g}" for each in numbers), nodata))
+        rows.append((name, percent(share), *cells, nodata))
     return rows
 
 
 def _without_nan(value: Any) -> Any:
-    """Put null in the place of NaN, which JSON does not know."""
+    """Replace NaN, which JSON does not have, with null."""
     if isinstance(value, dict):
-        return {name: _without_nan(each) for name, each in value.items()}
+        return {name: _without_nan(entry) for name, entry in value.items()}
     if isinstance(value, list):
-        return [_without_nan(each) for each in value]
+        return [*map(_without_nan, value)]
     return None if value != value else value
 
 
 def _storable(value: float, channel: Channel) -> float:
-    """Return the nearest value that a file of integers can hold, as its percentiles are ones."""
+    """Round a percentile of integers, which is interpolated, to a value that the file can hold."""
     if channel.dtype.kind not in "iu":
         return value
     return round((value - channel.offset) / channel.scale) * channel.scale + channel.offset
 
 
 def percent(share: float) -> str:
-    """Write a share in percent, and no part of the whole as if it were all of it."""
+    """Write a share in percent; only 0 and 1 are written as 0 % and 100 %."""
     if share in (0, 1):
         return f"{100 * share:.0f} %"
     return f"{np.clip(100 * share, 0.01, 99.99):.2f} %"
