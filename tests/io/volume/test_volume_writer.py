@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from srlab.io import Axis, Channel, Description, Provenance, create_writer, open_reader
-from srlab.io.volume.header import described, made
+from srlab.io.volume.header import described, nifti_header
 from srlab.mistakes import Mistake
 
 PROVENANCE = Provenance("srlab 1", "abc", settings={"tile": [8, 8, 8]})
@@ -106,7 +106,7 @@ def test_outer_corners_stay_where_they_were(angles, spacing, mirrored, only, sca
 
     stored = nibabel.Nifti1Image.from_bytes(image.to_bytes())
     finer = described(stored, "a.nii").scaled(scale)
-    header = made(finer, finer.geometry, PROVENANCE)
+    header = nifti_header(finer, finer.geometry, PROVENANCE)
     assert header.get_data_shape() == tuple(
         size * factor for size, factor in zip((6, 5, 4), reversed(scale), strict=True)
     )

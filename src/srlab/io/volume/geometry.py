@@ -1,4 +1,4 @@
-"""Where the voxels of a volume lie in millimetres."""
+"""The place of a volume's voxels in millimetres, as NIfTI's sform and qform state it."""
 
 from __future__ import annotations
 
@@ -10,33 +10,35 @@ from nibabel.quaternions import quat2mat
 from numpy.typing import NDArray
 
 Affine = tuple[tuple[float, float, float, float], ...]
-"""Three rows, which map the index of a voxel ``(i, j, k, 1)`` to the position of its centre."""
+"""The first three rows of the matrix that maps ``(i, j, k, 1)`` to the voxel's centre in mm."""
 
 
 @dataclass(frozen=True)
 class Qform:
-    """The rigid one of NIfTI's two forms: a rotation, voxel sizes and a position.
+    """NIfTI's qform: the place of voxels by a rotation, voxel sizes and an offset.
 
-    It is kept in the header's own terms. A quaternion that is rebuilt from a matrix loses digits
-    near half a turn.
+    The fields are those of the header. A quaternion computed from a matrix would lose digits for
+    rotations near 180 degrees.
     """
 
     code: int
+    """What the positions refer to, such as 1 for the scanner (NIfTI-1 standard)."""
+
     quaternion: tuple[float, float, float]
-    """The header's b, c and d; a follows from these."""
+    """The header's b, c and d; a follows from them, since the length is 1."""
 
     handedness: float
-    """``qfac``: -1 where the third axis is mirrored, otherwise 1."""
+    """The header's ``qfac``: -1 if the third axis is mirrored, otherwise 1."""
 
     spacing: tuple[float, float, float]
-    """Along i, j and k."""
+    """The size of a voxel along i, j and k, in mm."""
 
     offset: tuple[float, float, float]
-    """The position of the first voxel's centre."""
+    """The position of the first voxel's centre, in mm."""
 
     @property
     def affine(self) -> NDArray[np.float64]:
-        """The map ``(3, 4)`` from indices to positions (NIfTI-1 standard, method 2)."""
+        """The matrix ``(3, 4)`` from indices to positions (NIfTI-1 standard, method 2)."""
         b, c, d = self.quaternion
         a = np.sqrt(max(0.0, 1.0 - b * b - c * c - d * d))
         i, j, k = self.spacing
@@ -44,7 +46,7 @@ class Qform:
         return np.column_stack([columns, self.offset])
 
     def scaled(self, factors: NDArray[np.float64]) -> Qform:
-        """Return the form of voxels that are `factors` times as many along i, j and k."""
+        """Return the form for `factors` times as many voxels along i, j and k."""
         finer = finer_affine(self.affine, factors)
         return replace(
             self,
@@ -55,46 +57,48 @@ class Qform:
 
 @dataclass(frozen=True)
 class VolumeGeometry:
-    """The forms that a header gives, each with its code; either may be missing.
+    """The place of a volume by the sform and the qform of its header; either may be missing.
 
-    Indices count ``(i, j, k)``, which are ``(x, y, z)`` and the last, second last and third last
-    axis of arrays here.
+    Indices are ``(i, j, k)``: the last, second last and third last axis of arrays here.
     """
 
     spacing: tuple[float, float, float]
-    """Millimetres along i, j and k."""
+    """The size of a voxel along i, j and k, in mm."""
 
     sform: Affine | None = None
     sform_code: int = 0
+    """What the positions of the sform refer to; 0 if there is no sform."""
+
     qform: Qform | None = None
 
     space_unit: str = "unknown"
-    """The header's word for the unit of space, such as ``mm``."""
+    """nibabel's word for the header's unit of space, such as ``mm``."""
 
     time_unit: str = "unknown"
+    """nibabel's word for the header's unit of time, such as ``sec``."""
 
     @property
     def affine(self) -> NDArray[np.float64] | None:
-        """The map ``(3, 4)`` from indices to positions: the sform's, otherwise the qform's."""
+        """The matrix ``(3, 4)`` from indices to positions: the sform's, or else the qform's."""
         if self.sform is not None:
             return np.array(self.sform)
         return self.qform.affine if self.qform is not None else None
 
     @property
     def place(self) -> VolumeGeometry:
-        """All of it."""
+        """The whole geometry, which every format of volumes keeps."""
         return self
 
     @property
     def ground(self) -> None:
-        """None: a scanner's coordinates do not tell whether two files show the same body."""
+        """None, since a scanner's coordinates do not tell whether two files show one body."""
 
     def scaled(self, scale: Sequence[int]) -> VolumeGeometry:
         """Return the same extent with `scale` times as many voxels along each axis.
 
-        The last three entries are for z, y and x. An earlier one is for time, which has no place.
+        The last three entries are for z, y and x. An entry before them is for time, and ignored.
         """
-        factors = np.array(scale[:-4:-1], np.float64)
+        factors = np.array(scale[:-4:-1], np.float64)  # along i, j and k
         return replace(
             self,
             spacing=three(np.array(self.spacing) / factors),
@@ -104,9 +108,9 @@ class VolumeGeometry:
 
 
 def finer_affine(affine: NDArray[np.float64], factors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the map of voxels that fill the same extent and are `factors` times as many.
+    """Return the matrix ``(3, 4)`` for `factors` times as many voxels in the same extent.
 
-    Positions are those of centres, so the first one moves: its outer corner stays where it was.
+    The outer corner of the first voxel stays in place. Its centre moves, since the voxel shrinks.
     """
     columns, offset = affine[:, :3], affine[:, 3]
     first = offset + columns @ (1 / factors - 1) / 2
@@ -114,11 +118,11 @@ def finer_affine(affine: NDArray[np.float64], factors: NDArray[np.float64]) -> N
 
 
 def rows(affine: NDArray[np.float64]) -> Affine:
-    """Return a map ``(3, 4)``, or the first rows of a larger one, as plain numbers."""
+    """Return the first three rows of a matrix as plain numbers."""
     return tuple((float(a), float(b), float(c), float(d)) for a, b, c, d in affine[:3])
 
 
 def three(values: NDArray[np.float64]) -> tuple[float, float, float]:
-    """Return three plain numbers."""
+    """Return an array of three values as plain numbers."""
     first, second, third = values
     return float(first), float(second), float(third)

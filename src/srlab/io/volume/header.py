@@ -1,4 +1,4 @@
-"""NIfTI headers: read as descriptions, and made from descriptions."""
+"""Headers of volumes: their description, and a NIfTI header made from a description."""
 
 from __future__ import annotations
 
@@ -20,45 +20,45 @@ LARGEST_NIFTI1 = 2**15 - 1
 """Voxels along an axis of a NIfTI-1 file; NIfTI-2 holds more."""
 
 TIME_UNITS = {"sec": "s", "msec": "ms", "usec": "µs"}
+"""Units of time by nibabel's words."""
 
 COMMENT = 6
-"""The code of an extension that holds plain text."""
+"""The code of a header extension that holds plain text."""
 
 KEPT = ("cal_min", "cal_max", "toffset", "intent_code", "intent_name", "aux_file")
-"""Header fields that hold whatever the number of voxels."""
+"""Header fields that remain true if the number of voxels changes."""
 
-
-NOTHING = ("", "0", "0.0")
-"""What such a field holds where it says nothing."""
+EMPTY = ("", "0", "0.0")
+"""The values of such a field when it is not used."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The sizes in a header, and the place in it of time and of the channels."""
+    """The sizes in a header, and what each of its axes is."""
 
     stored: tuple[int, ...]
-    """``(i, j, k, …)``, as nibabel gives it."""
+    """The sizes along i, j, k, time and channels; later ones may be missing."""
 
     path: str
 
     @property
     def times(self) -> int:
-        """The volumes that follow each other in time."""
+        """The number of volumes in a series."""
         return self._size(3)
 
     @property
     def channels(self) -> int:
-        """The values of each voxel, along the file's fifth axis."""
+        """The number of channels, which are the file's fifth axis."""
         return self._size(4)
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """``(D, H, W)``, or ``(T, D, H, W)`` where there are several volumes."""
+        """``(D, H, W)``, or ``(T, D, H, W)`` for a series."""
         space = tuple(self._size(axis) for axis in (2, 1, 0))
         return (self.times, *space) if self.times > 1 else space
 
     def check(self) -> None:
-        """Raise a `Mistake` unless these are volumes."""
+        """Raise a `Mistake` if the file is empty, or has more than 5 axes."""
         sizes = " x ".join(map(str, self.stored))
         if not self.stored or min(self.stored) < 1:
             raise Mistake(f"{self.path} is empty: its header says {sizes or 'nothing'} voxels.")
@@ -73,7 +73,10 @@ class Layout:
 
 
 def described(image: Any, path: str) -> Description:
-    """Describe an opened image; a `Mistake` if its numbers are no real ones."""
+    """Describe an image that nibabel has opened.
+
+    Raises a `Mistake` if values are complex or colours, or if the header contradicts itself.
+    """
     layout = Layout(tuple(map(int, image.shape)), path)
     layout.check()
     dtype = np.dtype(image.header.get_data_dtype())
@@ -82,32 +85,33 @@ def described(image: Any, path: str) -> Description:
             f"{path} holds values of the type {dtype}, which are complex or colours: write a file "
             "of real numbers first."
         )
-    # A header of MGH knows no slope, and its proxy has those of nothing.
-    slope, offset = image.dataobj.slope, image.dataobj.inter
-    channels = [
-        Channel(
-            str(number), dtype=dtype.newbyteorder("="), scale=float(slope), offset=float(offset)
-        )
-        for number in range(1, layout.channels + 1)
-    ]
-    geometry, tags, step = _nifti(image) if _is_nifti(image) else _other(image)
+    # MGH has no slope in its header; the proxy has 1 and 0 then.
+    scale, offset = float(image.dataobj.slope), float(image.dataobj.inter)
+    native = dtype.newbyteorder("=")
+    channels = []
+    for number in range(1, layout.channels + 1):
+        channels.append(Channel(str(number), dtype=native, scale=scale, offset=offset))
+    # The header of NIfTI-2 is a subclass of that of NIfTI-1.
+    is_nifti = isinstance(image.header, nibabel.Nifti1Header)
+    geometry, tags, time_axis = _read_nifti(image) if is_nifti else _read_other(image)
     _check_place(geometry, path)
     sizes = [size or None for size in reversed(geometry.spacing)]
     axes = [Axis(name, size, "mm") for name, size in zip("zyx", sizes, strict=True)]
     if layout.times > 1:
-        axes.insert(0, step)
+        axes.insert(0, time_axis)
     return Description(layout.shape, tuple(axes), tuple(channels), geometry, tags)
 
 
 def _check_place(geometry: VolumeGeometry, path: str) -> None:
-    """Raise a `Mistake` if voxels have no size, or the form that counts puts them on a plane."""
+    """Raise a `Mistake` if voxels have no finite size, or if the affine puts them on a plane."""
     if not np.isfinite(geometry.spacing).all():
         raise Mistake(f"{path} has voxels of no finite size: write a valid pixdim.")
     affine = geometry.affine
     if affine is None:
         return
-    sizes = np.linalg.norm(affine[:, :3], axis=0)
-    if not np.isfinite(affine).all() or sizes.min() == 0 or _volume(affine[:, :3] / sizes) < 1e-6:
+    columns = affine[:, :3]
+    sizes = np.linalg.norm(columns, axis=0)
+    if not np.isfinite(affine).all() or sizes.min() == 0 or _volume(columns / sizes) < 1e-6:
         form = "sform" if geometry.sform is not None else "qform"
         raise Mistake(
             f"{path} does not say where its voxels lie: its {form} is not finite, or flat. Write "
@@ -116,41 +120,52 @@ def _check_place(geometry: VolumeGeometry, path: str) -> None:
 
 
 def _volume(columns: NDArray[np.float64]) -> float:
+    """Return the volume of the parallelepiped that three columns span."""
     return abs(float(np.linalg.det(columns)))
 
 
-def _is_nifti(image: Any) -> bool:
-    return isinstance(image.header, nibabel.Nifti1Header)  # NIfTI-2's is one of its kind
-
-
-def _nifti(image: Any) -> tuple[VolumeGeometry, Mapping[str, str], Axis]:
+def _read_nifti(image: Any) -> tuple[VolumeGeometry, Mapping[str, str], Axis]:
+    """Return the place, the tags and the axis of time of a NIfTI."""
     header = image.header
-    pixdim = np.array(header["pixdim"], np.float64)
-    spacing = three(np.abs(pixdim[1:4]))
     space_unit, time_unit = _units(header)
-    sform_code, qform_code = int(header["sform_code"]), int(header["qform_code"])
-    qform = None
-    if qform_code > 0:
-        qform = Qform(
-            qform_code,
-            three(np.array([header[f"quatern_{name}"] for name in "bcd"], np.float64)),
-            -1.0 if pixdim[0] < 0 else 1.0,
-            spacing,
-            three(np.array([header[f"qoffset_{name}"] for name in "xyz"], np.float64)),
-        )
+    sform_code = int(header["sform_code"])
     sform = None
     if sform_code > 0:
-        sform = rows(np.array([header[f"srow_{name}"] for name in "xyz"], np.float64))
-    geometry = VolumeGeometry(spacing, sform, sform_code, qform, space_unit, time_unit)
-    tags = {name: _text(header[name]) for name in KEPT if _text(header[name]) not in NOTHING}
-    duration = abs(float(pixdim[4]))
-    known = duration if 0 < duration < np.inf else None
-    step = Axis("t", known, TIME_UNITS.get(time_unit))
-    return geometry, tags, step
+        sform = rows(_numbers(header, "srow_", "xyz"))
+    spacing = three(np.abs(_pixdim(header)[1:4]))
+    geometry = VolumeGeometry(spacing, sform, sform_code, _qform(header), space_unit, time_unit)
+    texts = {name: _text(header[name]) for name in KEPT}
+    tags = {name: text for name, text in texts.items() if text not in EMPTY}
+    step = abs(float(_pixdim(header)[4]))
+    known_step = step if 0 < step < np.inf else None
+    return geometry, tags, Axis("t", known_step, TIME_UNITS.get(time_unit))
+
+
+def _qform(header: Any) -> Qform | None:
+    code = int(header["qform_code"])
+    if code <= 0:
+        return None
+    pixdim = _pixdim(header)
+    return Qform(
+        code,
+        quaternion=three(_numbers(header, "quatern_", "bcd")),
+        handedness=-1.0 if pixdim[0] < 0 else 1.0,
+        spacing=three(np.abs(pixdim[1:4])),
+        offset=three(_numbers(header, "qoffset_", "xyz")),
+    )
+
+
+def _pixdim(header: Any) -> NDArray[np.float64]:
+    return np.array(header["pixdim"], np.float64)
+
+
+def _numbers(header: Any, field: str, letters: str) -> NDArray[np.float64]:
+    """Return the values of header fields whose names end in different letters."""
+    return np.array([header[f"{field}{letter}"] for letter in letters], np.float64)
 
 
 def _units(header: Any) -> tuple[str, str]:
-    """Return the words for the units of space and time, ``unknown`` for a code of none."""
+    """Return nibabel's words for the units of space and time; ``unknown`` for an invalid code."""
     try:
         space, time = header.get_xyzt_units()
     except KeyError:
@@ -158,14 +173,21 @@ def _units(header: Any) -> tuple[str, str]:
     return str(space), str(time)
 
 
-def _other(image: Any) -> tuple[VolumeGeometry, Mapping[str, str], Axis]:
-    """Describe a format of one affine, or of none (Analyze), that nibabel reads."""
+def _read_other(image: Any) -> tuple[VolumeGeometry, Mapping[str, str], Axis]:
+    """Return the place, the tags and the axis of time of another format that nibabel reads.
+
+    Such formats have one affine, except Analyze, which has none.
+    """
     zooms = np.array(image.header.get_zooms(), np.float64)
     spacing = three(np.abs(np.append(zooms, [1.0, 1.0])[:3]))
-    step = Axis("t", float(zooms[3]) or None if len(zooms) > 3 else None)
+    step = None
+    if len(zooms) > 3 and zooms[3]:
+        step = float(zooms[3])
+    time_axis = Axis("t", step)
     if isinstance(image, nibabel.AnalyzeImage):
-        return VolumeGeometry(spacing), {}, step
-    return VolumeGeometry(spacing, rows(np.array(image.affine)), 1, space_unit="mm"), {}, step
+        return VolumeGeometry(spacing), {}, time_axis
+    affine = rows(np.array(image.affine))
+    return VolumeGeometry(spacing, affine, 1, space_unit="mm"), {}, time_axis
 
 
 def _text(value: Any) -> str:
@@ -173,40 +195,41 @@ def _text(value: Any) -> str:
     return item.decode(errors="replace") if isinstance(item, bytes) else str(item)
 
 
-def made(
+def nifti_header(
     description: Description, geometry: VolumeGeometry, provenance: Provenance, *, clipped: int = 0
 ) -> Any:
-    """Return a NIfTI header for an image as described, of the first version that holds it.
+    """Return a NIfTI-1 header for an image, or a NIfTI-2 header if the image is too large.
 
-    It says how many values were `clipped`, and is as long whatever their number.
+    The header tells how many values were `clipped`. Its length does not depend on this number, so
+    it can be written again when all blocks are there.
     """
     *times, depth, height, width = description.shape
-    sizes = [width, height, depth, *(times or [])]
+    sizes = [width, height, depth, *times]
     if len(description.channels) > 1:
         sizes = [width, height, depth, *(times or [1]), len(description.channels)]
-    small = max(sizes) <= LARGEST_NIFTI1
-    header = nibabel.Nifti1Header() if small else nibabel.Nifti2Header()
+    fits_nifti1 = max(sizes) <= LARGEST_NIFTI1
+    header = nibabel.Nifti1Header() if fits_nifti1 else nibabel.Nifti2Header()
     header.set_data_dtype(description.dtype)
     header.set_data_shape(sizes)
     first = description.channels[0]
     header["scl_slope"], header["scl_inter"] = first.scale, first.offset
-    _place(header, geometry, description)
+    _set_place(header, geometry, description)
     for name, value in description.tags.items():
         if name in KEPT:
             header[name] = value.encode() if header[name].dtype.kind == "S" else float(value)
-    about = f"{provenance.description} by {provenance.software}"
+    summary = f"{provenance.description} by {provenance.software}"
     if clipped:
-        about = f"{clipped} values clipped; {about}"
-    header["descrip"] = about.encode()[:79]
+        summary = f"{clipped} values clipped; {summary}"
+    header["descrip"] = summary.encode()[:79]  # the field holds 80 bytes, of which the last is 0
     text = json.dumps(provenance.tags(), sort_keys=True).encode()
     header.extensions.append(nibabel.nifti1.Nifti1Extension(COMMENT, text))
-    own_size = header.single_vox_offset
-    header["vox_offset"] = own_size + header.extensions.get_sizeondisk()
+    # Voxels follow the header in the same file ("single").
+    header["vox_offset"] = header.single_vox_offset + header.extensions.get_sizeondisk()
     header["magic"] = header.single_magic
     return header
 
 
-def _place(header: Any, geometry: VolumeGeometry, description: Description) -> None:
+def _set_place(header: Any, geometry: VolumeGeometry, description: Description) -> None:
     header["pixdim"][1:4] = geometry.spacing
     if len(description.axes) > 3:
         header["pixdim"][4] = description.axes[0].spacing or 0.0

@@ -1,4 +1,4 @@
-"""Volumes through nibabel: NIfTI, MGH and Analyze."""
+"""The reader of volumes that nibabel opens: NIfTI, MGH and Analyze."""
 
 from __future__ import annotations
 
@@ -29,22 +29,21 @@ from srlab.io.windows import check_window
 from srlab.mistakes import Mistake
 
 GZIP = (".gz", ".mgz")
+"""The suffixes of files that are compressed by gzip."""
 
 ERRORS = (ImageFileError, HeaderDataError, WrapStructError, MGHError)
-"""What nibabel raises beside Python's own errors."""
+"""nibabel's own errors for damaged files."""
 
 
 class VolumeReader:
-    """A volume, or a series of them, in physical units: stored values · slope + intercept.
+    """A reader of a volume or a series of volumes: stored values · slope + intercept.
 
-    Axes are z, y and x, with t before them in a series. The file's own order is i, j, k, which are
-    x, y and z. Values along a fifth axis are channels. A compressed file is read a window at a
-    time, too, by an index of its places that is built as it is read.
+    Axes are z, y and x, with t before them in a series. In the file, axes are stored in reverse, as
+    i, j and k. The fifth axis of a file holds channels. Windows of a gzip-compressed file are read
+    without decompressing the whole, by an index of positions.
 
-    A reader may be pickled and forked: each process opens the file for itself at its first read.
-
-    Raises a `Mistake` if there is no such file or nibabel cannot open it. A header that claims more
-    than the file can hold, complex numbers and colours are one, too.
+    Raises a `Mistake` if there is no such file, or nibabel cannot open it. Raises one, too, for
+    complex numbers, colours, or a header that claims more than the file can hold.
     """
 
     def __init__(self, path: PathLike, *, bands: Sequence[int | str] | None = None) -> None:
@@ -74,11 +73,11 @@ class VolumeReader:
         *time, z, y, x = window
         if not time:
             time = [slice(0, 1)]
-        spans = [x, y, z, *time, *[slice(None)] * 3]
+        spans = [x, y, z, *time, *[slice(None)] * 3]  # in the order of the file
         failure = f"{self.path} cannot be read at {_listed(window)}: truncated or damaged"
         with damage_told(failure, *ERRORS):
             values = np.asarray(self._handle.file()[tuple(spans[: self._stored_axes])])
-        # (i, j, k, t, channels), whatever of it the file leaves out
+        # Always five axes, i, j, k, t and channels, even if the file lacks the last ones.
         values = values.reshape((*values.shape, *[1] * 5)[:5])
         channels = values.astype(np.float32).T[list(self._places)]
         if len(window) == 3:
@@ -91,7 +90,7 @@ class VolumeReader:
 
 
 def _voxels(path: Path) -> ArrayProxy:
-    """Open the voxels of a file for reading by windows."""
+    """Open the voxels of a file, of which windows can be read."""
     image: Any = nibabel.load(path, keep_file_open=True)
     voxels: ArrayProxy = image.dataobj
     file = Path(image.file_map["image"].filename)
@@ -106,8 +105,9 @@ def _check_size(image: Any, path: Path) -> None:
     claimed = prod(map(int, image.shape)) * image.header.get_data_dtype().itemsize
     file = Path(image.file_map["image"].filename)
     size = file.stat().st_size
-    compressed = file.suffix in (*GZIP, ".bz2", ".zst")
-    if claimed > size * (DENSEST if compressed else 1):
+    is_compressed = file.suffix in (*GZIP, ".bz2", ".zst")
+    largest_ratio = DENSEST if is_compressed else 1
+    if claimed > size * largest_ratio:
         raise Mistake(
             f"{path} is truncated or damaged: its header says {claimed:.3g} bytes of voxels, and "
             f"the file has {size}."

@@ -1,4 +1,4 @@
-"""NIfTI out, in blocks from any process."""
+"""The writer of NIfTI volumes, in blocks from any process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from srlab.io.protocols import Provenance
 from srlab.io.staging import Staging
 from srlab.io.stored import to_stored
 from srlab.io.volume.geometry import VolumeGeometry
-from srlab.io.volume.header import made
+from srlab.io.volume.header import nifti_header
 from srlab.io.windows import check_block
 from srlab.io.write_errors import write_errors_told
 from srlab.mistakes import Mistake
@@ -29,12 +29,12 @@ CHUNK = 8 * 2**20
 
 
 class NiftiWriter:
-    """A NIfTI volume, or a series of them, with the forms, units and type of its description.
+    """The writer of a NIfTI volume, or of a series of volumes.
 
-    It is NIfTI-1, or NIfTI-2 where an axis is too long for that. A name in ``.gz`` is compressed,
-    the same way every time. The provenance is a comment in the header's extensions. Integers are
-    rounded to the nearest, halves to even, and clipped; the header tells how many were clipped.
-    Until `finish` the blocks lie in a folder beside `path`.
+    The header holds sform, qform and units, and the provenance as a comment in an extension. The
+    file is NIfTI-1, or NIfTI-2 if an axis is too long. A name in ``.gz`` is compressed; equal
+    volumes give equal bytes. Integers are rounded to the nearest, halves to even, and clipped; the
+    header tells how many were clipped. Until `finish`, the blocks lie in a folder beside `path`.
 
     Raises a `Mistake` if a NIfTI cannot hold what is described. `prepare`, `write` and `finish`
     raise a `FailedWrite` if the disk is full.
@@ -49,15 +49,15 @@ class NiftiWriter:
             raise Mistake(f"{path} holds volumes, and the image has {axes} axes: write a .tif.")
         geometry = description.geometry
         if geometry is None:
-            spacing = [axis.spacing or 1.0 for axis in description.axes[:-4:-1]]
+            spacing = [axis.spacing or 1.0 for axis in description.axes[:-4:-1]]  # x, y, z
             geometry = VolumeGeometry((spacing[0], spacing[1], spacing[2]))
         if not isinstance(geometry, VolumeGeometry):
             raise Mistake(
                 f"{path} would lose the place of its voxels, which is no volume's: write the "
                 "format of the input."
             )
-        stored = {(channel.scale, channel.offset) for channel in description.channels}
-        if len(stored) > 1:
+        scalings = {(channel.scale, channel.offset) for channel in description.channels}
+        if len(scalings) > 1:
             raise Mistake(f"{path} holds one slope and intercept, and the channels have several.")
         self._geometry, self._provenance = geometry, provenance
         self.clipping = Clipping(description.channels)
@@ -77,8 +77,8 @@ class NiftiWriter:
     def write(self, window: Window, array: NDArray[np.float32]) -> None:
         """Write ``(C, *window)`` in physical units, NaN where there is no data.
 
-        Raises a `Mistake` if the window does not fit the file, or the array the window. It does so,
-        too, if there is a NaN and the type is an integer.
+        Raises a `Mistake` if the window does not fit the file or the array does not fit the
+        window, or for a NaN among integers.
         """
         first = self._description.channels[0]
         check_block(window, array, len(self._description.channels), self._description.shape)
@@ -110,8 +110,8 @@ class NiftiWriter:
         self._staging.discard()
 
     def _head(self) -> bytes:
-        """Return the header, with what was clipped so far."""
-        header = made(
+        """Return the header as bytes, with the number of values clipped so far."""
+        header = nifti_header(
             self._description, self._geometry, self._provenance, clipped=self.clipping.total
         )
         buffer = io.BytesIO()
@@ -123,7 +123,7 @@ def _compress(source: Path, target: Path) -> None:
     with (
         source.open("rb") as plain,
         target.open("wb") as file,
-        # Without a time and a name the bytes depend on the voxels alone.
+        # Without a time and a name, equal volumes give equal bytes.
         igzip.IGzipFile("", "wb", compresslevel=1, fileobj=file, mtime=0) as compressed,
     ):
         shutil.copyfileobj(plain, compressed, CHUNK)

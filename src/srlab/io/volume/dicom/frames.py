@@ -1,4 +1,7 @@
-"""Frames of an enhanced DICOM file, each with its own place and scale (PS3.3, C.7.6.16)."""
+"""Frames of an enhanced DICOM file, which holds several slices (PS3.3, C.7.6.16).
+
+Each frame has its own place and scale, in groups of fields.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 OF_EACH, OF_ALL = "PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence"
+"""The fields with the groups of each frame, and with those that all frames share."""
 
 GROUPS = {
     "PixelMeasuresSequence": ("PixelSpacing", "SliceThickness"),
@@ -13,13 +17,14 @@ GROUPS = {
     "PlaneOrientationSequence": ("ImageOrientationPatient",),
     "PixelValueTransformationSequence": ("RescaleSlope", "RescaleIntercept"),
 }
-"""The groups of fields that are read of a frame."""
+"""The groups that are read of a frame, and their fields."""
 
 
 def frames_of(data: Any) -> list[Any]:
-    """Return what places and scales each frame of a header, by the names of its fields.
+    """Return the fields that place and scale each frame, by their names.
 
-    A frame's own fields go before those that all share. An ordinary header is its only frame.
+    A frame's own fields take precedence over shared ones. An ordinary file has one frame, whose
+    fields are those of the header `data` itself.
     """
     if OF_EACH not in data:
         return [data]
@@ -28,8 +33,8 @@ def frames_of(data: Any) -> list[Any]:
 
 
 def _fields(groups: Any) -> Mapping[str, Any]:
-    found: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     for group, names in GROUPS.items():
         for item in groups.get(group) or []:
-            found |= {name: item.get(name) for name in names if name in item}
-    return found
+            fields |= {name: item.get(name) for name in names if name in item}
+    return fields

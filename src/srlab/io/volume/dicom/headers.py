@@ -1,4 +1,4 @@
-"""Headers of DICOM files: what places and scales the pixels, and nothing else."""
+"""Headers of DICOM files: the fields that place and scale the pixels, and no others."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ WANTED = (
     OF_EACH,
     OF_ALL,
 )
-"""The fields of a header that are asked for; of the others none is kept."""
+"""The fields that are read; pydicom keeps no others."""
 
 INDEX = "DICOMDIR"
-"""The name of a disc's table of contents, which is no image (PS3.10, 8.6)."""
+"""The name of a file that lists the images of a disc and is none itself (PS3.10, 8.6)."""
 
 Numbers = tuple[float, ...]
 
@@ -51,10 +51,10 @@ class Stored:
     """The type of the stored values (PS3.5, 8.1.1)."""
 
     bits: int
-    """Allocated for each value."""
+    """The bits of each value in the file."""
 
     used: int
-    """Of these, from the lowest; the others may hold anything."""
+    """The number of bits in use, from the lowest; the others may hold anything."""
 
     signed: bool
     inverted: bool
@@ -62,20 +62,20 @@ class Stored:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The type as NumPy has it."""
+        """The type of NumPy."""
         return np.dtype(f"{'i' if self.signed else 'u'}{self.bits // 8}")
 
 
 @dataclass(frozen=True)
 class Header:
-    """A slice: its file, and what its header says of the pixels."""
+    """The header of a slice."""
 
     path: Path
     frame: int
-    """The place in the file, from 0."""
+    """The number of the slice in its file, from 0."""
 
     series: str = field(repr=False)
-    """Equal for the slices of one series; never shown, since it leads to a patient."""
+    """The identifier of the series; never shown, since it leads to a patient."""
 
     shape: tuple[int, int]
     """Rows and columns."""
@@ -83,22 +83,29 @@ class Header:
     stored: Stored
     slope: float
     intercept: float
+    """``physical = stored · slope + intercept``"""
+
     refusal: str
     """The reason why the pixels cannot be read; empty if they can."""
 
     spacing: Numbers
-    """Millimetres between rows and between columns; empty if unknown."""
+    """The distance between rows and that between columns, in mm; empty if unknown."""
 
     thickness: float | None
+    """The thickness of the slice, in mm."""
+
     position: Numbers
-    """Of the first pixel's centre, in DICOM's millimetres to the left, back and top; or empty."""
+    """The first pixel's centre: mm to the patient's left, back and head; empty if unknown."""
 
     directions: Numbers
-    """Of a row, from column to column, and of a column: six numbers, or none."""
+    """Unit vectors along a row and along a column, as six numbers; empty if unknown."""
 
 
 def headers_of(path: Path) -> list[Header]:
-    """Read the header of each frame; a `Mistake` if the file is no image that pydicom can read."""
+    """Read the header of each slice of a file.
+
+    Raises a `Mistake` if the file is no image that pydicom can read.
+    """
     failure = f"{path} is not a DICOM image that pydicom can read: truncated, damaged or no image"
     with pydicom_reads(failure):
         data = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(WANTED))
@@ -106,11 +113,11 @@ def headers_of(path: Path) -> list[Header]:
         if not frames:
             raise Mistake(f"{failure}.")
         refusal = _refusal(data, len(frames), path.stat().st_size)
-        return [_header(path, at, data, own, refusal) for at, own in enumerate(frames)]
+        return [_header(path, number, data, own, refusal) for number, own in enumerate(frames)]
 
 
 def _header(path: Path, frame: int, data: Any, own: Any, refusal: str) -> Header:
-    """Return the header of a frame, of whose fields `own` are its own."""
+    """Return the header of a frame; `data` holds the fields of the file, `own` of the frame."""
     bits = int(data.BitsAllocated)
     return Header(
         path,
@@ -134,7 +141,10 @@ def _header(path: Path, frame: int, data: Any, own: Any, refusal: str) -> Header
 
 
 def headers_in(folder: Path) -> tuple[Header, ...]:
-    """Read the headers of a folder's images, sorted by name; a warning tells of other files."""
+    """Read the headers of all images in a folder, sorted by file name.
+
+    A warning tells of files that are no DICOM images.
+    """
     with pydicom_reads(f"{folder} cannot be listed: it may not be read"):
         files = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
     states = []
@@ -142,31 +152,32 @@ def headers_in(folder: Path) -> tuple[Header, ...]:
         if path.is_file() and path.name != INDEX:
             status = path.stat()
             states.append((path, status.st_size, status.st_mtime_ns))
-    return _headers(folder, tuple(states))
+    return _cached_headers(folder, tuple(states))
 
 
 @lru_cache(maxsize=128)
-def _headers(folder: Path, states: tuple[tuple[Path, int, int], ...]) -> tuple[Header, ...]:
-    """Read the headers of files, each given with what changes when it does: its size and time."""
-    found: list[Header] = []
+def _cached_headers(folder: Path, states: tuple[tuple[Path, int, int], ...]) -> tuple[Header, ...]:
+    """Read the headers of files; the size and time of each tell the cache when it has changed."""
+    headers: list[Header] = []
     others = []
     for path, _, _ in states:
         try:
-            found += headers_of(path)
+            headers += headers_of(path)
         except Mistake:
             others.append(path.name)
-    if found and others:
+    if headers and others:
         log.warning(
             "%d of %d files in %s are no DICOM images that can be read, and are left out, such "
             "as %s", len(others), len(states), folder, others[0],
         )  # fmt: skip
-    return tuple(found)
+    return tuple(headers)
 
 
 def first_of_each(paths: Iterable[Path]) -> list[Path]:
-    """Return the first file of each series; where no file of any can be read, the first of all.
+    """Return the first file of each series among `paths`.
 
-    A warning tells of folders in which none can be read.
+    If no file can be read, the first of all is returned, so that opening it tells why. A warning
+    tells of folders without a readable file.
     """
     by_folder: dict[Path, dict[str, Path]] = {}
     for path in sorted(paths):
@@ -199,6 +210,7 @@ def _number(data: Any, name: str, default: float) -> float:
 
 
 def _numbers(data: Any, name: str, count: int) -> Numbers:
+    """Return a field of `count` numbers; empty if it is missing."""
     values: Sequence[Any] = data.get(name) or ()
     numbers = tuple(map(float, values))
     if numbers and (len(numbers) != count or not np.isfinite(numbers).all()):
@@ -207,7 +219,7 @@ def _numbers(data: Any, name: str, count: int) -> Numbers:
 
 
 def _refusal(data: Any, frames: int, size: int) -> str:
-    """Return why the pixels of a file of `size` bytes cannot be read, or nothing."""
+    """Return why the pixels of a file of `size` bytes cannot be read; empty if they can."""
     if _number(data, "NumberOfFrames", 1) != frames:
         return "holds several frames that have no place: convert it to NIfTI first, by dcm2niix"
     monochrome = str(data.PhotometricInterpretation) in ("MONOCHROME1", "MONOCHROME2")
@@ -221,14 +233,14 @@ def _refusal(data: Any, frames: int, size: int) -> str:
         return "is damaged: its values have more bits than there is room for, or none"
     syntax = data.file_meta.TransferSyntaxUID
     claimed = frames * data.Rows * data.Columns * data.BitsAllocated // 8
-    plain = not (syntax.is_compressed or syntax.is_deflated)
-    if plain and claimed > size:
+    is_compressed = syntax.is_compressed or syntax.is_deflated
+    if not is_compressed and claimed > size:
         return f"is truncated: its header says {claimed} bytes of pixels, and the file has {size}"
     return _undecoded(syntax)
 
 
 def _undecoded(syntax: Any) -> str:
-    """Return why pixels of this transfer syntax cannot be decoded, or nothing."""
+    """Return why pixels of this transfer syntax cannot be decoded; empty if they can."""
     try:
         decoder = get_decoder(syntax)
     except NotImplementedError:

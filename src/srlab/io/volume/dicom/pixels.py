@@ -1,4 +1,4 @@
-"""Pixels of a DICOM slice, as stored."""
+"""The decoded pixels of a DICOM slice, as stored values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from srlab.mistakes import Mistake
 def pixels_of(header: Header) -> NDArray[Any]:
     """Decode a slice ``(H, W)``; a `Mistake` if the file is damaged.
 
-    Where low values are bright, they are turned round, so that high ones are.
+    If low values are bright (``MONOCHROME1``), values are inverted, so that high ones are bright.
     """
     failure = f"{header.path} cannot be decoded: truncated or damaged"
     with pydicom_reads(failure):
@@ -23,11 +23,11 @@ def pixels_of(header: Header) -> NDArray[Any]:
         if values.shape != header.shape:
             raise Mistake(f"{failure}.")
         stored = values.astype(header.stored.dtype, casting="unsafe")
-        return _turned_round(stored, header.stored) if header.stored.inverted else stored
+        return _inverted(stored, header.stored) if header.stored.inverted else stored
 
 
-def _turned_round(values: NDArray[Any], stored: Stored) -> NDArray[Any]:
-    """Return the lowest plus the highest value, less each: the complement of the bits in use."""
-    in_use = -1 if stored.signed else 2**stored.used - 1
-    turned: NDArray[Any] = np.bitwise_xor(values, values.dtype.type(in_use))
-    return turned
+def _inverted(values: NDArray[Any], stored: Stored) -> NDArray[Any]:
+    """Map the lowest value to the highest and so on, by inverting the bits in use."""
+    bits_in_use = -1 if stored.signed else 2**stored.used - 1
+    inverted: NDArray[Any] = np.bitwise_xor(values, values.dtype.type(bits_in_use))
+    return inverted

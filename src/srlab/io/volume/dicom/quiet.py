@@ -1,4 +1,4 @@
-"""Calls of pydicom that say nothing of a patient."""
+"""pydicom, which is an extra, without its messages, since these may name a patient."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ except ImportError as error:
         "DICOM files need the pydicom library: pip install 'srlab[dicom]'."
     ) from error
 
-# Its warnings and log lines quote values of the header, and these may name a patient.
+# Its warnings and log lines quote values of the header.
 logging.getLogger(pydicom.__name__).setLevel(logging.CRITICAL + 1)
 
 _DAMAGE = (
@@ -29,12 +29,12 @@ _DAMAGE = (
     pydicom.errors.InvalidDicomError,
     pydicom.errors.BytesLengthException,
 )
-"""What pydicom raises where a file is damaged."""
+"""The errors that pydicom raises for damaged files."""
 
 
 @contextmanager
 def pydicom_reads(failure: str) -> Iterator[None]:
-    """Make what pydicom cannot read a `Mistake` of one line, which is `failure`."""
+    """Turn pydicom's errors into a `Mistake` with the message `failure`, and drop its warnings."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -42,5 +42,5 @@ def pydicom_reads(failure: str) -> Iterator[None]:
     except Mistake:
         raise
     except _DAMAGE:
-        # Neither the message nor the chain of errors is kept: both may quote the header.
+        # The message and the chain of errors are dropped, since both may quote the header.
         raise Mistake(f"{failure}.") from None

@@ -1,4 +1,4 @@
-"""A DICOM series as a volume, through pydicom."""
+"""The reader of a DICOM series as a volume."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from srlab.axes import Window
+from srlab.axes import Window, window_shape
 from srlab.files import PathLike, existing_path
 from srlab.io.description import Axis, Channel, Description
 from srlab.io.selection import chosen
@@ -19,23 +19,21 @@ from srlab.io.volume.dicom.pixels import pixels_of
 from srlab.io.volume.dicom.series import geometry_of, series_of
 from srlab.io.windows import check_window
 
-KEPT = 16 * 2**20
-"""Bytes of decoded slices that a reader keeps, those used last."""
+CACHE_SIZE = 16 * 2**20
+"""Bytes of decoded slices that a reader keeps; those used last."""
 
 
 class DicomReader:
-    """A volume in physical units: stored values · slope + intercept, each slice by its own.
+    """A reader of a DICOM series as a volume: stored values · slope + intercept of each slice.
 
-    `path` is a folder that holds one series, or any file of a series; the others lie beside it. An
-    enhanced file may hold several slices, or all.
+    `path` is a folder that holds one series, or any file of a series whose other files are in the
+    same folder. An enhanced file may hold several slices, or all.
+
     Axes are z, y and x: slices along their normal, rows and columns. Only the slices of a window
-    are decoded. Of the header only what places and scales the voxels is read, never a patient's
-    name.
+    are decoded. Of headers, only the fields that place and scale voxels are read, never a name.
 
-    A reader may be pickled and forked: it holds no open file.
-
-    Raises a `Mistake` if there is no such file or the slices do not make one volume. Several
-    volumes and colours are one, too.
+    Raises a `Mistake` if there is no such file, or the slices do not make one volume of grey
+    values.
     """
 
     def __init__(self, path: PathLike, *, bands: Sequence[int | str] | None = None) -> None:
@@ -45,8 +43,8 @@ class DicomReader:
         self._places = chosen(every.names, bands, path)
         self._bands = bands and list(bands)
         self.description = every.with_channels([every.channels[at] for at in self._places])
-        size = prod(self._slices[0].shape) * self._slices[0].stored.dtype.itemsize
-        self._decoded = lru_cache(maxsize=max(1, KEPT // size))(pixels_of)
+        slice_size = prod(self._slices[0].shape) * self._slices[0].stored.dtype.itemsize
+        self._decoded = lru_cache(maxsize=max(1, CACHE_SIZE // slice_size))(pixels_of)
 
     def __str__(self) -> str:
         return str(self.path)
@@ -61,10 +59,10 @@ class DicomReader:
         """
         check_window(window, self.description.shape)
         z, y, x = window
-        values = np.empty([span.stop - span.start for span in window], np.float32)
-        for plane, one in zip(values, self._slices[z], strict=True):
-            part = self._decoded(one)[y, x].astype(np.float64)
-            plane[:] = part * one.slope + one.intercept
+        values = np.empty(window_shape(window), np.float32)
+        for plane, header in zip(values, self._slices[z], strict=True):
+            part = self._decoded(header)[y, x].astype(np.float64)
+            plane[:] = part * header.slope + header.intercept
         return np.stack([values] * len(self._places))
 
     def close(self) -> None:
@@ -75,8 +73,9 @@ class DicomReader:
 def _described(slices: Sequence[Header]) -> Description:
     first = slices[0]
     channel = Channel("1", dtype=first.stored.dtype, scale=first.slope, offset=first.intercept)
-    if len({(one.slope, one.intercept) for one in slices}) > 1:
-        channel = Channel("1", dtype=np.dtype(np.float32))  # no one slope holds for all values
+    if len({(header.slope, header.intercept) for header in slices}) > 1:
+        # Slices differ, so no stored type with one slope can hold all values.
+        channel = Channel("1", dtype=np.dtype(np.float32))
     geometry = geometry_of(slices)
     sizes = reversed(geometry.spacing)
     axes = tuple(Axis(name, size, "mm") for name, size in zip("zyx", sizes, strict=True))

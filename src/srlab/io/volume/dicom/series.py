@@ -1,4 +1,4 @@
-"""Slices of a series, put in order and checked to be one volume."""
+"""The slices of a DICOM series, sorted and checked to be one volume."""
 
 from __future__ import annotations
 
@@ -13,19 +13,22 @@ from srlab.io.volume.geometry import VolumeGeometry, rows, three
 from srlab.mistakes import Mistake
 
 TOLERANCE = 0.1
-"""The share of a step by which a slice may lie beside its place; headers round positions."""
+"""How far a slice may be from its regular position, as a share of the step between slices.
+
+Headers round positions.
+"""
 
 SAME_DIRECTION = 1e-3
-"""The largest difference of the entries of two unit vectors that count as one."""
+"""The largest difference between the entries of two unit vectors that count as equal."""
 
 TO_RAS = np.array([[-1.0], [-1.0], [1.0]])
-"""DICOM counts to the left and the back, NIfTI to the right and the front."""
+"""Signs of x, y and z: DICOM counts to the left and the back, NIfTI to the right and the front."""
 
 
 def series_of(path: Path) -> list[Header]:
-    """Return the slices of the only series in a folder, or of that which a file belongs to.
+    """Return the slices of the series to which a file belongs, or of the only one in a folder.
 
-    They are sorted by their places along the normal (PS3.3, C.7.6.2.1.1). Raises a `Mistake` unless
+    They are sorted by position along their normal (PS3.3, C.7.6.2.1.1). Raises a `Mistake` unless
     they make one volume.
     """
     if path.is_dir():
@@ -34,24 +37,24 @@ def series_of(path: Path) -> list[Header]:
         named = headers_of(path)[0]
         others = headers_in(path.parent)
         slices = [other for other in others if other.series == named.series]
-    for one in slices:
-        _check_readable(one)
-        _check_alike(slices[0], one)
+    for header in slices:
+        _check_readable(header)
+        _check_alike(slices[0], header)
     if len(slices) == 1:
         return slices
-    for one in slices:
-        if not one.position or not one.directions:
-            raise Mistake(f"{one.path} does not say where its slice lies: leave this file out.")
-    ordered = sorted(slices, key=lambda one: float(_normal(one) @ one.position))
+    for header in slices:
+        if not header.position or not header.directions:
+            raise Mistake(f"{header.path} does not say where its slice lies: leave this file out.")
+    ordered = sorted(slices, key=lambda header: float(_normal(header) @ header.position))
     _check_places(ordered)
     return ordered
 
 
 def geometry_of(slices: Sequence[Header]) -> VolumeGeometry:
-    """Return the place of ordered slices (PS3.3, C.7.6.2.1.1), from left to right as in NIfTI.
+    """Return the place of sorted slices in NIfTI's directions (PS3.3, C.7.6.2.1.1).
 
-    The index i counts columns, j rows and k slices. A single slice is as thick as its header says,
-    otherwise 1 mm.
+    The index i counts columns, j rows and k slices. A single slice has the thickness in its header,
+    or else 1 mm.
     """
     first = slices[0]
     between_rows, between_columns = first.spacing or (1.0, 1.0)
@@ -81,43 +84,47 @@ def _only_series(folder: Path) -> list[Header]:
     return list(headers)
 
 
-def _check_readable(one: Header) -> None:
-    if one.refusal:
-        raise Mistake(f"{one.path} {one.refusal}.")
-    if min(one.shape) < 1:
-        raise Mistake(f"{one.path} is empty: its header says {one.shape[0]} x {one.shape[1]}.")
-    if one.slope == 0:
-        raise Mistake(f"{one.path} has a slope of 0, so that all values are the same: mend it.")
-    if one.spacing and min(one.spacing) <= 0:
-        raise Mistake(f"{one.path} says that its pixels have no size: mend or leave it out.")
-    if one.directions:
-        axes = np.reshape(one.directions, (2, 3))
+def _check_readable(header: Header) -> None:
+    if header.refusal:
+        raise Mistake(f"{header.path} {header.refusal}.")
+    if min(header.shape) < 1:
+        raise Mistake(
+            f"{header.path} is empty: its header says {header.shape[0]} x {header.shape[1]}."
+        )
+    if header.slope == 0:
+        raise Mistake(f"{header.path} has a slope of 0, so that all values are the same: mend it.")
+    if header.spacing and min(header.spacing) <= 0:
+        raise Mistake(f"{header.path} says that its pixels have no size: mend or leave it out.")
+    if header.directions:
+        axes = np.reshape(header.directions, (2, 3))
         if not np.allclose(axes @ axes.T, np.eye(2), atol=0.01):
-            raise Mistake(f"{one.path} has directions of no right angle: mend or leave it out.")
+            raise Mistake(f"{header.path} has directions of no right angle: mend or leave it out.")
 
 
-def _check_alike(first: Header, one: Header) -> None:
+def _check_alike(first: Header, other: Header) -> None:
     same = {
-        "number of pixels": one.shape == first.shape,
-        "type of values": one.stored == first.stored,
-        "pixel spacing": _close(one.spacing, first.spacing),
-        "direction of the slice": _close(one.directions, first.directions),
+        "number of pixels": other.shape == first.shape,
+        "type of values": other.stored == first.stored,
+        "pixel spacing": _close(other.spacing, first.spacing),
+        "direction of the slice": _close(other.directions, first.directions),
     }
     for what, agrees in same.items():
         if not agrees:
             raise Mistake(
-                f"{one.path} differs from {first.path.name}, of the same series, in the {what}: a "
-                "volume is wanted, so leave one of them out."
+                f"{other.path} differs from {first.path.name}, of the same series, in the {what}: "
+                "a volume is wanted, so leave one of them out."
             )
 
 
-def _close(one: Sequence[float], other: Sequence[float]) -> bool:
-    return len(one) == len(other) and bool(np.allclose(one, other, rtol=0, atol=SAME_DIRECTION))
+def _close(first: Sequence[float], second: Sequence[float]) -> bool:
+    return len(first) == len(second) and bool(
+        np.allclose(first, second, rtol=0, atol=SAME_DIRECTION)
+    )
 
 
 def _check_places(ordered: Sequence[Header]) -> None:
-    """Raise a `Mistake` unless the slices follow each other in equal steps on a line."""
-    positions = np.array([one.position for one in ordered])
+    """Raise a `Mistake` unless the positions of the slices are equal steps along a line."""
+    positions = np.array([header.position for header in ordered])
     steps = np.diff(positions @ _normal(ordered[0]))
     usual = float(np.median(steps))
     at = int(np.argmin(steps))
@@ -134,25 +141,28 @@ def _check_places(ordered: Sequence[Header]) -> None:
             f"{steps[at]:.4g} mm, and otherwise {usual:.4g} mm. Add the missing file, or leave out "
             "those beyond the gap."
         )
-    places = positions[0] + np.arange(len(ordered))[:, None] * _step(ordered)
-    beside = np.linalg.norm(positions - places, axis=1)
-    at = int(np.argmax(beside))
-    if beside[at] > TOLERANCE * usual:
+    regular = positions[0] + np.arange(len(ordered))[:, None] * _step(ordered)
+    distances = np.linalg.norm(positions - regular, axis=1)
+    at = int(np.argmax(distances))
+    if distances[at] > TOLERANCE * usual:
         raise Mistake(
-            f"{ordered[at].path} lies {beside[at]:.4g} mm beside its place in equal steps of "
+            f"{ordered[at].path} lies {distances[at]:.4g} mm beside its place in equal steps of "
             f"{usual:.4g} mm: the slices make no regular volume. Convert it to NIfTI first, by "
             "dcm2niix."
         )
 
 
 def _step(ordered: Sequence[Header]) -> NDArray[np.float64]:
-    """Return the way from one slice to the next; a tilted scanner's is not along the normal."""
+    """Return the vector from one slice to the next.
+
+    If the scanner was tilted, the vector is not along the normal.
+    """
     if len(ordered) == 1:
         return _normal(ordered[0]) * (ordered[0].thickness or 1.0)
-    way = np.subtract(ordered[-1].position, ordered[0].position)
-    return np.asarray(way / (len(ordered) - 1), np.float64)
+    whole = np.subtract(ordered[-1].position, ordered[0].position)
+    return np.asarray(whole / (len(ordered) - 1), np.float64)
 
 
-def _normal(one: Header) -> NDArray[np.float64]:
-    row, column = np.reshape(one.directions, (2, 3))
+def _normal(header: Header) -> NDArray[np.float64]:
+    row, column = np.reshape(header.directions, (2, 3))
     return np.cross(row, column)
