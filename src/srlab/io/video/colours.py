@@ -1,4 +1,4 @@
-"""The colours of a video: what its luma and chroma mean in red, green and blue."""
+"""Conversion between the colours that a video stores, such as luma and chroma, and RGB."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from srlab.io.video.pyav import av
 from srlab.mistakes import Mistake
 
 RGB, UNSPECIFIED, BT709, BT601 = 0, 2, 1, 6
-"""Codes of matrices (ITU-T H.273, table 4)."""
+"""Codes of the matrices between RGB and luma with chroma (ITU-T H.273, table 4)."""
 
 MATRICES = {BT709: 1, 4: 4, 5: 5, BT601: 5, 7: 7, 9: 9}
-"""The codes that can be converted, and swscale's own numbers for them."""
+"""The matrices that can be converted, and the numbers of FFmpeg's swscale for them."""
 
 LIMITED, FULL = 1, 2
-"""Codes of ranges: luma from 16 to 235 of 8 bits, or from 0 to 255."""
+"""Codes of the range of 8-bit luma: 16 to 235, or 0 to 255."""
 
 LARGEST_SD = 576
-"""Rows of a picture of standard definition at most, for which BT.601 is meant where nothing is."""
+"""The most rows of standard definition, for which players take BT.601 if the file does not say."""
 
 _WAY = av.video.reformatter.Interpolation
 CONVERSION = int(
@@ -31,25 +31,32 @@ CONVERSION = int(
     | _WAY.ACCURATE_RND
     | _WAY.BITEXACT  # otherwise the last bit depends on the processor
 )
+"""The flags of swscale for the conversion of colours."""
 
 Frame = Any  # of PyAV
 
 
 @dataclass(frozen=True)
 class Colours:
-    """The codes of ITU-T H.273, and the bits of a channel: 8, or 16 for all that have more."""
+    """The meaning of a video's stored values: bits, and codes of ITU-T H.273."""
 
     bits: int
+    """The bits of a channel of RGB: 8, or 16 if the video stores more than 8."""
+
     range: int
+    """`LIMITED` or `FULL`."""
+
     matrix: int
+    """`RGB`, or a key of `MATRICES`."""
+
     primaries: int
     transfer: int
 
     @classmethod
     def of(cls, frame: Frame, path: str) -> Colours:
-        """Return those of a decoded frame; what it does not say is as players take it.
+        """Return the colours of a decoded frame; what it does not say is what players take.
 
-        Raises a `Mistake` if the matrix is one that cannot be converted.
+        Raises a `Mistake` if the matrix cannot be converted.
         """
         matrix, range_ = frame.colorspace, frame.color_range
         if frame.format.is_rgb:
@@ -61,7 +68,7 @@ class Colours:
                 f"{path} has colours of the matrix {matrix} (ITU-T H.273), which cannot be "
                 "converted: convert it to BT.709 or BT.2020 first."
             )
-        if frame.format.name.startswith("yuvj"):  # an older way to say so
+        if frame.format.name.startswith("yuvj"):  # an older way to state the full range
             range_ = FULL
         if range_ not in (LIMITED, FULL):
             range_ = FULL if matrix == RGB else LIMITED
@@ -76,11 +83,11 @@ class Colours:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The type of red, green and blue, whose whole range is used."""
+        """The type of red, green and blue; they use its full range."""
         return np.dtype(np.uint8 if self.bits == 8 else np.uint16)
 
     def to_rgb(self, frame: Frame) -> NDArray[Any]:
-        """Return ``(H, W, 3)`` of a decoded frame."""
+        """Return the RGB values ``(H, W, 3)`` of a decoded frame."""
         converted = frame.reformat(
             format="rgb24" if self.bits == 8 else "rgb48le",
             src_colorspace=MATRICES.get(self.matrix),
@@ -93,7 +100,7 @@ class Colours:
         return rgb
 
     def from_rgb(self, rgb: NDArray[Any], kind: str) -> Frame:
-        """Return a frame of PyAV's format `kind`, to be encoded, of ``(H, W, 3)``."""
+        """Return RGB values ``(H, W, 3)`` as a frame in PyAV's format `kind`, for encoding."""
         frame = av.VideoFrame.from_ndarray(rgb, format="rgb24" if self.bits == 8 else "rgb48le")
         return frame.reformat(
             format=kind,
@@ -105,16 +112,16 @@ class Colours:
         )
 
     def with_luma(self, height: int) -> Colours:
-        """Return those of a file that stores luma and chroma, whatever the input stores."""
+        """Return the colours of a file that stores luma and chroma, of `height` rows."""
         if self.matrix != RGB:
             return self
         return replace(self, matrix=usual_matrix(height), range=LIMITED)
 
     def without_luma(self) -> Colours:
-        """Return those of a file that stores red, green and blue."""
+        """Return the colours of a file that stores red, green and blue."""
         return replace(self, matrix=RGB, range=FULL)
 
 
 def usual_matrix(height: int) -> int:
-    """Return the matrix that players take where a file does not say which."""
+    """Return the matrix that players take if a file does not say which."""
     return BT601 if height <= LARGEST_SD else BT709

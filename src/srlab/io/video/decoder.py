@@ -1,4 +1,4 @@
-"""An open video that decodes forwards, and seeks only where it must."""
+"""Frames of an open video by number: decoding goes forwards, and seeks only if it must."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from srlab.io.video.frames import Frames, picture_stream
 from srlab.io.video.pyav import av
 from srlab.mistakes import Mistake
 
-KEPT = 1 << 27
-"""Bytes of the decoded frames that are kept: tiles of a frame follow each other."""
+CACHE_SIZE = 1 << 27
+"""Bytes of decoded frames that are kept, since the tiles of a frame are read one after another."""
 
 Frame = Any  # of PyAV
 
 
 class Decoder:
-    """The frames of a file by number, ``(H, W, 3)`` as stored.
+    """The frames of an open video by number, as RGB ``(H, W, 3)`` and not yet turned upright.
 
-    Frames come from the one before, or from the nearest keyframe. A few are kept. All must have
-    the `shape` ``(H, W)``.
+    To reach a frame, the decoder goes on from where it is, or from the nearest keyframe before the
+    frame. All frames must have the `shape` ``(H, W)``.
     """
 
     def __init__(self, path: str, frames: Frames, colours: Colours, shape: tuple[int, int]) -> None:
@@ -38,7 +38,7 @@ class Decoder:
             return self._kept[number]
         rgb = self._colours.to_rgb(self._decoded(number))
         self._kept[number] = rgb
-        while len(self._kept) > max(KEPT // rgb.nbytes, 1):
+        while len(self._kept) > max(CACHE_SIZE // rgb.nbytes, 1):
             self._kept.popitem(last=False)
         return rgb
 
@@ -53,6 +53,7 @@ class Decoder:
         self._next = 0
 
     def _decoded(self, number: int) -> Frame:
+        """Decode a frame, from the current position or from one of the keyframes before it."""
         nearest, *_ = self._frames.starts(number)
         if nearest <= self._next <= number:
             frame = self._forward(number)
@@ -69,7 +70,9 @@ class Decoder:
         )
 
     def _seek(self, start: int) -> None:
-        if start == 0:  # some formats seek by the times of packets, and pass over the first frame
+        """Go to a keyframe, by its number."""
+        if start == 0:
+            # Seeking in some formats passes over the first frame, so the file is opened anew.
             self.close()
             self._open()
             return
@@ -78,14 +81,16 @@ class Decoder:
         self._next = start
 
     def _forward(self, number: int) -> Frame | None:
-        """Decode until a frame; None if it is passed over, or the file ends before."""
+        """Decode up to a frame; None if the video passes over it, or ends before it."""
         for frame in self._decoding:
-            at = self._next if self._frames.counted else self._frames.number(frame.pts)
-            if at is None:
+            current = self._next if self._frames.counted else self._frames.number(frame.pts)
+            if current is None:
                 continue
-            self._next = at + 1
-            if at >= number:
-                return self._checked(frame, number) if at == number else None
+            self._next = current + 1
+            if current > number:
+                return None
+            if current == number:
+                return self._checked(frame, number)
         self._next = len(self._frames.times)
         return None
 

@@ -1,4 +1,4 @@
-"""The codecs that videos are written with, and one segment of frames in one of them."""
+"""The codecs in which videos are written, and the encoding of a segment of frames."""
 
 from __future__ import annotations
 
@@ -16,41 +16,48 @@ from srlab.io.video.pyav import av
 Codec = Literal["h264", "h265", "ffv1"]
 
 SMALLEST_H265 = (16, 64)
-"""Rows and columns below which libx265 refuses a frame, or writes beyond its own memory (tried)."""
+"""The fewest rows and columns for libx265; below, it fails or overruns its memory (tried)."""
 
 STEP = Fraction(1, 25)
-"""Seconds from frame to frame inside a segment; the true times are given as it is copied."""
+"""Seconds from frame to frame in a segment; copying it into the video sets the true times."""
 
 
 @dataclass(frozen=True)
 class Encoding:
     """An encoder and its settings.
 
-    The bytes it makes must not depend on the machine, so the number of its threads is fixed.
+    The encoded bytes must not depend on the machine, so the number of threads is fixed.
     """
 
     encoder: str
+    """FFmpeg's name of the encoder."""
+
     container: str
-    """The ending of a segment's file, of a format that holds the encoder's headers."""
+    """The suffix of a segment's file; the format must hold the headers of the encoder."""
 
     formats: Mapping[int, str]
-    """PyAV's format of the pixels, by bits of a channel."""
+    """FFmpeg's format of the pixels, for 8 and for 16 bits of a channel."""
 
     options: Mapping[str, str]
+    """FFmpeg's options of the encoder."""
+
     luma: bool = True
-    """Whether luma and chroma are stored, and chroma at half the rows and columns."""
+    """Whether luma and chroma are stored, with chroma at half the rows and columns."""
 
     smallest: tuple[int, int] = (1, 1)
-    """Rows and columns at least."""
+    """The fewest rows and columns of a frame."""
 
     def colours(self, colours: Colours, height: int) -> Colours:
-        """Return the colours of what is stored."""
+        """Return the colours as this encoder stores them, for frames of `height` rows."""
         return colours.with_luma(height) if self.luma else colours.without_luma()
 
     def encode(
         self, target: Path, frames: Iterable[NDArray[Any]], colours: Colours, aspect: Fraction
     ) -> None:
-        """Write frames ``(H, W, 3)``; the decoding of a segment needs no other."""
+        """Write frames ``(H, W, 3)`` as a segment, which can be decoded without any other.
+
+        `aspect` is the width of a pixel over its height.
+        """
         with av.open(str(target), "w", container_options={"fflags": "+bitexact"}) as container:
             stream: Any = container.add_stream(
                 self.encoder, rate=1 / STEP, options=dict(self.options)
@@ -61,14 +68,17 @@ class Encoding:
                 if number == 0:
                     stream.height, stream.width = rgb.shape[:2]
                     stream.pix_fmt = self.formats[colours.bits]
-                    context = stream.codec_context
-                    context.sample_aspect_ratio = aspect
-                    context.color_range, context.colorspace = stored.range, stored.matrix
-                    context.color_primaries = stored.primaries
-                    context.color_trc = stored.transfer
+                    _describe(stream.codec_context, stored, aspect)
                 frame.pts, frame.time_base = number, STEP
                 container.mux(stream.encode(frame))
             container.mux(stream.encode())
+
+
+def _describe(context: Any, stored: Colours, aspect: Fraction) -> None:
+    """Set the colours and the shape of pixels that the encoder notes in its headers."""
+    context.sample_aspect_ratio = aspect
+    context.color_range, context.colorspace = stored.range, stored.matrix
+    context.color_primaries, context.color_trc = stored.primaries, stored.transfer
 
 
 ENCODINGS: Mapping[Codec, Encoding] = {
@@ -77,9 +87,9 @@ ENCODINGS: Mapping[Codec, Encoding] = {
         ".mp4",
         {8: "yuv420p", 16: "yuv420p10le"},
         {
-            "crf": "16",  # hardly to be told from what was given
+            "crf": "16",  # visually lossless
             "threads": "4",
-            # Otherwise two runs on one machine differ now and then (mbtree).
+            # Otherwise two runs on one machine sometimes differ (mbtree).
             "x264-params": "cpu-independent=1",
         },
     ),

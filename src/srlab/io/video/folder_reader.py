@@ -1,4 +1,4 @@
-"""A folder of frames as a video, a window of frames at a time."""
+"""The reader of a folder of pictures as a video."""
 
 from __future__ import annotations
 
@@ -28,19 +28,21 @@ from srlab.mistakes import Mistake
 log = logging.getLogger(__name__)
 
 BITS = {"uint8": 8, "uint16": 16}
-OPEN = 4
-"""Frames that stay open: tiles of a frame follow each other."""
+"""The types of pictures that can be frames, and the bits of a channel."""
+
+OPEN_FRAMES = 4
+"""The most frames that stay open, since the tiles of a frame are read one after another."""
 
 
 class FrameFolderReader:
-    """A folder of pictures as a video: its axes are t, y and x, its channels those of the pictures.
+    """A reader of a folder of pictures as a video, with the axes t, y and x.
 
-    Frames come in the natural order of their names, `USUAL_RATE` a second, or as the folder's list
-    says (`srlab.io.video.listing`). All must have the size, the bands and the type of the first.
-    They are opened when they are read.
+    The folder may hold a list of the frames and their times (`srlab.io.video.listing`). Otherwise
+    they are shown in the natural order of their names, `USUAL_RATE` frames per second. All frames
+    must have the size, the bands and the type of the first one, which is checked at reading.
 
-    Raises a `Mistake` if there is no such folder, it holds no pictures, or the first has values of
-    more than 16 bits.
+    Raises a `Mistake` if there is no such folder, it holds no pictures, or values of the first one
+    are neither of 8 nor of 16 bits.
     """
 
     def __init__(self, path: PathLike, *, bands: Sequence[int | str] | None = None) -> None:
@@ -49,7 +51,7 @@ class FrameFolderReader:
             raise Mistake(f"{path} is a file, and a folder of frames is wanted.")
         self._bands = bands and list(bands)
         self._listing = read_listing(self.path)
-        self._open: OrderedDict[int, Reader] = OrderedDict()
+        self._open_frames: OrderedDict[int, Reader] = OrderedDict()
         first = open_reader(self.path / self._listing.names[0], bands=bands).description
         bits = BITS.get(first.dtype.name)
         if bits is None:
@@ -64,12 +66,8 @@ class FrameFolderReader:
                 path, USUAL_RATE, LISTING,
             )  # fmt: skip
         *times, end = self._listing.times
-        geometry = VideoGeometry(
-            tuple(times),
-            end,
-            TICK,
-            Colours(bits, FULL, matrix=RGB, primaries=UNSPECIFIED, transfer=UNSPECIFIED),
-        )
+        colours = Colours(bits, FULL, matrix=RGB, primaries=UNSPECIFIED, transfer=UNSPECIFIED)
+        geometry = VideoGeometry(tuple(times), end, TICK, colours)
         self.description = Description(
             (len(times), *first.shape),
             (Axis("t", geometry.spacing, "s"), Axis("y"), Axis("x")),
@@ -88,18 +86,19 @@ class FrameFolderReader:
     def read(self, window: Window) -> NDArray[np.float32]:
         """Read ``(C, *window)``.
 
-        Raises a `Mistake` if the window is not inside the video, or a frame is damaged. All frames
-        must have the size, the bands and the type of the first.
+        Raises a `Mistake` if the window is not inside the video, or if a frame is damaged. Raises
+        one, too, if a frame differs from the first one in size, bands or type.
         """
         check_window(window, self.description.shape)
         times, *space = window
-        frames = [self._frame(at).read(tuple(space)) for at in range(times.start, times.stop)]
+        numbers = range(times.start, times.stop)
+        frames = [self._frame(number).read(tuple(space)) for number in numbers]
         return np.stack(frames, axis=1)
 
     def thumbnails(self) -> Iterator[NDArray[np.uint8]]:
-        """Yield each frame in grey ``(H, W)``, small.
+        """Yield each frame as a small grey picture ``(H, W)``.
 
-        Raises a `Mistake` where a frame is damaged.
+        Raises a `Mistake` if a frame is damaged.
         """
         count, height, width = self.description.shape
         rows, columns = map(min, (height, width), THUMBNAIL)
@@ -112,26 +111,26 @@ class FrameFolderReader:
 
     def close(self) -> None:
         """Release the files."""
-        while self._open:
-            self._open.popitem()[1].close()
+        while self._open_frames:
+            self._open_frames.popitem()[1].close()
 
     def _frame(self, number: int) -> Reader:
-        if number in self._open:
-            self._open.move_to_end(number)
-            return self._open[number]
+        if number in self._open_frames:
+            self._open_frames.move_to_end(number)
+            return self._open_frames[number]
         frame = open_reader(self.path / self._listing.names[number], bands=self._bands)
         own, whole = frame.description, self.description
         if (own.shape, own.names, own.dtype) != (whole.shape[1:], whole.names, whole.dtype):
             raise Mistake(
-                f"{frame} is {_told(own)}, and the first frame is {_told(whole)}: frames of a "
-                "video are alike."
+                f"{frame} is {_in_words(own)}, and the first frame is {_in_words(whole)}: frames "
+                "of a video are alike."
             )
-        self._open[number] = frame
-        if len(self._open) > OPEN:
-            self._open.popitem(last=False)[1].close()
+        self._open_frames[number] = frame
+        if len(self._open_frames) > OPEN_FRAMES:
+            self._open_frames.popitem(last=False)[1].close()
         return frame
 
 
-def _told(description: Description) -> str:
+def _in_words(description: Description) -> str:
     height, width = description.shape[-2:]
     return f"{width} x {height} of {','.join(description.names)} in {description.dtype}"

@@ -1,10 +1,9 @@
-"""Videos out as a folder of frames, in blocks from any process."""
+"""The writer of a video as a folder of frames, in blocks from any process."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -21,21 +20,23 @@ from srlab.io.protocols import Provenance
 from srlab.io.stored import to_stored
 from srlab.io.video.geometry import VideoGeometry
 from srlab.io.video.listing import LISTING, TICK, Listing, written_listing
-from srlab.io.video.segments import Segment, folder_of, remove
+from srlab.io.video.segments import Segment, begin, folder_of, remove, sync
 from srlab.io.windows import check_block
 from srlab.mistakes import Mistake
 
-ENDING = ".png"
+SUFFIX = ".png"
+"""The suffix of frames."""
 
 
 class FrameFolderWriter:
-    """A folder of PNG files, and a list that says how long each is shown, to the microsecond.
+    """The writer of a folder of PNG files, with a list of how long each frame is shown.
 
-    FFmpeg reads the list, too (``ffmpeg -i FOLDER/frames.ffconcat``). A folder holds no sound. The
-    first frame is shown at time 0. Integers are rounded to the nearest and clipped.
+    Durations are rounded to microseconds, and the first frame is shown at time 0. FFmpeg can read
+    the list: ``ffmpeg -i FOLDER/frames.ffconcat``. Sound is lost. Integers are rounded to the
+    nearest and clipped.
 
-    Until `finish` the frames lie in a folder beside `path`. A frame is encoded as soon as it is
-    whole.
+    Until `finish`, the frames lie in a folder beside `path`. A frame is encoded as soon as all its
+    blocks are there.
 
     Raises a `Mistake` if the input has no frame times, or a PNG cannot hold its values.
     """
@@ -45,27 +46,23 @@ class FrameFolderWriter:
         self._description = description
         self._provenance = provenance
         self._geometry = _checked(path, description)
-        self._frame_writer(Path(f"{path}{ENDING}"))  # it refuses what a PNG cannot hold
+        self._frame_writer(Path(f"{path}{SUFFIX}"))  # raises for what a PNG cannot hold
         self.clipping = Clipping(description.channels)
         self.chunks = (1, 1, 1)
 
     def prepare(self) -> None:
         """Begin the folder; a `FailedWrite` if the disk has no room for a frame."""
-        remove(self.path)
-        folder_of(self.path).mkdir(parents=True)
-        first = self._frame(0).raw
-        first.prepare()
-        first.discard()
+        begin(self._frame(0))
 
     def resume(self) -> bool:
         """Go on with the frames that an ended process began, if there are any."""
         return folder_of(self.path).is_dir()
 
     def write(self, window: Window, array: NDArray[np.float32]) -> None:
-        """Write ``(C, *window)``, and encode each frame that is whole then.
+        """Write ``(C, *window)``, and encode each frame that is now complete.
 
-        Raises a `Mistake` if the window does not fit the video, or the array the window. It does
-        so, too, if there is a NaN.
+        Raises a `Mistake` if the window does not fit the video or the array does not fit the
+        window, or for a NaN.
         """
         check_block(window, array, len(self._description.channels), self._description.shape)
         self.clipping.count(array)
@@ -78,10 +75,7 @@ class FrameFolderWriter:
 
     def sync(self) -> None:
         """Have the disk hold all frames that were written."""
-        for file in folder_of(self.path).iterdir():
-            # Another process may give a frame its name meanwhile.
-            with suppress(FileNotFoundError, IsADirectoryError), file.open("rb") as opened:
-                os.fsync(opened.fileno())
+        sync(self.path)
 
     def finish(self) -> None:
         """Add the list, and give the folder its name."""
@@ -90,7 +84,7 @@ class FrameFolderWriter:
                 self._encode(frame)
         folder, listing = folder_of(self.path), self._listing()
         for file in folder.iterdir():
-            if file.suffix != ENDING:
+            if file.suffix != SUFFIX:
                 file.unlink()
         text = written_listing(listing, self._comments())
         (folder / LISTING).write_text(text, encoding="utf-8")
@@ -113,7 +107,7 @@ class FrameFolderWriter:
             number,
             (slice(number, number + 1), slice(0, height), slice(0, width)),
             self._description.dtype,
-            ENDING,
+            SUFFIX,
             len(self._description.channels),
         )
 
@@ -134,7 +128,7 @@ class FrameFolderWriter:
     def _listing(self) -> Listing:
         geometry = self._geometry
         names = [frame.encoded.name for frame in self._frames()]
-        # Times are rounded, and not how long each frame is shown: errors would add up.
+        # Times are rounded, and not durations, whose errors would add up.
         shown = [round(time * geometry.time_base / TICK) for time in geometry.times]
         shown.append(round(geometry.end * geometry.time_base / TICK))
         durations = [later - earlier for earlier, later in pairwise(shown)]

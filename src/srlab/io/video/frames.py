@@ -1,4 +1,4 @@
-"""The frames of a video, found in one pass over its packets; nothing is decoded for it."""
+"""The times of a video's frames, found in one pass over its packets without decoding."""
 
 from __future__ import annotations
 
@@ -16,34 +16,42 @@ Container = Any  # of PyAV
 Stream = Any
 
 REORDERING = ("h264", "hevc")
-"""Codecs whose frames an AVI holds in another order than they are shown, without saying it."""
+"""Codecs whose frames an AVI stores in another order than that of display, without their times."""
 
 
 @dataclass(frozen=True)
 class Frames:
-    """The time of each frame in the order in which they are shown."""
+    """The times of all frames of a video, in the order of display."""
 
     times: tuple[int, ...]
+    """The time at which each frame is shown, in units of `time_base`."""
+
     end: int
+    """The time at which the last frame ends."""
+
     time_base: Fraction
+    """Seconds of a unit of time."""
 
     keys: tuple[int, ...]
-    """The frames, by number, from which a decoder can start."""
+    """The numbers of the keyframes, from which decoding can start."""
 
     counted: bool
-    """Whether frames are known by their count alone, since packets do not tell their times."""
+    """Whether decoded frames must be counted, since packets do not tell their times."""
 
     def number(self, time: int | None) -> int | None:
-        """Return the frame of a time, or None."""
+        """Return the number of the frame that is shown at exactly this time, or None."""
         if time is None:
             return None
-        place = bisect_left(self.times, time)
-        if place < len(self.times) and self.times[place] == time:
-            return place
+        number = bisect_left(self.times, time)
+        if number < len(self.times) and self.times[number] == time:
+            return number
         return None
 
     def starts(self, number: int) -> Iterator[int]:
-        """Yield frames from which to decode towards one: the nearest first, at last the first."""
+        """Yield the frames from which to decode towards a frame, in the order to try them.
+
+        These are up to three keyframes before it, the nearest first, and then the first frame.
+        """
         if not self.counted:
             before = bisect_right(self.keys, number)
             yield from self.keys[max(before - 3, 0) : before][::-1]
@@ -55,7 +63,7 @@ def picture_stream(container: Container, path: str) -> Stream:
     cover = av.stream.Disposition.attached_pic
     for stream in container.streams.video:
         if not stream.disposition & cover and stream.codec_context is not None:
-            # Threads of a decoder do not outlive a fork, and its end would wait for them.
+            # After a fork, a decoder with threads would wait for ever for those of its parent.
             stream.codec_context.thread_count = 1
             return stream
     raise Mistake(f"{path} holds no video: give a file with moving pictures.")
@@ -64,7 +72,7 @@ def picture_stream(container: Container, path: str) -> Stream:
 def find_frames(container: Container, stream: Stream, path: str) -> Frames:
     """Read the times of all frames.
 
-    Raises a `Mistake` if there is none, some are missing, or two have the same time.
+    Raises a `Mistake` if there are none, if some are missing, or if two have the same time.
     """
     count = 0
     shown: list[tuple[int | None, int, bool]] = []
@@ -72,7 +80,7 @@ def find_frames(container: Container, stream: Stream, path: str) -> Frames:
         if packet.size:
             count += 1
             if not packet.is_discard:
-                # The rest of a packet is let go: together they are the whole file.
+                # Packets themselves are not kept: together they are as large as the file.
                 shown.append((packet.pts, packet.duration or 0, packet.is_keyframe))
     if not shown or stream.frames > count:
         raise Mistake(

@@ -1,4 +1,4 @@
-"""The time of each frame, the shape of its pixels and the meaning of its colours."""
+"""The place of a video's frames in time, with the shape and the colours of its pixels."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from srlab.mistakes import Mistake
 
 @dataclass(frozen=True)
 class VideoGeometry:
-    """The place of frames in time; their order is that in which they are shown.
+    """The place of frames in time, in the order of display.
 
-    Frames stand upright. The turn that a file asks of its player is applied as it is read.
+    Frames are upright: the reader has applied the rotation that the file asks of a player.
     """
 
     times: tuple[int, ...]
-    """Of each frame, in units of `time_base`; they rise."""
+    """The time at which each frame is shown, in units of `time_base`; they increase."""
 
     end: int
     """The time at which the last frame ends."""
 
     time_base: Fraction
-    """Seconds."""
+    """Seconds of a unit of time."""
 
     colours: Colours
 
@@ -37,30 +37,30 @@ class VideoGeometry:
     """The width of a pixel over its height."""
 
     source: Path | None = None
-    """The video from which an output takes its sound."""
+    """The video whose sound an output gets."""
 
     @property
     def ground(self) -> None:
-        """None: a video does not say which place it shows."""
+        """None, since a video does not tell which place it shows."""
 
     @property
     def place(self) -> tuple[NDArray[np.float64], float]:
-        """The time of each frame in thousands of seconds, and the shape of its pixels.
+        """The time of each frame in units of 1000 s, and the aspect ratio of pixels.
 
-        Formats round times to a millisecond, as they round other places to a millionth.
+        Some formats round times to 1 ms, which is 1e-6 in this unit: the precision of any place.
         """
         seconds = [float(time * self.time_base) for time in self.times]
         return np.array(seconds) / 1000, float(self.pixel_aspect)
 
     @property
     def rate(self) -> Fraction:
-        """Frames a second, on average."""
+        """Frames per second, on average."""
         duration = (self.end - self.times[0]) * self.time_base
         return (len(self.times) / duration).limit_denominator(100_000)
 
     @property
     def spacing(self) -> float | None:
-        """Seconds from frame to frame; None where they vary by more than a unit of time."""
+        """Seconds from frame to frame; None if they vary by more than a unit of time."""
         steps = [later - earlier for earlier, later in pairwise((*self.times, self.end))]
         if max(steps) - min(steps) > 1:
             return None
@@ -72,9 +72,9 @@ class VideoGeometry:
         return replace(self, times=self.times[frames], end=times[frames.stop], source=None)
 
     def scaled(self, scale: Sequence[int]) -> VideoGeometry:
-        """Return the same frames with more pixels; `scale` is for t, y and x.
+        """Return the geometry of frames with more pixels; `scale` is for t, y and x.
 
-        Raises a `Mistake` where there would be more frames, whose times nobody knows.
+        Raises a `Mistake` if there would be more frames, whose times would be unknown.
         """
         time, height, width = scale
         if time != 1:

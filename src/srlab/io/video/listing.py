@@ -1,4 +1,4 @@
-"""The list of a folder's frames and of how long each is shown, as FFmpeg reads and writes it."""
+"""The list of the frames in a folder and their durations, in FFmpeg's format ``ffconcat``."""
 
 from __future__ import annotations
 
@@ -14,45 +14,45 @@ from srlab.io.formats import find_format
 from srlab.mistakes import MissingFile, Mistake
 
 LISTING = "frames.ffconcat"
-"""The file in a folder of frames that lists them (FFmpeg's concat demuxer, version 1.0)."""
+"""The name of the list in a folder of frames (FFmpeg's concat demuxer, version 1.0)."""
 
 HEADER = "ffconcat version 1.0"
 TICK = Fraction(1, 1_000_000)
-"""Seconds; FFmpeg's unit of time."""
+"""The unit of durations in seconds, which is FFmpeg's."""
 
 USUAL_RATE = 25
-"""Frames a second where nothing says how many."""
+"""Frames per second if the folder has no list."""
 
 
 @dataclass(frozen=True)
 class Listing:
-    """The frames of a folder in the order in which they are shown."""
+    """The frames of a folder in the order of display."""
 
     names: tuple[str, ...]
 
     durations: tuple[int, ...]
-    """Of each frame, in units of `TICK`."""
+    """How long each frame is shown, in units of `TICK`."""
 
     stated: bool
-    """Whether the folder says so itself."""
+    """Whether the folder has a list; otherwise order and durations are assumed."""
 
     @property
     def times(self) -> tuple[int, ...]:
-        """When each frame is shown, from 0 on, and when the last one ends."""
+        """The time at which each frame is shown, from 0, and at last the end of the video."""
         return tuple(accumulate(self.durations, initial=0))
 
 
 def read_listing(folder: Path) -> Listing:
-    """Return the list of a folder, or its pictures in natural order, `USUAL_RATE` a second.
+    """Read the list in a folder, or list its pictures in natural order at `USUAL_RATE`.
 
-    In natural order 9.png comes before 10.png. Raises a `Mistake` if there is no picture, or the
-    list names other files or no time.
+    In natural order, 9.png comes before 10.png. Raises a `Mistake` if there is no picture, or if
+    the list is damaged or names files that are not in the folder.
     """
     file = folder / LISTING
     if file.is_file():
         return _parsed(file)
-    files = [each for each in folder.iterdir() if each.is_file() and each.name[0] != "."]
-    names = [each.name for each in files if find_format(each.name, "reader")]
+    files = [file for file in folder.iterdir() if file.is_file() and file.name[0] != "."]
+    names = [file.name for file in files if find_format(file.name, "reader")]
     if not names:
         raise Mistake(f"{folder} holds no frames: give a folder of pictures, such as .png.")
     names.sort(key=_natural)
@@ -61,15 +61,16 @@ def read_listing(folder: Path) -> Listing:
 
 
 def written_listing(listing: Listing, comments: Sequence[str]) -> str:
-    """Return the text of a list, which begins with comments."""
+    """Return the text of a list, with comments before the frames."""
     lines = [HEADER, *(f"# {comment}" for comment in comments)]
     for name, duration in zip(listing.names, listing.durations, strict=True):
-        lines += [f"file '{name}'", f"duration {duration // 10**6}.{duration % 10**6:06}"]
+        seconds, microseconds = divmod(duration, 10**6)
+        lines += [f"file '{name}'", f"duration {seconds}.{microseconds:06}"]
     return "\n".join([*lines, ""])
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
-    """Return a key by which numbers in names count as such; words come before numbers."""
+    """Return a key for sorting by which numbers in names are compared as numbers."""
     parts = re.split(r"(\d+)", name)
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 

@@ -1,4 +1,4 @@
-"""PyAV, which is an extra, and its errors as mistakes of one line."""
+"""PyAV, which is an extra, and its errors as one line for the user."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["av", "pyav"]
 
 @contextmanager
 def pyav(failure: str) -> Iterator[None]:
-    """Make what PyAV cannot do a `Mistake` of one line: `failure`, then the reason."""
+    """Turn PyAV's errors into a `Mistake`: `failure`, followed by the reason in brackets."""
     try:
         yield
     except Mistake:

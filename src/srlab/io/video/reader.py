@@ -1,4 +1,4 @@
-"""Videos through PyAV, a window of frames at a time."""
+"""The reader of videos."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from srlab.axes import Window
+from srlab.axes import Window, window_shape
 from srlab.files import PathLike, existing_file
 from srlab.io.description import RGB_COLOURS, Axis, Channel, Description
 from srlab.io.handle import ProcessHandle
@@ -28,26 +28,24 @@ from srlab.mistakes import Mistake
 
 log = logging.getLogger(__name__)
 
-LONGER = 0.2
+SOUND_EXCESS = 0.2
 """Seconds by which sound is often longer than the pictures."""
 
 THUMBNAIL = (36, 64)
-"""Rows and columns at most of a small frame."""
+"""The most rows and columns of a thumbnail."""
 
 KEPT_TAGS = ("title", "artist", "copyright", "date", "creation_time")
 
 
 class VideoReader:
-    """A video: its axes are t, y and x, its channels red, green and blue.
+    """A reader of a video with the axes t, y and x and the channels red, green and blue.
 
-    Values are those of 8 bits, or of 16 bits if the file has more than 8. They come from the
-    file's own matrix and range of colours. Frames are turned upright. They are found by the times
-    of the packets, so that frame n is the same whatever was read before.
+    Values have 8 bits, or 16 if the file stores more than 8. They are converted by the matrix and
+    the range that the file states. Frames are turned upright. Each frame is identified by its time,
+    so that frame n is the same whatever was read before.
 
-    A reader may be pickled and forked: each process opens the file for itself at its first read.
-
-    Raises a `Mistake` if there is no such file, PyAV cannot open it or it holds no video. Colours
-    that cannot be converted and frames without an order are one, too.
+    Raises a `Mistake` if there is no such file, PyAV cannot open it, or it holds no video. Raises
+    one, too, for colours that cannot be converted, and for frames without an order.
     """
 
     def __init__(self, path: PathLike, *, bands: Sequence[int | str] | None = None) -> None:
@@ -61,20 +59,15 @@ class VideoReader:
                 tags = {key: container.metadata.get(key, "") for key in KEPT_TAGS}
             first = _first_frame(self.path)
         self._colours = Colours.of(first, str(path))
-        self._turn = orientation(first, str(path))
-        _tell_if_short(self._frames, duration, str(path))
-        if any(component.is_alpha for component in first.format.components):
-            log.warning("%s has transparency, which is not read", self.path)
-        if first.interlaced_frame:
-            log.warning(
-                "%s is interlaced: two times are in one frame; deinterlace it first", self.path
-            )
+        self._orientation = orientation(first, str(path))
+        _warn_if_short(self._frames, duration, str(path))
+        _warn_of_frame(first, self.path)
         geometry = VideoGeometry(
             times=self._frames.times,
             end=self._frames.end,
             time_base=self._frames.time_base,
             colours=self._colours,
-            pixel_aspect=1 / aspect if self._turn.transposed else aspect,
+            pixel_aspect=1 / aspect if self._orientation.transposed else aspect,
             source=self.path,
         )
         self._stored_shape = (first.height, first.width)
@@ -82,17 +75,16 @@ class VideoReader:
             partial(Decoder, str(self.path), self._frames, self._colours, self._stored_shape),
             Decoder.close,
         )
-        height, width = self._turn.upright_shape((first.height, first.width))
-        every = [
-            Channel(name, dtype=self._colours.dtype, colour=colour)
-            for name, colour in RGB_COLOURS.items()
-        ]
+        height, width = self._orientation.upright_shape((first.height, first.width))
+        channels = []
+        for name, colour in RGB_COLOURS.items():
+            channels.append(Channel(name, dtype=self._colours.dtype, colour=colour))
         self._places = chosen(tuple(RGB_COLOURS), bands, path)
         self._bands = bands and list(bands)
         self.description = Description(
             (len(self._frames.times), height, width),
             (Axis("t", geometry.spacing, "s"), Axis("y"), Axis("x")),
-            tuple(every[at] for at in self._places),
+            tuple(channels[index] for index in self._places),
             geometry,
             {key: value for key, value in tags.items() if value},
         )
@@ -110,19 +102,18 @@ class VideoReader:
         """
         check_window(window, self.description.shape)
         times, *space = window
-        shape = tuple(span.stop - span.start for span in window)
-        values = np.empty((len(self._places), *shape), np.float32)
-        within = self._turn.stored_window(tuple(space), self.description.shape[1:])
+        values = np.empty((len(self._places), *window_shape(window)), np.float32)
+        stored = self._orientation.stored_window(tuple(space), self.description.shape[1:])
         with pyav(f"{self.path} cannot be read: truncated or damaged"):
-            for place, number in enumerate(range(times.start, times.stop)):
-                part = self._handle.file().frame(number)[within].transpose(2, 0, 1)
-                values[:, place] = self._turn.upright(part[list(self._places)])
+            for index, number in enumerate(range(times.start, times.stop)):
+                part = self._handle.file().frame(number)[stored].transpose(2, 0, 1)
+                values[:, index] = self._orientation.upright(part[list(self._places)])
         return values
 
     def thumbnails(self) -> Iterator[NDArray[np.uint8]]:
-        """Yield each frame in grey ``(H, W)``, small and as stored.
+        """Yield each frame as a small grey picture ``(H, W)``, not turned upright.
 
-        For one that is missing it is the one before. Raises a `Mistake` where the file is damaged.
+        A missing frame is replaced by the one before it. Raises a `Mistake` if the file is damaged.
         """
         rows, columns = map(min, self._stored_shape, THUMBNAIL)
         small = np.zeros((rows, columns), np.uint8)
@@ -130,33 +121,41 @@ class VideoReader:
             pyav(f"{self.path} cannot be read: truncated or damaged"),
             av.open(str(self.path)) as container,
         ):
-            given = 0
+            yielded = 0
             for frame in container.decode(picture_stream(container, str(self.path))):
-                number = given if self._frames.counted else self._frames.number(frame.pts)
-                if number is None or number < given:
+                number = yielded if self._frames.counted else self._frames.number(frame.pts)
+                if number is None or number < yielded:
                     continue
-                for _ in range(number - given):
+                for _ in range(number - yielded):
                     yield small
                 grey: Any = frame.reformat(columns, rows, "gray", interpolation="AREA", threads=1)
                 small = grey.to_ndarray()
                 yield small
-                given = number + 1
+                yielded = number + 1
 
     def close(self) -> None:
         """Release the file."""
         self._handle.close()
 
 
-def _tell_if_short(frames: Frames, duration: int | None, path: str) -> None:
-    """Warn of a video that ends before its header says; `duration` is in microseconds."""
-    end, told = float(frames.end * frames.time_base), (duration or 0) / 1e6
-    if end < told - LONGER:
+def _warn_if_short(frames: Frames, duration: int | None, path: str) -> None:
+    """Warn if frames end long before the `duration` in the header, which is in microseconds."""
+    end, stated = float(frames.end * frames.time_base), (duration or 0) / 1e6
+    if end < stated - SOUND_EXCESS:
         log.warning(
             "%s may be truncated: its header says %g s, and its last frame ends at %g s",
             path,
-            told,
+            stated,
             end,
         )
+
+
+def _warn_of_frame(frame: Any, path: Path) -> None:
+    """Warn if a decoded frame has properties that are not read."""
+    if any(component.is_alpha for component in frame.format.components):
+        log.warning("%s has transparency, which is not read", path)
+    if frame.interlaced_frame:
+        log.warning("%s is interlaced: two times are in one frame; deinterlace it first", path)
 
 
 def _first_frame(path: Path) -> Any:

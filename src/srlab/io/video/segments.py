@@ -1,9 +1,10 @@
-"""Frames on their way into a video: raw until a segment of them is whole, then encoded."""
+"""The frames of an unfinished video, on the disk: raw until a segment is complete, then encoded."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -13,26 +14,31 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from srlab.axes import Window, common, relative
+from srlab.axes import Window, common, relative, window_shape
 from srlab.files import partial_folder, remove_if_empty
 from srlab.io.staging import Staging
 
 FRAMES = 32
-"""Frames of a segment. More take more room on the disk, and fewer make a larger video."""
+"""The number of frames in a segment. More need more room on the disk, fewer compress less."""
 
 
 @dataclass(frozen=True)
 class Segment:
-    """A number of frames of an unfinished video, in a folder: raw, then encoded."""
+    """Some successive frames of an unfinished video, as files in a folder beside it."""
 
     video: Path
     number: int
+    """The number of the segment, from 0."""
+
     window: Window
-    """Of the whole video."""
+    """The frames of the segment, as a window of the whole video."""
 
     dtype: np.dtype[Any]
-    ending: str
+    suffix: str
+    """The suffix of the encoded file."""
+
     planes: int = 3
+    """The number of channels."""
 
     @property
     def folder(self) -> Path:
@@ -41,30 +47,31 @@ class Segment:
 
     @property
     def encoded(self) -> Path:
-        """The file of the encoded frames, there when it is whole."""
-        return self.folder / f"{self.number:06}{self.ending}"
+        """The file of the encoded frames, which exists once it is complete."""
+        return self.folder / f"{self.number:06}{self.suffix}"
 
     @property
     def raw(self) -> Staging:
-        """The frames until then, ``(planes, T, H, W)``."""
-        shape = tuple(span.stop - span.start for span in self.window)
+        """The raw frames ``(planes, T, H, W)``, until they are encoded."""
         name = f"{self.folder.name}/{self.number:06}"
-        return Staging(self.video, self.planes, shape, self.dtype, name=name)
+        return Staging(self.video, self.planes, window_shape(self.window), self.dtype, name=name)
 
     def write(self, window: Window, block: NDArray[Any]) -> bool:
-        """Take what a block has of it; return whether it is whole now, to one process alone.
+        """Store the part of a block that belongs to this segment.
 
-        Any process may call it. A block that comes twice counts once.
+        Any process may call this. The call that makes the segment complete returns True, and only
+        this one: its caller is to encode the segment. A block that comes twice counts once.
         """
         if self.encoded.exists():
             return False
         own = common(window, self.window)
+        pixels = block[(slice(None), *relative(own, window))]
         self.raw.begin()
-        self.raw.write(relative(own, self.window), block[(slice(None), *relative(own, window))])
-        return self._is_whole(own) and self._claim()
+        self.raw.write(relative(own, self.window), pixels)
+        return self._is_complete_with(own) and self._claim()
 
     def frames(self) -> Iterator[NDArray[Any]]:
-        """Yield the raw frames ``(H, W, planes)``; what was never written is black."""
+        """Yield the raw frames ``(H, W, planes)``; pixels that were never written are 0."""
         self.raw.begin()
         count, *sizes = self.raw.shape
         for number in range(count):
@@ -78,21 +85,25 @@ class Segment:
 
     @property
     def _blocks(self) -> Path:
+        """The file with a record of each block that was written."""
         return self.folder / f"{self.number:06}.blocks"
 
-    def _is_whole(self, own: Window) -> bool:
+    def _is_complete_with(self, own: Window) -> bool:
+        """Note a block; return whether all blocks together now cover the segment."""
         record = np.array([[span.start, span.stop] for span in own], np.int64)
-        # One call that appends: records of several processes stay apart.
+        # Appending by one call keeps the records of several processes apart.
         file = os.open(self._blocks, os.O_CREAT | os.O_APPEND | os.O_WRONLY)
         try:
             os.write(file, record.tobytes())
         finally:
             os.close(file)
-        records = np.unique(np.fromfile(self._blocks, np.int64).reshape(-1, record.size), axis=0)
-        sides = records[:, 1::2] - records[:, ::2]
+        records = np.fromfile(self._blocks, np.int64).reshape(-1, record.size)
+        different = np.unique(records, axis=0)
+        sides = different[:, 1::2] - different[:, ::2]
         return int(sides.prod(axis=1).sum()) == prod(self.raw.shape)
 
     def _claim(self) -> bool:
+        """Return whether this process is the first to claim the encoding of the segment."""
         try:
             (self.folder / f"{self.number:06}.claimed").touch(exist_ok=False)
         except FileExistsError:
@@ -105,15 +116,31 @@ def folder_of(video: Path) -> Path:
     return partial_folder(video) / "segments"
 
 
+def begin(first: Segment) -> None:
+    """Begin the folder of a video anew; a `FailedWrite` if there is no room for a segment."""
+    remove(first.video)
+    first.folder.mkdir(parents=True)
+    first.raw.prepare()
+    first.raw.discard()
+
+
+def sync(video: Path) -> None:
+    """Flush all files in the folder of a video to the disk."""
+    for file in folder_of(video).iterdir():
+        # Meanwhile another process may rename a file, or make a folder for a frame.
+        with suppress(FileNotFoundError, IsADirectoryError), file.open("rb") as opened:
+            os.fsync(opened.fileno())
+
+
 def segments(
-    video: Path, shape: tuple[int, ...], dtype: np.dtype[Any], ending: str, *, frames: slice
+    video: Path, shape: tuple[int, ...], dtype: np.dtype[Any], suffix: str, *, frames: slice
 ) -> Iterator[Segment]:
     """Yield the segments of a video of `shape` ``(T, H, W)`` that hold some of its `frames`."""
     space = [slice(0, size) for size in shape[1:]]
     for number in range(frames.start // FRAMES, (frames.stop - 1) // FRAMES + 1):
         start = number * FRAMES
         window = (slice(start, min(start + FRAMES, shape[0])), *space)
-        yield Segment(video, number, window, dtype, ending)
+        yield Segment(video, number, window, dtype, suffix)
 
 
 def remove(video: Path) -> None:

@@ -1,10 +1,8 @@
-"""Videos out, in blocks from any process, with the input's frame times and sound."""
+"""The writer of videos, in blocks from any process, with the input's frame times and sound."""
 
 from __future__ import annotations
 
 import json
-import os
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -20,21 +18,21 @@ from srlab.io.video.encoding import ENCODINGS, Codec
 from srlab.io.video.geometry import VideoGeometry
 from srlab.io.video.muxing import check_sound, mux
 from srlab.io.video.pyav import pyav
-from srlab.io.video.segments import Segment, folder_of, remove, segments
+from srlab.io.video.segments import Segment, begin, folder_of, remove, segments, sync
 from srlab.io.windows import check_block
 from srlab.mistakes import Mistake
 
 
 class VideoWriter:
-    """An mp4, mov or mkv whose frames are those of the input, enlarged, at the same times.
+    """The writer of an mp4, mov or mkv, whose frames have the times of the input's frames.
 
-    Sound is copied as it is. h264 and h265 lose a little, and need an even number of rows and of
-    columns; ffv1 loses nothing. Integers are rounded to the nearest and clipped.
+    Sound is copied without decoding. The codecs h264 and h265 are lossy, and need even numbers of
+    rows and columns; ffv1 is lossless. Integers are rounded to the nearest and clipped.
 
-    Until `finish` the frames lie in a folder beside `path`. A segment of them is encoded as
-    soon as it is whole, so that the folder stays small.
+    Until `finish`, the frames lie in a folder beside `path`. They are encoded in segments, each as
+    soon as all its blocks are there, so that the folder stays small.
 
-    Raises a `Mistake` if a video cannot hold what is described, or the format the sound.
+    Raises a `Mistake` if a video cannot hold the image, or the format cannot hold the sound.
     """
 
     def __init__(
@@ -56,21 +54,17 @@ class VideoWriter:
 
     def prepare(self) -> None:
         """Begin the folder; a `FailedWrite` if the disk has no room for a segment."""
-        remove(self.path)
-        folder_of(self.path).mkdir(parents=True)
-        first = self._segments()[0].raw
-        first.prepare()
-        first.discard()
+        begin(self._segments()[0])
 
     def resume(self) -> bool:
         """Go on with the segments that an ended process began, if there are any."""
         return folder_of(self.path).is_dir()
 
     def write(self, window: Window, array: NDArray[np.float32]) -> None:
-        """Write ``(3, *window)``, and encode each segment that is whole then.
+        """Write ``(3, *window)``, and encode each segment that is now complete.
 
-        Raises a `Mistake` if the window does not fit the file, or the array the window. It does so,
-        too, if there is a NaN.
+        Raises a `Mistake` if the window does not fit the file or the array does not fit the
+        window, or for a NaN.
         """
         check_block(window, array, 3, self._description.shape)
         self.clipping.count(array)
@@ -82,23 +76,21 @@ class VideoWriter:
 
     def sync(self) -> None:
         """Have the disk hold all frames and segments that were written."""
-        for file in folder_of(self.path).iterdir():
-            # Another process may give a segment its name meanwhile.
-            with suppress(FileNotFoundError), file.open("rb") as opened:
-                os.fsync(opened.fileno())
+        sync(self.path)
 
     def finish(self) -> None:
         """Join segments and sound, and give the file its name."""
         for segment in self._segments():
             if not segment.encoded.exists():
                 self._encode(segment)
-        made = json.dumps(self._provenance.tags() | self.clipping.tags, sort_keys=True)
+        provenance = json.dumps(self._provenance.tags() | self.clipping.tags, sort_keys=True)
+        metadata = {**self._description.tags, "comment": provenance}
         with (
             pyav(f"{self.path} cannot be written"),
             replaced(self.path, suffix=self.path.suffix) as unfinished,
         ):
             encoded = [segment.encoded for segment in self._segments()]
-            mux(unfinished, encoded, self._geometry, {**self._description.tags, "comment": made})
+            mux(unfinished, encoded, self._geometry, metadata)
         self.clipping.report(self.path)
         self.discard()
 
@@ -107,7 +99,7 @@ class VideoWriter:
         remove(self.path)
 
     def _segments(self, frames: slice | None = None) -> list[Segment]:
-        """Return the segments of some frames, or all."""
+        """Return the segments that hold some frames, or all segments."""
         whole = self._description
         frames = frames or slice(0, whole.shape[0])
         ending = self._encoding.container
