@@ -35,9 +35,14 @@ FORMATS = (
             "layout": ("plain", "cog"),
             "statistics": ("false", "true"),
         },
+        several=True,
     ),
     Format(
-        "OME-TIFF", (".ome.tif", ".ome.tiff"), _STACK, "srlab.io.microscopy.writer:OmeTiffWriter"
+        "OME-TIFF",
+        (".ome.tif", ".ome.tiff"),
+        _STACK,
+        "srlab.io.microscopy.writer:OmeTiffWriter",
+        several=True,
     ),
     Format("Sentinel-2 product", (".SAFE",), _SENTINEL2, folder=True, slow=True),
     Format("zipped Sentinel-2 product", (".zip",), _SENTINEL2, slow=True),

@@ -9,18 +9,25 @@ from contextlib import contextmanager
 
 from tifffile import TiffFile
 
-from srlab.files import PathLike
+from srlab.files import PathLike, file_and_image
 from srlab.io.damage import DAMAGE
 from srlab.io.protocols import Reader
+from srlab.mistakes import Mistake
 
 
 def open_tiff(path: PathLike, *, bands: Sequence[int | str] | None = None) -> Reader:
     """Open a TIFF of OME or ImageJ as a stack, and any other TIFF with GDAL."""
     # Imported where they are used, since each reader imports a large library.
-    if _is_stack(path):
+    file, image = file_and_image(path)
+    if _is_stack(file):
         from srlab.io.microscopy.reader import StackReader
 
         return StackReader(path, bands=bands)
+    if image:
+        raise Mistake(
+            f"{file} is no stack of OME or ImageJ, so GDAL reads it: leave #{image} out, or name a "
+            f"page as GDAL does, such as GTIFF_DIR:2:{file}."
+        )
     from srlab.io.raster.opening import open_raster
 
     return open_raster(path, bands=bands)

@@ -107,12 +107,30 @@ def test_cut_files_are_told_in_a_line(tmp_path, size):
     assert "\n" not in str(caught.value)
 
 
-def test_several_images_and_other_axes_are_refused(tmp_path):
-    with tifffile.TiffWriter(tmp_path / "two.ome.tif") as file:
-        file.write(counted((4, 5)))
-        file.write(counted((6, 7)))
-    with pytest.raises(Mistake, match=r"holds 2 images .*, and one is wanted"):
-        open_reader(tmp_path / "two.ome.tif")
+def test_a_name_or_a_number_chooses_an_image(tmp_path):
+    path = tmp_path / "a.ome.tif"
+    images = [counted((2, 3, 40, 50)), counted((3, 32, 48), np.uint8), counted((2, 3, 40, 50)) + 1]
+    with tifffile.TiffWriter(path) as file:
+        file.write(images[0], metadata={"axes": "CZYX", "Name": "cell", "PhysicalSizeX": 0.5})
+        file.write(images[1], tile=(16, 16), metadata={"axes": "ZYX", "Name": "mask"})
+        file.write(images[2], subifds=1, metadata={"axes": "CZYX", "PhysicalSizeX": 0.2})
+        file.write(images[2][..., ::2, ::2], subfiletype=1)
+    with pytest.raises(Mistake, match=r"holds 3 images \(cell, mask, Image2\): choose one"):
+        open_reader(path)
+    steps = {"cell": 0.5, "MASK": None, "3": 0.2}
+    for (name, step), pixels in zip(steps.items(), images, strict=True):
+        reader = pickle.loads(pickle.dumps(open_reader(f"{path}#{name}")))
+        assert reader.description.axes[-1].spacing == step
+        window = tuple(slice(1, size) for size in reader.description.shape)
+        expected = pixels[..., 1:, 1:, 1:].reshape(-1, *(size - 1 for size in pixels.shape[-3:]))
+        np.testing.assert_array_equal(reader.read(window), expected)
+    assert str(open_reader(f"{path}#2")) == f"{path}#mask"
+
+
+def test_pages_that_gdal_reads_and_other_axes_are_refused(tmp_path):
+    tifffile.imwrite(tmp_path / "plain.tif", counted((4, 5)), metadata=None)
+    with pytest.raises(Mistake, match=r"no stack .*: leave #2 out, or .* GTIFF_DIR:2:/"):
+        open_reader(f"{tmp_path}/plain.tif#2")
     tifffile.imwrite(tmp_path / "r.ome.tif", counted((2, 3, 5, 6)), metadata={"axes": "RZYX"})
     with pytest.raises(Mistake, match="any of T, C, Z, Y and X are read"):
         open_reader(tmp_path / "r.ome.tif")

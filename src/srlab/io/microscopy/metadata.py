@@ -97,6 +97,12 @@ def _ome_tags(image: Element) -> dict[str, str]:
     return tags
 
 
+def images_of_ome(xml: str) -> list[str]:
+    """Return the names of the images of OME-XML, in their order."""
+    images = ElementTree.fromstring(xml).iterfind("{*}Image")
+    return [image.get("Name", "") for image in images]
+
+
 def check_planes(xml: str, path: str) -> None:
     """Raise a `Mistake` if OME-XML claims more than `MOST_PLANES` planes."""
     for pixels in ElementTree.fromstring(xml).iterfind("{*}Image/{*}Pixels"):

@@ -13,13 +13,21 @@ from numpy.typing import NDArray
 from tifffile import TiffFile
 
 from srlab.axes import Window
-from srlab.files import PathLike, existing_file
+from srlab.files import PathLike, existing_file, file_and_image, with_image
 from srlab.io.damage import check_block_size, damage_told
 from srlab.io.description import Axis, Description
 from srlab.io.handle import ProcessHandle
+from srlab.io.images import chosen_image
 from srlab.io.microscopy.channels import named_channels
 from srlab.io.microscopy.contiguous import ContiguousPixels
-from srlab.io.microscopy.metadata import Metadata, check_companions, check_planes, of_imagej, of_ome
+from srlab.io.microscopy.metadata import (
+    Metadata,
+    check_companions,
+    check_planes,
+    images_of_ome,
+    of_imagej,
+    of_ome,
+)
 from srlab.io.selection import chosen
 from srlab.io.stored import without_infinities
 from srlab.io.windows import check_window
@@ -40,22 +48,28 @@ class StackReader:
 
     The samples of a pixel count as channels. Axes with a single entry are left out, except y and x.
     Names, colours, pixel sizes and the time step are those of OME-XML or of ImageJ's description.
-    Of a pyramid, the finest level is read.
+    Of a pyramid, the finest level is read. Of several images, the path chooses one, such as
+    ``a.ome.tif#cell``.
 
-    Raises a `Mistake` if there is no such file, or tifffile cannot open it. Raises one, too, for
-    several images, complex numbers, or planes in other files that are missing.
+    Raises a `Mistake` if there is no such file or image, or tifffile cannot open it. Raises one,
+    too, for several images and no choice, complex numbers, or planes in missing files.
     """
 
     def __init__(self, path: PathLike, *, bands: Sequence[int | str] | None = None) -> None:
-        self.path = existing_file(path)
-        self._handle = ProcessHandle(partial(_OpenStack, self.path), _OpenStack.close)
+        name, wanted = file_and_image(path)
+        self.path = existing_file(name)
+        self._handle = ProcessHandle(partial(_OpenStack, self.path, wanted), _OpenStack.close)
         failure = f"{path} is not a TIFF that tifffile can read"
         with damage_told(failure), TiffFile(self.path) as file:
-            series = _only_series(file, str(path))
+            _check_parts(file, name)
+            chosen_series = chosen_image([one.name for one in file.series], wanted, name)
+            self._image = chosen_series.name
+            series = _whole_series(file, chosen_series.place, name)
             self._axes = series.axes
             sizes = dict(zip(series.axes, series.shape, strict=True))
             _check_axes(sizes, str(path))
-            every = _described(file, series, sizes, str(path))
+            metadata = _metadata(file, chosen_series.place)
+            every = _described(metadata, series, sizes, str(path))
             chunks, dtype = series.keyframe.chunks, every.channels[0].dtype
             check_block_size(path, chunks, dtype.itemsize, "save it in tiles")
         self._places = chosen(every.names, bands, path)
@@ -63,10 +77,10 @@ class StackReader:
         self.description = every.with_channels([every.channels[at] for at in self._places])
 
     def __str__(self) -> str:
-        return str(self.path)
+        return with_image(self.path, self._image)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return partial(StackReader, bands=self._bands), (str(self.path),)
+        return partial(StackReader, bands=self._bands), (str(self),)
 
     def read(self, window: Window) -> NDArray[np.float32]:
         """Read ``(C, *window)`` as stored, NaN where a value is not finite.
@@ -79,7 +93,7 @@ class StackReader:
             for axis, span in zip(self.description.axes, window, strict=True)
         }
         place = tuple(_span(axis, spans) for axis in self._axes)
-        with damage_told(f"{self.path} cannot be read at {window}: truncated or damaged"):
+        with damage_told(f"{self} cannot be read at {window}: truncated or damaged"):
             values = np.asarray(self._handle.file().pixels[place])
         return without_infinities(self._arranged(values))
 
@@ -101,27 +115,29 @@ class StackReader:
 
 
 class _OpenStack:
-    """An open file and its pixels, from which windows are read."""
+    """An open file and the pixels of an image, from which windows are read."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, wanted: str) -> None:
         self._file = TiffFile(path)
-        self.pixels = _pixels(self._file, str(path))
+        _check_parts(self._file, str(path))
+        names = [one.name for one in self._file.series]
+        place = chosen_image(names, wanted, path).place
+        self.pixels = _pixels(self._file, _whole_series(self._file, place, str(path)))
 
     def close(self) -> None:
         self._file.close()
 
 
-def _only_series(file: TiffFile, path: str) -> Any:
+def _check_parts(file: TiffFile, path: str) -> None:
+    """Raise a `Mistake` if tifffile must not look for the images that OME-XML tells of."""
     if file.is_ome and file.ome_metadata:
         check_planes(file.ome_metadata, path)
         check_companions(file.ome_metadata, Path(path))
-    if len(file.series) != 1:
-        shapes = ", ".join(f"{series.axes} {series.shape}" for series in file.series[:4])
-        raise Mistake(
-            f"{path} holds {len(file.series)} images ({shapes}), and one is wanted: save the one "
-            "that is to be read as a file of its own."
-        )
-    series = file.series[0]
+
+
+def _whole_series(file: TiffFile, place: int, path: str) -> Any:
+    """Return the image at a place; a `Mistake` if planes of it are missing."""
+    series = file.series[place]
     if _contradicted(file, series):
         header = "OME header" if file.is_ome else "ImageJ header"
         raise Mistake(
@@ -144,7 +160,7 @@ def _contradicted(file: TiffFile, series: Any) -> bool:
     """
     if not file.is_ome:
         return bool(file.is_imagej and series.kind == "generic" and len(series.shape) > 2)
-    planes = series.size // series.keyframe.size
+    planes = sum(one.size // one.keyframe.size for one in file.series)
     if series.kind != "ome":
         return True
     if planes >= len(file.pages):
@@ -152,9 +168,8 @@ def _contradicted(file: TiffFile, series: Any) -> bool:
     return bool(file.pages[planes].aspage().shape == series.keyframe.shape)
 
 
-def _pixels(file: TiffFile, path: str) -> Any:
+def _pixels(file: TiffFile, series: Any) -> Any:
     """Return an array of the pixels of which slices can be read."""
-    series = _only_series(file, path)
     fills_bytes = 8 * series.dtype.itemsize == series.keyframe.bitspersample
     if series.dataoffset is not None and fills_bytes:
         # A strip may be a whole plane, so reading by strips would be slow.
@@ -183,10 +198,9 @@ def _check_axes(sizes: dict[str, int], path: str) -> None:
         raise Mistake(f"{path} is empty: an axis has no entry.")
 
 
-def _described(file: TiffFile, series: Any, sizes: dict[str, int], path: str) -> Description:
+def _described(metadata: Metadata, series: Any, sizes: dict[str, int], path: str) -> Description:
     if series.dtype.kind not in "iufb":
         raise Mistake(f"{path} holds values of the type {series.dtype}: write real numbers first.")
-    metadata = _metadata(file)
     shape: list[int] = []
     axes: list[Axis] = []
     for name in SPACE_AND_TIME:
@@ -202,9 +216,17 @@ def _described(file: TiffFile, series: Any, sizes: dict[str, int], path: str) ->
     return Description(tuple(shape), tuple(axes), channels, tags=metadata.tags)
 
 
-def _metadata(file: TiffFile) -> Metadata:
+def _metadata(file: TiffFile, place: int) -> Metadata:
+    """Return what is said of the image at a place."""
     if file.is_ome and file.ome_metadata:
-        return of_ome(file.ome_metadata)
+        names = images_of_ome(file.ome_metadata)
+        if len(names) == len(file.series):
+            return of_ome(file.ome_metadata, place)
+        # OME-XML may tell of images without planes, which tifffile leaves out.
+        name = file.series[place].name
+        if names.count(name) != 1:
+            return Metadata()
+        return of_ome(file.ome_metadata, names.index(name))
     if file.is_imagej and file.imagej_metadata:
         page: Any = file.pages[0]
         densities = [_density(page, f"{axis}Resolution") for axis in "YX"]
