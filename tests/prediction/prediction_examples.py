@@ -107,6 +107,23 @@ class Repeat(nn.Module):
         return repeat(lr, self.scale)
 
 
+class Echo(Repeat):
+    """Every pixel echoes, `strengths[d]` as strong, in the pixels d further up and to the left."""
+
+    def __init__(self, strengths, *, upwards):
+        super().__init__((2, 2))
+        self.strengths = {2: upwards, 3: strengths}
+
+    def forward(self, lr):
+        sr = lr.clone()
+        for axis, strengths in self.strengths.items():
+            for distance, strength in strengths.items():
+                length = lr.shape[axis] - distance
+                if length > 0:
+                    sr.narrow(axis, 0, length).add_(strength * lr.narrow(axis, distance, length))
+        return repeat(sr, self.scale)
+
+
 class SeesEverything(Repeat):
     def forward(self, lr):
         return repeat(lr + lr.mean(dim=(2, 3), keepdim=True), self.scale)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 from prediction_examples import (
+    Echo,
     Repeat,
     SeesEverything,
-    repeat,
     resolver,
     rrdb,
     scene,
@@ -19,24 +19,7 @@ from srlab.generators import Residual, receptive_field
 from srlab.io.array import ArrayReader
 from srlab.normalisers import ZScore
 from srlab.normalisers.statistics import Statistics
-from srlab.prediction import TileGrid, plan_tiles, tiling_error
-
-
-class Echo(Repeat):
-    """Every pixel echoes, `strengths[d]` as strong, in the pixels d further up and to the left."""
-
-    def __init__(self, strengths, *, upwards):
-        super().__init__((2, 2))
-        self.strengths = {2: upwards, 3: strengths}
-
-    def forward(self, lr):
-        sr = lr.clone()
-        for axis, strengths in self.strengths.items():
-            for distance, strength in strengths.items():
-                length = lr.shape[axis] - distance
-                if length > 0:
-                    sr.narrow(axis, 0, length).add_(strength * lr.narrow(axis, distance, length))
-        return repeat(sr, self.scale)
+from srlab.prediction import TileGrid, plan_tiles
 
 
 @torch.no_grad()
@@ -267,27 +250,3 @@ def test_scene_with_too_few_axes_is_refused():
     message = "the input has 1 channels and 2 spatial axes; the model takes 1 and 3."
     with pytest.raises(ValueError, match=re.escape(message)):
         plan_tiles(resolver(Repeat((2, 2, 2))), ArrayReader(scene(1, 20, 20)))
-
-
-@pytest.mark.parametrize("overlap", [0, 3])
-def test_tiling_error_of_a_mean_is_that_of_the_half(overlap):
-    sample = scene(1, 12, 20)[0].astype(float)
-    halves = sample[: 6 + overlap], sample[:, : 10 + overlap]
-    rows, columns = (abs(half.mean() - sample.mean()) for half in halves)
-    model, image = resolver(SeesEverything((2, 2))), torch.from_numpy(sample).float()[None, None]
-    assert tiling_error(model, overlap, image) == pytest.approx(max(rows, columns), abs=1e-3)
-    assert tiling_error(model, overlap, image, axes=[0]) == pytest.approx(rows, abs=1e-3)
-    assert tiling_error(model, overlap, image, axes=[1]) == pytest.approx(columns, abs=1e-3)
-
-
-def test_tiling_error_is_gone_from_the_receptive_field_on():
-    model = resolver(Echo({5: 0.5}, upwards={5: 0.5}), top=1)
-    sample = torch.from_numpy(scene(1, 24, 30, top=1.0))[None]
-    assert tiling_error(model, 5, sample) == 0
-    # The row before the cut misses its echo, half of the row 5 further on.
-    rows, columns = sample[0, 0, 12:17].max() / 2, sample[0, 0, :, 15:20].max() / 2
-    assert tiling_error(model, 0, sample) == pytest.approx(float(max(rows, columns)), abs=1e-6)
-
-
-def test_tiling_error_of_what_cannot_be_cut_is_zero():
-    assert tiling_error(resolver(SeesEverything((2, 2))), 1, torch.ones(1, 1, 1, 1)) == 0

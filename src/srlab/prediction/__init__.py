@@ -16,9 +16,10 @@ from srlab.prediction.engines import run
 from srlab.prediction.job import Job
 from srlab.prediction.many import Pair, Row, is_many, output_of, pairs_of, super_resolve_files
 from srlab.prediction.opened import Opened
-from srlab.prediction.planning import plan_tiles, tiling_error
+from srlab.prediction.planning import plan_tiles
 from srlab.prediction.predictor import Predictor
 from srlab.prediction.request import Request
+from srlab.prediction.seams import tiling_error
 from srlab.prediction.session import super_resolve_file
 from srlab.prediction.tiles import Tile, TileGrid
 from srlab.prediction.transparency import alpha_of

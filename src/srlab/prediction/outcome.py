@@ -49,9 +49,11 @@ class Outcome:
             parts.append(f"{self.earlier / self.pixels:.0%} done before")
         memory = peak_memory()
         if memory:
-            parts.append(f"{memory / 1e6:.0f} MB of memory at most")
-        parts.append(f"{self.clipped} values clipped")
-        parts.append(f"{self.empty / self.pixels:.1%} without data")
+            parts.append(f"at most {memory / 1e6:.0f} MB of memory")
+        parts.append(f"{self.clipped or 'no'} values clipped")
+        parts.append(f"{100 * self.empty / self.pixels:.3g}% without data")
+        if "seams" in self.settled:
+            parts.append(self.settled["seams"])
         return ", ".join(parts)
 
 

@@ -13,15 +13,15 @@ from torch import Tensor
 from srlab.axes import is_count
 from srlab.generators import margin, multiple_of, receptive_field
 from srlab.io import Reader
-from srlab.io.across import SPACE, Order, Turned
+from srlab.io.across import SPACE, Order
 from srlab.mistakes import Mistake
 from srlab.models.super_resolver import SuperResolver
 from srlab.nn.edges import Edges, check_edges
-from srlab.nn.holes import filled
 from srlab.prediction.across import file_scale, in_file, orders_for
 from srlab.prediction.footprint import fitting_side
-from srlab.prediction.leading import Part
 from srlab.prediction.projection import check_overlap, uncut
+from srlab.prediction.samples import middle, part_in_the_middle
+from srlab.prediction.seams import exact_overlap, tiling_error, tolerance
 from srlab.prediction.shots import longest_shot
 from srlab.prediction.tiles import Join, TileGrid
 
@@ -29,9 +29,6 @@ log = logging.getLogger(__name__)
 
 SLICES_TILE = 192
 """The most LR pixels a side of ``tile="auto"``, for a volume that is cut into planes."""
-
-TOLERANCE = 1e-3
-"""The share of the training range that tiling may change where no overlap is exact."""
 
 CANDIDATES = (4, 8, 16, 32, 64, 128)
 """The overlaps that are measured, in LR pixels."""
@@ -138,23 +135,9 @@ def _seen_overlap(
 ) -> tuple[int, ...]:
     """Settle the overlap along each axis of a file, whose axes a model sees in an `order`."""
     seen = order[-model.card.spatial_dims :]
-    one = _middle_part(model, reader, order)
+    one = part_in_the_middle(model, reader, order)
     longest = tuple(tile[axis] for axis in seen)
     return in_file(order, _automatic_overlap(model, one, longest, around, scene), otherwise=0)
-
-
-def _middle_part(model: SuperResolver, reader: Reader, order: Order) -> Part:
-    """Return what a model sees at once in the middle of the axes that it does not see."""
-    others = order[: -model.card.spatial_dims]
-    middle = [reader.description.shape[axis] // 2 for axis in others]
-    return Part(Turned(reader, order), middle)
-
-
-def sample_of(model: SuperResolver, reader: Reader, side: int) -> Tensor:
-    """Return a sample ``(1, C, *S)`` from the middle of a scene, of at most `side` LR pixels."""
-    order = orders_for(model.card, reader.description)[0]
-    part = _middle_part(model, reader, order)
-    return _middle(part, (side,) * model.card.spatial_dims)
 
 
 def check_input(model: SuperResolver, reader: Reader) -> int:
@@ -201,26 +184,26 @@ def _automatic_overlap(
     cut = [axis for axis, (size, side) in enumerate(sizes) if size > side]
     if not cut:
         return around
-    radius = receptive_field(model.generator)
+    exact = exact_overlap(model)
     beyond = (0,) * len(tile)
     if model.agreement:
         beyond = tuple(pixels or 0 for pixels in model.agreement.reach)
-    exact = tuple((own or 0) + more for own, more in zip(radius, beyond, strict=True))
-    if all(radius[axis] is not None and exact[axis] <= tile[axis] // 4 for axis in cut):
+    whole = [0 if pixels is None else pixels for pixels in exact]
+    if all(exact[axis] is not None and whole[axis] <= tile[axis] // 4 for axis in cut):
         log.info(
             "overlap %s LR pixels: the receptive field's radius%s, so no seam can show",
-            exact, f" and the {beyond} of a projection" if model.agreement else "",
+            tuple(whole), f" and the {beyond} of a projection" if model.agreement else "",
         )  # fmt: skip
-        return _along(cut, exact, otherwise=around)
+        return _along(cut, whole, otherwise=around)
     # Half a tile is quick to measure. Around small tiles the sample must show what they do not see.
-    sample = _middle(reader, tuple(max(side // 2, 32) for side in tile))
+    sample = middle(reader, tuple(max(side // 2, 32) for side in tile))
     overlap, error = _smallest_overlap(model, sample, tile, cut, scene)
     log.info(
         "overlap %d LR pixels: the receptive field %s is too large for these tiles; on a sample of "
         "the scene tiling changes %.3g, where the tolerance is %.3g",
-        overlap, radius, error, _tolerance(model),
+        overlap, receptive_field(model.generator), error, tolerance(model),
     )  # fmt: skip
-    if error > _tolerance(model):
+    if error > tolerance(model):
         log.warning(
             "every overlap that fits changes more than the tolerance: use larger tiles (tile=)"
         )
@@ -247,47 +230,6 @@ def _smallest_overlap(
     candidates = [pixels for pixels in CANDIDATES if pixels < widest] or [max(widest, 1)]
     for overlap in candidates:
         error = tiling_error(model, overlap, sample, axes=cut, scene=scene)
-        if error <= _tolerance(model):
+        if error <= tolerance(model):
             break
     return overlap, error
-
-
-def _tolerance(model: SuperResolver) -> float:
-    return TOLERANCE * max(high - low for low, high in model.card.training_range)
-
-
-def _middle(reader: Reader, size: tuple[int, ...]) -> Tensor:
-    """Return a sample ``(1, C, ...)`` from the middle of the scene, of at most `size`."""
-    window = []
-    for length, side in zip(reader.description.shape, size, strict=True):
-        start = max((length - side) // 2, 0)
-        window.append(slice(start, min(start + side, length)))
-    return torch.from_numpy(filled(reader.read(tuple(window))))[None]
-
-
-def tiling_error(
-    model: SuperResolver,
-    overlap: int,
-    sample: Tensor,
-    *,
-    axes: Sequence[int] | None = None,
-    scene: Tensor | None = None,
-) -> float:
-    """Return the largest change, in physical units, that a seam makes on `sample` ``(1, C, *S)``.
-
-    The sample is cut in the middle of each of the spatial `axes` in turn (None: of all). The half
-    that keeps `overlap` LR pixels beyond the cut is compared with the whole.
-    """
-    whole = model.tile(sample, scene=scene)
-    worst = 0.0
-    for number in axes if axes is not None else range(len(model.card.scale)):
-        axis, factor = number + 2, model.card.scale[number]
-        middle = sample.shape[axis] // 2
-        if middle == 0:
-            continue
-        kept = min(middle + overlap, sample.shape[axis])
-        half = model.tile(sample.narrow(axis, 0, kept), scene=scene)
-        core = middle * factor
-        difference = half.narrow(axis, 0, core) - whole.narrow(axis, 0, core)
-        worst = max(worst, float(difference.abs().max()))
-    return worst

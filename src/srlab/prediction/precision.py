@@ -13,8 +13,8 @@ from torch import Tensor
 from srlab.io import Reader
 from srlab.mistakes import Mistake
 from srlab.models.super_resolver import SuperResolver
-from srlab.prediction.planning import sample_of
 from srlab.prediction.predictor import Predictor
+from srlab.prediction.samples import sample_of
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,6 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -22,20 +21,18 @@ from srlab.models.super_resolver import SuperResolver
 from srlab.prediction.beside import Beside, beside, of_floats, part_of
 from srlab.prediction.device import chosen_device
 from srlab.prediction.engines import Engine, Local
-from srlab.prediction.footprint import fitting_batch
 from srlab.prediction.hashes import further_hashes, input_hash
 from srlab.prediction.job import Job
 from srlab.prediction.journal import Journal
 from srlab.prediction.matching import matching_input
 from srlab.prediction.memory import OUT_OF_MEMORY, halved_tile
-from srlab.prediction.opened import Opened, check_alike, common_grid, noises, projected
+from srlab.prediction.opened import Opened, check_alike, noises, projected
 from srlab.prediction.outcome import Outcome
 from srlab.prediction.output import output_description, provenance, scene_of
-from srlab.prediction.planning import check_input, plan_tiles
-from srlab.prediction.precision import DTYPES, chosen_precision
+from srlab.prediction.precision import DTYPES
 from srlab.prediction.projection import bounds_of
 from srlab.prediction.request import Request
-from srlab.prediction.shots import cuts_of, longest_shot
+from srlab.prediction.settling import Settling
 from srlab.prediction.tiles import TileGrid
 from srlab.prediction.transparency import alpha_of
 
@@ -108,6 +105,13 @@ class Session:
         }
         self._journal = Journal(self._output, self._asked())
         self._scene = scene_of(self._models, self._reader)
+        self._settling = Settling(
+            models=self._models,
+            reader=self._reader,
+            request=request,
+            device=self._device,
+            scene=self._scene,
+        )
 
     @property
     def _model(self) -> SuperResolver:
@@ -118,7 +122,10 @@ class Session:
         """Make the output; where the memory does not suffice, with smaller tiles."""
         journal = self._journal
         if not journal.read(anew=self._overwrite):
-            journal.settled = self._settled(engine)
+            # A cluster that is not there is told of before anything is measured.
+            asked = self._request.threads
+            threads = engine.threads() if asked == "auto" else asked
+            journal.settled = self._settling.settled(self._source, threads=threads)
         while True:
             job = self.job(journal.settled)
             try:
@@ -143,60 +150,12 @@ class Session:
         device = {"device": str(self._device)}
         return self._request.as_asked() | self.hashes | versions | device
 
-    def _settled(self, engine: Engine) -> dict[str, Any]:
-        """Settle what was left open, once for the whole output."""
-        request = self._request
-        # A cluster that is not there is told of before anything is measured.
-        threads = engine.threads() if request.threads == "auto" else request.threads
-        leading = check_input(self._model, self._reader)
-        cuts = cuts_of(self._source, self._reader, request.cut_threshold, leading=leading)
-        sampled = longest_shot(self._reader, cuts, axis=leading)
-        precision = chosen_precision(
-            request.precision, self._model, sampled, self._device, scene=self._scene
-        )
-        tiles = self._tiles(request.tile, request.overlap, request.join, cuts)
-        return {
-            "tile": list(tiles.tile[tiles.leading :]),
-            "overlap": list(tiles.overlap[tiles.leading :]),
-            "join": tiles.join,
-            "batch": self._batch(tiles),
-            "precision": precision,
-            "threads": threads,
-            "cuts": cuts,
-        }
-
-    def _batch(self, tiles: TileGrid) -> int:
-        """Return the number of tiles at a time."""
-        if self._request.batch != "auto":
-            return int(self._request.batch)
-        pixels = prod(span.stop - span.start for span in next(iter(tiles)).read)
-        return fitting_batch(self._model, self._device, pixels)
-
-    def _tiles(self, tile: Any, overlap: Any, join: Any, cuts: Sequence[int]) -> TileGrid:
-        """Return a grid that is good for all models."""
-        grids = [
-            plan_tiles(
-                model,
-                self._reader,
-                tile=tile,
-                overlap=overlap,
-                join=join,
-                edges=self._request.edges,
-                scene=self._scene,
-                device=self._device,
-                cuts=cuts,
-            )
-            for model in self._models
-        ]
-        return common_grid(grids)
-
     def job(self, settled: Mapping[str, Any], *, writer: Writer | None = None) -> Job:
         """Return all that it takes to compute the output by the `settled` tiles.
 
         A `writer` takes the place of that of the output.
         """
-        cuts = settled.get("cuts", ())
-        tiles = self._tiles(settled["tile"], settled["overlap"], settled["join"], cuts)
+        tiles = self._settling.tiles(settled)
         return Job(
             reader=self._reader,
             writer=writer or self._writer(tiles, settled),

@@ -210,6 +210,15 @@ class TileGrid:
         return divisions
 
     @property
+    def divided_axes(self) -> list[int]:
+        """The axes along which a network sees less than all at once; those before are not seen."""
+        found = []
+        for number, shots_of_axis in enumerate(self._axes()):
+            if number >= self.leading and any(shot.size > shot.tile for shot in shots_of_axis):
+                found.append(number)
+        return found
+
+    @property
     def rim(self) -> tuple[int, ...]:
         """LR pixels that are added to the scene on each side: the overlap, or a few more.
 

@@ -1,0 +1,91 @@
+"""Whatever a user leaves open of a prediction, settled once for the whole output."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from srlab.files import PathLike
+from srlab.io import Reader
+from srlab.models.super_resolver import SuperResolver
+from srlab.prediction.footprint import fitting_batch
+from srlab.prediction.opened import common_grid
+from srlab.prediction.planning import check_input, plan_tiles
+from srlab.prediction.precision import chosen_precision
+from srlab.prediction.request import Request
+from srlab.prediction.seams import seams
+from srlab.prediction.shots import cuts_of, longest_shot
+from srlab.prediction.tiles import TileGrid
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settling:
+    """An input and its models, for which the tiles and the like are settled."""
+
+    models: Sequence[SuperResolver]
+    reader: Reader
+    request: Request
+    device: torch.device
+
+    scene: Tensor | None
+    """The statistics of the whole input, if a normaliser needs them."""
+
+    def settled(self, source: PathLike, *, threads: int) -> dict[str, Any]:
+        """Return what was asked for, with a value for all that was left open.
+
+        JSON can hold it. The `source` is the file of the input, and `threads` is what an engine has
+        for the network on a CPU.
+        """
+        request, model = self.request, self.models[0]
+        leading = check_input(model, self.reader)
+        cuts = cuts_of(source, self.reader, request.cut_threshold, leading=leading)
+        sampled = longest_shot(self.reader, cuts, axis=leading)
+        precision = chosen_precision(
+            request.precision, model, sampled, self.device, scene=self.scene
+        )
+        tiles = self._grid(request.tile, request.overlap, request.join, cuts)
+        return {
+            "tile": list(tiles.tile[tiles.leading :]),
+            "overlap": list(tiles.overlap[tiles.leading :]),
+            "join": tiles.join,
+            "batch": self._batch(tiles),
+            "precision": precision,
+            "threads": threads,
+            "cuts": cuts,
+            "seams": seams(self.models, sampled, tiles, scene=self.scene),
+        }
+
+    def tiles(self, settled: Mapping[str, Any]) -> TileGrid:
+        """Return the grid of tiles of what was `settled`."""
+        cuts = settled.get("cuts", ())
+        return self._grid(settled["tile"], settled["overlap"], settled["join"], cuts)
+
+    def _batch(self, tiles: TileGrid) -> int:
+        """Return the number of tiles at a time."""
+        if self.request.batch != "auto":
+            return int(self.request.batch)
+        sides = [max(span.read.stop - span.read.start for span in axis) for axis in tiles.axes]
+        return fitting_batch(self.models[0], self.device, prod(sides))
+
+    def _grid(self, tile: Any, overlap: Any, join: Any, cuts: Sequence[int]) -> TileGrid:
+        """Return a grid that is good for all models."""
+        grids = [
+            plan_tiles(
+                model,
+                self.reader,
+                tile=tile,
+                overlap=overlap,
+                join=join,
+                edges=self.request.edges,
+                scene=self.scene,
+                device=self.device,
+                cuts=cuts,
+            )
+            for model in self.models
+        ]
+        return common_grid(grids)
