@@ -13,7 +13,7 @@ from srlab.io.video.frames import Frames, picture_stream
 from srlab.io.video.pyav import av
 from srlab.mistakes import Mistake
 
-CACHE_SIZE = 1 << 27
+CACHE_SIZE = 1 << 26
 """Bytes of decoded frames that are kept, since the tiles of a frame are read one after another."""
 
 Frame = Any  # of PyAV
