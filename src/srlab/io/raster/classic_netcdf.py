@@ -1,4 +1,4 @@
-"""The headers of netCDF's classic formats, which its library believes whatever they claim."""
+"""A check of the headers of netCDF's classic formats, since its library trusts their numbers."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from typing import BinaryIO
 from srlab.mistakes import Mistake
 
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 4, 6: 8, 7: 1, 8: 2, 9: 4, 10: 8, 11: 8}
-"""Bytes of a value of each type of attribute."""
+"""Bytes of a value of each type."""
 
 _TYPES_OF_LISTS = (0, 10, 11, 12)
-"""Tags of an absent list, and of those of dimensions, variables and attributes."""
+"""Tags of lists: an absent one, and those of dimensions, variables and attributes."""
 
 
 def check_classic_header(path: Path) -> None:
-    """Raise a `Mistake` if a classic netCDF file's header claims more than the file holds.
+    """Raise a `Mistake` if the header of a classic netCDF file claims more than the file holds.
 
-    Of other formats nothing is checked. The library reserves memory for what the header claims, and
-    ends the process where it gets none. Values that a truncated file lacks are zeros to it (netCDF
-    Classic and 64-bit Offset Format, CDF-5).
+    Files of other formats pass. The library allocates as much memory as the header claims, and
+    crashes if it gets none. It reads the missing values of a truncated file as zeros.
+
+    The format is specified in "netCDF Classic and 64-bit Offset Format" and "CDF-5".
     """
     with path.open("rb") as file:
         magic = file.read(4)
@@ -40,14 +41,17 @@ def check_classic_header(path: Path) -> None:
 @dataclass(frozen=True)
 class _Variable:
     begin: int
+    """Where its values begin in the file."""
+
     size: int
     """Bytes of the whole variable, or of one record of it."""
 
     has_records: bool
+    """Whether its first dimension is unlimited, so that it is stored in records."""
 
 
 class _Header:
-    """Goes through a header; a `struct.error` or another error if it does not fit its file."""
+    """A parser of a header; it raises a `struct.error` or another error for a damaged one."""
 
     def __init__(self, file: BinaryIO, size: int, *, version: int) -> None:
         self._file, self._size = file, size
@@ -55,8 +59,8 @@ class _Header:
         self._offset = ">i" if version == 1 else ">q"
 
     def check(self) -> None:
-        """Go through dimensions, attributes and variables, and see where the values end."""
-        records = self._take(self._number)  # -1 where a stream did not know
+        """Go through dimensions, attributes and variables, and check where the values end."""
+        records = self._take(self._number)  # -1 if the file was written as a stream
         sizes = [self._dimension() for _ in range(self._count_of_list())]
         self._skip_attributes()
         variables = [self._variable(sizes) for _ in range(self._count_of_list())]
@@ -83,10 +87,12 @@ class _Header:
         bytes_of_value = _SIZES[self._take(">i")]
         self._take(self._number)  # its size, which may be too large for the number
         has_records = bool(own) and own[0] == 0
-        size = bytes_of_value * prod(own[has_records:])
+        within_record = own[1:] if has_records else own
+        size = bytes_of_value * prod(within_record)
         return _Variable(self._take(self._offset), size, has_records)
 
     def _take(self, code: str) -> int:
+        """Read the next number, by its code for `struct`."""
         number: int = struct.unpack(code, self._file.read(struct.calcsize(code)))[0]
         return number
 
@@ -95,7 +101,7 @@ class _Header:
         self._file.seek(size, 1)
 
     def _count(self, least: int) -> int:
-        """Take the number of entries that are of `least` bytes each."""
+        """Read a number of entries, each of at least `least` bytes."""
         return self._count_fits(self._take(self._number), least)
 
     def _count_fits(self, count: int, least: int) -> int:

@@ -1,4 +1,4 @@
-"""A GeoTIFF that was just encoded: whether it is whole, and the statistics of its pixels."""
+"""A GeoTIFF that was just encoded: a check that it is complete, and statistics of its pixels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from srlab.mistakes import FailedWrite
 
 
 def check_complete(file: Path, path: Path) -> None:
-    """Raise a `FailedWrite` unless every block is in the file: closing it reports no error."""
+    """Raise a `FailedWrite` that names `path` unless every block is in the `file`.
+
+    The check is needed since GDAL reports no error if the disk becomes full as a file is closed.
+    """
     size = file.stat().st_size
     with rasterio.open(file) as dataset:
         bands = [1]
@@ -30,17 +33,17 @@ def _block_tag(dataset: Any, name: str, index: int) -> int:
 
 
 def note_statistics(file: Path) -> None:
-    """Store minimum, maximum, mean and deviation of each band's valid pixels, as GDAL does."""
+    """Store the minimum, maximum, mean and deviation of each band's valid pixels, as GDAL does."""
     with rasterio.open(file, "r+") as dataset:
         for index in dataset.indexes:
             windows = (window for _, window in dataset.block_windows(index))
             if not any(dataset.read_masks(index, window=window).any() for window in windows):
-                continue  # GDAL would find zeros in a band without a valid pixel
-            (found,) = dataset.stats(indexes=[index])
+                continue  # GDAL would give zeros for a band without a valid pixel
+            (statistics,) = dataset.stats(indexes=[index])
             dataset.update_tags(
                 index,
-                STATISTICS_MINIMUM=found.min,
-                STATISTICS_MAXIMUM=found.max,
-                STATISTICS_MEAN=found.mean,
-                STATISTICS_STDDEV=found.std,
+                STATISTICS_MINIMUM=statistics.min,
+                STATISTICS_MAXIMUM=statistics.max,
+                STATISTICS_MEAN=statistics.mean,
+                STATISTICS_STDDEV=statistics.std,
             )

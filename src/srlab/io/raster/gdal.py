@@ -1,4 +1,4 @@
-"""Calls of GDAL: damage is an error, memory is bounded, and errors are in plain words."""
+"""Calls of GDAL: strict settings, bounded memory, and errors as one line for the user."""
 
 from __future__ import annotations
 
@@ -13,23 +13,25 @@ from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError
 
 from srlab.mistakes import Mistake
 
-_SETTINGS = {  # the environment may say otherwise
-    "GDAL_CACHEMAX": 64 * 2**20,  # bytes; GDAL takes 5 % of the machine, in every process
-    "GDAL_ERROR_ON_LIBJPEG_WARNING": "YES",  # damage inside a JPEG is a mere warning
-    "GDAL_PNG_WHOLE_IMAGE_OPTIM": "NO",  # this fast path fills a truncated PNG with zeros, silently
-    "GDAL_HTTP_CONNECTTIMEOUT": 30,  # seconds; a host that does not answer is an error
-    "GDAL_HTTP_LOW_SPEED_LIMIT": 1,  # bytes a second
-    "GDAL_HTTP_LOW_SPEED_TIME": 60,  # seconds
-    "GDAL_HTTP_MAX_RETRY": 3,  # of what servers say to be busy with
+_SETTINGS = {
+    "GDAL_CACHEMAX": 64 * 2**20,  # bytes; the default is 5 % of the memory, in every process
+    "GDAL_ERROR_ON_LIBJPEG_WARNING": "YES",  # by default, damage within a JPEG is a warning
+    "GDAL_PNG_WHOLE_IMAGE_OPTIM": "NO",  # this fast path silently fills a truncated PNG with zeros
+    "GDAL_HTTP_CONNECTTIMEOUT": 30,  # seconds; by default a host may never answer
+    "GDAL_HTTP_LOW_SPEED_LIMIT": 1,  # bytes per second
+    "GDAL_HTTP_LOW_SPEED_TIME": 60,  # seconds below this speed until an error
+    "GDAL_HTTP_MAX_RETRY": 3,  # if a server says that it is busy
     "GDAL_TIFF_INTERNAL_MASK": "YES",  # no .msk file beside the output
 }
+"""Settings of GDAL; environment variables of the same names take precedence."""
 
 
 @contextmanager
 def gdal(failure: str, *, error: type[Mistake] = Mistake, sidecars: bool = True) -> Iterator[None]:
-    """Make what GDAL cannot do an `error` of one line: `failure`, then GDAL's reason.
+    """Call GDAL with strict settings, and turn its errors into an `error`.
 
-    Without `sidecars` no ``.aux.xml`` is read or written.
+    The message is `failure`, followed by GDAL's reason in brackets. Without `sidecars`, no
+    ``.aux.xml`` beside a file is read or written.
     """
     settings = {key: value for key, value in _SETTINGS.items() if key not in os.environ}
     if not sidecars:
@@ -38,7 +40,7 @@ def gdal(failure: str, *, error: type[Mistake] = Mistake, sidecars: bool = True)
         with rasterio.Env(**settings), warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)  # photographs lie nowhere
             yield
-    # Names and tags of a damaged file may be no text at all.
+    # Names and tags of a damaged file may not be valid UTF-8.
     except (RasterioError, CRSError, CPLE_BaseError, UnicodeDecodeError) as problem:
         raise error(f"{failure} ({_reason(problem)}).") from problem
 

@@ -1,4 +1,4 @@
-"""Where the pixels of a raster lie on the Earth."""
+"""The place of a raster on the Earth: CRS with affine transform, control points, or RPCs."""
 
 from __future__ import annotations
 
@@ -16,16 +16,20 @@ from rasterio.warp import transform as reproject
 from srlab.axes import Window
 from srlab.io.description import Axis, Ground
 
-_SEMI_MAJOR_AXIS, _FLATTENING = 6_378_137.0, 1 / 298.257223563  # WGS 84, in metres
+_SEMI_MAJOR_AXIS, _FLATTENING = 6_378_137.0, 1 / 298.257223563
+"""The ellipsoid of WGS 84; the axis is in metres."""
 
 
 @dataclass(frozen=True)
 class RasterGeometry:
-    """Extent of a raster of `shape` ``(rows, columns)``, by an affine, control points or RPCs.
+    """The place of a raster of `shape` ``(rows, columns)``.
 
-    The affine maps the corner of a pixel, ``(column, row)``, to the world, with rotation and shear.
-    Control points do so, too: where a file's are pixel centres (``AREA_OR_POINT=Point``), GDAL
-    shifts them on reading and on writing. All are None or empty in a file that lies nowhere.
+    It is given by an affine transform and its CRS, by ground control points (GCPs) and their CRS,
+    or by rational polynomial coefficients (RPCs). All are None or empty if the file has no place.
+
+    The affine transform maps corners of pixels, ``(column, row)``, to coordinates ``(x, y)`` of the
+    CRS. Control points refer to corners as well. If a file's refer to centres
+    (``AREA_OR_POINT=Point``), GDAL shifts them at reading and at writing.
     """
 
     shape: tuple[int, int]
@@ -37,17 +41,19 @@ class RasterGeometry:
 
     @property
     def pixel_size(self) -> tuple[float, float] | None:
-        """Metres on the ground from row to row and from column to column; None without a CRS.
+        """Metres on the ground from row to row and from column to column; None if unknown.
 
-        Degrees are converted at the centre's latitude. There Mercator's metres are shortened to
-        those on the ground. Control points count by their best-fitting affine, RPCs not at all.
+        Degrees, and the stretched metres of Mercator projections, are converted at the latitude of
+        the centre. Control points are replaced by the affine transform that fits them best. For
+        RPCs the size is unknown.
         """
         crs, transform = self.crs, self.transform
         if transform is None and len(self.gcps) >= 3:
             crs, transform = self.gcps_crs, from_gcps(list(self.gcps))
         if not crs or transform is None:
             return None
-        metres = _metres_per_unit(crs, transform @ (self.shape[1] / 2, self.shape[0] / 2))
+        rows, columns = self.shape
+        metres = _metres_per_unit(crs, transform @ (columns / 2, rows / 2))
         if metres is None:
             return None
         east, north = metres
@@ -58,7 +64,7 @@ class RasterGeometry:
 
     @property
     def axes(self) -> tuple[Axis, Axis]:
-        """Rows and columns, with the size of a pixel in metres where it is known."""
+        """The axes y and x, with the size of a pixel in metres if it is known."""
         if self.pixel_size is None:
             return Axis("y"), Axis("x")
         rows, columns = self.pixel_size
@@ -66,13 +72,14 @@ class RasterGeometry:
 
     @property
     def place(self) -> RasterGeometry:
-        """All of it, without the system of control points that are not there."""
+        """The whole geometry, but no CRS of control points if there are none."""
         return self if self.gcps else replace(self, gcps_crs=None)
 
     @property
     def ground(self) -> Ground | None:
-        """The ground that the pixels cover; None of a file that lies nowhere."""
-        from srlab.io.raster.ground import raster_ground  # it is made of geometries
+        """The ground that the raster covers; None if the file has no place."""
+        # Imported here, since that module imports this one.
+        from srlab.io.raster.ground import raster_ground
 
         return raster_ground(self)
 
@@ -94,12 +101,16 @@ class RasterGeometry:
         return self.turned(Affine.translation(columns.start, rows.start), shape)
 
     def turned(self, to_file: Affine, shape: tuple[int, int]) -> RasterGeometry:
-        """Return the geometry of a turned image of `shape`.
+        """Return the geometry of a part of this raster, or of the raster turned round.
 
-        `to_file` maps the corners of its pixels to those in the file.
+        The result has `shape`. `to_file` maps corners of its pixels, ``(column, row)``, to corners
+        in this raster. RPCs are dropped.
         """
-        back = ~to_file
-        moved = [_moved(point, *reversed(back @ (point.col, point.row))) for point in self.gcps]
+        from_file = ~to_file
+        moved = []
+        for point in self.gcps:
+            column, row = from_file @ (point.col, point.row)
+            moved.append(_moved(point, row, column))
         return replace(
             self,
             shape=shape,
@@ -110,31 +121,35 @@ class RasterGeometry:
 
 
 def _metres_per_unit(crs: Any, centre: tuple[float, float]) -> tuple[float, float] | None:
-    """Return metres on the ground for a unit of x and of y at `centre`, or None if unknown."""
+    """Return the metres on the ground of a unit of x and of a unit of y; None if unknown.
+
+    They are those at `centre`, ``(x, y)``.
+    """
     if crs.is_geographic:
         to_radians: float = crs.units_factor[1]
         latitude = centre[1] * to_radians
         squared_eccentricity = _FLATTENING * (2 - _FLATTENING)
-        bend = sqrt(1 - squared_eccentricity * sin(latitude) ** 2)
-        # radii of curvature of the ellipsoid, along the parallel and along the meridian
-        parallel = _SEMI_MAJOR_AXIS / bend * cos(latitude)
-        meridian = _SEMI_MAJOR_AXIS * (1 - squared_eccentricity) / bend**3
+        curvature = sqrt(1 - squared_eccentricity * sin(latitude) ** 2)
+        # The radius of the parallel, and the meridian's radius of curvature.
+        parallel = _SEMI_MAJOR_AXIS / curvature * cos(latitude)
+        meridian = _SEMI_MAJOR_AXIS * (1 - squared_eccentricity) / curvature**3
         return parallel * to_radians, meridian * to_radians
     if not crs.is_projected:
         return None
     metres: float = crs.linear_units_factor[1]
-    if 'PROJECTION["Mercator' in crs.to_wkt():  # stretched by 1 / cos(latitude): twofold in Oslo
+    if 'PROJECTION["Mercator' in crs.to_wkt():  # stretched by 1 / cos(latitude)
         _, (degrees,) = reproject(crs, "EPSG:4326", [centre[0]], [centre[1]])
         metres *= cos(radians(degrees))
     return metres, metres
 
 
 def _moved(point: GroundControlPoint, row: float, column: float) -> GroundControlPoint:
+    """Return a control point at another row and column, with the same place on the Earth."""
     return GroundControlPoint(row, column, point.x, point.y, point.z, point.id, point.info)
 
 
 def _scaled_rpcs(rpcs: RPC, rows: int, columns: int) -> RPC:
-    # RPCs count from the centre of the first pixel, so the corner's half pixel is scaled along
+    # RPCs count rows and columns from the centre of the first pixel, not from its corner.
     moved = {
         "line_off": (rpcs.line_off + 0.5) * rows - 0.5,
         "samp_off": (rpcs.samp_off + 0.5) * columns - 0.5,

@@ -1,4 +1,4 @@
-"""Where the pixels of one grid lie on another one."""
+"""The positions of one raster's pixels on the grid of another one."""
 
 from __future__ import annotations
 
@@ -18,36 +18,37 @@ from srlab.io.raster.geometry import RasterGeometry
 from srlab.mistakes import Mistake
 
 ALIGNED = 1e-3
-"""The share of a pixel by which grids that coincide may differ."""
+"""The largest difference, in pixels, between grids that count as coinciding."""
 
 PROBES = 33
-"""Places along each axis of a grid that are looked up to find its outline in another one."""
+"""The number of positions along each axis of a grid that are sampled to find its extent."""
 
 Points = NDArray[np.float64]
+"""Positions ``(2, N)``, in pixels: rows, then columns."""
 
 
 @dataclass(frozen=True)
 class GridPair:
-    """Two grids: places of the `target` are looked up in the `source`.
+    """Two grids, `source` and `target`, and the maps between their pixels.
 
-    Places are ``(row, column)`` of corners of pixels, in the shape ``(2, N)``. They are infinite
-    where one CRS does not reach the other's place.
+    Positions are rows and columns ``(2, N)``; whole numbers are corners of pixels. A position that
+    the CRS of the other grid cannot express becomes infinite.
     """
 
     source: RasterGeometry
     target: RasterGeometry
 
     def to_source(self, places: Points) -> Points:
-        """Return where places of the target lie in the source."""
+        """Map positions in the target to positions in the source."""
         return _looked_up(places, self.target, self.source)
 
     def to_target(self, places: Points) -> Points:
-        """Return where places of the source lie in the target."""
+        """Map positions in the source to positions in the target."""
         return _looked_up(places, self.source, self.target)
 
     @cached_property
     def offset(self) -> tuple[int, int] | None:
-        """The source's pixel under the target's first one; None unless the grids coincide."""
+        """The source's pixel at the target's first pixel; None unless the grids coincide."""
         if self.source.crs != self.target.crs:
             return None
         rows, columns = self.target.shape
@@ -60,16 +61,16 @@ class GridPair:
 
     @cached_property
     def shared(self) -> Window | None:
-        """The whole pixels of the source that the target covers; None if there are none.
+        """The whole pixels of the source within the target; None if there are none.
 
-        They are a rectangle, which at the corners of a turned target reaches beyond it.
+        They are a window. If the target is rotated, the window reaches beyond it at the corners.
         """
         sides = [np.linspace(0, size, PROBES) for size in self.target.shape]
-        places = np.stack(np.meshgrid(*sides, indexing="ij")).reshape(2, -1)
-        found = self.to_source(places)
-        found = found[:, np.isfinite(found).all(axis=0)]
+        positions = np.stack(np.meshgrid(*sides, indexing="ij")).reshape(2, -1)
+        in_source = self.to_source(positions)
+        in_source = in_source[:, np.isfinite(in_source).all(axis=0)]
         window = []
-        for along, size in zip(found, self.source.shape, strict=True):
+        for along, size in zip(in_source, self.source.shape, strict=True):
             if not along.size:
                 return None
             first = max(ceil(along.min() - ALIGNED), 0)
@@ -81,13 +82,13 @@ class GridPair:
 
     @cached_property
     def stretch(self) -> tuple[float, float]:
-        """Pixels of the source to one of the target, along the source's rows and columns.
+        """The size of a target pixel in pixels of the source, along its rows and its columns.
 
-        They are measured at the centre of the source. Both are 1 if the target cannot show it.
+        It is measured at the centre of the source. Both are 1 if the target cannot express it.
         """
         middle = np.array(self.source.shape)[:, None] / 2
-        steps_there = np.array([[0, 1, 0], [0, 0, 1]])
-        centre, below, beside = self.to_target(middle + steps_there).T
+        centre_and_neighbours = middle + np.array([[0, 1, 0], [0, 0, 1]])
+        centre, below, beside = self.to_target(centre_and_neighbours).T
         steps = np.stack([below - centre, beside - centre], axis=1)
         if not np.isfinite(steps).all() or not np.linalg.det(steps):
             return 1.0, 1.0
@@ -96,9 +97,9 @@ class GridPair:
 
 
 def georeferenced(geometry: Geometry | None, name: str) -> RasterGeometry:
-    """Return the geometry of a raster that lies somewhere by a CRS and an affine transform.
+    """Return `geometry` if it has a CRS and an affine transform.
 
-    Raises a `Mistake` for any other, such as one that has control points alone.
+    Raises a `Mistake` for any other geometry, such as control points alone.
     """
     if isinstance(geometry, RasterGeometry) and geometry.crs and geometry.transform is not None:
         return geometry
@@ -109,10 +110,10 @@ def georeferenced(geometry: Geometry | None, name: str) -> RasterGeometry:
 
 
 def _looked_up(places: Points, here: RasterGeometry, there: RasterGeometry) -> Points:
-    """Return where places of one grid lie on another one."""
+    """Map positions on one grid to positions on another one."""
     x, y = _applied(_affine(here), places[::-1])
     if here.crs != there.crs:
-        x, y = (np.asarray(each) for each in reproject(here.crs, there.crs, x, y))
+        x, y = map(np.asarray, reproject(here.crs, there.crs, x, y))
     columns, rows = _applied(~_affine(there), np.stack([x, y]))
     return np.stack([rows, columns])
 
@@ -123,7 +124,7 @@ def _affine(geometry: RasterGeometry) -> Any:
 
 
 def _applied(affine: Affine, points: Points) -> Points:
-    """Map ``(2, N)`` of x and y."""
+    """Apply an affine transform to points ``(2, N)`` of x and y."""
     x, y = points
     return np.stack(
         [affine.a * x + affine.b * y + affine.c, affine.d * x + affine.e * y + affine.f]

@@ -1,4 +1,4 @@
-"""The ground that a raster covers, to be compared with that of other rasters."""
+"""The ground that a raster covers: whether it overlaps with that of another raster."""
 
 from __future__ import annotations
 
@@ -19,24 +19,27 @@ from srlab.io.raster.grids import GridPair, Points
 WGS84 = "EPSG:4326"
 
 SIDES = np.linspace(0, 1, 21)
-"""The places along each side of a raster that stand for it in another CRS."""
+"""Positions along a side of a raster, as shares of it, by which its outline is reprojected."""
 
 
 @dataclass(frozen=True)
 class RasterGround:
-    """The ground of a raster with a CRS and an affine transform, whatever its direction."""
+    """The ground of a raster with a CRS and an affine transform."""
 
     grid: RasterGeometry
 
     def ball(self, margin: Sequence[float]) -> tuple[NDArray[np.float64], float]:
-        """Return the centre ``(3,)`` and radius of a ball around the ground, in Earth's radii.
+        """Return the centre ``(3,)`` and the radius of a ball around the ground.
 
-        The ground is that of the raster and `margin` pixels around it along each axis.
+        Both are in units of the Earth's radius, from its centre. The ball also contains `margin`
+        pixels around the raster, along each axis.
         """
-        sides = zip(self.grid.shape, margin, strict=True)
-        rows, columns = (-more + (pixels + 2 * more) * SIDES[::5] for pixels, more in sides)
-        places = np.stack(np.meshgrid(rows, columns, indexing="ij")).reshape(2, -1)
-        x, y = (self.grid.transform or Affine.identity()) @ tuple(places[::-1])
+        rows, columns = [
+            SIDES[::5] * (pixels + 2 * more) - more
+            for pixels, more in zip(self.grid.shape, margin, strict=True)
+        ]
+        positions = np.stack(np.meshgrid(rows, columns, indexing="ij")).reshape(2, -1)
+        x, y = (self.grid.transform or Affine.identity()) @ tuple(positions[::-1])
         longitude, latitude = np.radians(reproject(self.grid.crs, WGS84, x, y))
         points = np.stack(
             [
@@ -47,16 +50,16 @@ class RasterGround:
             axis=1,
         )
         points = points[np.isfinite(points).all(axis=1)]
-        if not len(points):  # beyond what the CRS can show
+        if not len(points):  # none can be expressed as longitude and latitude
             return np.zeros(3), 0.0
         centre = points.mean(axis=0)
-        # The Earth bends between the points, by far less than the addition.
+        # A tenth more allows for the curvature of the Earth between the points.
         return centre, 1.1 * float(np.linalg.norm(points - centre, axis=1).max())
 
     def overlaps(self, other: RasterGround, margin: Sequence[float]) -> bool:
-        """Whether the other one covers this ground or `margin` pixels around it.
+        """Whether the other ground reaches within `margin` pixels of this one, or the reverse.
 
-        A negative margin takes pixels away. Pixels of the one and of the other count.
+        The margin is tried in pixels of both rasters. A negative one shrinks the rasters.
         """
         pair = GridPair(self.grid, other.grid)
         here = pair.to_source(_outline(other.grid.shape))
@@ -65,14 +68,14 @@ class RasterGround:
         return _meets(pair.to_target(_outline(self.grid.shape)), other.grid.shape, margin)
 
     def offset(self, other: RasterGround) -> tuple[int, int] | None:
-        """Return this raster's pixel under the other's first; None unless they share a grid."""
+        """Return this raster's pixel at the other's first pixel; None unless they share a grid."""
         return GridPair(self.grid, other.grid).offset
 
 
 def raster_ground(geometry: RasterGeometry) -> RasterGround | None:
-    """Return the ground of a raster, or None if it lies nowhere.
+    """Return the ground of a raster; None if it has no place on the Earth.
 
-    Control points and RPCs count by the affine transform that fits them best.
+    Control points and RPCs are replaced by the affine transform that fits them best.
     """
     crs, transform = geometry.crs, geometry.transform
     if transform is None and len(geometry.gcps) >= 3:
@@ -83,13 +86,16 @@ def raster_ground(geometry: RasterGeometry) -> RasterGround | None:
         return None
     known = CRS.from_user_input(crs)
     if not (known.is_projected or known.is_geographic):
-        return None  # a local grid, whose place on Earth is unknown
+        return None  # a local grid, whose place on the Earth is unknown
     placed = replace(geometry, crs=crs, transform=transform, gcps=(), gcps_crs=None, rpcs=None)
     return RasterGround(placed)
 
 
 def _fitted(rpcs: RPC, shape: Sequence[int]) -> Affine:
-    """Fit an affine transform to longitude and latitude at the mean height of RPCs."""
+    """Return the affine transform that fits RPCs best, at their mean height.
+
+    It maps pixels to longitude and latitude, by least squares over the outline of the raster.
+    """
     rows, columns = _outline(shape)
     with RPCTransformer(rpcs) as transformer:
         heights = np.full(len(rows), rpcs.height_off)
@@ -100,7 +106,7 @@ def _fitted(rpcs: RPC, shape: Sequence[int]) -> Affine:
 
 
 def _outline(shape: Sequence[int]) -> Points:
-    """Return places ``(row, column)`` around a raster, ``(2, N)``."""
+    """Return positions ``(2, N)`` along the outline of a raster, in pixels."""
     ends = np.ones_like(SIDES)
     rows = np.concatenate([0 * ends, SIDES, ends, SIDES[::-1]])
     columns = np.concatenate([SIDES, ends, SIDES[::-1], 0 * ends])
@@ -108,7 +114,10 @@ def _outline(shape: Sequence[int]) -> Points:
 
 
 def _meets(outline: Points, shape: Sequence[int], margin: Sequence[float]) -> bool:
-    """Whether a polygon has an area in common with a raster and `margin` pixels around it."""
+    """Whether a polygon ``(2, N)`` overlaps with a raster and `margin` pixels around it.
+
+    The polygon is clipped to this rectangle; they overlap if an area is left.
+    """
     polygon = outline[:, np.isfinite(outline).all(axis=0)]
     low, high = -np.array(margin), np.add(shape, margin)
     if not polygon.size or (polygon.max(1) <= low).any() or (polygon.min(1) >= high).any():
@@ -122,13 +131,13 @@ def _meets(outline: Points, shape: Sequence[int], margin: Sequence[float]) -> bo
 
 
 def _above(polygon: Points, axis: int, bound: float) -> Points:
-    """Clip a polygon ``(2, N)`` where it is below a bound (Sutherland and Hodgman 1974)."""
+    """Cut away the part of a polygon below a bound (Sutherland and Hodgman 1974)."""
     before = np.roll(polygon, 1, axis=1)
     height, height_before = polygon[axis] - bound, before[axis] - bound
     crosses = (height >= 0) != (height_before >= 0)
     rise = np.where(crosses, height_before - height, 1)
     crossings = before + (polygon - before) * np.where(crosses, height_before, 0) / rise
     crossings[axis] = bound
-    # Of each side: where it enters or leaves, then its end.
+    # Each side adds the point where it crosses the bound, and its end if it is above.
     kept = np.stack([crosses, height >= 0], axis=1).ravel()
     return np.stack([crossings, polygon], axis=2).reshape(2, -1)[:, kept]

@@ -1,4 +1,4 @@
-"""Rasters brought to the grid that another one's pixels make."""
+"""Rasters brought onto the grid of another image, if they are on a different one."""
 
 from __future__ import annotations
 
@@ -17,21 +17,20 @@ log = logging.getLogger(__name__)
 
 
 def on_grid(reader: Reader, description: Description) -> Reader:
-    """Return a raster as it looks on the grid of a description with pixels of the same size.
+    """Return a reader of the raster on the grid of a description, resampled if need be.
 
-    It is the raster itself where the grids coincide, or where one of them lies nowhere.
+    The reader itself is returned if the grids coincide, or if one of them has no place.
 
-    Raises a `Mistake` if its pixels are of another size.
+    Raises a `Mistake` if the pixels of the two have different sizes.
     """
     own, wanted = reader.description.geometry, description.geometry
-    if not _lies_somewhere(own) or not _lies_somewhere(wanted):
+    if not _has_place(own) or not _has_place(wanted):
         return reader
     grids = GridPair(own, wanted)
-    if not all(1 / PIXEL_SIZE_RATIO <= each <= PIXEL_SIZE_RATIO for each in grids.stretch):
-        across, wanted_across = (_across(each) for each in (own, wanted))
+    if not all(1 / PIXEL_SIZE_RATIO <= ratio <= PIXEL_SIZE_RATIO for ratio in grids.stretch):
         raise Mistake(
-            f"the pixels of {reader} are {across} and {wanted_across} are wanted: name the file "
-            "and bands of a finer grid, or set guide_ratio to how much finer they are."
+            f"the pixels of {reader} are {_size(own)} and {_size(wanted)} are wanted: name the "
+            "file and bands of a finer grid, or set guide_ratio to how much finer they are."
         )
     if grids.offset == (0, 0) and own.shape == wanted.shape:
         return reader
@@ -39,12 +38,13 @@ def on_grid(reader: Reader, description: Description) -> Reader:
     return WarpedReader(reader, wanted)
 
 
-def _lies_somewhere(geometry: Geometry | None) -> TypeGuard[RasterGeometry]:
+def _has_place(geometry: Geometry | None) -> TypeGuard[RasterGeometry]:
     if not isinstance(geometry, RasterGeometry):
         return False
     return bool(geometry.crs) and geometry.transform is not None
 
 
-def _across(geometry: RasterGeometry) -> str:
+def _size(geometry: RasterGeometry) -> str:
+    """Return the size of a pixel in words."""
     size = geometry.pixel_size
     return "of unknown size" if size is None else f"{size[1]:.4g} m"

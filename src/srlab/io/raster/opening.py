@@ -1,4 +1,7 @@
-"""The opening of rasters, in another process where HDF5's and netCDF's libraries read them."""
+"""The choice of a reader for a raster; HDF5 and netCDF are read in another process.
+
+Their libraries sometimes crash over damaged files.
+"""
 
 from __future__ import annotations
 
@@ -15,21 +18,18 @@ from srlab.io.raster.subdatasets import SubdatasetReader
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _NETCDF = b"CDF"
 _NAMED = re.compile(r"netcdf:|hdf5|\.(nc4?|h5|he5|mat|vrt)\b", re.IGNORECASE)
-"""Names of such files, and those of virtual rasters, which may name others in turn."""
+"""Names of such files, and of virtual rasters (``.vrt``), which may refer to such files."""
 
 
 def open_raster(path: PathLike, *, bands: Sequence[int | str] | None = None) -> Reader:
-    """Open what GDAL reads; in another process if it, or a part of it, is HDF5 or netCDF.
-
-    Damaged HDF5 crashes its library now and then.
-    """
+    """Open a file that GDAL reads, in another process if it may be HDF5 or netCDF."""
     if _may_crash(path):
         return IsolatedReader(RasterReader, path, bands=bands)
     return RasterReader(path, bands=bands)
 
 
 def open_variables(path: PathLike, *, bands: Sequence[int | str] | None = None) -> Reader:
-    """Open a netCDF or HDF5 file in another process; see `SubdatasetReader`."""
+    """Open arrays of a netCDF or HDF5 file, in another process; see `SubdatasetReader`."""
     return IsolatedReader(SubdatasetReader, path, bands=bands)
 
 
@@ -39,22 +39,21 @@ def _may_crash(path: PathLike) -> bool:
     file = existing_file(path)
     if file.suffix.lower() == ".vrt" and _NAMED.search(file.read_text(errors="replace")):
         return True
-    return _begins_as_hdf5(file)
+    return _is_hdf5_or_netcdf(file)
 
 
-def _begins_as_hdf5(path: Path) -> bool:
-    """Whether a file is HDF5 or classic netCDF, whatever its name.
+def _is_hdf5_or_netcdf(path: Path) -> bool:
+    """Whether a file is HDF5 or classic netCDF by its content.
 
-    HDF5 may begin at byte 0, 512, 1024 and so on, doubled each time (HDF5 File Format
-    Specification 3.0, II.A).
+    HDF5 may begin at byte 0, 512, 1024, 2048 and so on (HDF5 File Format Specification 3.0, II.A).
     """
-    size, place = path.stat().st_size, 0
+    size, start = path.stat().st_size, 0
     with path.open("rb") as file:
         if file.read(len(_NETCDF)) == _NETCDF:
             return True
-        while place < size:
-            file.seek(place)
+        while start < size:
+            file.seek(start)
             if file.read(len(_HDF5)) == _HDF5:
                 return True
-            place = max(512, 2 * place)
+            start = max(512, 2 * start)
     return False

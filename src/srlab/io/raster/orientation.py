@@ -1,4 +1,4 @@
-"""EXIF orientation: the turn that makes what a camera stored stand upright."""
+"""EXIF orientation: how a stored picture is transposed and flipped to be upright."""
 
 from __future__ import annotations
 
@@ -17,14 +17,17 @@ N = TypeVar("N", int, float)
 
 @dataclass(frozen=True)
 class Orientation:
-    """Upright image = stored image, transposed if need be, then flipped (EXIF 2.32, tag 0x0112)."""
+    """The operations that turn a stored image upright: a transposition, then flips.
+
+    They stand for the eight values of EXIF's orientation (EXIF 2.32, tag 0x0112).
+    """
 
     transposed: bool = False
     flip_rows: bool = False
     flip_columns: bool = False
 
     def upright_shape(self, stored: tuple[N, N]) -> tuple[N, N]:
-        """Return ``(H, W)`` upright from that stored; the map is its own inverse."""
+        """Return ``(H, W)`` of the upright image from that of the stored one, or the reverse."""
         if self.transposed:
             return stored[1], stored[0]
         return stored
@@ -41,7 +44,7 @@ class Orientation:
         return rows, columns
 
     def upright(self, stored: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Turn ``(C, h, w)`` as stored upright."""
+        """Turn a stored image ``(C, h, w)`` upright."""
         image = stored
         if self.transposed:
             image = image.swapaxes(1, 2)
@@ -52,9 +55,9 @@ class Orientation:
         return np.ascontiguousarray(image)
 
     def to_stored(self, shape: tuple[int, int]) -> Affine:
-        """Return the affine from corners of the upright image of `shape` to those stored.
+        """Return the affine transform from the upright image of `shape` to the stored one.
 
-        Both corners are ``(column, row)``.
+        It maps corners of pixels, ``(column, row)``.
         """
         height, width = shape
         affine = Affine.identity()
@@ -69,7 +72,7 @@ class Orientation:
 
 UPRIGHT = Orientation()
 
-_ORIENTATIONS = {
+_ORIENTATIONS = {  # by EXIF's values
     "1": UPRIGHT,
     "2": Orientation(flip_columns=True),
     "3": Orientation(flip_rows=True, flip_columns=True),
@@ -82,15 +85,15 @@ _ORIENTATIONS = {
 
 
 def stored_orientation(dataset: Any, exif: Exif) -> Orientation:
-    """Return the orientation that the EXIF data of an open picture name.
+    """Return the orientation of an open file, by its EXIF data.
 
-    A raster with a place on the Earth is stored as that says. MATLAB counts rows fastest, so its
-    HDF5 holds columns first.
+    The orientation of a raster with a place on the Earth is ignored, since its geometry already
+    describes the stored image. MATLAB's arrays are transposed in HDF5.
     """
     if dataset.driver == "HDF5Image" and "MATLAB_class" in dataset.tags(1):
         return Orientation(transposed=True)
     if dataset.driver == "GTiff" and (dataset.crs or not dataset.transform.is_identity):
         return UPRIGHT
-    # GDAL finds those of JPEGs in other places than disks, too.
-    named = dataset.tags().get("EXIF_Orientation", exif.orientation)
-    return _ORIENTATIONS.get(named, UPRIGHT)
+    # For JPEGs that are not on a disk, GDAL gives the orientation.
+    value = dataset.tags().get("EXIF_Orientation", exif.orientation)
+    return _ORIENTATIONS.get(value, UPRIGHT)

@@ -1,4 +1,4 @@
-"""Files that GDAL opens, and that are no image to read."""
+"""Checks of files that GDAL opens, but that are not an image to super-resolve."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from srlab.mistakes import Mistake
 
 
 def check_readable(dataset: Any, path: PathLike) -> None:
-    """Raise a `Mistake` if an open file is not one image of real numbers that fits into memory."""
+    """Raise a `Mistake` unless an open file is a single image of real numbers.
+
+    Its blocks must fit into memory, and its colours must be ones that GDAL reads correctly.
+    """
     _check_images(dataset, path)
     _check_size(dataset, path)
     _check_numbers(dataset, path)
@@ -24,7 +27,7 @@ def check_readable(dataset: Any, path: PathLike) -> None:
 
 def _check_images(dataset: Any, path: PathLike) -> None:
     parts = dataset.subdatasets
-    # A picture's further parts are thumbnails; a TIFF's are pages, of which GDAL opens the first.
+    # Further parts of a picture are thumbnails. Those of a TIFF are pages of the same rank.
     if not dataset.count or (dataset.driver == "GTiff" and len(parts) > 1):
         named = ""
         if parts:
