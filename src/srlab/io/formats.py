@@ -71,6 +71,7 @@ FORMATS = (
         "srlab.io.zarr_store:open_zarr",
         "srlab.io.zarr_store:create_zarr",
         folder=True,
+        several=True,
         options={"compression": ("zstd", "deflate", "none")},
     ),
     Format(
@@ -79,6 +80,7 @@ FORMATS = (
         "srlab.io.microscopy.ome_zarr_reader:OmeZarrReader",
         "srlab.io.microscopy.ome_zarr_writer:OmeZarrWriter",
         folder=True,
+        several=True,
         options={"compression": ("zstd", "deflate", "none"), "ome_version": ("0.4", "0.5")},
     ),
     Format(

@@ -7,10 +7,14 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from srlab.files import PathLike
+from srlab.files import PathLike, file_and_image
 from srlab.io.array.axes import stated
 from srlab.io.description import Description
 from srlab.io.protocols import Provenance, Reader, Writer
+from srlab.mistakes import Mistake
+
+OF_SEVERAL = {"plate", "well", "bioformats2raw.layout"}
+"""The attributes of an OME-Zarr of several images, of which it has one."""
 
 
 def open_zarr(path: PathLike, *, bands: Sequence[int | str] | None = None) -> Reader:
@@ -19,7 +23,13 @@ def open_zarr(path: PathLike, *, bands: Sequence[int | str] | None = None) -> Re
     A store whose name states axes, such as ``x.zyx.zarr``, holds plain arrays.
     """
     # Readers are imported where they are used, since each imports a large library.
-    store = Path(os.path.expanduser(path))
+    name, image = file_and_image(path)
+    store = Path(os.path.expanduser(name))
+    if image and (stated(store) or not _is_ome_zarr(store)):
+        raise Mistake(
+            f"{name} holds arrays, and no images of a microscope: leave #{image} out, and choose "
+            "arrays by bands=[…]."
+        )
     if stated(store):
         from srlab.io.array.zarr import open_arrays
 
@@ -51,8 +61,10 @@ def _is_ome_zarr(store: Path) -> bool:
     try:
         if (store / ".zattrs").exists():
             attributes = json.loads((store / ".zattrs").read_text())
+            if OF_SEVERAL & attributes.keys():
+                return True
             # Pyramids of rasters have "multiscales" as well, but without axes.
-            return "plate" in attributes or "axes" in attributes["multiscales"][0]
+            return "axes" in attributes["multiscales"][0]
         attributes = json.loads((store / "zarr.json").read_text()).get("attributes", {})
         return "ome" in attributes
     except (OSError, ValueError, AttributeError, TypeError, LookupError):

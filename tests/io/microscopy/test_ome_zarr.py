@@ -185,7 +185,7 @@ def changed(**values):
 def test_stores_that_contradict_themselves_are_told_in_a_line(tmp_path):
     cases = [
         (dict.clear, "has no multiscales among its attributes"),
-        (lambda attributes: attributes.update(plate={}), "is a plate of many images"),
+        (lambda attributes: attributes.update(plate={"wells": []}), "holds no image"),
         (without("axes"), "older than 0.4, whose axes have neither types nor units"),
         (changed(axes=["y", "x"]), "older than 0.4"),
         (changed(axes=[*YX, {"name": "z"}]), "not an OME-Zarr that zarr can read"),
@@ -204,6 +204,53 @@ def test_stores_that_contradict_themselves_are_told_in_a_line(tmp_path):
             open_reader(path)
         assert "a.ome.zarr" in str(caught.value)
         assert "\n" not in str(caught.value)
+
+
+def put_images(path, names, version, attributes):
+    """Write a store of several images, each brighter by 1 than the one before."""
+    root = zarr.open_group(path, mode="w", zarr_format=2 if version == "0.4" else 3)
+    for group, about in attributes.items():
+        made = root.require_group(group) if group else root
+        made.attrs.update(about if version == "0.4" else {"ome": {"version": version, **about}})
+    for number, name in enumerate(names):
+        stored(path / name, PIXELS + number, YX, version=version)
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_a_path_or_a_number_chooses_an_image(tmp_path, version):
+    wells = [
+        {"path": name, "rowIndex": row, "columnIndex": 0} for row, name in enumerate(("A/1", "B/1"))
+    ]
+    plate = {"rows": [{"name": "A"}, {"name": "B"}], "columns": [{"name": "1"}], "wells": wells}
+    stores = {
+        "plate.ome.zarr": (
+            ["A/1/0", "A/1/1", "B/1/0", "A/1/0/labels/nuclei"],
+            {
+                "": {"plate": plate},
+                "A/1": {"well": {"images": [{"path": "0"}, {"path": "1"}]}},
+                "B/1": {"well": {"images": [{"path": "0"}]}},
+            },
+        ),
+        "numbered.zarr": (["0", "1", "2"], {"": {"bioformats2raw.layout": 3}}),
+        "listed.ome.zarr": (
+            ["c/x", "a", "b"],
+            {"": {"bioformats2raw.layout": 3}, "OME": {"series": ["c/x", "a", "b"]}},
+        ),
+    }
+    for store, (names, attributes) in stores.items():
+        path = tmp_path / store
+        put_images(path, names, version, attributes)
+        with pytest.raises(
+            Mistake, match=rf"holds 3 images \({', '.join(names[:3])}\): choose one"
+        ):
+            open_reader(path)
+        for number, name in enumerate(names):
+            reader = pickle.loads(pickle.dumps(open_reader(f"{path}#{name}")))
+            assert str(reader) == f"{path}#{name}"
+            np.testing.assert_array_equal(reader.read((slice(0, 8), slice(0, 9))), number)
+        assert str(open_reader(f"{path}#3")) == f"{path}#{names[2]}"
+        with pytest.raises(Mistake, match="has no image 'C/9': choose from"):
+            open_reader(f"{path}#C/9")
 
 
 def test_damaged_and_missing_stores_are_told(tmp_path):

@@ -73,11 +73,6 @@ def read_image(attributes: Mapping[str, Any], path: object) -> Image:
     TypeError or ValueError.
     """
     ome = ome_of(attributes)
-    if "plate" in ome:
-        raise Mistake(
-            f"{path} is a plate of many images: copy the one that is to be read, such as A/1/0, "
-            "to a folder x.ome.zarr of its own."
-        )
     if not ome.get("multiscales"):
         raise Mistake(
             f"{path} has no multiscales among its attributes, so it is no OME-Zarr image of "

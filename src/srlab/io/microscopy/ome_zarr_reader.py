@@ -12,12 +12,13 @@ import zarr
 from numpy.typing import NDArray
 
 from srlab.axes import Window, window_shape
-from srlab.files import PathLike, existing_path
+from srlab.files import PathLike, existing_path, file_and_image, with_image
 from srlab.io.blosc import check_blosc
 from srlab.io.damage import check_block_size, damage_told
 from srlab.io.description import Axis, Description
 from srlab.io.handle import ProcessHandle
 from srlab.io.microscopy.channels import named_channels
+from srlab.io.microscopy.ome_zarr_images import chosen_group
 from srlab.io.microscopy.ome_zarr_metadata import NAMES, Image, read_image
 from srlab.io.selection import chosen
 from srlab.io.stored import without_infinities
@@ -30,27 +31,30 @@ class OmeZarrReader:
 
     The image may have any of the axes t, c, z, y and x. Axes with a single entry are left out,
     except y and x. The attributes tell pixel sizes, units, names and colours. The position of the
-    first pixel (``translation``) becomes a tag.
+    first pixel (``translation``) becomes a tag. Of several images, as in a plate, the path chooses
+    one, such as ``plate.ome.zarr#A/1/0``.
 
-    Raises a `Mistake` if there is no such store, it is no image, or it contradicts itself.
+    Raises a `Mistake` if there is no such store or image, several and no choice, or the store
+    contradicts itself.
     """
 
     def __init__(self, path: PathLike, *, bands: Sequence[int | str] | None = None) -> None:
-        self.path = existing_path(path)
+        name, wanted = file_and_image(path)
+        self.path = existing_path(name)
         with damage_told(f"{path} is not an OME-Zarr that zarr can read"):
-            image, array = _opened(self.path)
+            self._group, image, array = _opened(self.path, wanted)
             self._axes = image.axes
             every = _described(image, array, str(path))
-        self._handle = ProcessHandle(partial(_open_array, self.path, image.array))
+        self._handle = ProcessHandle(partial(_open_array, self.path, array.path))
         self._places = chosen(every.names, bands, path)
         self._bands = bands and list(bands)
         self.description = every.with_channels([every.channels[at] for at in self._places])
 
     def __str__(self) -> str:
-        return str(self.path)
+        return with_image(self.path, self._group)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return partial(OmeZarrReader, bands=self._bands), (str(self.path),)
+        return partial(OmeZarrReader, bands=self._bands), (str(self),)
 
     def read(self, window: Window) -> NDArray[np.float32]:
         """Read ``(C, *window)`` as stored, NaN where a value is not finite.
@@ -62,7 +66,7 @@ class OmeZarrReader:
         selection: dict[str, Any] = dict(zip(spatial, window, strict=True))
         selection["c"] = list(self._places)
         place = tuple(selection.get(name, slice(0, 1)) for name in self._axes)
-        with damage_told(f"{self.path} cannot be read at {window}: truncated or damaged"):
+        with damage_told(f"{self} cannot be read at {window}: truncated or damaged"):
             values = np.asarray(self._handle.file().oindex[place])
         # Axes with a single entry come first, then the channels, then those of the description.
         kept = [self._axes.index(name) for name in ("c", *spatial) if name in self._axes]
@@ -79,17 +83,21 @@ def _open_array(path: Path, name: str) -> Any:
     return zarr.open_group(path, mode="r")[name]
 
 
-def _opened(path: Path) -> tuple[Image, Any]:
+def _opened(path: Path, wanted: str) -> tuple[str, Image, Any]:
+    """Return the path of the wanted image's group, its attributes and its finest array."""
     """Open a store; return its image by the attributes, and the array of the finest level."""
     check_blosc()
-    root = zarr.open_group(path, mode="r")
-    image = read_image(dict(root.attrs), path)
+    store = zarr.open_group(path, mode="r")
+    group = chosen_group(store, wanted, path)
+    root: Any = store[group] if group else store
+    name = with_image(path, group)
+    image = read_image(dict(root.attrs), name)
     if image.array not in root:
-        raise Mistake(f"{path} lacks {image.array}, the array of its finest level: copy it whole.")
+        raise Mistake(f"{name} lacks {image.array}, the array of its finest level: copy it whole.")
     array = root[image.array]
     if not hasattr(array, "chunks"):
-        raise Mistake(f"{path} has a group in the place of its array {image.array}: write it anew.")
-    return image, array
+        raise Mistake(f"{name} has a group in the place of its array {image.array}: write it anew.")
+    return group, image, array
 
 
 def _described(image: Image, array: Any, path: str) -> Description:
