@@ -128,6 +128,20 @@ def test_automatic_overlap_is_the_smallest_that_is_within_tolerance(
     assert (TOO_LITTLE in caplog.text) != fits
 
 
+class EchoOfAll(Echo):
+    """Every pixel echoes, and a little of the mean of all is added to it."""
+
+    def forward(self, lr):
+        return super().forward(lr) + 1e-4 * lr.mean()
+
+
+def test_automatic_overlap_is_measured_up_to_where_blended_tiles_are_used():
+    model = resolver(EchoOfAll({6: 0.1}, upwards={6: 0.1}), top=1)
+    reader = ArrayReader(scene(1, 90, 80, top=1.0))
+    for join, overlap in {"crop": (8, 8), "blend": (16, 16), "auto": (16, 16)}.items():
+        assert plan_tiles(model, reader, tile=64, join=join).overlap == overlap
+
+
 def test_automatic_overlap_of_small_tiles_is_not_measured_against_the_whole_sample(caplog):
     model, reader = (
         resolver(Echo({5: 0.5}, upwards={5: 0.5}), top=1),

@@ -10,15 +10,17 @@ from srlab.prediction import plan_tiles, tiling_error
 from srlab.prediction.seams import seams
 
 
-def told(model, tile, overlap, *, side=60):
-    reader = ArrayReader(scene(1, side, side, top=1.0))
-    return seams([model], reader, plan_tiles(model, reader, tile=tile, overlap=overlap))
+def told(model, tile, overlap, *, join="auto"):
+    reader = ArrayReader(scene(1, 60, 60, top=1.0))
+    return seams([model], reader, plan_tiles(model, reader, tile=tile, overlap=overlap, join=join))
 
 
 def test_no_seam_is_told_of_where_none_can_be():
     model = resolver(Echo({5: 0.5}, upwards={5: 0.5}), top=1)
     assert told(model, 60, 0) == "no seams (no image is divided)"
-    assert told(model, 20, 5) == "no seams (tiles overlap by all that the network sees)"
+    for overlap, join in [(5, "crop"), (10, "blend")]:
+        none = "no seams (tiles overlap by all that the network sees)"
+        assert told(model, 30, overlap, join=join) == none
     assert told(resolver(SeesEverything((2, 2))), 60, 0) == "no seams (no image is divided)"
 
 
@@ -28,7 +30,7 @@ def test_the_largest_change_by_a_seam_is_told_where_tiles_see_too_little():
     sample = scene(1, 60, 60, top=1.0)[0, 14:46, 14:46]
     largest = np.abs(sample[:, 18:21]).max() / 2
     expected = f"seams change a sample by {largest:.2g} at most (0.001 is tolerated)"
-    assert told(model, 20, 2) == expected
+    assert told(model, 20, 2) == told(model, 20, 4, join="blend") == expected
 
 
 @pytest.mark.parametrize("overlap", [0, 3])

@@ -54,9 +54,10 @@ def plan_tiles(
 
     ``overlap="auto"`` is the radius of the receptive field if that is at most a quarter of the
     tile. Tiling then changes nothing. Otherwise it is the smallest overlap that changes a sample of
-    the scene by no more than `TOLERANCE`. A scene in a single tile is continued beyond its borders
-    as in a call of the model. ``join="auto"`` crops where the overlap is exact, and blends where
-    none is. ``edges="auto"`` is what the model's card says. `scene` is as for `Predictor`.
+    the scene by no more than `TOLERANCE`. Blended tiles have twice as much, since they fade
+    over half their overlap. A scene in a single tile is continued beyond its borders as in a call
+    of the model. ``join="auto"`` crops where the overlap is exact, and blends where none is.
+    ``edges="auto"`` is what the model's card says. `scene` is as for `Predictor`.
     A video has shots between its `cuts`, frames that begin a new one. No tile looks across these.
     """
     leading = check_input(model, reader)
@@ -69,9 +70,11 @@ def plan_tiles(
     longest = alone + _sides(model, tile, dims, device or torch.device("cpu"))
     if model.agreement:
         longest = uncut(model.agreement, shape, longest, orders[0], asked=tile != "auto")
+    if join == "auto":
+        join = _fitting_join(model, shape, longest)
     given = _pixels("overlap", overlap, dims, least=0)
     if given is None:
-        overlaps = _measured_overlap(model, reader, orders, longest, beyond, scene)
+        overlaps = _measured_overlap(model, reader, orders, longest, beyond, join, scene)
     else:
         overlaps = (0,) * leading + given
     if given is not None and model.agreement:
@@ -85,7 +88,7 @@ def plan_tiles(
         multiple_of=tuple(map(lcm, *cells)),
         edges=beyond,
         leading=leading,
-        join=_fitting_join(model, shape, longest) if join == "auto" else join,
+        join=join,
         cuts=tuple(cuts),
     )
 
@@ -109,13 +112,14 @@ def _measured_overlap(
     orders: Sequence[Order],
     tile: tuple[int, ...],
     edges: Edges,
+    join: Join,
     scene: Tensor | None,
 ) -> tuple[int, ...]:
     """Return the overlap along each axis of a file that suits every order of its axes."""
     around = (0,) * model.card.spatial_dims
     if edges != "zeros":
         around = margin(model.generator)
-    found = [_seen_overlap(model, reader, order, tile, around, scene) for order in orders]
+    found = [_seen_overlap(model, reader, order, tile, around, join, scene) for order in orders]
     return tuple(max(pixels) for pixels in zip(*found, strict=True))
 
 
@@ -131,13 +135,15 @@ def _seen_overlap(
     order: Order,
     tile: tuple[int, ...],
     around: tuple[int, ...],
+    join: Join,
     scene: Tensor | None,
 ) -> tuple[int, ...]:
     """Settle the overlap along each axis of a file, whose axes a model sees in an `order`."""
     seen = order[-model.card.spatial_dims :]
     one = part_in_the_middle(model, reader, order)
     longest = tuple(tile[axis] for axis in seen)
-    return in_file(order, _automatic_overlap(model, one, longest, around, scene), otherwise=0)
+    overlap = _automatic_overlap(model, one, longest, around, join, scene)
+    return in_file(order, overlap, otherwise=0)
 
 
 def check_input(model: SuperResolver, reader: Reader) -> int:
@@ -177,6 +183,7 @@ def _automatic_overlap(
     reader: Reader,
     tile: tuple[int, ...],
     around: tuple[int, ...],
+    join: Join,
     scene: Tensor | None,
 ) -> tuple[int, ...]:
     """Settle the overlap of tiles; `around` serves the axes that lie in one tile whole."""
@@ -188,26 +195,30 @@ def _automatic_overlap(
     beyond = (0,) * len(tile)
     if model.agreement:
         beyond = tuple(pixels or 0 for pixels in model.agreement.reach)
-    whole = [0 if pixels is None else pixels for pixels in exact]
+    # Blended tiles contribute pixels beyond their cores, around which lies half the overlap.
+    times = 2 if join == "blend" else 1
+    whole = [0 if pixels is None else times * pixels for pixels in exact]
     if all(exact[axis] is not None and whole[axis] <= tile[axis] // 4 for axis in cut):
         log.info(
-            "overlap %s LR pixels: the receptive field's radius%s, so no seam can show",
-            tuple(whole), f" and the {beyond} of a projection" if model.agreement else "",
+            "overlap %s LR pixels: %sthe receptive field's radius%s, so no seam can show",
+            tuple(whole), "twice " if times == 2 else "",
+            f" and the {beyond} of a projection" if model.agreement else "",
         )  # fmt: skip
         return _along(cut, whole, otherwise=around)
     # Half a tile is quick to measure. Around small tiles the sample must show what they do not see.
     sample = middle(reader, tuple(max(side // 2, 32) for side in tile))
-    overlap, error = _smallest_overlap(model, sample, tile, cut, scene)
+    widest = min(min(tile[axis] // (3 * times), sample.shape[2 + axis] // 2) for axis in cut)
+    seen, error = _smallest_overlap(model, sample, cut, widest, scene)
     log.info(
         "overlap %d LR pixels: the receptive field %s is too large for these tiles; on a sample of "
         "the scene tiling changes %.3g, where the tolerance is %.3g",
-        overlap, receptive_field(model.generator), error, tolerance(model),
+        times * seen, receptive_field(model.generator), error, tolerance(model),
     )  # fmt: skip
     if error > tolerance(model):
         log.warning(
             "every overlap that fits changes more than the tolerance: use larger tiles (tile=)"
         )
-    return _along(cut, [overlap + more for more in beyond], otherwise=around)
+    return _along(cut, [times * (seen + more) for more in beyond], otherwise=around)
 
 
 def _along(
@@ -221,12 +232,11 @@ def _along(
 def _smallest_overlap(
     model: SuperResolver,
     sample: Tensor,
-    tile: tuple[int, ...],
     cut: Sequence[int],
+    widest: int,
     scene: Tensor | None,
 ) -> tuple[int, float]:
     """Return the smallest overlap within the tolerance, or the widest that fits, and its error."""
-    widest = min(min(tile[axis] // 3, sample.shape[2 + axis] // 2) for axis in cut)
     candidates = [pixels for pixels in CANDIDATES if pixels < widest] or [max(widest, 1)]
     for overlap in candidates:
         error = tiling_error(model, overlap, sample, axes=cut, scene=scene)

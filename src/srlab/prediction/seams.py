@@ -42,7 +42,8 @@ def seams(
 ) -> str:
     """Say in a few words what seams an output has: none, or how much they change at most.
 
-    Where the overlap is less than a network sees, that is measured on a sample of the scene.
+    Where tiles are used nearer to their borders than a network sees, that is measured on a sample
+    of the scene.
     """
     cut = tiles.divided_axes
     if not cut:
@@ -51,7 +52,7 @@ def seams(
     for model in models:
         for order in orders_for(model.card, reader.description):
             seen = order[-model.card.spatial_dims :]
-            short = _too_short(model, [tiles.overlap[axis] for axis in seen])
+            short = _too_short(model, [tiles.surroundings[axis] for axis in seen])
             measured = [axis for axis in short if seen[axis] in cut]
             if measured:
                 error = _measured(model, reader, tiles, order, measured, scene)
@@ -62,9 +63,9 @@ def seams(
     return f"seams change a sample by {error:.2g} at most ({allowed:.2g} is tolerated)"
 
 
-def _too_short(model: SuperResolver, overlap: Sequence[int]) -> list[int]:
-    """Return the axes of a model along which tiles overlap by less than it sees."""
-    pairs = enumerate(zip(overlap, exact_overlap(model), strict=True))
+def _too_short(model: SuperResolver, surroundings: Sequence[int]) -> list[int]:
+    """Return the axes of a model along which tiles are used nearer to a border than it sees."""
+    pairs = enumerate(zip(surroundings, exact_overlap(model), strict=True))
     return [axis for axis, (got, exact) in pairs if exact is None or got < exact]
 
 
@@ -78,10 +79,10 @@ def _measured(
 ) -> float:
     """Return what seams across some `axes` of a model change, which sees a file in an `order`."""
     seen = order[-model.card.spatial_dims :]
-    overlap = [tiles.overlap[axis] for axis in seen]
-    sides = [max(tiles.tile[axis] // 2, 32, 3 * tiles.overlap[axis]) for axis in seen]
+    surroundings = [tiles.surroundings[axis] for axis in seen]
+    sides = [max(tiles.tile[axis] // 2, 32, 3 * tiles.surroundings[axis]) for axis in seen]
     sample = middle(part_in_the_middle(model, reader, order), tuple(sides))
-    return tiling_error(model, overlap, sample, axes=axes, scene=scene)
+    return tiling_error(model, surroundings, sample, axes=axes, scene=scene)
 
 
 def tiling_error(

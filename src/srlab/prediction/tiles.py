@@ -204,10 +204,21 @@ class TileGrid:
         of what a network sees have no part in it.
         """
         divisions = []
-        for shots_of_axis, overlap in zip(self._axes(), self.overlap, strict=True):
-            fade = overlap // 2 if self.join == "blend" else 0
+        for shots_of_axis, fade in zip(self._axes(), self._fades, strict=True):
             divisions.append([span for shot in shots_of_axis for span in divided(shot, fade=fade)])
         return divisions
+
+    @property
+    def surroundings(self) -> tuple[int, ...]:
+        """LR pixels that a tile reads at least on each side of all that it contributes."""
+        pairs = zip(self.overlap, self._fades, strict=True)
+        return tuple(overlap - fade for overlap, fade in pairs)
+
+    @property
+    def _fades(self) -> tuple[int, ...]:
+        if self.join == "crop":
+            return (0,) * len(self.overlap)
+        return tuple(overlap // 2 for overlap in self.overlap)
 
     @property
     def divided_axes(self) -> list[int]:
