@@ -16,6 +16,7 @@ from srlab.cli.command import prepare, run
 from srlab.cli.consistency import check
 from srlab.cli.errors import one_line_errors
 from srlab.cli.launch import launched
+from srlab.cli.leftovers import removed_if_refused
 from srlab.cli.resume import begin
 from srlab.mistakes import Diverged
 
@@ -29,9 +30,10 @@ def train(config: DictConfig) -> float | None:
     any other.
     """
     folder = Path(HydraConfig.get().runtime.output_dir)
-    config, state = begin(config, folder)
-    check(config)  # before the seconds that Lightning takes to import
-    return _trained(config, state, folder)
+    with removed_if_refused(folder):
+        config, state = begin(config, folder)
+        check(config)  # before the seconds that Lightning takes to import
+        return _trained(config, state, folder)
 
 
 def _trained(config: DictConfig, state: dict[str, Any] | None, folder: Path) -> float | None:
