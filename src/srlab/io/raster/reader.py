@@ -1,4 +1,4 @@
-"""Rasters through GDAL: GeoTIFF, JPEG 2000, PNG, JPEG, VRT and all others that it reads."""
+"""The reader of files that GDAL opens: GeoTIFF, JPEG 2000, PNG, JPEG, VRT and many others."""
 
 from __future__ import annotations
 
@@ -41,26 +41,25 @@ from srlab.io.windows import check_window
 from srlab.mistakes import Mistake
 
 PALETTE = "SRLAB_PALETTE"
-"""The tag of an image that was read from a palette."""
+"""The tag of an image whose colours were read from a palette."""
 
 
 class RasterReader:
-    """Any raster that GDAL reads, in physical units: stored values · scale + offset per band.
+    """A reader of any raster that GDAL opens: stored values · scale + offset of each band.
 
-    It is a file, or a name that GDAL resolves (`srlab.files.is_remote`): in an archive, at a URL.
+    `path` is a file, or a name that GDAL resolves, such as a URL (`srlab.files.is_remote`).
 
-    Colour tables are expanded to RGB, to RGBA where an entry is transparent, or to grey if all
-    entries are. Pictures are turned upright by their EXIF orientation. `bands` chooses by number
-    from 1 or by name. Names are the file's own; otherwise the colour's (R, G, B, A, or Y for a
-    picture's grey), or the number.
+    `bands` are numbers from 1, or names. The name of a band is its description in the file, or
+    else its colour (R, G, B, A, or Y for the grey of a photograph), or else its number.
 
-    What is wholly transparent holds no data, unless the alpha band is itself among the chosen ones.
+    Colour tables are expanded to grey, RGB or RGBA (`srlab.io.raster.bands.colour_table`). Pictures
+    are turned upright by their EXIF orientation. Fully transparent pixels hold no data, unless the
+    alpha band is itself among the chosen ones.
 
-    A reader may be pickled and forked: each process opens the file for itself at its first read.
-    One thread at a time may use it. After `close` another `read` opens the file anew.
+    One thread at a time may use a reader.
 
-    Raises a `Mistake` if there is no such file or GDAL cannot open it. Several images, complex
-    numbers, missing bands and what `check_readable` refuses are one, too.
+    Raises a `Mistake` if there is no such file, GDAL cannot open it, or it lacks a band. Raises
+    one, too, for what `check_readable` refuses, and for animations.
     """
 
     def __init__(self, path: PathLike, *, bands: Sequence[int | str] | None = None) -> None:
@@ -74,9 +73,9 @@ class RasterReader:
         with gdal(failure), rasterio.open(self.path) as dataset:
             check_readable(dataset, path)
             self._table = colour_table(dataset)
-            every = describe(dataset, self._table)
-            self._bands = select(every, bands, path)
-            self._alpha = unchosen_alpha(every, self._bands)
+            all_bands = describe(dataset, self._table)
+            self._bands = select(all_bands, bands, path)
+            self._alpha = unchosen_alpha(all_bands, self._bands)
             if self._alpha is not None:
                 self._bands = tuple(map(masked, self._bands))
             metadata = _picture_metadata(dataset, path)
@@ -107,7 +106,7 @@ class RasterReader:
     def read(self, window: Window) -> NDArray[np.float32]:
         """Read ``(C, *window)`` in physical units, NaN where there is no data.
 
-        That is at nodata, at infinite values, under a mask and where nothing is opaque at all.
+        Pixels without data have the nodata value or an infinite one, are masked, or transparent.
 
         Raises a `Mistake` if the window is not inside the image, or its pixels are missing from a
         truncated or damaged file.
@@ -128,39 +127,56 @@ class RasterReader:
         self._handle.close()
 
     def _read(self, dataset: Any, place: RasterWindow) -> NDArray[np.float32]:
-        indexes = [band.index for band in self._bands]
+        """Read a window ``(C, h, w)`` of the stored image, not yet turned upright."""
         if self._table is not None:
-            colours = self._table[:, [index - 1 for index in indexes]].astype(np.float32)
-            if self._alpha is not None:
-                colours[self._table[:, self._alpha - 1] == 0] = np.nan
-            return np.moveaxis(colours[dataset.read(1, window=place)], -1, 0)
+            return self._read_colours(dataset, place, self._table)
+        indexes = [band.index for band in self._bands]
         values: NDArray[Any]
         if self._scaled:
             values = _stored(dataset, indexes, place, "float64")
             values = (values * self._scale + self._offset).astype(np.float32)
         else:
             values = _stored(dataset, indexes, place, "float32")
-        with_empty = [at for at, band in enumerate(self._bands) if band.empty_pixels]
-        if with_empty:
-            masks = dataset.read_masks([indexes[at] for at in with_empty], window=place)
-            for at, mask in zip(with_empty, masks, strict=True):
-                values[at][mask == 0] = np.nan
+        self._mark_empty(values, dataset, place)
+        return without_infinities(values)
+
+    def _read_colours(
+        self, dataset: Any, place: RasterWindow, table: NDArray[np.uint8]
+    ) -> NDArray[np.float32]:
+        """Read a window of indices, and look them up in the colour table."""
+        columns = [band.index - 1 for band in self._bands]
+        colours = table[:, columns].astype(np.float32)
+        if self._alpha is not None:
+            colours[table[:, self._alpha - 1] == 0] = np.nan
+        return np.moveaxis(colours[dataset.read(1, window=place)], -1, 0)
+
+    def _mark_empty(self, values: NDArray[Any], dataset: Any, place: RasterWindow) -> None:
+        """Set the pixels to NaN that a nodata value, a mask or the alpha band marks as empty."""
+        marked = [number for number, band in enumerate(self._bands) if band.empty_pixels]
+        if marked:
+            indexes = [self._bands[number].index for number in marked]
+            masks = dataset.read_masks(indexes, window=place)
+            for number, mask in zip(marked, masks, strict=True):
+                values[number][mask == 0] = np.nan
         if self._alpha is not None:
             values[:, dataset.read(self._alpha, window=place) == 0] = np.nan
-        return without_infinities(values)
 
 
 def _stored(dataset: Any, indexes: list[int], place: RasterWindow, dtype: str) -> NDArray[Any]:
+    """Read stored values of some bands in a wider type."""
     types = {dataset.dtypes[index - 1] for index in indexes}
     if len(types) == 1:
         values: NDArray[Any] = dataset.read(indexes, window=place, out_dtype=dtype)
         return values
-    # rasterio reads bands of several types, which a VRT may have, one by one alone
+    # Bands of a VRT may have different types, and rasterio reads these only one by one.
     return np.stack([dataset.read(index, window=place, out_dtype=dtype) for index in indexes])
 
 
 def _picture_metadata(dataset: Any, path: PathLike) -> PictureMetadata:
-    """Return what a picture says beside its pixels; nothing of one that is not on a disk."""
+    """Return the metadata of a picture; none if it is not on a disk.
+
+    Raises a `Mistake` if it is an animation.
+    """
     if is_remote(path):
         return PictureMetadata(Exif())
     metadata = read_picture_metadata(existing_file(path), dataset.driver)
@@ -172,11 +188,11 @@ def _picture_metadata(dataset: Any, path: PathLike) -> PictureMetadata:
     if dataset.driver != "GTiff":
         return metadata
     caption = "TIFFTAG_IMAGEDESCRIPTION"
-    stale = caption in dataset.tags() and caption not in lasting(dataset.tags())
-    if stale:
+    is_by_program = caption in dataset.tags() and caption not in lasting(dataset.tags())
+    if is_by_program:
         metadata = replace(metadata, exif=metadata.exif.without_caption())
-    # The density of a scene means nothing in print, and that of a microscope another thing.
-    if stale or dataset.crs or not dataset.transform.is_identity:
+    # Only a photograph's density is for printing: not a scene's, nor a microscope's.
+    if is_by_program or dataset.crs or not dataset.transform.is_identity:
         metadata = replace(metadata, density=None)
     return metadata
 
@@ -184,8 +200,8 @@ def _picture_metadata(dataset: Any, path: PathLike) -> PictureMetadata:
 def _tags(
     dataset: Any, metadata: PictureMetadata, table: NDArray[np.uint8] | None
 ) -> dict[str, str]:
-    tags = lasting({**dataset.tags(ns="IMAGERY"), **dataset.tags()})  # of the acquisition, too
-    if metadata.exif:  # which GDAL puts into words
+    tags = lasting({**dataset.tags(ns="IMAGERY"), **dataset.tags()})
+    if metadata.exif:  # GDAL's texts would repeat it
         tags = {key: value for key, value in tags.items() if not key.startswith("EXIF_")}
     if table is not None and table.shape[1] > 1:
         tags[PALETTE] = f"read as {', '.join('RGBA'[: table.shape[1]])}"
@@ -195,7 +211,7 @@ def _tags(
 def _geometry(dataset: Any, orientation: Orientation) -> RasterGeometry:
     gcps, gcps_crs = dataset.gcps
     transform = dataset.transform
-    if transform.is_identity:  # as of a file that lies nowhere
+    if transform.is_identity:  # GDAL's default for a file without a place
         transform = None
     stored = RasterGeometry(
         shape=dataset.shape,
@@ -212,11 +228,13 @@ def _geometry(dataset: Any, orientation: Orientation) -> RasterGeometry:
 
 
 def _noted_crs(dataset: Any) -> CRS | None:
-    """Return the CRS that older releases of xarray note as a variable's attribute, or None."""
-    noted = dataset.tags(1).get("crs") if dataset.driver in ("netCDF", "HDF5Image") else None
-    if not noted:
+    """Return the CRS in the attribute ``crs`` of a variable, as old xarray writes it, or None."""
+    if dataset.driver not in ("netCDF", "HDF5Image"):
+        return None
+    attribute = dataset.tags(1).get("crs")
+    if not attribute:
         return None
     try:
-        return CRS.from_user_input(noted.removeprefix("+init="))
+        return CRS.from_user_input(attribute.removeprefix("+init="))
     except CRSError:
         return None

@@ -1,4 +1,4 @@
-"""The blocks of a raster, kept on the disk until a file is encoded from them."""
+"""The blocks of an unfinished raster, on the disk until a file is encoded from them."""
 
 from __future__ import annotations
 
@@ -21,16 +21,18 @@ from srlab.io.windows import check_block
 from srlab.mistakes import Mistake
 
 SIDE = 512
-"""Pixels along both axes of the blocks in which the file is compressed."""
+"""The side in pixels of the blocks of a finished file, each of which is compressed."""
 
 STRIP_BYTES = 32 * 2**20
-"""The most that is held of the blocks while a file is encoded, unless one block is larger."""
+"""The most bytes in memory while a file is encoded, unless a single block is larger."""
 
 
 class StagedBlocks:
-    """The blocks of a raster as they are to be stored: its bands, then its mask if it has one.
+    """The values of a raster as they are to be stored: its bands, and its mask if it has one.
 
-    Where an alpha band is the last of the channels, it takes the place of the mask.
+    An alpha band at the end of the channels serves as the mask.
+
+    Raises a `Mistake` if the image has not two axes, or a nodata value that its type cannot hold.
     """
 
     def __init__(self, path: Path, description: Description) -> None:
@@ -38,7 +40,8 @@ class StagedBlocks:
         check_raster(path, description)
         self.description = description
         self.dtype = description.dtype
-        self.nodata = next((each.nodata for each in channels if each.nodata is not None), None)
+        nodata_values = [channel.nodata for channel in channels if channel.nodata is not None]
+        self.nodata = nodata_values[0] if nodata_values else None
         if self.nodata is not None and not holds(self.dtype, self.nodata):
             raise Mistake(
                 f"the nodata value {self.nodata:g} of {path} cannot be stored as {self.dtype}: "
@@ -46,8 +49,9 @@ class StagedBlocks:
             )
         by_mask = self.nodata is None and any(channel.masked for channel in channels)
         self.transparent = self.nodata is None and channels[-1].colour == "alpha"
-        """Whether empty pixels are marked by an alpha band, in which they are zero."""
+        """Whether empty pixels are marked by zeros in the alpha band."""
         self.masked = by_mask and not self.transparent
+        """Whether empty pixels are marked by a mask, which is staged behind the bands."""
         self.staging = Staging(path, len(channels) + self.masked, description.shape, self.dtype)
         self.clipping = Clipping(description.with_dtype(self.dtype).channels)
         self._scale = per_band([channel.scale for channel in channels])
@@ -69,7 +73,7 @@ class StagedBlocks:
         self.staging.write(window, stored)
 
     def copy(self, dataset: Any) -> None:
-        """Write all blocks to an open raster, in one order."""
+        """Write all blocks to an open raster, always in the same order."""
         count = len(self.description.channels)
         for window in strips(self.staging):
             planes = self.staging.read(window)
@@ -80,7 +84,7 @@ class StagedBlocks:
 
 
 def check_raster(path: Path, description: Description) -> None:
-    """Raise a `Mistake` unless it is an image of two axes that lies on the Earth or nowhere."""
+    """Raise a `Mistake` unless an image has two axes, and a raster's place or none."""
     if len(description.axes) != 2:
         names = ", ".join(axis.name for axis in description.axes)
         raise Mistake(
@@ -95,9 +99,9 @@ def check_raster(path: Path, description: Description) -> None:
 
 
 def strips(staging: Staging) -> Iterator[Window]:
-    """Divide a raster into windows of `SIDE` rows, on whose multiples columns are cut, too."""
+    """Divide a raster into windows of `SIDE` rows and a multiple of `SIDE` columns."""
     height, width = staging.shape
-    # Long strips, since short pieces of rows are slow to read.
+    # As long as memory permits, since short pieces of rows are slow to read.
     column_bytes = SIDE * staging.planes * staging.dtype.itemsize
     columns = max(STRIP_BYTES // column_bytes // SIDE, 1) * SIDE
     for top in range(0, height, SIDE):

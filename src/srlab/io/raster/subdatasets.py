@@ -1,4 +1,4 @@
-"""netCDF and HDF5: files of many arrays, which GDAL calls subdatasets."""
+"""The reader of netCDF and HDF5 files, which hold many arrays; GDAL calls them subdatasets."""
 
 from __future__ import annotations
 
@@ -21,16 +21,18 @@ from srlab.io.raster.reader import RasterReader
 from srlab.io.variables import Part, Variable, check_one_grid, choose
 
 _UNNAMED = "__xarray_dataarray_variable__"
+"""The name that xarray gives to a variable without one."""
 
 
 class SubdatasetReader:
-    """Bands of a netCDF or HDF5 file, in physical units by CF's scale, offset and fill value.
+    """A reader of variables in a netCDF or HDF5 file, by CF's scale, offset and fill value.
 
-    `bands` are names of variables, such as ``[B04, B03]``, or of a band of one, such as ``im10:2``.
-    They must lie on one grid. None, or numbers from 1, are the bands of a file's only variable.
-    Arrays of MATLAB's, whose axes are stored in reverse, are turned back.
+    `bands` are names of variables, such as ``[B04, B03]``, or a band of a variable, such as
+    ``im10:2``. All must lie on one grid. If the file has a single variable, numbers from 1 choose
+    its bands, and None chooses all of them. MATLAB's arrays are transposed back.
 
-    Raises a `Mistake` if there is no such file, variable or band, or several and no choice.
+    Raises a `Mistake` if there is no such file, variable or band. Raises one, too, if nothing is
+    chosen among several variables.
     """
 
     def __init__(self, path: PathLike, *, bands: Sequence[int | str] | None = None) -> None:
@@ -67,7 +69,7 @@ class SubdatasetReader:
 
 def _variables(path: Path) -> Iterator[Variable]:
     with rasterio.open(path) as dataset:
-        if dataset.count:  # GDAL opens the only variable at once
+        if dataset.count:  # the file has a single variable, which GDAL has opened
             name = dataset.tags(1).get("NETCDF_VARNAME", "")
             yield Variable("" if name == _UNNAMED else name, dataset.count, str(path))
             return

@@ -1,4 +1,4 @@
-"""Tags of a raster: which of them are true of other pixels of the same scene, too."""
+"""The tags of a raster that remain true of an output, which has other pixels of the same scene."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ABOUT_PIXELS = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
-"""Keys that speak of a file's own pixels: their number, size, turn, values or identity."""
+"""Keys about a file's own pixels: their number, size, orientation, values or identity."""
 
 _ABOUT_STORAGE = re.compile(
     r"""
@@ -26,24 +26,25 @@ _ABOUT_STORAGE = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
-"""Keys of netCDF, HDF5 and Zarr that say how numbers and places are stored.
+"""Keys of netCDF, HDF5 and Zarr about how values and coordinates are stored.
 
-netCDF's notes of a variable, such as ``rain#long_name``, are the band's own as well.
+Attributes of a variable, such as ``rain#long_name``, are also left out: a band has them as well.
 """
 
 _WRITTEN_BY_PROGRAMS = re.compile(r"\s*[<{\[] | .*=", re.VERBOSE | re.DOTALL)
-"""The beginning of XML or JSON, or a line ``key=value``."""
+"""A description that a program wrote: XML, JSON or ``key=value``."""
 
 _MICROSCOPY = re.compile(r"\s*ImageJ= | .*<(\w+:)?OME[\s>]", re.VERBOSE | re.DOTALL)
+"""A description by ImageJ, or OME-XML."""
 
 _MADE_BY_US = ("MODEL_SHA256", "SETTINGS", "CLIPPED_VALUES")
 
 
 def lasting(tags: Mapping[str, str]) -> dict[str, str]:
-    """Return the tags that hold for other pixels of the same scene, too.
+    """Return the tags that also hold for other pixels of the same scene.
 
-    A description is left out where a program wrote it. OME-XML, ImageJ and slide scanners state the
-    number and the size of the pixels there. So is the note of a model that made the file.
+    A description by a program is left out, since OME-XML, ImageJ and slide scanners state the
+    number and size of pixels there. srlab's own provenance of the file is left out, too.
     """
     made_by_us: tuple[str, ...] = ()
     if "MODEL_SHA256" in tags:

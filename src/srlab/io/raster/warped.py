@@ -1,4 +1,4 @@
-"""A raster as it looks on the grid of another one."""
+"""A raster resampled onto the grid of another one, window by window."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rasterio.enums import Resampling
 from rasterio.io import MemoryFile
 from rasterio.vrt import WarpedVRT
 
-from srlab.axes import Window, common, relative
+from srlab.axes import Window, common, relative, window_shape
 from srlab.io.protocols import Reader
 from srlab.io.raster.gdal import gdal
 from srlab.io.raster.geometry import RasterGeometry
@@ -22,32 +22,32 @@ from srlab.io.windows import check_window
 from srlab.mistakes import Mistake
 
 Method = Literal["nearest", "bilinear", "cubic", "lanczos", "average"]
-"""The kernels; ``nearest`` suits classes and masks."""
+"""GDAL's kernels of resampling; ``nearest`` suits classes and masks."""
 
 RADIUS = {"nearest": 1, "bilinear": 1, "cubic": 2, "lanczos": 3, "average": 1}
-"""The reach of each kernel, in pixels of the coarser of the two grids."""
+"""The reach of each kernel, in pixels of the coarser grid."""
 
 LARGEST = 2**24
-"""Pixels of the source that one step reads; what needs more is read in parts."""
+"""The most pixels of the source that are read at once; larger windows are divided."""
 
 PRECISION = 1e-6
-"""Pixels of the source to which GDAL finds places; rasterio 1.4 refuses 0."""
+"""The error of positions, in pixels of the source, that GDAL may make; 0 is not allowed."""
 
 PROBES = 21
-"""Places along each side of a window that are looked up to find its ground in the source."""
+"""The number of positions along each axis of a window that are mapped into the source."""
 
 
 class WarpedReader:
-    """Shows a raster on the grid `onto` of another one, window by window, in physical units.
+    """A reader of a raster on the grid `onto`, in physical units.
 
-    The grids may differ in CRS, pixel size, rotation and direction. GDAL's kernels do the work;
-    they widen where the target is coarser, so that nothing aliases. The result does not depend on
-    how it is cut into windows. Where the grids coincide, values are copied.
+    The grids may differ in CRS, pixel size, rotation and direction. GDAL resamples; its kernels
+    become wider if the target is coarser, so that nothing aliases. The result does not depend on
+    the division into windows. If the grids coincide, values are copied.
 
-    A pixel holds no data where the source's pixel under its centre holds none, or where there is
-    none. Empty pixels nearby do not enter the others.
+    A pixel holds no data if its centre lies in an empty pixel of the source, or outside the source.
+    Empty pixels do not contribute to their neighbours.
 
-    Raises a `Mistake` unless both lie somewhere by a CRS and an affine transform.
+    Raises a `Mistake` unless both grids have a CRS and an affine transform.
     """
 
     def __init__(
@@ -67,8 +67,8 @@ class WarpedReader:
             reader.description,
             shape=geometry.shape,
             axes=geometry.axes,
-            # Ground that the source does not reach holds no data, which a file must be able to say.
-            channels=tuple(replace(each, masked=each.nodata is None) for each in channels),
+            # Pixels outside the source are empty, so an output must be able to mark that.
+            channels=tuple(replace(channel, masked=channel.nodata is None) for channel in channels),
             geometry=geometry,
         )
 
@@ -90,38 +90,41 @@ class WarpedReader:
         self._reader.close()
 
     def _copied(self, window: Window, offset: tuple[int, int]) -> NDArray[np.float32]:
-        """Read a window of a grid that begins `offset` pixels from the source's first one."""
+        """Copy a window of the source, whose pixels coincide with those of the target.
+
+        `offset` is the source's pixel at the target's first pixel.
+        """
         spans = zip(window, offset, strict=True)
-        needed = tuple(slice(span.start + move, span.stop + move) for span, move in spans)
+        in_source = tuple(slice(span.start + move, span.stop + move) for span, move in spans)
         values = self._empty(window)
-        inside = _clipped(needed, self._grids.source.shape)
+        inside = _clipped(in_source, self._grids.source.shape)
         if inside is not None:
-            values[:, *relative(inside, needed)] = self._reader.read(inside)
+            values[:, *relative(inside, in_source)] = self._reader.read(inside)
         return values
 
     def _warped(self, window: Window) -> NDArray[np.float32]:
-        needed = self._under(window)
+        needed = self._needed_for(window)
         if needed is None:
             return self._empty(window)
-        if np.prod(_shape(needed)) <= LARGEST or max(_shape(window)) == 1:
+        if np.prod(window_shape(needed)) <= LARGEST or max(window_shape(window)) == 1:
             return self._resampled(self._reader.read(needed), needed, window)
         values = self._empty(window)
         for half in _halves(window):
             values[:, *relative(half, window)] = self._warped(half)
         return values
 
-    def _under(self, window: Window) -> Window | None:
-        """Return the source's pixels that may enter a window, or None if there are none."""
+    def _needed_for(self, window: Window) -> Window | None:
+        """Return the window of the source that a target window depends on; None if empty."""
         sides = [np.linspace(span.start, span.stop, PROBES) for span in window]
-        places = np.stack(np.meshgrid(*sides, indexing="ij")).reshape(2, -1)
-        found = self._grids.to_source(places)
-        found = found[:, np.isfinite(found).all(axis=0)]
-        if not found.size:
+        positions = np.stack(np.meshgrid(*sides, indexing="ij")).reshape(2, -1)
+        in_source = self._grids.to_source(positions)
+        in_source = in_source[:, np.isfinite(in_source).all(axis=0)]
+        if not in_source.size:
             return None
         needed = []
-        for places_along, stretch in zip(found, self._grids.stretch, strict=True):
-            low, high = float(places_along.min()), float(places_along.max())
-            # Between probes a curved edge may bulge a little.
+        for along_axis, stretch in zip(in_source, self._grids.stretch, strict=True):
+            low, high = float(along_axis.min()), float(along_axis.max())
+            # Some pixels and a share more, since a curved edge may bulge between the positions.
             reach = RADIUS[self._resampling] * max(stretch, 1) + 2 + 0.01 * (high - low)
             needed.append(slice(floor(low - reach), ceil(high + reach)))
         return _clipped(tuple(needed), self._grids.source.shape)
@@ -129,7 +132,7 @@ class WarpedReader:
     def _resampled(
         self, pixels: NDArray[np.float32], needed: Window, window: Window
     ) -> NDArray[np.float32]:
-        """Warp the source's pixels of `needed` to a window of the target."""
+        """Resample the source's `pixels` ``(C, *needed)`` onto a window of the target."""
         source, target = self._grids.source, self._grids.target
         count, height, width = pixels.shape
         with gdal(f"{self} cannot be warped to {target.crs}"), MemoryFile() as memory:
@@ -147,10 +150,10 @@ class WarpedReader:
     def _on_target(self, file: Any, window: Window, resampling: Method) -> NDArray[np.float32]:
         source, target = self._grids.source, self._grids.target
         down, across = self._grids.stretch
-        height, width = _shape(window)
+        height, width = window_shape(window)
         with WarpedVRT(
             file,
-            src_crs=source.crs,  # as it is: a GeoTIFF cannot hold every CRS
+            src_crs=source.crs,  # given here, since a GeoTIFF cannot hold every CRS
             crs=target.crs,
             transform=target.part(window).transform,
             height=height,
@@ -158,7 +161,7 @@ class WarpedReader:
             nodata=np.nan,
             resampling=Resampling[resampling],
             tolerance=PRECISION,
-            # These are otherwise GDAL's guess, anew for each window.
+            # Otherwise GDAL would estimate these anew for each window.
             XSCALE=min(1 / across, 1.0),
             YSCALE=min(1 / down, 1.0),
             UNIFIED_SRC_NODATA="NO",  # each band has its own empty pixels
@@ -168,15 +171,11 @@ class WarpedReader:
 
     def _empty(self, window: Window) -> NDArray[np.float32]:
         count = len(self.description.channels)
-        return np.full((count, *_shape(window)), np.nan, np.float32)
-
-
-def _shape(window: Window) -> tuple[int, ...]:
-    return tuple(span.stop - span.start for span in window)
+        return np.full((count, *window_shape(window)), np.nan, np.float32)
 
 
 def _clipped(window: Window, shape: tuple[int, ...]) -> Window | None:
-    """Return the part of a window inside an image of `shape`, or None."""
+    """Return the part of a window inside an image of `shape`; None if it is outside."""
     whole = tuple(slice(0, size) for size in shape)
     inside = common(window, whole)
     if any(span.stop <= span.start for span in inside):

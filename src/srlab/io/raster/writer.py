@@ -1,9 +1,10 @@
-"""GeoTIFF out, in blocks from any process."""
+"""The writer of GeoTIFF, in blocks from any process."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -30,24 +31,30 @@ COMPRESSIONS: dict[str, dict[str, object]] = {
     "zstd": {"compress": "zstd", "zstd_level": 1, "num_threads": "all_cpus"},
     "none": {},
 }
-"""Every program reads deflate. On images higher levels save little and cost twice the time."""
+"""GDAL's options for each compression. Every program reads deflate.
+
+On images, higher levels save little and take twice the time.
+"""
 
 
 class GeoTiffWriter:
-    """A tiled, compressed GeoTIFF that says of its pixels all that the description says.
+    """The writer of a tiled, compressed GeoTIFF, which keeps everything in a description.
 
-    These are type, CRS, affine, control points, RPCs, nodata, mask, band names, scales and offsets,
-    units, colours and tags. The provenance is added. Integers are rounded to the nearest, halves
-    to even, and clipped. `compression` is one of `COMPRESSIONS`. The `layout` ``cog`` makes it a
-    cloud-optimised GeoTIFF, with overviews that are means of its pixels. With `statistics`
-    ``true`` each band notes its minimum, maximum, mean and deviation. Until `finish` the blocks lie
-    in a file of the folder ``NAME.partial`` beside `path`.
+    That is the type, the place (CRS with affine transform, control points, or RPCs), nodata value
+    or mask, and the names, scales, units, colours and tags of bands. The provenance is added as
+    tags. Integers are rounded to the nearest, halves to even, and clipped.
+
+    `compression` is one of `COMPRESSIONS`. The `layout` ``cog`` gives a cloud-optimised GeoTIFF,
+    whose overviews are means of its pixels. If `statistics` is ``true``, the minimum, maximum, mean
+    and deviation of each band are stored.
+
+    Until `finish`, the blocks lie in the folder ``NAME.partial`` beside `path`.
 
     Raises a `Mistake` if a GeoTIFF cannot hold what is described. `prepare`, `write` and `finish`
     raise a `FailedWrite` if the disk is full.
     """
 
-    chunks = (1, 1)  # blocks wait on the disk, and may end anywhere
+    chunks = (1, 1)  # staged blocks may end anywhere
 
     def __init__(
         self,
@@ -78,8 +85,8 @@ class GeoTiffWriter:
     def write(self, window: Window, array: NDArray[np.float32]) -> None:
         """Write ``(C, *window)`` in physical units, NaN where there is no data.
 
-        Raises a `Mistake` if the window does not fit the file, or the array the window. It does so,
-        too, if there is a NaN and nothing can mark it.
+        Raises a `Mistake` if the window does not fit the file or the array does not fit the
+        window, or for a NaN that nothing can mark.
         """
         self._blocks.write(window, array)
 
@@ -88,7 +95,7 @@ class GeoTiffWriter:
         self._blocks.staging.sync()
 
     def finish(self) -> None:
-        """Encode the file, check that all of it is on the disk, and give it its name."""
+        """Encode the file, check that it is complete, and give it its name."""
         with replaced(self.path, suffix=".tif") as unfinished:
             if self._layout == "cog":
                 self._encode_cog(unfinished)
@@ -117,7 +124,8 @@ class GeoTiffWriter:
     def _encode(self, target: Path) -> None:
         options = dict(COMPRESSIONS[self._compression])
         if options:
-            options["predictor"] = {"f": 3}.get(self._blocks.dtype.kind, 2)
+            is_float = self._blocks.dtype.kind == "f"
+            options["predictor"] = 3 if is_float else 2  # TIFF's codes of predictors
         write_geotiff(target, self._blocks, self._provenance, **options)
         if self._statistics == "true":
             with writing(self.path):
@@ -131,8 +139,11 @@ class GeoTiffWriter:
 def write_geotiff(
     target: Path, blocks: StagedBlocks, provenance: Provenance, **compression: Any
 ) -> None:
-    """Encode blocks as a GeoTIFF; a `FailedWrite` if the disk is full."""
-    target.unlink(missing_ok=True)  # of a run that was killed; GDAL would try to open it
+    """Encode staged blocks as a GeoTIFF, with GDAL's options of `compression`.
+
+    Raises a `FailedWrite` if the disk is full.
+    """
+    target.unlink(missing_ok=True)  # GDAL would open what a killed process left
     description = blocks.description
     height, width = description.shape
     profile = {
@@ -143,7 +154,7 @@ def write_geotiff(
         "tiled": True,
         "blockxsize": _block_side(width),
         "blockysize": _block_side(height),
-        # Pictures open fastest by pixel; of hundreds of bands a block must not hold all.
+        # Few bands are fastest to open together; a block of hundreds would be too large.
         "interleave": "pixel" if len(description.channels) <= 4 else "band",
         "photometric": "MINISBLACK",
         "bigtiff": "IF_SAFER",
@@ -159,12 +170,12 @@ def write_geotiff(
 
 
 def _block_side(pixels: int) -> int:
-    """Return the side of a block along an axis; one beyond the image would be filled up for it."""
-    return min(SIDE, -(-pixels // 16) * 16)  # TIFF's tiles have multiples of 16
+    """Return the side of a block along an axis, which is no longer than a small image needs."""
+    return min(SIDE, ceil(pixels / 16) * 16)  # sides of TIFF's tiles are multiples of 16
 
 
 def _copy_as_cog(plain: Path, target: Path, compression: str) -> None:
-    """Copy a GeoTIFF with overviews, in the order that ranged requests like (OGC 21-026)."""
+    """Copy a GeoTIFF into a cloud-optimised one, with overviews (OGC 21-026)."""
     rasterio.shutil.copy(
         plain,
         target,
@@ -175,35 +186,36 @@ def _copy_as_cog(plain: Path, target: Path, compression: str) -> None:
         blocksize=SIDE,
         bigtiff="IF_SAFER",
         num_threads="ALL_CPUS",
-        # Means keep the radiometry; the default, cubic, overshoots.
-        overview_resampling="AVERAGE",
-        statistics="AUTO",  # as the plain file has them
+        overview_resampling="AVERAGE",  # the default, cubic, overshoots
+        statistics="AUTO",  # those of the plain file, if it has any
     )
 
 
 def writing(path: Path) -> AbstractContextManager[None]:
-    """Make what GDAL cannot write a `FailedWrite` that names `path`."""
+    """Turn GDAL's errors into a `FailedWrite` that names `path`."""
     failure = f"{path} cannot be written: is the disk full"
     return gdal(failure, error=FailedWrite, sidecars=False)
 
 
 def _place(description: Description) -> dict[str, Any]:
+    """Return rasterio's arguments for the size and the place of an image."""
     height, width = description.shape
     geometry = description.geometry
     if not isinstance(geometry, RasterGeometry):
         geometry = RasterGeometry((height, width))
     place = {"height": height, "width": width, "rpcs": geometry.rpcs}
-    # GDAL 3.10 moves control points by a pixel when it writes them as AREA_OR_POINT=Point, so
-    # never both.
+    # Control points are written only without a transform: GDAL 3.10 would move them by a pixel
+    # in a file with AREA_OR_POINT=Point.
     if geometry.gcps and not geometry.transform:
         return {**place, "gcps": list(geometry.gcps), "crs": geometry.gcps_crs}
     return {**place, "transform": geometry.transform, "crs": geometry.crs}
 
 
-def _describe(dataset: Any, description: Description, made: Mapping[str, str]) -> None:
-    tags = {**lasting(description.tags), **made}
+def _describe(dataset: Any, description: Description, provenance: Mapping[str, str]) -> None:
+    """Store tags, colours, names, scales and units in an open raster."""
+    tags = {**lasting(description.tags), **provenance}
     if description.density is not None:
-        rows, columns = (f"{each * 0.0254:.2f}" for each in description.density)
+        rows, columns = (f"{per_metre * 0.0254:.2f}" for per_metre in description.density)
         tags |= {"TIFFTAG_YRESOLUTION": rows, "TIFFTAG_XRESOLUTION": columns}
         tags["TIFFTAG_RESOLUTIONUNIT"] = "2"  # inches
     if dataset.transform.is_identity:
