@@ -1,4 +1,4 @@
-"""The numbers of a Sentinel-2 product that turn stored values into reflectance."""
+"""The scale and the offsets by which a Sentinel-2 product's stored values become reflectance."""
 
 from __future__ import annotations
 
@@ -14,24 +14,29 @@ BANDS = (
     *("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08"),
     *("B8A", "B09", "B10", "B11", "B12"),
 )
-"""The bands in the order of the metadata's ``bandId``."""
+"""The bands, in the order of ``bandId`` in the metadata."""
 
 UNIT = "reflectance × 10000"
 QUANTIFICATION = 10_000.0
+"""The factor of reflectance in physical values here."""
 
 FIRST_OFFSET = 400
-"""The processing baseline from which stored values have an offset: 04.00, of January 2022."""
+"""The first processing baseline whose stored values have an offset: 04.00, of January 2022."""
 
 _KEPT = ("PRODUCT_URI", "PROCESSING_BASELINE", "PRODUCT_START_TIME", "DATATAKE_SENSING_START")
+"""Elements of the metadata that become tags."""
+
 _BASELINE = re.compile(r"_N(\d{4})_")
+"""The processing baseline in the name of a product."""
 
 
 @dataclass(frozen=True)
 class Radiometry:
-    """``reflectance · 10 000 = stored · scale + offset``, of each band."""
+    """The conversion of stored values: ``reflectance · 10 000 = stored · scale + offset``."""
 
     scale: float = 1.0
     offsets: Mapping[str, float] = field(default_factory=dict)
+    """The offset of each band; 0 for bands that are missing here."""
 
     def offset(self, band: str) -> float:
         """Return the offset of a band."""
@@ -39,10 +44,10 @@ class Radiometry:
 
 
 def read_metadata(content: bytes, path: Path) -> tuple[Radiometry, dict[str, str]]:
-    """Read quantification, offsets and tags from ``MTD_MSIL1C.xml`` or ``MTD_MSIL2A.xml``.
+    """Read radiometry and tags from the content of ``MTD_MSIL1C.xml`` or ``MTD_MSIL2A.xml``.
 
-    ``reflectance = (stored + ADD_OFFSET) / QUANTIFICATION_VALUE``. Products of a baseline before
-    04.00 state no offset, and have none.
+    The metadata mean ``reflectance = (stored + ADD_OFFSET) / QUANTIFICATION_VALUE``. Products of
+    baselines before 04.00 state no offset, and have none.
 
     Raises a `Mistake` if the file is damaged or states no quantification.
     """
@@ -62,23 +67,23 @@ def read_metadata(content: bytes, path: Path) -> tuple[Radiometry, dict[str, str
 
 
 def radiometry_of_name(names: Sequence[str], path: Path) -> Radiometry:
-    """Take the radiometry from the processing baseline in a product's name, such as ``_N0400_``.
+    """Return the radiometry by the processing baseline in a product's name, such as ``_N0400_``.
 
-    Raises a `Mistake` if none of the names has one.
+    Raises a `Mistake` if none of `names` has a baseline.
     """
-    found = [match[1] for name in names if (match := _BASELINE.search(name))]
-    if not found or int(found[0]) >= 9000:  # 9999 is a processing of the user's own
+    matches = [match for match in map(_BASELINE.search, names) if match]
+    if not matches or int(matches[0][1]) >= 9000:  # 9999 is for a user's own processing
         raise Mistake(
             f"{path} has no MTD_MSIL*.xml and no processing baseline in its name (such as _N0400_),"
             " so the offset of its values is unknown: restore the metadata, or the name."
         )
-    if int(found[0]) < FIRST_OFFSET:
+    if int(matches[0][1]) < FIRST_OFFSET:
         return Radiometry()
     return Radiometry(offsets=dict.fromkeys(BANDS, -1000.0))
 
 
 def _add_offsets(root: ElementTree.Element) -> list[tuple[str, float]]:
-    """Return the stated offsets, in stored units, by the names of their bands."""
+    """Return the names of bands and their offsets, in units of stored values."""
     names = dict(enumerate(BANDS))
     for element in root.iter():
         if _local(element.tag) == "Spectral_Information":
@@ -92,7 +97,7 @@ def _add_offsets(root: ElementTree.Element) -> list[tuple[str, float]]:
 
 
 def _padded(band: str) -> str:
-    """Return ``B02`` for the ``B2`` of the metadata."""
+    """Return ``B02`` for ``B2``, as the metadata write it."""
     return re.sub(r"^B(\d)$", r"B0\1", band)
 
 

@@ -1,6 +1,7 @@
-"""The files of a Sentinel-2 product, and the radiometry that its metadata state.
+"""The files of a Sentinel-2 product, of level 1C or 2A, and the choice of bands among them.
 
-The layout is that of ESA's Sentinel-2 Products Specification Document, for level 1C and 2A.
+A product holds each band in a file of its own, on one grid or on several. The layout is specified
+in ESA's Sentinel-2 Products Specification Document.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from srlab.mistakes import Mistake
 log = logging.getLogger(__name__)
 
 CLASSES = "SCL"
-"""The scene classification of level 2A, with a class for clouds, their shadows, snow and so on."""
+"""The name of level 2A's scene classification: clouds, their shadows, snow and so on."""
 
 NATIVE = {
     **dict.fromkeys(("B02", "B03", "B04", "B08"), 10),
@@ -30,15 +31,17 @@ NATIVE = {
     **dict.fromkeys(("B01", "B09", "B10"), 60),
     CLASSES: 20,
 }
-"""Metres a pixel of each band's detector, and of the classification."""
+"""The native pixel size of each band, and of the classification, in metres."""
 
 MOST_METADATA = 64 * 2**20
-"""Bytes of metadata that are read; those of real products are about 50 kB."""
+"""The most bytes of metadata that are read; those of real products are about 50 kB."""
 
 _DAMAGE = (BadZipFile, OSError, EOFError, RuntimeError, UnicodeError, zlib.error)
 """The errors of a damaged, encrypted or unusual zip."""
 
 _IMAGE = re.compile(r"IMG_DATA/(?:R\d\dm/)?[^/]*_(B\d[\dA]|SCL)(?:_(\d\d)m)?\.jp2$")
+"""A file of an image within a product: the band, and its grid in metres (only level 2A)."""
+
 _METADATA = re.compile(r"(?:^|/)(?:MTD_MSIL..|S2[^/]*_MTD_[^/]*)\.xml$")
 
 
@@ -47,16 +50,18 @@ class BandFile:
     """A band on one grid, in a file of its own."""
 
     name: str
-    """Such as ``B02`` or ``SCL``."""
+    """The name of the band, such as ``B02`` or ``SCL``."""
 
     metres: int
+    """The pixel size of the grid."""
+
     path: str
-    """As GDAL opens it; inside a zip it begins with ``/vsizip/``."""
+    """The name by which GDAL opens the file; inside a zip it begins with ``/vsizip/``."""
 
 
 @dataclass(frozen=True)
 class Product:
-    """A Sentinel-2 product: its bands on each grid, and what their stored numbers mean."""
+    """A Sentinel-2 product: its bands on each grid, and the meaning of their stored values."""
 
     path: Path
     files: tuple[BandFile, ...]
@@ -64,23 +69,24 @@ class Product:
     tags: Mapping[str, str]
 
     def choose(self, bands: Sequence[int | str] | None) -> tuple[BandFile, ...]:
-        """Return bands by name, all on one grid; None for those of 10 m.
+        """Return the files of some bands, all on one grid; None chooses the bands of 10 m.
 
-        It is the finest grid that is not finer than any of the bands is measured. A name may say
-        another, as ``B02_20m`` does. A number from 1 counts the bands of 10 m.
+        Bands are chosen by name; numbers from 1 choose among the bands of 10 m. The grid is the
+        finest one whose pixels are not smaller than the native pixels of any chosen band. A name
+        may state another grid, as ``B02_20m`` does.
 
-        Raises a `Mistake` that lists the bands of every grid if there is no such one.
+        Raises a `Mistake` that lists the bands of all grids if no grid has all chosen bands.
         """
         standard = [file.name for file in self.files if file.metres == NATIVE[file.name] == 10]
         if bands is None:
             bands = standard
         if isinstance(bands, str) or not bands:
             raise Mistake(f"bands is {bands!r}; give a list of names, such as [B04, B03, B02].")
-        wanted = [self._parted(band, standard) for band in bands]
-        named = {metres for _, metres in wanted if metres is not None}
+        wanted = [self._name_and_grid(band, standard) for band in bands]
+        stated_grids = {metres for _, metres in wanted if metres is not None}
         coarsest = max(NATIVE.get(name, 0) for name, _ in wanted)
         for grid in sorted({file.metres for file in self.files}):
-            fits = named == {grid} if named else grid >= coarsest
+            fits = stated_grids == {grid} if stated_grids else grid >= coarsest
             on_grid = {file.name: file for file in self.files if file.metres == grid}
             if fits and all(name in on_grid for name, _ in wanted):
                 return tuple(on_grid[name] for name, _ in wanted)
@@ -89,8 +95,11 @@ class Product:
             f"has {self._listed()}."
         )
 
-    def _parted(self, band: int | str, standard: Sequence[str]) -> tuple[str, int | None]:
-        """Part a band's name from its grid."""
+    def _name_and_grid(self, band: int | str, standard: Sequence[str]) -> tuple[str, int | None]:
+        """Return the name of a band, and the grid in metres that was stated with it, or None.
+
+        `standard` are the names that numbers from 1 stand for.
+        """
         if isinstance(band, int):
             if not 1 <= band <= len(standard):
                 raise Mistake(
@@ -101,7 +110,7 @@ class Product:
         name, _, grid = band.upper().partition("_")
         number = re.fullmatch(r"B(\d)", name)
         if number:
-            name = f"B0{number[1]}"  # as the metadata write B2
+            name = f"B0{number[1]}"  # the metadata write B2
         metres = re.fullmatch(r"(\d\d)M", grid)
         if grid and not metres:
             raise Mistake(f"the band {band!r} names no grid; write it as in B05_20m.")
@@ -116,28 +125,28 @@ class Product:
 
 
 def open_product(path: Path) -> Product:
-    """List a SAFE folder, or a zip of one, and read its metadata.
+    """List the files of a SAFE folder, or of a zip of one, and read its metadata.
 
-    Raises a `Mistake` if it holds no band, several tiles, or nothing that says what its numbers
-    mean.
+    Raises a `Mistake` if there is no band, or several tiles, or if nothing tells the meaning of the
+    stored values.
     """
     members = dict(sorted(_members(path)))
     files = tuple(_band_files(path, members))
     metadata = [name for name in members if _METADATA.search(name)]
     if metadata:
-        # The product's own stands at the top; a granule's lies deeper.
+        # The metadata of the product lie at the top, those of a granule deeper.
         content = _content(path, min(metadata, key=lambda name: name.count("/")))
         radiometry, tags = read_metadata(content, path)
         return Product(path, files, radiometry, tags)
     names = [path.name, *members]
     radiometry = radiometry_of_name(names, path)
-    _tell(path, radiometry.offset("B02"))
+    _warn_of_missing_metadata(path, radiometry.offset("B02"))
     return Product(path, files, radiometry, {})
 
 
 @cache
-def _tell(path: Path, offset: float) -> None:
-    """Warn once of metadata that are missing: a command opens its input more than once."""
+def _warn_of_missing_metadata(path: Path, offset: float) -> None:
+    """Warn once only, although a command opens its input several times."""
     log.warning(
         "%s has no MTD_MSIL*.xml; by the processing baseline in its name the offset is %g",
         path,
@@ -146,12 +155,13 @@ def _tell(path: Path, offset: float) -> None:
 
 
 def _band_files(path: Path, members: Mapping[str, str]) -> Iterator[BandFile]:
+    """Yield the files of bands among the members of a product; see `_members`."""
     seen: dict[tuple[str, int], str] = {}
     for member, target in members.items():
-        found = _IMAGE.search(member)
-        if not found or not member.isprintable():  # a damaged zip may name members anyhow
+        match = _IMAGE.search(member)
+        if not match or not member.isprintable():  # names in a damaged zip may be anything
             continue
-        name, grid = found.groups()
+        name, grid = match.groups()
         metres = int(grid) if grid else NATIVE[name]
         if (name, metres) in seen:
             raise Mistake(
@@ -168,7 +178,7 @@ def _band_files(path: Path, members: Mapping[str, str]) -> Iterator[BandFile]:
 
 
 def _members(path: Path) -> Iterator[tuple[str, str]]:
-    """Yield each file's name within the product, and the name by which GDAL opens it."""
+    """Yield the name of each file within the product, and the name by which GDAL opens it."""
     if path.is_dir():
         for folder, _, names in os.walk(path):
             for name in names:
@@ -182,7 +192,7 @@ def _members(path: Path) -> Iterator[tuple[str, str]]:
 
 @contextmanager
 def _archive(path: Path) -> Iterator[ZipFile]:
-    """Open a zip; a `Mistake` of what cannot be read while it is open."""
+    """Open a zip; errors of reading it become a `Mistake`."""
     try:
         with ZipFile(path) as archive:
             yield archive
@@ -192,7 +202,7 @@ def _archive(path: Path) -> Iterator[ZipFile]:
 
 
 def _content(path: Path, member: str) -> bytes:
-    """Return the metadata, of which no more is read than there may be."""
+    """Return the content of a file of metadata; a `Mistake` if it is absurdly large."""
     if path.is_dir():
         with (path / member).open("rb") as opened:
             content = opened.read(MOST_METADATA + 1)

@@ -1,4 +1,4 @@
-"""Sentinel-2 products, by the names of their bands, in true reflectance."""
+"""The reader of Sentinel-2 products: bands by name, in reflectance × 10 000."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from srlab.io.raster.sentinel2.product import CLASSES, BandFile, Product, open_p
 from srlab.mistakes import Mistake
 
 NODATA = 0.0
+"""The stored value of pixels without data."""
 
 
 class Sentinel2Reader:
-    """A SAFE folder or a zip of one, of level 1C or 2A, in reflectance times 10 000.
+    """A reader of a SAFE folder, or of a zip of one, of level 1C or 2A.
 
-    `bands` are names, such as ``[B04, B03, B02]`` or ``[B05, SCL]``. They are read on one grid,
-    without resampling: the finest that is not finer than any of them is measured. A name may say
-    another grid, as ``B02_20m`` does. None is the bands of 10 m.
+    `bands` are names, such as ``[B04, B03, B02]`` or ``[B05, SCL]``; None chooses the bands of
+    10 m. ``SCL`` is the scene classification of level 2A, whose values are classes. All bands are
+    read on one grid without resampling; `Product.choose` tells which one.
 
-    Quantification and offset are those of the product's metadata. A stored 0 is no data. ``SCL`` is
-    the scene classification of level 2A, in classes.
+    The metadata of the product tell scale and offset. Pixels whose stored value is 0 have no data.
 
-    Raises a `Mistake` if it is no such product, lacks the bands, or does not say what its numbers
-    mean.
+    Raises a `Mistake` if the path is no such product, if it lacks a band, or if nothing tells the
+    meaning of its stored values.
     """
 
     def __init__(self, path: PathLike, *, bands: Sequence[int | str] | None = None) -> None:

@@ -1,1 +1,5 @@
-"""Zarr stores, of format 2 and 3, with the place of their pixels by CF, GDAL or GeoZarr."""
+"""Zarr stores as rasters, with an array for each band or for several.
+
+- ``reader``, ``writer``: the reader and the writer
+- ``place``: the place of the pixels, by the attributes of CF, GDAL and GeoZarr
+"""

@@ -1,4 +1,4 @@
-"""Zarr stores of any layout: one array, or groups of arrays."""
+"""The reader of Zarr stores as rasters: one array, or groups of arrays."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from srlab.io.blosc import check_blosc
 from srlab.io.damage import check_block_size, damage_told
 from srlab.io.description import Channel, Description
 from srlab.io.handle import ProcessHandle
+from srlab.io.raster.geometry import RasterGeometry
 from srlab.io.raster.tags import lasting
 from srlab.io.raster.zarr.place import read_geometry
 from srlab.io.stored import without_infinities
@@ -27,21 +28,24 @@ from srlab.io.windows import check_window
 from srlab.io.zarr_arrays import arrays_by_name
 
 BANDS = "bands"
-"""The attribute of a group that lists the arrays which are the bands of one image, in order."""
+"""The attribute of a store that lists the arrays that are the bands of one image."""
 
-Array = Any
+Array = Any  # of zarr
 
 
 class ZarrReader:
-    """Bands of a Zarr store, of format 2 or 3, in physical units by CF's attributes.
+    """A reader of bands in a Zarr store of format 2 or 3, in physical units by CF's attributes.
 
     The store is an array ``(H, W)`` or ``(C, H, W)``, or groups of such arrays. `bands` are names
-    of arrays, such as ``[B04, B03]`` or ``[r10m/B04]``, or of a band of one, such as ``rgb:2``.
-    They must lie on one grid. None, or numbers from 1, are the bands of the only array, or those
-    that the attribute ``bands`` of the store lists. As for xarray, the fill value of format 2 is no
-    data, and in format 3 the attribute ``_FillValue``.
+    of arrays, such as ``[B04, B03]`` or ``[r10m/B04]``, or a band of an array, such as ``rgb:2``.
+    All must lie on one grid. If the store has a single array, or lists its bands in the attribute
+    ``bands``, numbers from 1 choose among them, and None chooses all.
 
-    Raises a `Mistake` if it is no Zarr store or has no such band, or several arrays and no choice.
+    As in xarray, the nodata value is the fill value in format 2, and the attribute ``_FillValue``
+    in format 3.
+
+    Raises a `Mistake` if the path is no Zarr store, or if it has no such band. Raises one, too, if
+    nothing is chosen among several arrays.
     """
 
     def __init__(self, path: PathLike, *, bands: Sequence[int | str] | None = None) -> None:
@@ -64,11 +68,10 @@ class ZarrReader:
         check_window(window, self.description.shape)
         arrays = self._handle.file().arrays
         with damage_told(f"{self.path} cannot be read at {window}: truncated or damaged"):
-            stored = [
-                _planes(arrays[part.variable.name], part.numbers, window) for part in self._parts
-            ]
-        planes = [plane for planes in stored for plane in planes]
-        pairs = zip(planes, self.description.channels, strict=True)
+            stored: list[NDArray[Any]] = []
+            for part in self._parts:
+                stored.extend(_planes(arrays[part.variable.name], part.numbers, window))
+        pairs = zip(stored, self.description.channels, strict=True)
         return without_infinities(np.stack([_physical(plane, channel) for plane, channel in pairs]))
 
     def close(self) -> None:
@@ -88,21 +91,28 @@ class _Store:
             self.arrays: dict[str, Array] = arrays_by_name(root)
 
     def choose(self, bands: Sequence[int | str] | None) -> tuple[Part, ...]:
+        """Return the chosen bands; see `ZarrReader`."""
         listed = self.attributes.get(BANDS)
         if listed:
             bands = listed if bands is None else [self._array(band, listed) for band in bands]
-        images = ((name, each) for name, each in self.arrays.items() if _is_image(name, each))
-        variables = [Variable(name, prod(each.shape[:-2])) for name, each in images]
+        variables = []
+        for name, array in self.arrays.items():
+            if _is_image(name, array):
+                variables.append(Variable(name, prod(array.shape[:-2])))
         return choose(variables, bands, self.path)
 
     def _array(self, band: int | str, listed: Sequence[str]) -> int | str:
-        """Return the name of the array of a band that is given by its number or its own name."""
+        """Return the array of a band, by the band's number in the list or its own name.
+
+        A band that is not listed is returned as it is.
+        """
         if isinstance(band, int):
             return listed[band - 1] if 1 <= band <= len(listed) else band
-        own = [name for name in listed if self.arrays[name].attrs.get(_NAME) == band]
-        return own[0] if own else band
+        arrays = [name for name in listed if self.arrays[name].attrs.get(_NAME) == band]
+        return arrays[0] if arrays else band
 
     def describe(self, parts: Sequence[Part]) -> Description:
+        """Describe an image of the chosen bands; a `Mistake` unless all lie on one grid."""
         for part in parts:
             array = self.arrays[part.variable.name]
             itemsize = np.dtype(array.dtype).itemsize
@@ -111,29 +121,28 @@ class _Store:
         check_one_grid(parts, geometries, self.path)
         geometry = geometries[0]
         channels = [channel for part in parts for channel in self._channels(part)]
-        texts = {key: str(value) for key, value in self.attributes.items() if _is_plain(value)}
         return Description(
             shape=geometry.shape,
             axes=geometry.axes,
             channels=tuple(channels),
             geometry=geometry,
-            tags=lasting(texts),
+            tags=lasting(_texts(self.attributes)),
         )
 
-    def _geometry(self, name: str) -> Any:
+    def _geometry(self, name: str) -> RasterGeometry:
         array = self.arrays[name]
         group = name.rpartition("/")[0]
-        beside = {
-            other.rpartition("/")[2]: each
-            for other, each in self.arrays.items()
-            if other.rpartition("/")[0] == group
-        }
+        beside = {}
+        for other_name, other in self.arrays.items():
+            other_group, _, short_name = other_name.rpartition("/")
+            if other_group == group:
+                beside[short_name] = other
         return read_geometry(array, beside, self.attributes | dict(array.attrs))
 
     def _channels(self, part: Part) -> Iterator[Channel]:
         array = self.arrays[part.variable.name]
         attributes = dict(array.attrs)
-        texts = {key: str(value) for key, value in attributes.items() if _is_plain(value)}
+        tags = {key: text for key, text in _texts(attributes).items() if key not in _OURS}
         for number in part.numbers:
             name = attributes.get(_NAME, "")
             if not name:
@@ -146,36 +155,43 @@ class _Store:
                 offset=float(attributes.get("add_offset", 0.0)),
                 nodata=_nodata(array, attributes),
                 colour=str(attributes.get("colour", "")),
-                tags=lasting({key: texts[key] for key in texts if key not in _OURS}),
+                tags=lasting(tags),
             )
 
 
 _NAME = "band_name"
-"""The attribute of an array with the name of its band, where that cannot be the array's."""
+"""The attribute with the name of a band, if the array cannot have this name."""
 
 _OURS = (_NAME, "colour")
+"""Attributes that srlab writes, and that are not tags."""
 
 
 def _is_image(name: str, array: Array) -> bool:
-    bounds = name.endswith(("_bnds", "_bounds"))
-    return len(array.shape) >= 2 and np.dtype(array.dtype).kind in "iuf" and not bounds
+    """Whether an array has rows and columns of numbers, and is not CF's bounds of coordinates."""
+    are_bounds = name.endswith(("_bnds", "_bounds"))
+    return len(array.shape) >= 2 and np.dtype(array.dtype).kind in "iuf" and not are_bounds
 
 
-def _is_plain(value: object) -> bool:
-    return isinstance(value, str | int | float)
+def _texts(attributes: Mapping[str, Any]) -> dict[str, str]:
+    """Return the attributes that are texts or numbers, as texts."""
+    plain = {
+        key: value for key, value in attributes.items() if isinstance(value, str | int | float)
+    }
+    return {key: str(value) for key, value in plain.items()}
 
 
 def _planes(
     array: Array, numbers: Sequence[int], window: Window
 ) -> list[NDArray[Any]] | NDArray[Any]:
-    """Read bands ``(C, *window)``, by their numbers from 1, as they are stored."""
+    """Read bands ``(C, *window)`` as stored, by their numbers from 1."""
     rows, columns = window
-    places = [number - 1 for number in numbers]
-    if len(array.shape) == 3:  # at once, since a chunk may hold several bands
-        planes: NDArray[Any] = array.oindex[places, rows, columns]
+    indices = [number - 1 for number in numbers]
+    if len(array.shape) == 3:  # read together, since a chunk may hold several bands
+        planes: NDArray[Any] = array.oindex[indices, rows, columns]
         return planes
-    outer = [np.unravel_index(place, array.shape[:-2]) for place in places]
-    return [array[(*map(int, place), rows, columns)] for place in outer]
+    # Bands are counted over all axes before rows and columns.
+    leading = [np.unravel_index(index, array.shape[:-2]) for index in indices]
+    return [array[(*map(int, index), rows, columns)] for index in leading]
 
 
 def _physical(stored: NDArray[Any], channel: Channel) -> NDArray[np.float32]:
@@ -188,6 +204,7 @@ def _physical(stored: NDArray[Any], channel: Channel) -> NDArray[np.float32]:
 
 
 def _nodata(array: Array, attributes: Mapping[str, Any]) -> float | None:
+    """Return the stored value that stands for no data, or None."""
     stated = attributes.get("_FillValue", attributes.get("missing_value"))
     if stated is None and array.metadata.zarr_format == 2:
         stated = array.metadata.fill_value
@@ -195,7 +212,7 @@ def _nodata(array: Array, attributes: Mapping[str, Any]) -> float | None:
 
 
 def _number(stated: Any) -> float:
-    """Return a number, which xarray writes as the eight bytes of a float in base 64."""
+    """Return a number; xarray writes it as the eight bytes of a float64 in base 64."""
     try:
         return float(stated)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Zarr out, an array for each band."""
+"""The writer of Zarr stores, with an array for each band."""
 
 from __future__ import annotations
 
@@ -30,22 +30,25 @@ from srlab.io.zarr_arrays import compressor
 from srlab.mistakes import Mistake
 
 _TAKEN = ("x", "y", GRID_MAPPING)
+"""Names of arrays that are not bands."""
 
 
 class ZarrWriter:
-    """A Zarr store of format 2 that GDAL, xarray and zarr open: an array for each band.
+    """The writer of a Zarr store of format 2, which GDAL, xarray and zarr can open.
 
-    Each has its own type, nodata (the fill value), scale, offset, unit and tags, and lies in square
-    chunks. The place is CF's grid mapping with GDAL's ``GeoTransform``, and coordinates of pixels'
-    centres unless the raster is rotated. `compression` is ``zstd``, ``deflate`` or ``none``. Until
-    `finish` the blocks lie in a file of the folder ``NAME.partial``. Then each chunk is written
-    once.
+    Each band is an array with its own type, nodata value (the fill value), scale, offset, unit and
+    tags, in square chunks. The place is stored as CF's grid mapping with GDAL's ``GeoTransform``,
+    and as coordinates of the pixels' centres unless the raster is rotated. `compression` is
+    ``zstd``, ``deflate`` or ``none``.
 
-    Raises a `Mistake` if Zarr has no words for what is described: control points, RPCs, or a mask
-    of integers. `prepare`, `write` and `finish` raise a `FailedWrite` if the disk is full.
+    Until `finish`, the blocks lie in the folder ``NAME.partial`` beside `path`. Then each chunk is
+    written once.
+
+    Raises a `Mistake` if Zarr cannot hold the image: control points, RPCs, or a mask of integers.
+    `prepare`, `write` and `finish` raise a `FailedWrite` if the disk is full.
     """
 
-    chunks = (1, 1)  # blocks wait on the disk, and may end anywhere
+    chunks = (1, 1)  # staged blocks may end anywhere
 
     def __init__(
         self,
@@ -81,8 +84,8 @@ class ZarrWriter:
     def write(self, window: Window, array: NDArray[np.float32]) -> None:
         """Write ``(C, *window)`` in physical units, NaN where there is no data.
 
-        Raises a `Mistake` if the window does not fit the store, or the array the window. It does
-        so, too, if there is a NaN and nothing can mark it.
+        Raises a `Mistake` if the window does not fit the store or the array does not fit the
+        window, or for a NaN that nothing can mark.
         """
         channels = self._description.channels
         check_block(window, array, len(channels), self._description.shape)
@@ -145,14 +148,14 @@ class ZarrWriter:
 
 
 def _unmasked(channel: Channel) -> Channel:
-    """Mark empty pixels of floats by NaN, in the place of a mask."""
+    """Return a channel whose empty pixels are NaN instead of masked, if it has floats."""
     if channel.masked and channel.nodata is None and channel.dtype.kind == "f":
         return replace(channel, masked=False, nodata=float("nan"))
     return channel
 
 
 def _problem(description: Description) -> str | None:
-    """Return what the format cannot hold, or None."""
+    """Return the reason why the format cannot hold the image, or None."""
     geometry = description.geometry
     if isinstance(geometry, RasterGeometry) and (geometry.gcps or geometry.rpcs):
         return "its place is given by control points or RPCs, and Zarr has no words for these"
@@ -165,10 +168,11 @@ def _problem(description: Description) -> str | None:
 
 
 def _array_names(channels: Sequence[Channel]) -> list[str]:
-    """Return a name for each band's array, which is its own unless that cannot be."""
+    """Return the name of each band's array: that of the band, if it can be the name of a file."""
     names: list[str] = []
     for number, channel in enumerate(channels, start=1):
-        name = re.sub(r"[^\w.-]", "_", channel.name).strip("._")  # a colon parts GDAL's names
+        # Not even a colon, by which GDAL separates the parts of its names.
+        name = re.sub(r"[^\w.-]", "_", channel.name).strip("._")
         if not name or name in (*names, *_TAKEN):
             name = f"band_{number}"
         names.append(name)
@@ -176,9 +180,9 @@ def _array_names(channels: Sequence[Channel]) -> list[str]:
 
 
 def _attributes(channel: Channel, name: str) -> dict[str, Any]:
-    """Return CF's attributes of a band, and ours where CF has none."""
-    given = {"units": channel.unit, "colour": channel.colour}
-    attributes: dict[str, Any] = {key: value for key, value in given.items() if value}
+    """Return the attributes of a band: CF's, and srlab's own where CF has none."""
+    texts = {"units": channel.unit, "colour": channel.colour}
+    attributes: dict[str, Any] = {key: text for key, text in texts.items() if text}
     if channel.is_scaled:
         attributes |= {"scale_factor": channel.scale, "add_offset": channel.offset}
     if channel.name != name:
@@ -187,33 +191,37 @@ def _attributes(channel: Channel, name: str) -> dict[str, Any]:
 
 
 def _fill(channel: Channel) -> float | int | None:
+    """Return the fill value of a band's array, which is the nodata value in its type."""
     if channel.nodata is None or channel.dtype.kind == "f":
         return channel.nodata
     return int(channel.nodata)
 
 
 def _write_place(root: Any, description: Description) -> Mapping[str, Any]:
-    """Write grid mapping and coordinates, and return the attributes that lead a band to them."""
+    """Write grid mapping and coordinates; return the attributes by which a band refers to them."""
     geometry = description.geometry
     if not isinstance(geometry, RasterGeometry):
         return {}
     for name, values in centres(geometry).items():
         attributes = {DIMENSIONS: [name], "standard_name": f"projection_{name}_coordinate"}
         if geometry.crs and geometry.crs.is_geographic:
-            word = {"y": "latitude", "x": "longitude"}[name]
-            attributes |= {"standard_name": word, "units": f"degrees_{_POLES[name]}"}
+            attributes |= _GEOGRAPHIC[name]
         axis = root.create_array(
             name, shape=values.shape, dtype="f8", fill_value=None, attributes=attributes
         )
         axis[:] = values
-    noted = place_attributes(geometry)
-    if not noted:
+    place = place_attributes(geometry)
+    if not place:
         return {}
     mapping = root.create_array(
-        GRID_MAPPING, shape=(), dtype="i4", fill_value=None, attributes={**noted, DIMENSIONS: []}
+        GRID_MAPPING, shape=(), dtype="i4", fill_value=None, attributes={**place, DIMENSIONS: []}
     )
     mapping[()] = 0
     return {"grid_mapping": GRID_MAPPING}
 
 
-_POLES = {"y": "north", "x": "east"}
+_GEOGRAPHIC = {
+    "y": {"standard_name": "latitude", "units": "degrees_north"},
+    "x": {"standard_name": "longitude", "units": "degrees_east"},
+}
+"""CF's attributes of coordinates in degrees."""
