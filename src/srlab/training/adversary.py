@@ -1,4 +1,4 @@
-"""The discriminator and its game with the generator."""
+"""Adversary: the discriminator and its adversarial game with the generator."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DISCRIMINATOR_VALUES = (
     "gradient/discriminator",
     "discriminator/paused",
 )
-"""The names of the values that only updates of the discriminator have."""
+"""The names of values that are logged only in updates of the discriminator."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Adversary:
                 raise Mistake(f"adversarial.{name} is {value}; give a finite number >= 0.")
 
     def weights(self, share: float) -> dict[str, float]:
-        """The weight of each of the game's terms, at a share of the full game in 0–1."""
+        """Return the weight of each term of the game; `share` is the ramp's share, in 0–1."""
         return {
             "adversarial": share * self.weight,
             "feature_matching": share * self.feature_matching,
@@ -67,10 +67,10 @@ class Adversary:
         share: float,
         anything: Tensor | float,
     ) -> Side:
-        """Add the game to the content loss; the discriminator gathers no gradients from it.
+        """Add the game's terms to the content loss, without gradients for the discriminator.
 
-        `sr` is ``(B, C, *S)`` in the network's range, and `real` what was said of HR. For
-        `anything` see `Images`.
+        `sr` is ``(B, C, *S)`` in the network's range, and `real` is the discriminator's output for
+        HR. For `anything` see `Images.anything`.
         """
         if share == 0:
             return content
@@ -87,7 +87,7 @@ class Adversary:
         return Side(loss, values | {"loss/generator": loss})
 
     def discriminator_side(self, sr: Tensor, hr: Tensor, real: Judgement, update: int) -> Side:
-        """Compute what the discriminator minimises after `update` updates of its own."""
+        """Compute the discriminator's loss after `update` updates of its own."""
         sr = sr.detach()
         fake = self.discriminator(sr)
         loss = self.objective.discriminator_loss(fake.logits, real.logits)
@@ -102,9 +102,9 @@ class Adversary:
         return Side(loss, {"loss/discriminator": loss, **values})
 
     def accuracies(self, sr: Tensor, hr: Tensor) -> dict[str, Tensor]:
-        """The shares of logits that are right, of SR and of HR ``(B, C, *S)``: two scalars.
+        """Return the shares of correct logits for SR and for HR ``(B, C, *S)``, as two scalars.
 
-        The discriminator learns nothing from it.
+        The discriminator does not change.
         """
         with _batch_statistics(self.discriminator):
             fake, real = self.discriminator(sr), self.discriminator(hr)
@@ -125,7 +125,7 @@ def _mean(heads: Logits) -> Tensor:
 
 @contextmanager
 def _frozen(network: nn.Module) -> Iterator[None]:
-    """Let gradients pass through a network without gathering in its parameters."""
+    """Let gradients pass through a network without accumulating in its parameters."""
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     for parameter in trained:
         parameter.requires_grad_(False)
@@ -138,10 +138,10 @@ def _frozen(network: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def _batch_statistics(network: nn.Module) -> Iterator[None]:
-    """Let batch norm in evaluation mode normalise by the batch, as it does in training.
+    """Let batch norm in evaluation mode normalise by the batch, as in training.
 
-    Its running averages mix SR and HR, which come in separate batches. By them it would judge quite
-    differently.
+    Its running averages mix SR and HR, which are separate batches in training. With them, the
+    discriminator would behave differently.
     """
     layers = [layer for layer in network.modules() if isinstance(layer, _BatchNorm)]
     averages = [(layer.running_mean, layer.running_var) for layer in layers]

@@ -15,13 +15,15 @@ from srlab.mistakes import Mistake
 class EMA(nn.Module):
     """Exponential moving average of a network: of its parameters and float buffers.
 
-    Integer buffers are copied. Batch-norm statistics are averaged with the weights that they belong
-    to; the average of the weights alone would be normalised wrongly.
+    Integer buffers are copied. Batch-norm statistics are averaged like the weights, since averaged
+    weights with the latest statistics would be normalised wrongly.
 
-    The average begins after `start_step` updates of the network; until then it is the network
-    itself. With `warmup` the decay after its own update t is ``min(decay, (1 + t) / (10 + t))``, so
-    that the start is soon forgotten. `device`, such as ``cpu``, is where the average is kept. That
-    spares a GPU's memory and costs a copy at each update.
+    The average begins after `start_step` updates of the network; until then it equals the network.
+    With `warmup`, the decay after its own update t is ``min(decay, (1 + t) / (10 + t))``, so that
+    the first weights are soon forgotten. `device`, such as ``cpu``, is where the average is kept.
+    Another device than the network's saves GPU memory, and costs a copy at each update.
+
+    Raises a `Mistake` if `decay` is not in [0, 1) or `start_step` is negative.
     """
 
     updates: Tensor
@@ -53,7 +55,7 @@ class EMA(nn.Module):
 
     @torch.no_grad()
     def update(self, network: nn.Module, step: int) -> None:
-        """Move the average towards `network`, which has made its update number `step`, from 1."""
+        """Move the average towards `network` after its update number `step`, counted from 1."""
         current = network.state_dict()
         if step <= self.start_step:
             for name, average in self.average.state_dict().items():
@@ -70,14 +72,14 @@ class EMA(nn.Module):
                 average.copy_(current[name])
 
     def on(self, device: torch.device) -> nn.Module:
-        """The average on a device: itself, or a copy if it is kept elsewhere."""
+        """Return the average on a device: itself, or a copy if it is kept on another one."""
         here = next((tensor.device for tensor in self.average.state_dict().values()), device)
         if here == device:
             return self.average
         return copy.deepcopy(self.average).to(device)
 
     def train(self, mode: bool = True) -> EMA:
-        """Stay in evaluation mode: the average is only ever used, never trained."""
+        """Stay in evaluation mode, since the average is never trained."""
         return super().train(False)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:

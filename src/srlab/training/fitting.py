@@ -1,4 +1,4 @@
-"""A run from its first step to the note of how it ended."""
+"""Fitting: a training from its first step to the record of how it ended."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from srlab.training.status import STATUS, Outcome, Status
 log = logging.getLogger(__name__)
 
 FINITE = 1e9
-"""The bound of what a sweep compares; a run that diverged has this value, or its negative."""
+"""The largest value that a sweep compares; a run that diverged has it, or its negative."""
 
 
 def fit(
@@ -30,9 +30,12 @@ def fit(
     folder: Path,
     checkpoint: str | None,
 ) -> Status | None:
-    """Train, and write `status.json` to the run's folder; None if the run can be gone on with.
+    """Train, and write the status to the run's folder; None if the run can be resumed.
 
-    A run that diverges has a status, too; its `Diverged` is raised after it was written.
+    `checkpoint` is the file to resume from. If the run diverges, its status is written before the
+    `Diverged` is raised.
+
+    Raises a `Mistake` for settings that Lightning refuses, or if a loader worker was killed.
     """
     if trainer.is_global_zero:
         (folder / STATUS).unlink(missing_ok=True)
@@ -40,9 +43,9 @@ def fit(
     try:
         trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     except SystemExit as stop:
-        if stop.code != 1:  # Lightning's answer to Ctrl-C is 1
+        if stop.code != 1:  # Lightning exits with 1 after Ctrl-C
             raise
-        _tell_how_to_go_on(folder)
+        _log_how_to_resume(folder)
         raise KeyboardInterrupt from None
     except MisconfigurationException as error:
         raise Mistake(" ".join(str(error).split())) from error
@@ -52,7 +55,7 @@ def fit(
     except Diverged as error:
         _write(trainer, folder, _status(trainer, "diverged"))
         if is_child(trainer):
-            raise SystemExit(0) from error  # the first process writes how it ended, and says why
+            raise SystemExit(0) from error  # the first process writes the status and the message
         raise
     status = _ended(trainer)
     _write(trainer, folder, status)
@@ -63,7 +66,7 @@ def _refuse_lost_worker(error: RuntimeError, folder: Path) -> None:
     """Raise a `Mistake` if the error is PyTorch's about a loader worker that was killed."""
     if not str(error).startswith("DataLoader worker (pid"):
         return
-    _tell_how_to_go_on(folder)
+    _log_how_to_resume(folder)
     raise Mistake(
         f"a process that loads data died ({' '.join(str(error).split())[:80]}). The system kills "
         "processes where memory runs out: lower loader.num_workers, loader.batch_size or the crop "
@@ -72,12 +75,12 @@ def _refuse_lost_worker(error: RuntimeError, folder: Path) -> None:
 
 
 def best_value(trainer: Trainer) -> float | None:
-    """Return the best value of what the checkpoints monitor; None if there was none."""
+    """Return the best value that the checkpoints monitored; None if there was none."""
     return checkpoints_of(trainer).best
 
 
 def compared_value(trainer: Trainer, value: float | None) -> float:
-    """Return a finite value for a sweep, the worst for None; a NaN would be a failed trial."""
+    """Return a finite value for a sweep; the worst one for None, since NaN would fail the trial."""
     kept = checkpoints_of(trainer)
     if value is not None:
         return max(-FINITE, min(value, FINITE))
@@ -87,7 +90,7 @@ def compared_value(trainer: Trainer, value: float | None) -> float:
 
 
 def _ended(trainer: Trainer) -> Status | None:
-    """Say how a run ended; None if a callback merely cut it short."""
+    """Return how a run ended; None if it was only interrupted by a callback."""
     if trainer.global_step >= trainer.max_steps:
         return _status(trainer, "completed")
     for callback in _callbacks(trainer):
@@ -105,7 +108,7 @@ def _write(trainer: Trainer, folder: Path, status: Status | None) -> None:
     if not trainer.is_global_zero:
         return
     if status is None:
-        _tell_how_to_go_on(folder)
+        _log_how_to_resume(folder)
         return
     status.write(folder)
     if status.status == "diverged":
@@ -114,7 +117,7 @@ def _write(trainer: Trainer, folder: Path, status: Status | None) -> None:
         log.info("done: %s; model.safetensors is in %s", status, folder)
 
 
-def _tell_how_to_go_on(folder: Path) -> None:
+def _log_how_to_resume(folder: Path) -> None:
     if (folder / "checkpoints" / "last.ckpt").is_file():
         log.info("stopped; go on from the last checkpoint: resume=last hydra.run.dir=%s", folder)
 

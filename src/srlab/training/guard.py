@@ -20,16 +20,16 @@ log = logging.getLogger(__name__)
 
 Policy = Literal["raise", "skip"]
 Positions = Callable[[int], Sequence[int]]
-"""From a step to the positions in the training data of this rank's samples."""
+"""A function from a step to the positions of this rank's samples in the training data."""
 
 
 class Guard(nn.Module):
-    """Leaves out updates whose losses or gradients are not finite, and names what was not.
+    """Skips updates whose losses or gradients are not finite, and reports them.
 
-    An update is judged and undone on the device, so that no step waits for the device. The host
-    asks at the next `report`. The policy ``raise`` then stops and names the terms, the step and the
-    samples. ``skip`` warns and goes on, unless more than `max_skips` updates in a row were left
-    out. A skipped update counts as a step.
+    An update is judged and undone on the device, so no step waits for the device. The host asks at
+    the next `report`. With the policy ``raise`` it then stops, and names the terms, the step and
+    the samples. With ``skip`` it warns and continues, unless more than `max_skips` updates in a row
+    were skipped. A skipped update counts as a step.
     """
 
     skipped: Tensor
@@ -48,11 +48,11 @@ class Guard(nn.Module):
             self.most_in_row = max_skips
         self.register_buffer("skipped", torch.zeros((), dtype=torch.long))
         self.register_buffer("in_row", torch.zeros((), dtype=torch.long))
-        # by the names of an update's losses, which are not the same in every update
+        # By the names of an update's losses, which differ between updates.
         self._incidents: dict[tuple[str, ...], _Incident] = {}
 
     def remember(self, networks: Iterable[nn.Module]) -> None:
-        """Keep the buffers, such as batch-norm statistics, that a bad forward pass would spoil."""
+        """Copy the buffers that a bad forward pass would damage, such as those of batch norm."""
         self._statistics = []
         for network in networks:
             self._statistics += [(buffer, buffer.clone()) for buffer in network.buffers()]
@@ -65,11 +65,11 @@ class Guard(nn.Module):
         finite_samples: Tensor,
         overflowed: Tensor | None = None,
     ) -> Tensor:
-        """Whether all `values` are finite, as a boolean on the device; undo the buffers if not.
+        """Return whether all `values` are finite, on the device, and restore the buffers if not.
 
         The `values` are averages over all ranks. `finite_samples` ``(B,)`` says whether the SR of
-        each sample of this rank is finite. An update that `overflowed` by its loss scale in float16
-        is left out, too, but is nothing to report.
+        each sample of this rank is finite. An update that `overflowed` because of the loss scale of
+        float16 is skipped as well, but not reported.
         """
         each = torch.stack([value.isfinite() for value in values.values()])
         finite = each.all()
@@ -80,7 +80,7 @@ class Guard(nn.Module):
         self.in_row.copy_((self.in_row + 1) * ~good)
         incident = self._incidents.setdefault((*values,), _Incident(each, finite_samples))
         incident.note(step, good, each, finite_samples, self.in_row)
-        if finite.device.type != "cpu" or not finite:  # on a CPU, to look costs nothing
+        if finite.device.type != "cpu" or not finite:  # on a CPU, reading the value costs nothing
             for buffer, before in self._statistics:
                 buffer.copy_(torch.where(finite, buffer, before))
         return finite
@@ -90,21 +90,21 @@ class Guard(nn.Module):
         if finite.device.type != "cpu":
             step_masked(optimiser, finite)
             return
-        if not finite:  # an optimiser passes over parameters without a gradient
+        if not finite:  # an optimiser skips parameters without a gradient
             optimiser.zero_grad(set_to_none=True)
         _update(optimiser)
 
     def report(self, positions: Positions | None = None) -> None:
-        """Ask the device; raise or warn if an update was left out since the last time."""
+        """Raise or warn if an update was skipped since the last report; waits for the device."""
         incidents, self._incidents = self._incidents, {}
-        found = {
+        descriptions = {
             incident.step: incident.described(names, positions)
             for names, incident in incidents.items()
             if incident.step >= 0
         }
-        if not found:
+        if not descriptions:
             return
-        first = found[min(found)]
+        first = descriptions[min(descriptions)]
         if max(incident.longest for incident in incidents.values()) > self.most_in_row:
             if self.most_in_row:
                 first += f" and {self.most_in_row} in a row are allowed"
@@ -117,7 +117,7 @@ class Guard(nn.Module):
 
 
 class _Incident:
-    """The first update left out since the last report, and the longest row of such updates.
+    """The first update skipped since the last report, and the longest row of such updates.
 
     Both are kept on the device.
     """
@@ -147,7 +147,7 @@ class _Incident:
         return int(self._longest)
 
     def described(self, names: Sequence[str], positions: Positions | None) -> str:
-        """Say what was not finite, when, and in which samples of all ranks."""
+        """Return which values were not finite, after which step, and in which samples."""
         flags = zip(names, self._values.tolist(), strict=True)
         bad = ", ".join(name for name, finite in flags if not finite)
         text = f"after {self.step} updates {bad} was not finite"
@@ -164,23 +164,23 @@ class _Incident:
 
 @torch.no_grad()
 def step_masked(optimiser: LightningOptimizer, finite: Tensor) -> None:
-    """Step, and undo it unless `finite`; the host does not wait for the device.
+    """Step, and undo the step unless `finite`; the host does not wait for the device.
 
-    Only what is on the device is put back. The step count of an optimiser that is not fused is kept
-    on the host, and counts on.
+    Only tensors on the device are restored. The step count of an optimiser that is not fused is on
+    the host, and still counts.
     """
     before = {id(tensor): tensor.clone() for tensor in _changing(optimiser, finite.device)}
     _update(optimiser)
     for tensor in _changing(optimiser, finite.device):
-        # state that this very step has made begins at zero
+        # State that this step has created starts at zero.
         kept = before.get(id(tensor), torch.zeros_like(tensor))
         tensor.copy_(torch.where(finite, tensor, kept))
 
 
 def _update(optimiser: LightningOptimizer) -> None:
-    """Step and be counted.
+    """Step, and let Lightning count the step.
 
-    Lightning's own step would divide float16 gradients by their scale once more.
+    Lightning's own step would divide float16 gradients by their scale a second time.
     """
     optimiser._on_before_step()
     optimiser.optimizer.step()
@@ -189,8 +189,8 @@ def _update(optimiser: LightningOptimizer) -> None:
 
 def _changing(optimiser: LightningOptimizer, device: torch.device) -> list[Tensor]:
     """The parameters and the state of an optimiser on a device."""
-    found: list[object] = []
+    values: list[object] = []
     for group in optimiser.param_groups:
         for parameter in group["params"]:
-            found += [parameter, *optimiser.state.get(parameter, {}).values()]
-    return [each for each in found if isinstance(each, Tensor) and each.device == device]
+            values += [parameter, *optimiser.state.get(parameter, {}).values()]
+    return [value for value in values if isinstance(value, Tensor) and value.device == device]

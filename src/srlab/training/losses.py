@@ -1,4 +1,4 @@
-"""The forward pass of a micro-batch, and what the generator minimises without a game."""
+"""The generator's forward pass on a micro-batch, and its content loss."""
 
 from __future__ import annotations
 
@@ -35,25 +35,25 @@ class Images:
 
     @property
     def anything(self) -> Tensor | float:
-        """1, or 0 where the whole update has no valid pixel and so counts for nothing."""
+        """1, or 0 if the whole update has no valid pixel and must not count."""
         if self.valid_count is None:
             return 1.0
         return (self.valid_count > 0).float()
 
     @property
     def finite(self) -> Tensor:
-        """Whether the SR of each sample is finite, ``(B,)``."""
+        """``(B,)``: whether the SR of each sample is finite."""
         return self.sr.detach().isfinite().flatten(1).all(dim=1)
 
     def visible(self) -> tuple[Tensor, Tensor]:
-        """SR and HR as a discriminator sees them: hidden pixels are zero."""
+        """Return SR and HR with hidden pixels set to zero, as the discriminator sees them."""
         valid = self.batch.get("valid")
         return without_hidden(self.sr, valid), without_hidden(self.hr, valid)
 
 
 @dataclass(frozen=True)
 class Side:
-    """One side of the game: what a network minimises."""
+    """The loss of one network, generator or discriminator."""
 
     loss: Tensor
 
@@ -64,8 +64,8 @@ class Side:
 class Losses:
     """Runs the generator on a micro-batch and compares its SR with HR.
 
-    With an `agreement` that SR is projected, in physical units, and gradients pass through it. So
-    the network learns only what the degradation does not see.
+    With an `agreement`, SR is projected in physical units to agree with LR. Gradients pass through
+    the projection, so the network learns only what the degradation removes.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Losses:
         self.agreement = agreement
 
     def forward(self, batch: Batch, valid_count: Tensor | None) -> Images:
-        """Super-resolve a micro-batch, with a noise vector an image for a stochastic generator."""
+        """Super-resolve a micro-batch, with a noise vector per image for a stochastic generator."""
         scene = batch.get("scene")
         lr = self.normaliser.lr(batch["lr"], scene)
         hr = self.normaliser.hr(batch["hr"], scene)
@@ -100,7 +100,7 @@ class Losses:
         return Images(batch, lr, hr, sr, valid_count)
 
     def content_side(self, images: Images, step: int) -> Side:
-        """Weigh and add the loss terms that count after `step` updates."""
+        """Return the weighted sum of the loss terms that count after `step` updates."""
         batch, lr = images.batch, images.lr
         context = Context(
             lr=lr,
@@ -121,9 +121,9 @@ class Losses:
 
 
 def count_valid(micro_batches: Sequence[Batch]) -> Tensor | None:
-    """Count the valid pixels of a micro-batch, averaged over those of the update and over ranks.
+    """Return the mean number of valid pixels of a micro-batch, over the update and all ranks.
 
-    The count is None if nothing can be hidden.
+    It is None in a single process without hidden pixels.
     """
     if not several() and not any("valid" in batch for batch in micro_batches):
         return None
@@ -136,12 +136,12 @@ def _count(batch: Batch) -> Tensor:
     if "valid" in batch:
         return batch["valid"].sum()
     hr = batch["hr"]
-    # filled on the device: to copy a number there, the host would wait
+    # Filled on the device, since copying a number there would make the host wait.
     return hr.new_full((), hr[:, 0].numel(), dtype=torch.long)
 
 
 def one_draw(
     degradation: Degradation, device: torch.device, *, seed: int
 ) -> Callable[[Tensor], Tensor]:
-    """The degradation with one draw of whatever is random in it."""
+    """Return the degradation as a function that draws the same random numbers at every call."""
     return lambda hr: degradation(hr, generator=torch.Generator(device=device).manual_seed(seed))

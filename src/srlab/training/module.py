@@ -1,4 +1,4 @@
-"""The dual-optimiser loop, as a thin Lightning module."""
+"""GAN: the Lightning module with the training loop over two optimisers."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ from srlab.training.validation import Validation
 
 
 class GAN(LightningModule):
-    """Trains a generator, alone first and then against a discriminator.
+    """Trains a generator, at first alone and then against a discriminator.
 
-    Without an adversary the generator trains alone throughout. One batch is one update of it, and
-    `trainer.global_step` is the number of updates done. Everything counts in it: the schedule, the
+    Without an adversary the generator always trains alone. One batch is one generator update, and
+    `trainer.global_step` is the number of these updates. All else counts in it: the schedule, the
     learning rates, validation, checkpoints and the x axis of every curve.
     """
 
@@ -92,7 +92,7 @@ class GAN(LightningModule):
         return networks
 
     def super_resolver(self) -> SuperResolver:
-        """The normaliser and the generator, or its average if there is one."""
+        """The model to validate and save: the normaliser, and the averaged generator if any."""
         generator = self.ema.on(self.device) if self.ema else self.generator
         return SuperResolver(
             generator=generator,
@@ -113,7 +113,7 @@ class GAN(LightningModule):
         return [optimiser for optimiser, _ in pairs], [scheduler for _, scheduler in pairs]
 
     def training_step(self, micro_batches: list[Batch], batch_idx: int) -> None:
-        """Update the generator once, and the discriminator where the schedule has it."""
+        """Update the generator once, and the discriminator if the schedule says so."""
         step, schedule, optimisers = self.global_step, self.schedule, self._optimisers()
         reseed(self.seed, step, self.global_rank)
         for optimiser in optimisers.values():
@@ -146,15 +146,15 @@ class GAN(LightningModule):
                         "stop_step."
                     )
                 self.manual_backward(side.loss * part)
-                found = side.values
+                batch_values = side.values
 
                 # The discriminator's loss, of the same SR.
                 if adversary and learns:
                     done = schedule.discriminator_updates(step)
                     side = adversary.discriminator_side(sr, hr, real, done)
                     self.manual_backward(side.loss * anything * part)
-                    found = found | side.values
-                for name, value in found.items():
+                    batch_values = batch_values | side.values
+                for name, value in batch_values.items():
                     values[name] = values.get(name, 0) + part * value.detach()
 
         # Losses, gradients and statistics are averaged over ranks, and judged on the device.
@@ -178,7 +178,7 @@ class GAN(LightningModule):
                 values["discriminator/paused"] = paused.float()
                 finite = finite & ~paused
             optimiser = optimisers["discriminator"]
-            # Lightning would count its steps, too; it sets these hooks anew for every batch.
+            # Otherwise Lightning would count its steps, too. It sets these hooks for every batch.
             optimiser._on_before_step = optimiser._on_after_step = do_nothing_closure
             self.guard.step(optimiser, finite)
         scale.update()
@@ -189,9 +189,9 @@ class GAN(LightningModule):
         self._log_update(values | norms)
 
     def _log_update(self, values: dict[str, Tensor]) -> None:
-        """Log an update, with the rates and weights that apply to the next one.
+        """Log an update, with the learning rates and the weight of the next one.
 
-        It runs before any checkpoint of the step is written.
+        This comes before a checkpoint of the step is written.
         """
         self.latest.note(values)
         if self.global_step % self._run.log_every_n_steps:
@@ -207,11 +207,11 @@ class GAN(LightningModule):
         self.record({**values, **self.latest.known(), **rates, "weight/adversarial": weight})
 
     def report_bad_updates(self) -> None:
-        """Raise or warn if updates were left out; the host waits for the device."""
+        """Raise or warn if updates were skipped; the host waits for the device."""
         self.guard.report(self._run.datamodule.positions)
 
     def on_validation_epoch_start(self) -> None:
-        """Begin with the model as it is now."""
+        """Start a validation of the current model."""
         self.report_bad_updates()
         learnt = self.global_step > self.schedule.discriminator_start
         self.validation.start(self.super_resolver(), self.adversary if learnt else None)
@@ -221,9 +221,9 @@ class GAN(LightningModule):
         return self.validation.score(batch, number=self._run.datamodule.view(batch_idx))
 
     def on_validation_epoch_end(self) -> None:
-        """Average over the views of all ranks, and tell callbacks and schedulers.
+        """Average over the views of all ranks, and pass the scores to callbacks and schedulers.
 
-        Callbacks can monitor by name the last value of anything that was logged.
+        Callbacks can monitor the latest value of everything that was logged, by its name.
         """
         self.record(self.validation.means())
         self.log_dict(self.logged, logger=False)
@@ -232,9 +232,9 @@ class GAN(LightningModule):
                 scheduler.validated(self.logged)
 
     def predict_step(self, batch: Tensor | Batch, batch_idx: int) -> Tensor:
-        """Return SR ``(B, C', *S·scale)`` of LR ``(B, C, *S)``, or of a batch that has ``lr``.
+        """Return SR ``(B, C', *S·scale)`` of LR ``(B, C, *S)``, or of a batch with the key ``lr``.
 
-        Values are in physical units, and the weights are the averaged ones.
+        Values are in physical units. The averaged weights are used if there are any.
         """
         model = self.super_resolver().eval()
         if isinstance(batch, Tensor):
@@ -242,14 +242,14 @@ class GAN(LightningModule):
         return cast(Tensor, model(batch["lr"], scene=batch.get("scene")))
 
     def record(self, values: Mapping[str, float | Tensor]) -> None:
-        """Write scalars to every logger at the step now reached."""
+        """Write scalars to every logger at the current step."""
         self.recorded = {name: float(value) for name, value in values.items()}
         self.logged |= self.recorded
         for logger in self.loggers:
             logger.log_metrics(self.recorded, step=self.global_step)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add the model card, for prediction, and the conditions of an exact resume."""
+        """Add the model card, for prediction, and the conditions for an exact resume."""
         self.report_bad_updates()
         checkpoint[CARD_KEY] = self.card.to_json()
         checkpoint["conditions"] = conditions(self.trainer.world_size)
@@ -262,7 +262,7 @@ class GAN(LightningModule):
 
     @property
     def _run(self) -> Any:
-        """The trainer, for attributes that Lightning sets and does not declare."""
+        """The trainer, without annotations, since Lightning does not declare all attributes."""
         return self.trainer
 
     def _optimisers(self) -> dict[str, LightningOptimizer]:
@@ -275,7 +275,7 @@ class GAN(LightningModule):
         return [config.scheduler for config in self._run.lr_scheduler_configs]
 
     def _statistics(self) -> Iterator[Tensor]:
-        """The buffers that the forward passes of this rank have moved, such as batch norm's."""
+        """The buffers that forward passes change on each rank, such as those of batch norm."""
         for network in self.networks.values():
             yield from (buffer for buffer in network.buffers() if buffer.is_floating_point())
 

@@ -1,4 +1,4 @@
-"""What validation needs, tried before the first update."""
+"""Rehearsal: a trial of validation before the first update."""
 
 from __future__ import annotations
 
@@ -20,26 +20,27 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class Rehearsed(Protocol):
-    """A callback that can try what it does with a view at each validation."""
+    """A callback that can try its work on a validation view before training."""
 
     def rehearse(self, trainer: Any, pl_module: GAN | Any, sr: Tensor, batch: Any) -> None:
-        """Do with one view what is done at a validation, and keep nothing of it."""
+        """Process one view as at a validation, and discard the result."""
         ...
 
 
 class Rehearsal(Callback):
-    """Scores one validation view of each shape, and has callbacks draw it, before training.
+    """Scores one validation view of each shape, and lets callbacks draw it, before training.
 
     A view that is too small for a metric, or has too many bands, would otherwise end a run at its
-    first validation. So would a value that is waited for and never reported: `monitors` holds the
-    key of each part that waits, and the value's name. No result of a run depends on the rehearsal.
+    first validation. So would a monitored value that is never reported. `monitors` holds the key of
+    each callback or scheduler that monitors a value, and the value's name. No result of a run
+    depends on the rehearsal.
     """
 
     def __init__(self, monitors: Iterable[tuple[str, str]] = ()) -> None:
         self.monitors = [*monitors]
 
     def on_train_start(self, trainer: Any, pl_module: GAN | Any) -> None:
-        """Raise the `Mistake` that validation would raise."""
+        """Raise the `Mistake` that the first validation would raise."""
         if not trainer.enable_validation:
             return
         data = trainer.datamodule
@@ -53,7 +54,7 @@ class Rehearsal(Callback):
         self._check_monitors(pl_module)
 
     def _score(self, trainer: Any, pl_module: GAN | Any, views: PairDataset) -> None:
-        drawing = [each for each in trainer.callbacks if isinstance(each, Rehearsed)]
+        drawing = [callback for callback in trainer.callbacks if isinstance(callback, Rehearsed)]
         known: set[Hashable] = set()
         for position in trainer.datamodule.own_views():
             batch = collate([views[position]])
@@ -67,7 +68,7 @@ class Rehearsal(Callback):
                 try:
                     sr = pl_module.validation.score(batch, number=position)
                 except Mistake as error:
-                    raise Mistake(f"{_told(views, position)}: {error}") from error
+                    raise Mistake(f"{_failure(views, position)}: {error}") from error
                 for callback in drawing:
                     callback.rehearse(trainer, pl_module, sr, batch)
 
@@ -95,10 +96,10 @@ def _check_anything(views: PairDataset, positions: Sequence[int]) -> None:
     )
 
 
-def _told(views: PairDataset, position: int) -> str:
-    """Say which view cannot be scored."""
-    of = f" of {views.file(position)}" if isinstance(views, PairsOfFiles) else ""
-    return f"validation cannot score what split holds out{of}"
+def _failure(views: PairDataset, position: int) -> str:
+    """Return a message that names the file of a view that cannot be scored."""
+    of_file = f" of {views.file(position)}" if isinstance(views, PairsOfFiles) else ""
+    return f"validation cannot score what split holds out{of_file}"
 
 
 def _restore(modes: Iterable[tuple[nn.Module, bool]]) -> None:

@@ -1,4 +1,4 @@
-"""The phases of a run, in generator updates."""
+"""Schedule: the phases of a training, in generator updates."""
 
 from __future__ import annotations
 
@@ -21,9 +21,11 @@ class Schedule:
     The discriminator learns at every `discriminator_every`-th update. It begins
     `discriminator_warmup_steps` before the end of pretraining.
 
-    The discriminator pauses in updates in which it wins by more than `pause_above`; null: never. It
-    wins by the mean realness of real images minus that of fake ones. `Objective.realness` gives
-    both, in 0–1.
+    The discriminator pauses in updates in which its lead exceeds `pause_above`; null: never. Its
+    lead is the mean realness of real images minus that of fake ones, both in 0–1
+    (`Objective.realness`).
+
+    Raises a `Mistake` if a number is out of range.
     """
 
     pretrain_steps: int
@@ -60,7 +62,7 @@ class Schedule:
                 f"schedule.pause_above is {self.pause_above}; give a difference of probabilities "
                 "between 0 and 1, or null."
             )
-        self._ramp()  # raises a mistake in its shape now rather than in the first step
+        self._ramp()  # so that a wrong shape raises a mistake now, not in the first step
 
     def _ramp(self) -> Ramp:
         return Ramp(self.pretrain_steps, self.ramp_steps, self.ramp)
@@ -71,13 +73,13 @@ class Schedule:
         return self.pretrain_steps - self.discriminator_warmup_steps
 
     def share(self, step: int) -> float:
-        """The share of the adversarial weight in force after `step` generator updates, in 0–1."""
+        """Return the share of the adversarial weight after `step` generator updates, in 0–1."""
         return self._ramp().share(step)
 
     def game(self, step: int) -> bool:
-        """Whether the discriminator takes part in the update after `step` others.
+        """Whether the discriminator runs in the update after `step` others.
 
-        It does where it learns itself, and where the generator listens to it.
+        It does if it learns itself, or if the generator learns from it.
         """
         return step >= self.pretrain_steps or self.discriminator(step)
 
@@ -87,13 +89,13 @@ class Schedule:
         return since >= 0 and since % self.discriminator_every == 0
 
     def discriminator_updates(self, step: int) -> int:
-        """The number of updates of the discriminator within the first `step` of the generator."""
+        """Return the number of discriminator updates in the first `step` generator updates."""
         return max(0, -(-(step - self.discriminator_start) // self.discriminator_every))
 
     def paused(self, values: Mapping[str, Tensor]) -> Tensor | None:
-        """Whether the discriminator pauses in an update with such `values`.
+        """Whether the discriminator pauses in an update with these logged `values`.
 
-        It is a boolean on the device, or None if the discriminator never pauses.
+        The result is a boolean on the device, or None if the discriminator never pauses.
         """
         if self.pause_above is None:
             return None

@@ -1,4 +1,4 @@
-"""The end of a run, as it stands in the run's folder."""
+"""Status: the record in a run's folder of how the run ended."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ STATUS = "status.json"
 Outcome = Literal["completed", "stopped early", "diverged"]
 
 OF_GAME = ("val/accuracy_real", "val/accuracy_fake")
-"""Values that validation logs besides the metrics, once a discriminator has learnt."""
+"""The values that validation logs besides the metrics, once a discriminator has learnt."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
     """The outcome of a run after `step` generator updates.
 
-    `best` is the best value of `monitor`, if there was one. While a run is under way, and after it
-    was interrupted, its folder has no status.
+    `best` is the best value of `monitor`, if there was one. A run that is still running, or was
+    interrupted, has no status.
     """
 
     status: Outcome
@@ -38,7 +38,7 @@ class Status:
         return text
 
     def write(self, folder: Path) -> None:
-        """Write `status.json` to a run's folder; it appears there complete or not at all."""
+        """Write ``status.json`` to a run's folder, completely or not at all."""
         written = self
         if self.best is not None and not math.isfinite(self.best):
             written = replace(self, best=None)  # JSON has no infinities
@@ -47,7 +47,7 @@ class Status:
 
 
 def read_status(folder: Path) -> Status | None:
-    """Read how the run in a folder ended; None if it has not."""
+    """Read the status of the run in a folder; None if it has not ended."""
     path = folder / STATUS
     if not path.is_file():
         return None

@@ -1,4 +1,4 @@
-"""Validation: the scores of the model in between."""
+"""Validation: the scores of the model during training."""
 
 from __future__ import annotations
 
@@ -23,20 +23,21 @@ from srlab.training.processes.ranks import by_view, is_first
 log = logging.getLogger(__name__)
 
 INTERPOLATED = "_bicubic"
-"""The table of bicubic interpolation, which is also the end of its scores' names."""
+"""The table of bicubic interpolation, and the suffix of its scores' names."""
 
 JUDGED = "discriminator"
-"""The table of the discriminator's accuracies, beside those of the methods that made SR."""
+"""The table of the discriminator's accuracies."""
 
 
 class Validation:
     """Scores a model view by view, in physical units, beside bicubic interpolation.
 
-    A discriminator that has learnt is scored, too. As in training it sees crops of the size `crop`
-    and normalises by the statistics of its batch, which holds the crops of one view. `axes`
-    are those of HR. `scenes_of_hr` says whether the ``scene`` of a view is its HR's.
-    ``accuracy_real`` and ``accuracy_fake`` are the shares of its logits that are right, of HR and
-    of SR. They are near a half in an even game, and near 1 when the discriminator wins.
+    A discriminator that has learnt is scored, too. As in training, it sees crops of the size `crop`
+    and normalises by the statistics of its batch, which holds the crops of one view.
+    ``accuracy_real`` and ``accuracy_fake`` are the shares of its correct logits for HR and for SR.
+    They are near 0.5 in an even game, and near 1 if the discriminator wins.
+
+    `axes` are those of HR. `scenes_of_hr` says whether the ``scene`` of a view describes its HR.
     """
 
     def __init__(
@@ -56,22 +57,22 @@ class Validation:
         self.crop = tuple(crop)
         self.scenes_of_hr = scenes_of_hr
         self.remarks: list[str] = []
-        """What one must know to read the last means, such as the number of exact views."""
+        """Remarks on the latest means, such as the number of exact views."""
         self._found: dict[int, dict[str, dict[str, Tensor]]] = {}
 
     def start(self, model: SuperResolver, adversary: Adversary | None) -> None:
-        """Forget the last validation; `adversary` is there if it has learnt already."""
+        """Begin a new validation; `adversary` is None until its discriminator has learnt."""
         self._model, self._adversary, self._found = model, adversary, {}
 
     def score(self, batch: Batch, *, number: int) -> Tensor:
-        """Score one batch of equal views and return its SR.
+        """Score a batch of views of one size, and return its SR.
 
-        `number` is that of the batch among those of all ranks.
+        `number` is the position of the batch among those of all ranks.
         """
         lr, hr, card = batch["lr"], batch["hr"], self._model.card
-        own = lr if card.continued is None else lr[:, card.continued]
+        continued = lr if card.continued is None else lr[:, card.continued]
         context = ScoringContext(
-            lr=own,
+            lr=continued,
             valid=batch.get("valid"),
             scale=card.scale,
             data_range=self.data_range,
@@ -82,16 +83,17 @@ class Validation:
         )
         sr: Tensor = self._model(lr, scene=batch.get("scene"))
         with torch.autocast(sr.device.type, enabled=False):
-            found = {"": scores(self.metrics, sr, hr, context)}
-            if own.shape[1] == hr.shape[1]:
-                found[INTERPOLATED] = scores(self.metrics, enlarge(own, card.scale), hr, context)
+            tables = {"": scores(self.metrics, sr, hr, context)}
+            if continued.shape[1] == hr.shape[1]:
+                bicubic = enlarge(continued, card.scale)
+                tables[INTERPOLATED] = scores(self.metrics, bicubic, hr, context)
         if self._adversary:
-            found[JUDGED] = self._accuracies(self._adversary, sr, batch)
-        self._found[number] = found
+            tables[JUDGED] = self._accuracies(self._adversary, sr, batch)
+        self._found[number] = tables
         return sr
 
     def _accuracies(self, adversary: Adversary, sr: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """The discriminator's accuracies, if the view has a crop to judge."""
+        """Return the discriminator's accuracies; empty if the view has no crop to judge."""
         hr, valid, scene = batch["hr"], batch.get("valid"), batch.get("scene")
         if any(side > own for side, own in zip(self.crop, hr.shape[2:], strict=True)):
             return {}
@@ -100,26 +102,26 @@ class Validation:
         crops = [crops_of(image, self.crop) for image in seen]
         if valid is not None:
             visible = crops_of(valid, self.crop).flatten(1).any(dim=1)
-            crops = [each[visible] for each in crops]
+            crops = [image[visible] for image in crops]
         if not len(crops[0]):
             return {}
-        if len(crops[0]) == 1:  # batch norm may see a single value of each channel
-            crops = [torch.cat([each, each.flip(-1)]) for each in crops]
+        if len(crops[0]) == 1:  # batch norm fails if it sees a single value of each channel
+            crops = [torch.cat([image, image.flip(-1)]) for image in crops]
         return {name: value[None] for name, value in adversary.accuracies(*crops).items()}
 
     def names(self) -> set[str]:
-        """The names of all scores of this rank's views since `start`."""
+        """Return the names of all scores of this rank's views since `start`."""
         names = set()
-        for found in self._found.values():
-            for method, table in found.items():
+        for tables in self._found.values():
+            for method, table in tables.items():
                 suffix = "" if method == JUDGED else method
                 names |= {f"val/{name}{suffix}" for name in table}
         return names
 
     def means(self) -> dict[str, Tensor]:
-        """Each score of all views together (`srlab.metrics.means`), and the mean accuracies.
+        """Return each score of all views together (`srlab.metrics.means`), and mean accuracies.
 
-        They are the same on any number of ranks, bit for bit.
+        They are bit-identical for any number of ranks.
         """
         tables = self._tables()
         judged = tables.pop(JUDGED, {})
@@ -133,13 +135,13 @@ class Validation:
         return result | {f"val/{name}": values.mean() for name, values in judged.items()}
 
     def _remarks(self, tables: Mapping[str, Mapping[str, Tensor]]) -> list[str]:
-        """Write the remarks on each method's scores, once where they hold for several."""
-        said: dict[str, list[str]] = defaultdict(list)
+        """Return the remarks on the scores, each once for all methods to which it applies."""
+        suffixes_of: dict[str, list[str]] = defaultdict(list)
         for suffix, table in tables.items():
             for line in remarks(self.metrics, table):
-                said[line].append(suffix)
+                suffixes_of[line].append(suffix)
         lines = []
-        for line, suffixes in said.items():
+        for line, suffixes in suffixes_of.items():
             name, what = line.split(": ", 1)
             names = [f"val/{name}{suffix}" for suffix in suffixes]
             lines.append(f"{' and '.join(names)}: {what}")
@@ -153,19 +155,19 @@ class Validation:
         return lines
 
     def _tables(self) -> dict[str, dict[str, Tensor]]:
-        """The values of all views on all ranks, for each method and score."""
-        ours = {number: _on_host(found) for number, found in self._found.items()}
+        """Return the values of all views on all ranks, for each method and score."""
+        ours = {number: _on_host(tables) for number, tables in self._found.items()}
         values: dict[str, dict[str, list[Tensor]]] = defaultdict(lambda: defaultdict(list))
-        for found in by_view(ours).values():
-            for method, table in found.items():
+        for tables in by_view(ours).values():
+            for method, table in tables.items():
                 for name, value in table.items():
                     values[method][name].append(value)
         return {method: _joined(table) for method, table in values.items()}
 
 
-def _on_host(found: Mapping[str, Mapping[str, Tensor]]) -> dict[str, dict[str, Tensor]]:
+def _on_host(tables: Mapping[str, Mapping[str, Tensor]]) -> dict[str, dict[str, Tensor]]:
     moved = {}
-    for method, table in found.items():
+    for method, table in tables.items():
         moved[method] = {name: value.cpu() for name, value in table.items()}
     return moved
 
@@ -175,7 +177,7 @@ def _joined(table: Mapping[str, Sequence[Tensor]]) -> dict[str, Tensor]:
 
 
 def crops_of(image: Tensor, size: Sequence[int]) -> Tensor:
-    """Cut ``(B, C, *S)`` into as many crops ``(N, C, *size)`` as fit without an overlap."""
+    """Cut ``(B, C, *S)`` into all crops ``(N, C, *size)`` that fit without overlap."""
     dims = len(size)
     for axis, side in enumerate(size, start=2):
         image = image.unfold(axis, side, side)

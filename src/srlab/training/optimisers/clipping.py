@@ -31,7 +31,7 @@ class Clip(Protocol):
 class ClipNorm:
     """Scales all gradients by ``min(1, max_norm / norm)`` (Pascanu et al. 2013, alg. 1).
 
-    Their direction stays the same.
+    The direction of the update stays the same.
     """
 
     def __init__(self, *, max_norm: float) -> None:
@@ -56,8 +56,8 @@ class ClipValue:
 class ClipAdaptive:
     """Bounds the gradient of each unit by its own weights (AGC; Brock et al. 2021, eq. 3).
 
-    With G a unit's gradient and W its weights, G is scaled by ``min(1, factor · max(‖W‖, eps) /
-    ‖G‖)``. `eps` lets weights that are zero learn.
+    With G the gradient of a unit and W its weights, G is scaled by
+    ``min(1, factor · max(‖W‖, eps) / ‖G‖)``. `eps` lets weights of zero learn.
 
     A unit is a slice of the first axis: an output channel of a linear or convolutional layer, an
     input channel of a transposed one. A parameter with a single axis, such as a bias, is one unit.

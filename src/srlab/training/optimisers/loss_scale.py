@@ -1,4 +1,4 @@
-"""The scale of losses in float16, which keeps small gradients from becoming zero."""
+"""The loss scale of float16, which keeps small gradients from becoming zero."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from torch.optim import Optimizer
 
 
 class LossScale:
-    """Takes the scale out of the gradients of all optimisers, and moves it once an update.
+    """Removes the scale from the gradients of all optimisers, and adapts it once per update.
 
-    Lightning multiplies losses by the scale of its `scaler`. Its own optimiser steps would move the
-    scale after each optimiser, and wait for the device. Only the precision ``16-mixed`` has a
+    Lightning multiplies losses by the scale of its `scaler`. Its own optimiser steps would adapt
+    the scale after each optimiser, and wait for the device. Only the precision ``16-mixed`` has a
     scaler; without one nothing happens.
     """
 
@@ -28,9 +28,9 @@ class LossScale:
                 self._scaler.unscale_(optimiser)
 
     def overflowed(self, losses: Iterable[Tensor], norms: Iterable[Tensor]) -> Tensor | None:
-        """Whether the scale made gradients infinite: a boolean on the device; None without a scale.
+        """Return, on the device, whether the scale made gradients infinite; None without a scale.
 
-        The scale is to blame if the losses are finite, until it has fallen to 1.
+        The scale is the reason if the losses are finite and it is still above 1.
         """
         if self._scaler is None:
             return None

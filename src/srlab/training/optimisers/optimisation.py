@@ -1,4 +1,4 @@
-"""The optimisation of one network."""
+"""Optimisation: optimiser, learning rates and clipping of one network."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Optimisation:
     """The optimiser of one network, its learning rates, and the bound on its gradients."""
 
     optimiser: Callable[[list[dict[str, Any]]], Optimizer]
-    """Takes groups of parameters, such as ``functools.partial(torch.optim.Adam, lr=1e-4)`` does."""
+    """Builds the optimiser of parameter groups, like ``partial(torch.optim.Adam, lr=1e-4)``."""
 
     scheduler: Callable[[Optimizer], Scheduler]
 
@@ -29,7 +29,7 @@ class Optimisation:
     """None: gradients are left as they are."""
 
     def build(self, network: nn.Module) -> tuple[Optimizer, Scheduler]:
-        """Build both for `network`; a `Mistake` if it has nothing to train."""
+        """Build optimiser and scheduler of a network; a `Mistake` if it has nothing to train."""
         optimiser = self.optimiser(parameter_groups(network))
         return optimiser, self.scheduler(optimiser)
 
@@ -37,9 +37,9 @@ class Optimisation:
 def parameter_groups(network: nn.Module) -> list[dict[str, Any]]:
     """Return the parameters to train: a group with the optimiser's weight decay, and one without.
 
-    Decay applies to the weights of linear and convolutional layers, and to every other parameter
-    with two or more axes. It spares the parameters of normalisation layers, and those with fewer
-    axes: biases, gains, slopes of PReLU. Frozen parameters are in neither group.
+    Decay applies to parameters with two or more axes, such as the weights of linear and
+    convolutional layers. It does not apply to the parameters of normalisation layers, and to those
+    with fewer axes: biases, gains, slopes of PReLU. Frozen parameters are in neither group.
     """
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     if not trained:

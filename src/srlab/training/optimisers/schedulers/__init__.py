@@ -1,8 +1,8 @@
-"""Learning rates over a run, where torch's own schedulers do not suffice.
+"""Learning-rate schedulers, for cases where those of torch do not suffice.
 
-A scheduler is stepped once after each generator update, whichever network it is for. torch's own
-work as they are, with two exceptions. Its plateau wants a metric at each step, and its chains
-cannot hold a plateau (pytorch issue 68978).
+A scheduler is stepped once after each generator update, for either network. Schedulers of torch
+work as they are, with two exceptions: its plateau needs a metric at each step, and its chains
+cannot contain a plateau (pytorch issue 68978).
 """
 
 from srlab.training.optimisers.schedulers.chained import Chained

@@ -1,4 +1,4 @@
-"""Two schedulers, one after the other."""
+"""Chained: two schedulers, one after the other."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from srlab.training.optimisers.schedulers.protocol import Scheduler, Validated
 
 
 class Chained:
-    """Has `first` set the rates of the first `steps` generator updates, and `then` those after.
+    """Lets `first` set the rates of the first `steps` generator updates, and `then` the others.
 
     Each counts its own updates from 0, and begins with the optimiser's rates. Each can be any
-    scheduler, another chain included. The scores of a validation reach the one in force.
+    scheduler, including another chain. The scores of a validation are passed to the active one.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Chained:
         self.steps = steps
         at_start = _settings(optimiser)
         self._first = first(optimiser)
-        of_first = _settings(optimiser)  # torch's schedulers keep notes there
+        of_first = _settings(optimiser)  # torch's schedulers store values in the groups
         _restore(optimiser, at_start)
         self._then = then(optimiser)
         self._of_then = _settings(optimiser)

@@ -1,4 +1,4 @@
-"""Rates that change in steps."""
+"""Piecewise: rates that change in steps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lower rates when validation stops improving."""
+"""Plateau: rates that fall when validation stops improving."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ Mode = Literal["max", "min"]
 
 
 class Plateau:
-    """Multiplies the rates by `factor` when `monitor` has not improved for too long.
+    """Multiplies the rates by `factor` after more than `patience` validations without improvement.
 
-    That is more than `patience` validations in a row. The metric must improve by more than
-    `threshold`, in its own unit and in the sense of `mode`; NaN is no improvement. The `cooldown`
-    validations after a reduction do not count. No rate is reduced below `min_lr`. torch's
-    ``ReduceLROnPlateau`` decides.
+    `monitor` improves if it changes by more than `threshold`, in its own unit and in the direction
+    of `mode` (``max`` or ``min``); NaN is no improvement. The first `cooldown` validations after a
+    reduction do not count. No rate falls below `min_lr`. The decision is that of torch's
+    ``ReduceLROnPlateau``.
+
+    Raises a `Mistake` if an argument is out of range.
     """
 
     def __init__(
@@ -63,7 +65,7 @@ class Plateau:
         """Leave the rates as they are."""
 
     def validated(self, metrics: Mapping[str, float]) -> None:
-        """Reduce the rates if it is time; a `Mistake` if `metrics` lacks the monitored one."""
+        """Reduce the rates if it is time; raises a `Mistake` if `metrics` lacks the monitor."""
         if self.monitor not in metrics:
             raise Mistake(
                 f"scheduler.monitor is {self.monitor!r}, which validation does not report; it "

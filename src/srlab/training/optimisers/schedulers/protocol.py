@@ -1,4 +1,4 @@
-"""The methods of every scheduler."""
+"""The interface of schedulers."""
 
 from __future__ import annotations
 
@@ -36,5 +36,5 @@ class Validated(Protocol):
     """A scheduler that depends on the scores of validations."""
 
     def validated(self, metrics: Mapping[str, float]) -> None:
-        """Take note of the means of one validation, by name."""
+        """Receive the mean scores of a validation, by name."""
         ...

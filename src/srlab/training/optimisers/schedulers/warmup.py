@@ -1,4 +1,4 @@
-"""Rates that rise at the start."""
+"""Warmup: rates that rise at the start."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Warmup:
     def step(self) -> None:
         """Set the rates of the next update."""
         self._done += 1
-        self._set(self._then.get_last_lr())  # torch's schedulers go on from the rates they find
+        self._set(self._then.get_last_lr())  # torch's schedulers continue from the current rates
         self._then.step()
         self._set(self.get_last_lr())
 
