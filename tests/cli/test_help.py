@@ -72,7 +72,7 @@ def test_help_lists_what_every_group_offers(command):
 def test_help_shows_the_keys_of_a_choice():
     prepare()
     text = help_text("train", ["generator=rrdb", "loss=[ssim]", "generator.channels=7"])
-    assert re.search(r"^    channels: 7 +# of each layer: the width$", text, re.MULTILINE)
+    assert re.search(r"^    channels: 7 +# the width: the channels of each layer$", text, re.MULTILINE)
     assert re.search(r"^  loss=\[ssim\] ", text, re.MULTILINE)
     assert "growth_channels: 32 " in text
     assert "growth_channels" not in help_text("train", [])
