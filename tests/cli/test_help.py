@@ -72,7 +72,7 @@ def test_help_lists_what_every_group_offers(command):
 def test_help_shows_the_keys_of_a_choice():
     prepare()
     text = help_text("train", ["generator=rrdb", "loss=[ssim]", "generator.channels=7"])
-    assert re.search(r"^    channels: 7 +# the width: the channels of each layer$", text, re.MULTILINE)
+    assert re.search(r"^    channels: 7 +# the width: the channels of each", text, re.MULTILINE)
     assert re.search(r"^  loss=\[ssim\] ", text, re.MULTILINE)
     assert "growth_channels: 32 " in text
     assert "growth_channels" not in help_text("train", [])
@@ -81,7 +81,7 @@ def test_help_shows_the_keys_of_a_choice():
 def test_help_of_a_variant_has_its_value_and_the_comment_of_what_it_varies():
     prepare()
     text = help_text("train", ["generator=rrdb_small"])
-    assert re.search(r"^    growth_channels: 16 +# that each layer", text, re.MULTILINE)
+    assert re.search(r"^    growth_channels: 16 +# the channels that each", text, re.MULTILINE)
     assert "# For trials on a CPU: minutes instead of days." in text
 
 
