@@ -119,6 +119,7 @@ FORMATS = (
         "srlab.io.volume.dicom.reader:DicomReader",
         written_as=".nii.gz",
         own_pixels=False,
+        several=True,
         magic=(128, b"DICM"),
         first_of_each="srlab.io.volume.dicom.headers:first_of_each",
     ),

@@ -104,7 +104,10 @@ def test_a_file_opens_its_series(tmp_path, caplog):
     save_series(tmp_path, second, name="IM.{}")  # a name without an ending
     np.testing.assert_array_equal(whole(open_reader(tmp_path / "a3.dcm")), first)
     np.testing.assert_array_equal(whole(open_reader(tmp_path / "IM.2")), second)
-    with pytest.raises(Mistake, match=r"holds 2 series, and one is wanted: .* one of IM.1, a1.dcm"):
+    for chosen, values in {"2": first, "a1.dcm": first, "IM.1": second}.items():
+        reader = pickle.loads(pickle.dumps(open_reader(f"{tmp_path}#{chosen}")))
+        np.testing.assert_array_equal(whole(reader), values)
+    with pytest.raises(Mistake, match=r"holds 2 images \(IM.1, a1.dcm\): choose one"):
         open_reader(tmp_path)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from srlab.axes import Window, window_shape
-from srlab.files import PathLike, existing_path
+from srlab.files import PathLike, existing_path, file_and_image, with_image
 from srlab.io.description import Axis, Channel, Description
 from srlab.io.selection import chosen
 from srlab.io.volume.dicom.headers import Header
@@ -27,7 +27,8 @@ class DicomReader:
     """A reader of a DICOM series as a volume: stored values · slope + intercept of each slice.
 
     `path` is a folder that holds one series, or any file of a series whose other files are in the
-    same folder. An enhanced file may hold several slices, or all.
+    same folder. Of a folder of several, it chooses one by its first file or its number, such as
+    ``scans#2``. An enhanced file may hold several slices, or all.
 
     Axes are z, y and x: slices along their normal, rows and columns. Only the slices of a window
     are decoded. Of headers, only the fields that place and scale voxels are read, never a name.
@@ -37,8 +38,9 @@ class DicomReader:
     """
 
     def __init__(self, path: PathLike, *, bands: Sequence[int | str] | None = None) -> None:
-        self.path = existing_path(path)
-        self._slices = series_of(self.path)
+        name, wanted = file_and_image(path)
+        self.path = existing_path(name)
+        self._series, self._slices = series_of(self.path, wanted)
         every = _described(self._slices)
         self._places = chosen(every.names, bands, path)
         self._bands = bands and list(bands)
@@ -47,10 +49,10 @@ class DicomReader:
         self._decoded = lru_cache(maxsize=max(1, CACHE_SIZE // slice_size))(pixels_of)
 
     def __str__(self) -> str:
-        return str(self.path)
+        return with_image(self.path, self._series)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return partial(DicomReader, bands=self._bands), (str(self.path),)
+        return partial(DicomReader, bands=self._bands), (str(self),)
 
     def read(self, window: Window) -> NDArray[np.float32]:
         """Read ``(C, *window)`` in physical units.

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from srlab.io.images import chosen_image
 from srlab.io.volume.dicom.headers import Header, headers_in, headers_of
 from srlab.io.volume.geometry import VolumeGeometry, rows, three
 from srlab.mistakes import Mistake
@@ -25,15 +26,19 @@ TO_RAS = np.array([[-1.0], [-1.0], [1.0]])
 """Signs of x, y and z: DICOM counts to the left and the back, NIfTI to the right and the front."""
 
 
-def series_of(path: Path) -> list[Header]:
-    """Return the slices of the series to which a file belongs, or of the only one in a folder.
+def series_of(path: Path, wanted: str = "") -> tuple[str, list[Header]]:
+    """Return the slices of the series to which a file belongs, or of the wanted one in a folder.
 
-    They are sorted by position along their normal (PS3.3, C.7.6.2.1.1). Raises a `Mistake` unless
-    they make one volume.
+    Before them stands the name of the series, which is empty where a folder has no other.
+    The slices are sorted by position along their normal (PS3.3, C.7.6.2.1.1).
+
+    Raises a `Mistake` unless they make one volume, and what `chosen_image` raises.
     """
+    name = ""
     if path.is_dir():
-        slices = _only_series(path)
+        name, slices = _wanted_series(path, wanted)
     else:
+        chosen_image([path.name], wanted, path)
         named = headers_of(path)[0]
         others = headers_in(path.parent)
         slices = [other for other in others if other.series == named.series]
@@ -41,13 +46,13 @@ def series_of(path: Path) -> list[Header]:
         _check_readable(header)
         _check_alike(slices[0], header)
     if len(slices) == 1:
-        return slices
+        return name, slices
     for header in slices:
         if not header.position or not header.directions:
             raise Mistake(f"{header.path} does not say where its slice lies: leave this file out.")
     ordered = sorted(slices, key=lambda header: float(_normal(header) @ header.position))
     _check_places(ordered)
-    return ordered
+    return name, ordered
 
 
 def geometry_of(slices: Sequence[Header]) -> VolumeGeometry:
@@ -68,20 +73,17 @@ def geometry_of(slices: Sequence[Header]) -> VolumeGeometry:
     return VolumeGeometry(spacing, rows(affine), 1, space_unit="mm")
 
 
-def _only_series(folder: Path) -> list[Header]:
+def _wanted_series(folder: Path, wanted: str) -> tuple[str, list[Header]]:
+    """Return the name of a series, which is that of its first file, and its slices."""
     headers = headers_in(folder)
     firsts: dict[str, str] = {}
     for header in headers:
         firsts.setdefault(header.series, header.path.name)
     if not headers:
         raise Mistake(f"{folder} holds no DICOM image that pydicom can read.")
-    if len(firsts) > 1:
-        some = ", ".join(list(firsts.values())[:4])
-        raise Mistake(
-            f"{folder} holds {len(firsts)} series, and one is wanted: name a file of it, such as "
-            f"one of {some}."
-        )
-    return list(headers)
+    chosen = chosen_image(list(firsts.values()), wanted, folder)
+    series = list(firsts)[chosen.place]
+    return chosen.name, [header for header in headers if header.series == series]
 
 
 def _check_readable(header: Header) -> None:
