@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from functools import lru_cache
+from pathlib import Path
 
 from srlab.files import PathLike, content_hash, file_and_image, is_remote
 from srlab.models.card import ModelCard
@@ -13,13 +16,25 @@ from srlab.prediction.request import Request
 def input_hash(path: PathLike) -> str:
     """Return the hash of an input, or the name of one that GDAL resolves.
 
-    Of an image of several in a file, it is the hash of the file's hash and the image's name.
+    Of one image of several, it is the hash of the image's own folder in a store. In a file, it is
+    the hash of the file's hash and the image's name.
     """
     if is_remote(path):
         return str(path)
     file, image = file_and_image(path)
-    own = content_hash(file)
-    return hashlib.sha256(f"{own} {image}".encode()).hexdigest() if image else own
+    if not image:
+        return content_hash(file)
+    place = Path(os.path.expanduser(file))
+    if (place / image).is_dir():
+        return content_hash(place / image)
+    own = content_hash(place) if place.is_dir() else _hash_of_many(place, place.stat().st_mtime_ns)
+    return hashlib.sha256(f"{own} {image}".encode()).hexdigest()
+
+
+@lru_cache(maxsize=1)
+def _hash_of_many(path: Path, changed: int) -> str:
+    """Return the hash of a file whose images are inputs one after the other."""
+    return content_hash(path)
 
 
 def further_hashes(card: ModelCard, source: PathLike, request: Request) -> dict[str, str]:
