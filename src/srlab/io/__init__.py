@@ -21,9 +21,12 @@ All formats share:
 - ``handle``, ``isolated``: an open file for each process; a reader in a process of its own
 - ``damage``: errors of libraries over damaged files, as one line for the user
 - ``windows``, ``selection``, ``variables``: checks of windows; the choice of bands
+- ``images``: the choice of an image in a file of several, by a name such as ``a.lif#cell``
 - ``stored``, ``clipping``: conversion of physical values into stored ones; counts of clipped ones
-- ``staging``: the blocks of an unfinished output, on the disk
-- ``seekable_gzip``, ``blosc``, ``exif``: compressed files, compressed chunks, EXIF data
+- ``staging``, ``write_errors``: the blocks of an unfinished output, on the disk; a full disk
+- ``lossy``: formats that change values as they encode them
+- ``seekable_gzip``, ``exif``: random access to compressed files; EXIF data
+- ``zarr_arrays``, ``blosc``: arrays and codecs of Zarr stores; checks of Blosc-compressed chunks
 - ``provenance``: the note in an output that says how it was made
 - ``agreement``: whether a file suits a model, by its header and its values
 

@@ -16,7 +16,7 @@ class Chosen:
     """An image of a file."""
 
     place: int
-    """From 0, among all images of the file."""
+    """The index of the image in the file, from 0."""
 
     name: str
     """Empty where the file has but one."""

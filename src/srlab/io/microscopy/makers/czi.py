@@ -1,4 +1,4 @@
-"""Zeiss's CZI through pylibCZIrw, their own library."""
+"""Opening Zeiss's CZI, by their own library pylibCZIrw."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ TYPES = {
     "Bgr48": (np.uint16, 3),
     "Bgr96Float": (np.float32, 3),
 }
-"""The type of a value, and the samples of a pixel, by the name of a pixel's type."""
+"""The type of a value and the number of samples of a pixel, by the name of the pixel type."""
 
 IMAGE = "./Metadata/Information/Image"
-"""The place in a CZI's XML of what it says of its image."""
+"""The path of the element about the image in a CZI's XML."""
 
 
 def open_czi(path: PathLike, *, bands: Sequence[int | str] | None = None) -> IsolatedReader:
     """Open a scene of a CZI at its finest level; the tiles of a mosaic are one image.
 
-    It is read in another process, since damaged bytes crash the library now and then.
+    The file is read in another process, since the library sometimes crashes over damaged bytes.
     """
     return IsolatedReader(open_here, path, bands=bands)
 
@@ -60,7 +60,7 @@ def open_here(path: PathLike, *, bands: Sequence[int | str] | None = None) -> Pl
 
 
 class CziPlanes:
-    """An open CZI, of whose pixels those are decoded whose blocks a window touches."""
+    """A scene of an open CZI; only blocks that a window touches are decoded."""
 
     def __init__(self, path: Path, wanted: str) -> None:
         self._file = czi.CziReader(str(path))
@@ -84,29 +84,33 @@ class CziPlanes:
     ) -> NDArray[Any]:
         """Read ``(C, H, W)``: a part of some channels of one plane."""
         left, top = self._starts["X"] + columns.start, self._starts["Y"] + rows.start
-        part = (left, top, columns.stop - columns.start, rows.stop - rows.start)
-        seen = {}
-        for number in {channel // self._samples for channel in channels}:
-            place = {"T": t, "Z": z, "C": number}
-            known = {name: at + self._starts[name] for name, at in place.items() if self._has(name)}
-            # Blue comes first of a colour's samples.
-            read = self._file.read(roi=part, plane=known, scene=self._scene)
-            seen[number] = read[..., ::-1]
-        taken = [divmod(channel, self._samples) for channel in channels]
-        return np.stack([seen[number][..., sample] for number, sample in taken])
+        region = (left, top, columns.stop - columns.start, rows.stop - rows.start)
+        # A channel here is a sample of a pixel in a channel of the file.
+        samples = [divmod(channel, self._samples) for channel in channels]
+        pixels = {}
+        for number in {number for number, _ in samples}:
+            indices = {"T": t, "Z": z, "C": number}
+            plane = {
+                name: self._starts[name] + index
+                for name, index in indices.items()
+                if name in self._starts
+            }
+            values = self._file.read(roi=region, plane=plane, scene=self._scene)
+            pixels[number] = values[..., ::-1]  # the file has blue first
+        return np.stack([pixels[number][..., sample] for number, sample in samples])
 
     def close(self) -> None:
         """Release the file."""
         self._file.close()
 
-    def _has(self, name: str) -> bool:
-        return name in self._starts
-
 
 def _types(path: Path, named: Mapping[int, str]) -> tuple[list[np.dtype[Any]], int]:
-    """Return the types of all channels, and the samples of a pixel."""
+    """Return the type of each sample of each channel, and the number of samples of a pixel.
+
+    `named` holds the names of the channels' pixel types, by the numbers of the channels.
+    """
     types = [TYPES.get(name) for _, name in sorted(named.items())]
-    known = [each for each in types if each is not None]
+    known = [entry for entry in types if entry is not None]
     samples = {number for _, number in known}
     if len(known) < len(types) or len(samples) != 1:
         raise Mistake(
@@ -114,8 +118,10 @@ def _types(path: Path, named: Mapping[int, str]) -> tuple[list[np.dtype[Any]], i
             "grey, or all colours, of 8 or 16 bits or of floats are read."
         )
     (number,) = samples
-    kinds = [np.dtype(kind) for kind, _ in known]
-    return [kind for kind in kinds for _ in range(number)], number
+    sample_types: list[np.dtype[Any]] = []
+    for kind, _ in known:
+        sample_types += [np.dtype(kind)] * number
+    return sample_types, number
 
 
 @dataclass(frozen=True)
@@ -124,13 +130,14 @@ class _Block:
 
     scene: int
     plane: tuple[tuple[str, int], ...]
-    """The names of the axes beside y and x, each with the place on it."""
+    """The axes other than y and x, each with the index along it."""
 
     rows: range
     columns: range
 
 
 def _blocks(file: Any) -> list[_Block]:
+    """List the blocks of an open file at its finest level."""
     found: list[_Block] = []
 
     def note(_: int, block: Any) -> bool:
@@ -146,12 +153,10 @@ def _blocks(file: Any) -> list[_Block]:
 
 
 def _names(root: Element, scenes: Sequence[int]) -> list[str]:
-    """Return the names of scenes, or their numbers from 1 where they have none."""
-    told = {
-        each.get("Index"): each.get("Name")
-        for each in root.iterfind(f"{IMAGE}/Dimensions/S/Scenes/Scene")
-    }
-    return [told.get(str(scene)) or f"scene {scene + 1}" for scene in scenes]
+    """Return the name of each scene; ``scene 1`` etc. for scenes without a name."""
+    elements = root.iterfind(f"{IMAGE}/Dimensions/S/Scenes/Scene")
+    names = {element.get("Index"): element.get("Name") for element in elements}
+    return [names.get(str(scene)) or f"scene {scene + 1}" for scene in scenes]
 
 
 def _box(blocks: Sequence[_Block], path: Path) -> dict[str, range]:
@@ -160,23 +165,25 @@ def _box(blocks: Sequence[_Block], path: Path) -> dict[str, range]:
     Raises a `Mistake` if planes are missing, which the library would give as zeros.
     """
     planes = {block.plane for block in blocks}
-    places: dict[str, list[int]] = {}
+    indices: dict[str, list[int]] = {}
     for plane in planes:
-        for name, place in plane:
-            places.setdefault(name, []).append(place)
-    box = {name: range(min(each), max(each) + 1) for name, each in places.items()}
+        for name, index in plane:
+            indices.setdefault(name, []).append(index)
+    box = {name: range(min(along), max(along) + 1) for name, along in indices.items()}
     check_axes(path, {name: len(span) for name, span in box.items() if len(span) > 1})
     check_all_planes(path, len(planes), prod(len(span) for span in box.values()))
-    for name, spans in {
-        "Y": [block.rows for block in blocks],
-        "X": [block.columns for block in blocks],
-    }.items():
-        box[name] = range(min(span.start for span in spans), max(span.stop for span in spans))
+    box["Y"] = _hull([block.rows for block in blocks])
+    box["X"] = _hull([block.columns for block in blocks])
     return box
 
 
+def _hull(spans: Sequence[range]) -> range:
+    """Return the smallest range that contains all `spans`."""
+    return range(min(span.start for span in spans), max(span.stop for span in spans))
+
+
 def _metadata(root: Element) -> Metadata:
-    """Read the XML of a CZI; its lengths are metres and its times seconds."""
+    """Read the XML of a CZI, which has lengths in metres and times in seconds."""
     spacing = {}
     for distance in root.iterfind("./Metadata/Scaling/Items/Distance"):
         name, size = str(distance.get("Id")).lower(), float(distance.findtext("Value") or 0)
@@ -185,20 +192,20 @@ def _metadata(root: Element) -> Metadata:
     step = float(root.findtext(f"{IMAGE}/Dimensions/T/Positions/Interval/Increment") or 0)
     if step > 0:
         spacing["t"] = (step, "s")
-    shown = {
-        each.get("Name"): each.findtext("Color")
-        for each in root.iterfind("./Metadata/DisplaySetting/Channels/Channel")
-    }
-    names = [each.get("Name", "") for each in root.iterfind(f"{IMAGE}/Dimensions/Channels/Channel")]
+    settings = root.iterfind("./Metadata/DisplaySetting/Channels/Channel")
+    colours = {channel.get("Name"): channel.findtext("Color") for channel in settings}
+    channels = root.iterfind(f"{IMAGE}/Dimensions/Channels/Channel")
+    names = [channel.get("Name", "") for channel in channels]
     tags = {}
     date = root.findtext(f"{IMAGE}/AcquisitionDateAndTime")
     if date:
         tags["OME_ACQUISITION_DATE"] = date
-    return Metadata(spacing, tuple(names), tuple(_colour(shown.get(name)) for name in names), tags)
+    ome_colours = tuple(_colour(colours.get(name)) for name in names)
+    return Metadata(spacing, tuple(names), ome_colours, tags)
 
 
 def _colour(word: str | None) -> str:
-    """Return ``#AARRGGBB`` or ``#RRGGBB`` as OME's number, or nothing."""
+    """Return the number that OME-XML has for ``#AARRGGBB`` or ``#RRGGBB``; empty if it is none."""
     digits = (word or "").lstrip("#")[-6:]
     if len(digits) != 6:
         return ""

@@ -1,4 +1,4 @@
-"""Leica's LIF through liffile."""
+"""Opening Leica's LIF, by the library liffile."""
 
 from __future__ import annotations
 
@@ -38,12 +38,13 @@ COLOURS = {
 """The colour of a channel by the name of its look-up table."""
 
 AXES = "TCZYX"
+"""The order of axes in which values are read here."""
 
 NAMES = {"1": "x", "2": "y", "3": "z", "4": "t"}
 """The axes by Leica's numbers."""
 
-LENGTHS = {"m": 1e6, "mm": 1e3, "µm": 1.0, "um": 1.0, "nm": 1e-3}
-"""Micrometres in a unit."""
+MICROMETRES = {"m": 1e6, "mm": 1e3, "µm": 1.0, "um": 1.0, "nm": 1e-3}
+"""Micrometres per unit of length."""
 
 
 def open_lif(path: PathLike, *, bands: Sequence[int | str] | None = None) -> PlaneReader:
@@ -52,7 +53,7 @@ def open_lif(path: PathLike, *, bands: Sequence[int | str] | None = None) -> Pla
 
 
 class LifPlanes:
-    """An open LIF, of which an image is mapped and not read."""
+    """An image of an open LIF, mapped into memory."""
 
     def __init__(self, path: Path, wanted: str) -> None:
         self._file = LifFile(path)
@@ -64,9 +65,9 @@ class LifPlanes:
         axes = list(image.sizes)
         order = [axes.index(name) for name in AXES if name in axes]
         values = image.asarray(out="memmap").transpose(order)
-        # An axis of one entry is not listed.
-        whole = tuple(slice(None) if name in axes else None for name in AXES)
-        self._values = values[whole]
+        # An axis with a single entry is not listed, and becomes an axis of length 1 here.
+        missing = [number for number, name in enumerate(AXES) if name not in axes]
+        self._values = np.expand_dims(values, tuple(missing))
         kept = {name.lower(): image.sizes.get(name, 1) for name in "TZYX"}
         types = [np.dtype(image.dtype)] * image.sizes.get("C", 1)
         self.contents = Contents(kept, types, _metadata(image.xml_element))
@@ -84,20 +85,21 @@ class LifPlanes:
 
 
 def _metadata(image: Element) -> Metadata:
-    """Read the XML of one image, in which a length goes from the first pixel to the last."""
-    about = "./Data/Image/ImageDescription"
+    """Read the XML of an image."""
+    description = "./Data/Image/ImageDescription"
     spacing = {}
-    for axis in image.iterfind(f"{about}/Dimensions/DimensionDescription"):
-        name, last = NAMES.get(axis.get("DimID", "")), int(axis.get("NumberOfElements", 0)) - 1
-        step = abs(float(axis.get("Length", 0))) / max(last, 1)
+    for axis in image.iterfind(f"{description}/Dimensions/DimensionDescription"):
+        name = NAMES.get(axis.get("DimID", ""))
+        # The length is the distance from the first pixel to the last.
+        steps = int(axis.get("NumberOfElements", 0)) - 1
+        step = abs(float(axis.get("Length", 0))) / max(steps, 1)
         unit = axis.get("Unit", "")
         if name == "t" and step > 0:
             spacing[name] = (step, unit or "s")
-        elif name and step > 0 and unit in LENGTHS:
-            spacing[name] = (step * LENGTHS[unit], MICROMETRE)
-    tables = [
-        each.get("LUTName", "") for each in image.iterfind(f"{about}/Channels/ChannelDescription")
-    ]
+        elif name and step > 0 and unit in MICROMETRES:
+            spacing[name] = (step * MICROMETRES[unit], MICROMETRE)
+    channels = image.iterfind(f"{description}/Channels/ChannelDescription")
+    tables = [channel.get("LUTName", "") for channel in channels]
     colours = [COLOURS.get(table.lower()) for table in tables]
     numbers = tuple(ome_colour(*colour) if colour else "" for colour in colours)
     tags = {"OME_NAME": image.get("Name", "")} if image.get("Name") else {}

@@ -1,4 +1,4 @@
-"""Nikon's ND2 through the nd2 library."""
+"""Opening Nikon's ND2, by the library nd2."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ except ImportError as error:
     raise missing_package("ND2", "nd2") from error
 
 FRAME = "CYXS"
-"""The axes within one frame; S counts the samples of a colour."""
+"""The axes within a frame; S counts the samples of a pixel."""
 
 
 def open_nd2(path: PathLike, *, bands: Sequence[int | str] | None = None) -> PlaneReader:
@@ -37,7 +37,11 @@ def open_nd2(path: PathLike, *, bands: Sequence[int | str] | None = None) -> Pla
 
 
 class Nd2Planes:
-    """An open ND2: a frame holds all channels of a plane, and is mapped unless compressed."""
+    """A position of an open ND2.
+
+    A frame of the file holds all channels of a plane. It is mapped into memory, unless the file is
+    compressed.
+    """
 
     def __init__(self, path: Path, wanted: str) -> None:
         self._file = ND2File(path)
@@ -50,11 +54,11 @@ class Nd2Planes:
         check_axes(path, loops)
         planes = positions * prod(loops.values())
         check_all_planes(path, self._file.attributes.sequenceCount, planes)
-        self._number = {
-            (place.get("T", 0), place.get("Z", 0)): number
-            for number, place in enumerate(self._file.loop_indices)
-            if place.get("P", 0) == chosen.place
-        }
+        # The number of each frame of this position in the file, by its time and z.
+        self._number: dict[tuple[int, int], int] = {}
+        for number, loops_at in enumerate(self._file.loop_indices):
+            if loops_at.get("P", 0) == chosen.place:
+                self._number[loops_at.get("T", 0), loops_at.get("Z", 0)] = number
         kept = {name.lower(): sizes.get(name, 1) for name in "TZYX"}
         count = self._frame[0] * self._frame[-1]
         self.contents = Contents(kept, [np.dtype(self._file.dtype)] * count, self._metadata())
@@ -72,8 +76,8 @@ class Nd2Planes:
         self._file.close()
 
     def __del__(self) -> None:
-        """Close what a program or a refusal left open, of which the library would warn."""
-        if "_file" in vars(self):  # it could be opened
+        """Close the file if nothing else did, since the library would warn of an open one."""
+        if "_file" in vars(self):  # opening did not fail
             self._file.close()
 
     def _positions(self, count: int) -> list[str]:
@@ -87,13 +91,14 @@ class Nd2Planes:
 
     def _metadata(self) -> Metadata:
         spacing, names, colours = {}, [], []
-        for each in self._file.metadata.channels or ():
-            names.append(each.channel.name)
-            colour = each.channel.color
+        for entry in self._file.metadata.channels or ():
+            names.append(entry.channel.name)
+            colour = entry.channel.color
             colours.append(ome_colour(colour.r, colour.g, colour.b))
-            # A size of an axis that was not calibrated is 1.
-            known = zip("xyz", each.volume.axesCalibration, each.volume.axesCalibrated, strict=True)
-            spacing = {name: (float(size), MICROMETRE) for name, size, told in known if told}
+            # Without calibration, the size of a pixel is 1, which means nothing.
+            volume = entry.volume
+            axes = zip("xyz", volume.axesCalibration, volume.axesCalibrated, strict=True)
+            spacing = {name: (float(size), MICROMETRE) for name, size, is_known in axes if is_known}
         for loop in self._file.experiment:
             if loop.type == "TimeLoop" and loop.parameters.periodMs > 0:
                 spacing["t"] = (loop.parameters.periodMs / 1000, "s")

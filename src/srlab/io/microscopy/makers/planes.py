@@ -1,4 +1,4 @@
-"""A maker's file, read plane by plane."""
+"""The reader of makers' formats: an image is a set of planes, which a library reads one by one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from srlab.axes import Window
+from srlab.axes import Window, window_shape
 from srlab.files import PathLike, existing_file, file_and_image, with_image
 from srlab.io.damage import damage_told
 from srlab.io.description import Axis, Description
@@ -29,13 +29,13 @@ EXTRA = "srlab[microscopes]"
 
 @dataclass(frozen=True)
 class Contents:
-    """The sizes, types and words of a maker's file."""
+    """The sizes, types and metadata of an image in a maker's file."""
 
     sizes: Mapping[str, int]
-    """Entries along ``t``, ``z``, ``y`` and ``x``; an axis that is missing has one."""
+    """The number of entries along ``t``, ``z``, ``y`` and ``x``; 1 for an axis that is missing."""
 
     types: Sequence[np.dtype[Any]]
-    """Of the channels; samples of a pixel are channels, too."""
+    """The type of each channel; the samples of a pixel count as channels."""
 
     metadata: Metadata = field(default_factory=Metadata)
 
@@ -68,14 +68,13 @@ It is a function of a module, since readers are pickled.
 
 
 class PlaneReader:
-    """A maker's file of any of the axes T, C, Z, Y and X, through an `opener`.
+    """A reader of an image in a maker's file, with any of the axes T, C, Z, Y and X.
 
-    Of several images the path chooses one, such as ``a.lif#cell``. Axes of one entry are left out,
-    except y and x. A reader may be pickled and forked: each process opens the file for itself at
-    its first read.
+    The `opener` opens the file by the maker's library. If there are several images, the path
+    chooses one, such as ``a.lif#cell``. Axes with a single entry are left out, except y and x.
 
-    Raises a `Mistake` if there is no such file or image, several and no choice, or the maker's
-    library is missing or cannot read it.
+    Raises a `Mistake` if there is no such file or image, or if nothing is chosen among several
+    images. Raises one, too, if the library is missing or cannot read the file.
     """
 
     def __init__(
@@ -85,8 +84,7 @@ class PlaneReader:
         self.path = existing_file(file)
         self._opener = opener
         self._handle = ProcessHandle(partial(opener, self.path, wanted), Planes.close)
-        # nd2 0.12 raises a NameError where a channel says nothing of its dye, and lxml a
-        # SyntaxError.
+        # nd2 0.12 raises a NameError for a channel without a dye; lxml raises a SyntaxError.
         with damage_told(f"{path} cannot be read", NameError, SyntaxError):
             planes = opener(self.path, wanted)
             try:
@@ -112,20 +110,20 @@ class PlaneReader:
         check_window(window, self.description.shape)
         names = [axis.name for axis in self.description.axes]
         spans = {"t": slice(0, 1), "z": slice(0, 1), **dict(zip(names, window, strict=True))}
-        sides = [spans[name].stop - spans[name].start for name in "tzyx"]
-        values = np.empty((len(self._places), *sides), np.float32)
+        times, depths, rows, columns = (spans[name] for name in "tzyx")
+        shape = window_shape((times, depths, rows, columns))
+        values = np.empty((len(self._places), *shape), np.float32)
         with damage_told(f"{self} cannot be read at {window}: truncated or damaged"):
             planes = self._handle.file()
-            for t, z in product(range(sides[0]), range(sides[1])):
+            for t, z in product(range(shape[0]), range(shape[1])):
                 values[:, t, z] = planes.read(
-                    t=spans["t"].start + t,
-                    z=spans["z"].start + z,
+                    t=times.start + t,
+                    z=depths.start + z,
                     channels=self._places,
-                    rows=spans["y"],
-                    columns=spans["x"],
+                    rows=rows,
+                    columns=columns,
                 )
-        shape = [span.stop - span.start for span in window]
-        return without_infinities(values.reshape(-1, *shape))
+        return without_infinities(values.reshape(-1, *window_shape(window)))
 
     def close(self) -> None:
         """Release the file."""
@@ -144,7 +142,7 @@ def _described(contents: Contents, path: str) -> Description:
 
 
 def check_axes(path: Path, sizes: Mapping[str, int]) -> None:
-    """Raise a `Mistake` if an axis with several entries is none of T, C, Z, Y and X."""
+    """Raise a `Mistake` for axes other than T, C, Z, Y and X; `sizes` are by their names."""
     others = [f"{name} of {size}" for name, size in sizes.items() if name not in "TCZYX"]
     if others:
         raise Mistake(
@@ -163,7 +161,7 @@ def check_all_planes(path: Path, found: int, claimed: int) -> None:
 
 
 def missing_package(kind: str, package: str) -> MissingPackage:
-    """Return the error that tells what to install for a kind of file."""
+    """Return the error that tells the user what to install for a kind of file."""
     return MissingPackage(
         f"{kind} files need the {package} library: python -m pip install '{EXTRA}'."
     )
