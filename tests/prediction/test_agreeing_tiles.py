@@ -99,6 +99,8 @@ def test_an_overlap_by_which_tiles_would_not_agree_is_refused():
     model, reader = agreeing(GaussianMtf(scale=2, mtf=0.3)), ArrayReader(scene(1, 60, 60))
     with pytest.raises(Mistake, match=r"overlap is 4 LR pixels, and .* across tiles from 10 on"):
         plan_tiles(model, reader, tile=40, overlap=4)
+    with pytest.raises(Mistake, match=r"overlap is 10 LR pixels, and .* across tiles from 20 on"):
+        plan_tiles(model, reader, tile=50, overlap=10, join="blend")
     assert len(plan_tiles(model, reader, tile=60, overlap=4)) == 1
 
 

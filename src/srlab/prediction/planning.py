@@ -78,7 +78,7 @@ def plan_tiles(
     else:
         overlaps = (0,) * leading + given
     if given is not None and model.agreement:
-        check_overlap(model.agreement, shape, longest, overlaps, orders[0])
+        check_overlap(model.agreement, shape, longest, overlaps, orders[0], times=_times(join))
     cells = [in_file(order, multiple_of(model.generator), otherwise=1) for order in orders]
     return TileGrid(
         whole,
@@ -195,8 +195,7 @@ def _automatic_overlap(
     beyond = (0,) * len(tile)
     if model.agreement:
         beyond = tuple(pixels or 0 for pixels in model.agreement.reach)
-    # Blended tiles contribute pixels beyond their cores, around which lies half the overlap.
-    times = 2 if join == "blend" else 1
+    times = _times(join)
     whole = [0 if pixels is None else times * pixels for pixels in exact]
     if all(exact[axis] is not None and whole[axis] <= tile[axis] // 4 for axis in cut):
         log.info(
@@ -219,6 +218,14 @@ def _automatic_overlap(
             "every overlap that fits changes more than the tolerance: use larger tiles (tile=)"
         )
     return _along(cut, [times * (seen + more) for more in beyond], otherwise=around)
+
+
+def _times(join: Join) -> int:
+    """Return how many times as wide as what tiles must see around a core their overlap is.
+
+    Blended tiles contribute pixels beyond their cores, around which lies half the overlap.
+    """
+    return 2 if join == "blend" else 1
 
 
 def _along(

@@ -83,9 +83,14 @@ def check_overlap(
     tile: tuple[int, ...],
     overlap: tuple[int, ...],
     order: Order,
+    *,
+    times: int,
 ) -> None:
-    """Refuse an overlap by which SR would not agree with LR where tiles meet."""
-    needed = in_file(order, [pixels or 0 for pixels in agreement.reach], otherwise=0)
+    """Refuse an overlap by which SR would not agree with LR where tiles meet.
+
+    It must be a number of `times` as wide as a projection sees.
+    """
+    needed = in_file(order, [times * (pixels or 0) for pixels in agreement.reach], otherwise=0)
     for size, side, given, least in zip(shape, tile, overlap, needed, strict=True):
         if side < size and given < least:
             raise Mistake(
