@@ -29,7 +29,7 @@ DENSEST = 1032
 
 
 @contextmanager
-def damage_told(failure: str, *further: type[Exception]) -> Iterator[None]:
+def damage_as_mistake(failure: str, *further: type[Exception]) -> Iterator[None]:
     """Turn the errors in `DAMAGE`, and `further` ones, into a `Mistake`.
 
     Its message is `failure`, followed by the reason in brackets.

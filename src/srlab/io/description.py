@@ -166,6 +166,10 @@ class Description:
         """Describe other channels of the same scene."""
         return replace(self, channels=tuple(channels))
 
+    def subset(self, indices: Sequence[int]) -> Description:
+        """Describe some of the channels, by their indices from 0."""
+        return self.with_channels([self.channels[index] for index in indices])
+
     def with_dtype(self, dtype: DTypeLike) -> Description:
         """Describe the same values, stored in another type."""
         return self.with_channels(

@@ -10,7 +10,7 @@ from srlab.mistakes import FailedWrite, Mistake
 
 
 @contextmanager
-def write_errors_told(output: Path) -> Iterator[None]:
+def write_errors_as_mistake(output: Path) -> Iterator[None]:
     """Turn an `OSError`, such as that of a full disk, into a `FailedWrite` that names `output`."""
     try:
         yield

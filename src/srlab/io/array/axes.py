@@ -73,7 +73,7 @@ def channels_in(shape: Sequence[int], axes: str) -> int:
     return shape[axes.index("c")] if "c" in axes else 1
 
 
-def place_of(window: Window, axes: str, channels: slice) -> Window:
+def slices_of(window: Window, axes: str, channels: slice) -> Window:
     """Return the slices, in the order of `axes`, of some channels within a window."""
     spans = dict(zip(space_of(axes), window, strict=True))
     spans["c"] = channels

@@ -41,13 +41,13 @@ class DeflatedArray:
         self._layout, self._member = layout, member
         self._opened: SeekableGzip | None = None
 
-    def read(self, place: Window) -> NDArray[Any]:
+    def read(self, slices: Window) -> NDArray[Any]:
         """Read a part; the bytes before it are decompressed as well, but only once."""
         if self._opened is None:
             self._opened = SeekableGzip(_AsGzip(self._member))
         order = "F" if self._layout.fortran else "C"
         part: NDArray[Any] = fileslice(
-            self._opened, place, self.shape, self.dtype, self._layout.length, order
+            self._opened, slices, self.shape, self.dtype, self._layout.length, order
         )
         return part
 

@@ -22,7 +22,7 @@ from srlab.io.array.stored import (
     read_layout,
 )
 from srlab.io.array.writer import ArrayFileWriter
-from srlab.io.damage import DENSEST, damage_told
+from srlab.io.damage import DENSEST, damage_as_mistake
 from srlab.io.description import Description
 from srlab.io.protocols import Provenance
 from srlab.mistakes import Mistake
@@ -55,7 +55,10 @@ def arrays_in(path: Path) -> dict[str, StoredArray]:
     a way that NumPy does not use.
     """
     arrays: dict[str, StoredArray] = {}
-    with damage_told(f"{path} is no .npz that can be read", BadZipFile), ZipFile(path) as archive:
+    with (
+        damage_as_mistake(f"{path} is no .npz that can be read", BadZipFile),
+        ZipFile(path) as archive,
+    ):
         for info in archive.infolist():
             if info.filename.endswith(MEMBER_SUFFIX):
                 name = info.filename.removesuffix(MEMBER_SUFFIX)
@@ -67,12 +70,12 @@ def arrays_in(path: Path) -> dict[str, StoredArray]:
 
 def _array(archive: ZipFile, info: ZipInfo, path: Path) -> StoredArray:
     _check_compression(path, info)
-    place = f"{info.filename} in {path}"
+    member_name = f"{info.filename} in {path}"
     with archive.open(info) as opened:
-        layout = read_layout(opened, place)
+        layout = read_layout(opened, member_name)
     compressed = info.compress_type == ZIP_DEFLATED
     largest_ratio = DENSEST if compressed else 1
-    check_size(place, layout, min(info.file_size, info.compress_size * largest_ratio))
+    check_size(member_name, layout, min(info.file_size, info.compress_size * largest_ratio))
     with path.open("rb") as file:
         member = Member(path, info, _start(file, info))
     if compressed:

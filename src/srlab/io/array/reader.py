@@ -16,11 +16,11 @@ from srlab.io.array.axes import (
     channels_first,
     channels_in,
     fits,
-    place_of,
+    slices_of,
     space_of,
 )
 from srlab.io.array.stored import StoredArray, is_number
-from srlab.io.damage import damage_told
+from srlab.io.damage import damage_as_mistake
 from srlab.io.description import Axis, Channel, Description
 from srlab.io.handle import ProcessHandle
 from srlab.io.stored import without_infinities
@@ -77,7 +77,7 @@ class ArrayFileReader:
         Raises a `Mistake` if the window is not inside the image, or the file is damaged there.
         """
         check_window(window, self.description.shape)
-        with damage_told(f"{self.path} cannot be read at {window}: truncated or damaged"):
+        with damage_as_mistake(f"{self.path} cannot be read at {window}: truncated or damaged"):
             arrays = self._handle.file()
             parts = [self._read(arrays[part.variable.name], part, window) for part in self._parts]
         with np.errstate(over="ignore"):  # values too large for float32 become infinite
@@ -91,7 +91,7 @@ class ArrayFileReader:
         axes = self._axes[part.variable.name]
         # One slice holds all wanted channels, from the first of them to the last.
         first, stop = min(part.numbers) - 1, max(part.numbers)
-        values = array.read(place_of(window, axes, slice(first, stop)))
+        values = array.read(slices_of(window, axes, slice(first, stop)))
         wanted = [number - 1 - first for number in part.numbers]
         return channels_first(values, axes)[wanted]
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from srlab.axes import Window
-from srlab.io.array.axes import as_stored, place_of, space_of, stated
+from srlab.io.array.axes import as_stored, slices_of, space_of, stated
 from srlab.io.description import Channel, Description
 from srlab.io.staging import Staging
 from srlab.io.stored import holds, to_stored
@@ -29,7 +29,7 @@ class StagedArray:
 
     name: str
     axes: str
-    places: tuple[int, ...]
+    indices: tuple[int, ...]
     """The indices of its channels in the image, from 0."""
 
     channels: tuple[Channel, ...]
@@ -38,14 +38,14 @@ class StagedArray:
     def write(self, window: Window, image: NDArray[np.float32]) -> None:
         """Write the channels of this array, of a block ``(C, *window)`` of all channels."""
         planes = []
-        for index, channel in zip(self.places, self.channels, strict=True):
+        for index, channel in zip(self.indices, self.channels, strict=True):
             planes.append(self._stored(image[index], channel))
-        place = place_of(window, self.axes, slice(0, len(planes)))
-        self.staging.write(place, as_stored(np.stack(planes), self.axes)[np.newaxis])
+        slices = slices_of(window, self.axes, slice(0, len(planes)))
+        self.staging.write(slices, as_stored(np.stack(planes), self.axes)[np.newaxis])
 
-    def read(self, place: Window) -> NDArray[Any]:
+    def read(self, slices: Window) -> NDArray[Any]:
         """Read a part, in the order of `axes`."""
-        values: NDArray[Any] = self.staging.read(place)[0]
+        values: NDArray[Any] = self.staging.read(slices)[0]
         return values
 
     def _stored(self, plane: NDArray[np.float32], channel: Channel) -> NDArray[Any]:
@@ -95,11 +95,11 @@ def by_name(path: Path, description: Description) -> list[StagedArray]:
     """
     groups = _groups(description.names)
     arrays = []
-    for number, (name, places) in enumerate(groups.items(), start=1):
+    for number, (name, indices) in enumerate(groups.items(), start=1):
         file = "pixels"
         if len(groups) > 1:
             file = f"pixels.{number}"
-        arrays.append(_staged(path, description, name, places, file))
+        arrays.append(_staged(path, description, name, indices, file))
     return arrays
 
 
@@ -122,10 +122,10 @@ def _staged(
     path: Path,
     description: Description,
     name: str,
-    places: Sequence[int],
+    indices: Sequence[int],
     file: str = "pixels",
 ) -> StagedArray:
-    channels = tuple(description.channels[place] for place in places)
+    channels = tuple(description.channels[index] for index in indices)
     axes = _axes(path, description, len(channels))
     sizes = {
         axis.name: size for axis, size in zip(description.axes, description.shape, strict=True)
@@ -136,7 +136,7 @@ def _staged(
     return StagedArray(
         name=name,
         axes=axes,
-        places=tuple(places),
+        indices=tuple(indices),
         channels=channels,
         staging=Staging(path, 1, shape, dtype, _head(shape, dtype), file),
     )

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from srlab.axes import Window
-from srlab.io.damage import damage_told
+from srlab.io.damage import damage_as_mistake
 from srlab.mistakes import Mistake
 
 
@@ -27,7 +27,7 @@ class StoredArray(Protocol):
     def dtype(self) -> np.dtype[Any]:
         """The type of the values."""
 
-    def read(self, place: Window) -> NDArray[Any]:
+    def read(self, slices: Window) -> NDArray[Any]:
         """Read a part; axes and type are those of the file."""
 
 
@@ -68,7 +68,7 @@ class Mapped:
         """The type of the values."""
         return self.layout.dtype
 
-    def read(self, place: Window) -> NDArray[Any]:
+    def read(self, slices: Window) -> NDArray[Any]:
         """Read a part by mapping the file into memory; fails if the file has become too short."""
         # A map that stayed open would keep in memory all that was ever read.
         whole = np.memmap(
@@ -79,7 +79,7 @@ class Mapped:
             shape=self.shape,
             order="F" if self.layout.fortran else "C",
         )
-        return np.array(whole[place])
+        return np.array(whole[slices])
 
 
 def read_layout(file: IO[bytes], path: object) -> Layout:
@@ -88,7 +88,7 @@ def read_layout(file: IO[bytes], path: object) -> Layout:
     Raises a `Mistake` if it is damaged, or has a version that plain numbers never need.
     """
     start = file.tell()
-    with damage_told(f"{path} does not begin as an array", SyntaxError, TokenError):
+    with damage_as_mistake(f"{path} does not begin as an array", SyntaxError, TokenError):
         version = np.lib.format.read_magic(file)
         if version == (1, 0):
             shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)

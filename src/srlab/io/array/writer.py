@@ -15,7 +15,7 @@ from srlab.io.clipping import Clipping
 from srlab.io.description import Description
 from srlab.io.protocols import Provenance
 from srlab.io.windows import check_block
-from srlab.io.write_errors import write_errors_told
+from srlab.io.write_errors import write_errors_as_mistake
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ class ArrayFileWriter:
     def finish(self) -> None:
         """Complete the file and give it its name."""
         tags = {**self._provenance.tags(), **self.clipping.tags}
-        with write_errors_told(self.path):
+        with write_errors_as_mistake(self.path):
             self._encode(self.path, self._arrays, tags)
         self.clipping.report(self.path)
         self.discard()

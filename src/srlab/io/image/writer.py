@@ -28,7 +28,7 @@ from srlab.io.image.metadata import (
 from srlab.io.protocols import Provenance
 from srlab.io.raster.staged import StagedBlocks
 from srlab.io.raster.writer import write_geotiff, writing
-from srlab.io.write_errors import write_errors_told
+from srlab.io.write_errors import write_errors_as_mistake
 from srlab.mistakes import FailedWrite, Mistake
 
 log = logging.getLogger(__name__)
@@ -201,7 +201,7 @@ class ImageWriter:
 
     def _add_metadata(self, encoded: Path, unfinished: Path) -> None:
         with (
-            write_errors_told(self.path),
+            write_errors_as_mistake(self.path),
             encoded.open("rb") as source,
             unfinished.open("wb") as target,
         ):

@@ -23,9 +23,9 @@ class ContiguousPixels:
     ) -> None:
         self._path, self._offset, self._shape, self._dtype = path, offset, shape, dtype
 
-    def __getitem__(self, place: tuple[slice, ...]) -> NDArray[Any]:
-        """Read the values at `place`: a slice of step 1 for each axis."""
-        sides = zip(place, self._shape, strict=True)
+    def __getitem__(self, slices: tuple[slice, ...]) -> NDArray[Any]:
+        """Read the values at `slices`: a slice of step 1 for each axis."""
+        sides = zip(slices, self._shape, strict=True)
         *leading, rows, columns = [range(*part.indices(size)) for part, size in sides]
         values = np.empty([len(indices) for indices in (*leading, rows, columns)], self._dtype)
         planes = values.reshape(-1, len(rows), len(columns))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from srlab.axes import Window, window_shape
 from srlab.files import PathLike, existing_path, file_and_image, with_image
 from srlab.io.blosc import check_blosc
-from srlab.io.damage import check_block_size, damage_told
+from srlab.io.damage import check_block_size, damage_as_mistake
 from srlab.io.description import Axis, Description
 from srlab.io.handle import ProcessHandle
 from srlab.io.microscopy.channels import named_channels
@@ -41,14 +41,14 @@ class OmeZarrReader:
     def __init__(self, path: PathLike, *, bands: Sequence[int | str] | None = None) -> None:
         name, wanted = file_and_image(path)
         self.path = existing_path(name)
-        with damage_told(f"{path} is not an OME-Zarr that zarr can read"):
+        with damage_as_mistake(f"{path} is not an OME-Zarr that zarr can read"):
             self._group, image, array = _opened(self.path, wanted)
             self._axes = image.axes
-            every = _described(image, array, str(path))
+            whole = _described(image, array, str(path))
         self._handle = ProcessHandle(partial(_open_array, self.path, array.path))
-        self._places = chosen(every.names, bands, path)
+        self._indices = chosen(whole.names, bands, path)
         self._bands = bands and list(bands)
-        self.description = every.with_channels([every.channels[at] for at in self._places])
+        self.description = whole.subset(self._indices)
 
     def __str__(self) -> str:
         return with_image(self.path, self._group)
@@ -64,10 +64,10 @@ class OmeZarrReader:
         check_window(window, self.description.shape)
         spatial = [axis.name for axis in self.description.axes]
         selection: dict[str, Any] = dict(zip(spatial, window, strict=True))
-        selection["c"] = list(self._places)
-        place = tuple(selection.get(name, slice(0, 1)) for name in self._axes)
-        with damage_told(f"{self} cannot be read at {window}: truncated or damaged"):
-            values = np.asarray(self._handle.file().oindex[place])
+        selection["c"] = list(self._indices)
+        stored_selection = tuple(selection.get(name, slice(0, 1)) for name in self._axes)
+        with damage_as_mistake(f"{self} cannot be read at {window}: truncated or damaged"):
+            values = np.asarray(self._handle.file().oindex[stored_selection])
         # Axes with a single entry come first, then the channels, then those of the description.
         kept = [self._axes.index(name) for name in ("c", *spatial) if name in self._axes]
         left_out = [axis for axis in range(values.ndim) if axis not in kept]

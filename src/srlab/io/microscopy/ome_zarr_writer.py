@@ -19,7 +19,7 @@ from srlab.io.microscopy.pyramid import halved, level_sizes
 from srlab.io.microscopy.staged import StagedStack
 from srlab.io.protocols import Provenance
 from srlab.io.windows import chunk_windows
-from srlab.io.write_errors import write_errors_told
+from srlab.io.write_errors import write_errors_as_mistake
 from srlab.io.zarr_arrays import compressor
 
 SIDE = 256
@@ -84,7 +84,7 @@ class OmeZarrWriter:
     def finish(self) -> None:
         """Encode the store level by level, and give it its name."""
         with (
-            write_errors_told(self.path),
+            write_errors_as_mistake(self.path),
             replaced_folder(self.path, suffix=".zarr") as unfinished,
         ):
             self._encode(unfinished)

@@ -14,7 +14,7 @@ from tifffile import TiffFile
 
 from srlab.axes import Window
 from srlab.files import PathLike, existing_file, file_and_image, with_image
-from srlab.io.damage import check_block_size, damage_told
+from srlab.io.damage import check_block_size, damage_as_mistake
 from srlab.io.description import Axis, Description
 from srlab.io.handle import ProcessHandle
 from srlab.io.images import chosen_image
@@ -60,7 +60,7 @@ class StackReader:
         self.path = existing_file(name)
         self._handle = ProcessHandle(partial(_OpenStack, self.path, wanted), _OpenStack.close)
         failure = f"{path} is not a TIFF that tifffile can read"
-        with damage_told(failure), TiffFile(self.path) as file:
+        with damage_as_mistake(failure), TiffFile(self.path) as file:
             _check_parts(file, name)
             chosen_series = chosen_image([one.name for one in file.series], wanted, name)
             self._image = chosen_series.name
@@ -69,12 +69,12 @@ class StackReader:
             sizes = dict(zip(series.axes, series.shape, strict=True))
             _check_axes(sizes, str(path))
             metadata = _metadata(file, chosen_series.place)
-            every = _described(metadata, series, sizes, str(path))
-            chunks, dtype = series.keyframe.chunks, every.channels[0].dtype
+            whole = _described(metadata, series, sizes, str(path))
+            chunks, dtype = series.keyframe.chunks, whole.channels[0].dtype
             check_block_size(path, chunks, dtype.itemsize, "save it in tiles")
-        self._places = chosen(every.names, bands, path)
+        self._indices = chosen(whole.names, bands, path)
         self._bands = bands and list(bands)
-        self.description = every.with_channels([every.channels[at] for at in self._places])
+        self.description = whole.subset(self._indices)
 
     def __str__(self) -> str:
         return with_image(self.path, self._image)
@@ -92,9 +92,9 @@ class StackReader:
             axis.name.upper(): span
             for axis, span in zip(self.description.axes, window, strict=True)
         }
-        place = tuple(_span(axis, spans) for axis in self._axes)
-        with damage_told(f"{self} cannot be read at {window}: truncated or damaged"):
-            values = np.asarray(self._handle.file().pixels[place])
+        slices = tuple(_span(axis, spans) for axis in self._axes)
+        with damage_as_mistake(f"{self} cannot be read at {window}: truncated or damaged"):
+            values = np.asarray(self._handle.file().pixels[slices])
         return without_infinities(self._arranged(values))
 
     def close(self) -> None:
@@ -110,7 +110,7 @@ class StackReader:
         single = [axis for axis in range(values.ndim) if axis not in order]
         ordered = values.transpose([*single, *order])
         shape = ordered.shape[values.ndim - len(spatial) :]
-        channels = ordered.reshape(-1, *shape)[list(self._places)]
+        channels = ordered.reshape(-1, *shape)[list(self._indices)]
         return np.ascontiguousarray(channels, np.float32)
 
 

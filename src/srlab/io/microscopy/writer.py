@@ -19,7 +19,7 @@ from srlab.io.description import Description
 from srlab.io.microscopy.pyramid import halved, level_sizes
 from srlab.io.microscopy.staged import StagedStack
 from srlab.io.protocols import Provenance
-from srlab.io.write_errors import write_errors_told
+from srlab.io.write_errors import write_errors_as_mistake
 
 TILE = 256
 """The side in pixels of the tiles of a plane, each of which is compressed."""
@@ -72,7 +72,7 @@ class OmeTiffWriter:
 
     def finish(self) -> None:
         """Encode the file plane by plane, level by level, and give it its name."""
-        with write_errors_told(self.path), replaced(self.path, suffix=".tif") as unfinished:
+        with write_errors_as_mistake(self.path), replaced(self.path, suffix=".tif") as unfinished:
             self._encode(unfinished)
         self.clipping.report(self.path)
         self.discard()

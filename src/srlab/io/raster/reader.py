@@ -115,61 +115,61 @@ class RasterReader:
         check_window(window, shape)
         rows, columns = self._orientation.stored_window(window, shape)
         height, width = rows.stop - rows.start, columns.stop - columns.start
-        place = RasterWindow(columns.start, rows.start, width, height)
+        stored_window = RasterWindow(columns.start, rows.start, width, height)
         with gdal(
             f"{self.path} cannot be read at rows {rows.start} to {rows.stop}: truncated or damaged"
         ):
-            values = self._read(self._handle.file(), place)
+            values = self._read(self._handle.file(), stored_window)
         return self._orientation.upright(values)
 
     def close(self) -> None:
         """Release the file."""
         self._handle.close()
 
-    def _read(self, dataset: Any, place: RasterWindow) -> NDArray[np.float32]:
+    def _read(self, dataset: Any, window: RasterWindow) -> NDArray[np.float32]:
         """Read a window ``(C, h, w)`` of the stored image, not yet turned upright."""
         if self._table is not None:
-            return self._read_colours(dataset, place, self._table)
+            return self._read_colours(dataset, window, self._table)
         indexes = [band.index for band in self._bands]
         values: NDArray[Any]
         if self._scaled:
-            values = _stored(dataset, indexes, place, "float64")
+            values = _stored(dataset, indexes, window, "float64")
             values = (values * self._scale + self._offset).astype(np.float32)
         else:
-            values = _stored(dataset, indexes, place, "float32")
-        self._mark_empty(values, dataset, place)
+            values = _stored(dataset, indexes, window, "float32")
+        self._mark_empty(values, dataset, window)
         return without_infinities(values)
 
     def _read_colours(
-        self, dataset: Any, place: RasterWindow, table: NDArray[np.uint8]
+        self, dataset: Any, window: RasterWindow, table: NDArray[np.uint8]
     ) -> NDArray[np.float32]:
         """Read a window of indices, and look them up in the colour table."""
         columns = [band.index - 1 for band in self._bands]
         colours = table[:, columns].astype(np.float32)
         if self._alpha is not None:
             colours[table[:, self._alpha - 1] == 0] = np.nan
-        return np.moveaxis(colours[dataset.read(1, window=place)], -1, 0)
+        return np.moveaxis(colours[dataset.read(1, window=window)], -1, 0)
 
-    def _mark_empty(self, values: NDArray[Any], dataset: Any, place: RasterWindow) -> None:
+    def _mark_empty(self, values: NDArray[Any], dataset: Any, window: RasterWindow) -> None:
         """Set the pixels to NaN that a nodata value, a mask or the alpha band marks as empty."""
         marked = [number for number, band in enumerate(self._bands) if band.empty_pixels]
         if marked:
             indexes = [self._bands[number].index for number in marked]
-            masks = dataset.read_masks(indexes, window=place)
+            masks = dataset.read_masks(indexes, window=window)
             for number, mask in zip(marked, masks, strict=True):
                 values[number][mask == 0] = np.nan
         if self._alpha is not None:
-            values[:, dataset.read(self._alpha, window=place) == 0] = np.nan
+            values[:, dataset.read(self._alpha, window=window) == 0] = np.nan
 
 
-def _stored(dataset: Any, indexes: list[int], place: RasterWindow, dtype: str) -> NDArray[Any]:
+def _stored(dataset: Any, indexes: list[int], window: RasterWindow, dtype: str) -> NDArray[Any]:
     """Read stored values of some bands in a wider type."""
     types = {dataset.dtypes[index - 1] for index in indexes}
     if len(types) == 1:
-        values: NDArray[Any] = dataset.read(indexes, window=place, out_dtype=dtype)
+        values: NDArray[Any] = dataset.read(indexes, window=window, out_dtype=dtype)
         return values
     # Bands of a VRT may have different types, and rasterio reads these only one by one.
-    return np.stack([dataset.read(index, window=place, out_dtype=dtype) for index in indexes])
+    return np.stack([dataset.read(index, window=window, out_dtype=dtype) for index in indexes])
 
 
 def _picture_metadata(dataset: Any, path: PathLike) -> PictureMetadata:

@@ -77,10 +77,10 @@ class StagedBlocks:
         count = len(self.description.channels)
         for window in strips(self.staging):
             planes = self.staging.read(window)
-            place = RasterWindow.from_slices(*window)
-            dataset.write(planes[:count], window=place)
+            raster_window = RasterWindow.from_slices(*window)
+            dataset.write(planes[:count], window=raster_window)
             if self.masked:
-                dataset.write_mask(planes[count] != 0, window=place)
+                dataset.write_mask(planes[count] != 0, window=raster_window)
 
 
 def check_raster(path: Path, description: Description) -> None:

@@ -79,12 +79,12 @@ class VideoReader:
         channels = []
         for name, colour in RGB_COLOURS.items():
             channels.append(Channel(name, dtype=self._colours.dtype, colour=colour))
-        self._places = chosen(tuple(RGB_COLOURS), bands, path)
+        self._indices = chosen(tuple(RGB_COLOURS), bands, path)
         self._bands = bands and list(bands)
         self.description = Description(
             (len(self._frames.times), height, width),
             (Axis("t", geometry.spacing, "s"), Axis("y"), Axis("x")),
-            tuple(channels[index] for index in self._places),
+            tuple(channels[index] for index in self._indices),
             geometry,
             {key: value for key, value in tags.items() if value},
         )
@@ -102,12 +102,12 @@ class VideoReader:
         """
         check_window(window, self.description.shape)
         times, *space = window
-        values = np.empty((len(self._places), *window_shape(window)), np.float32)
+        values = np.empty((len(self._indices), *window_shape(window)), np.float32)
         stored = self._orientation.stored_window(tuple(space), self.description.shape[1:])
         with pyav(f"{self.path} cannot be read: truncated or damaged"):
             for index, number in enumerate(range(times.start, times.stop)):
                 part = self._handle.file().frame(number)[stored].transpose(2, 0, 1)
-                values[:, index] = self._orientation.upright(part[list(self._places)])
+                values[:, index] = self._orientation.upright(part[list(self._indices)])
         return values
 
     def thumbnails(self) -> Iterator[NDArray[np.uint8]]:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from srlab.axes import Window
 from srlab.files import PathLike, existing_file
-from srlab.io.damage import DENSEST, damage_told
+from srlab.io.damage import DENSEST, damage_as_mistake
 from srlab.io.handle import ProcessHandle
 from srlab.io.seekable_gzip import SeekableGzip
 from srlab.io.selection import chosen
@@ -49,14 +49,14 @@ class VolumeReader:
     def __init__(self, path: PathLike, *, bands: Sequence[int | str] | None = None) -> None:
         self.path = existing_file(path)
         self._handle = ProcessHandle(partial(_voxels, self.path))
-        with damage_told(f"{path} is not a volume that nibabel can read", *ERRORS):
+        with damage_as_mistake(f"{path} is not a volume that nibabel can read", *ERRORS):
             image: Any = nibabel.load(self.path)
-            every = described(image, str(path))
+            whole = described(image, str(path))
             _check_size(image, self.path)
-        self._places = chosen(every.names, bands, path)
+        self._indices = chosen(whole.names, bands, path)
         self._bands = bands and list(bands)
         self._stored_axes = len(image.shape)
-        self.description = every.with_channels([every.channels[at] for at in self._places])
+        self.description = whole.subset(self._indices)
 
     def __str__(self) -> str:
         return str(self.path)
@@ -75,11 +75,11 @@ class VolumeReader:
             time = [slice(0, 1)]
         spans = [x, y, z, *time, *[slice(None)] * 3]  # in the order of the file
         failure = f"{self.path} cannot be read at {_listed(window)}: truncated or damaged"
-        with damage_told(failure, *ERRORS):
+        with damage_as_mistake(failure, *ERRORS):
             values = np.asarray(self._handle.file()[tuple(spans[: self._stored_axes])])
         # Always five axes, i, j, k, t and channels, even if the file lacks the last ones.
         values = values.reshape((*values.shape, *[1] * 5)[:5])
-        channels = values.astype(np.float32).T[list(self._places)]
+        channels = values.astype(np.float32).T[list(self._indices)]
         if len(window) == 3:
             channels = channels[:, 0]
         return without_infinities(np.ascontiguousarray(channels))

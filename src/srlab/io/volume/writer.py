@@ -21,7 +21,7 @@ from srlab.io.stored import to_stored
 from srlab.io.volume.geometry import VolumeGeometry
 from srlab.io.volume.header import nifti_header
 from srlab.io.windows import check_block
-from srlab.io.write_errors import write_errors_told
+from srlab.io.write_errors import write_errors_as_mistake
 from srlab.mistakes import Mistake
 
 CHUNK = 8 * 2**20
@@ -94,7 +94,7 @@ class NiftiWriter:
 
     def finish(self) -> None:
         """Complete the file and give it its name."""
-        with write_errors_told(self.path):
+        with write_errors_as_mistake(self.path):
             with self._staging.path.open("r+b") as file:
                 file.write(self._head())  # anew, with the number of clipped values
             if self.path.suffix == ".gz":

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from srlab.axes import Window, window_shape
 from srlab.files import PathLike, existing_file, file_and_image, with_image
-from srlab.io.damage import damage_told
+from srlab.io.damage import damage_as_mistake
 from srlab.io.description import Axis, Description
 from srlab.io.handle import ProcessHandle
 from srlab.io.microscopy.channels import named_channels
@@ -85,16 +85,16 @@ class PlaneReader:
         self._opener = opener
         self._handle = ProcessHandle(partial(opener, self.path, wanted), Planes.close)
         # nd2 0.12 raises a NameError for a channel without a dye; lxml raises a SyntaxError.
-        with damage_told(f"{path} cannot be read", NameError, SyntaxError):
+        with damage_as_mistake(f"{path} cannot be read", NameError, SyntaxError):
             planes = opener(self.path, wanted)
             try:
                 self._image = planes.image
-                every = _described(planes.contents, str(path))
+                whole = _described(planes.contents, str(path))
             finally:
                 planes.close()
-        self._places = chosen(every.names, bands, path)
+        self._indices = chosen(whole.names, bands, path)
         self._bands = bands and list(bands)
-        self.description = every.with_channels([every.channels[at] for at in self._places])
+        self.description = whole.subset(self._indices)
 
     def __str__(self) -> str:
         return with_image(self.path, self._image)
@@ -112,14 +112,14 @@ class PlaneReader:
         spans = {"t": slice(0, 1), "z": slice(0, 1), **dict(zip(names, window, strict=True))}
         times, depths, rows, columns = (spans[name] for name in "tzyx")
         shape = window_shape((times, depths, rows, columns))
-        values = np.empty((len(self._places), *shape), np.float32)
-        with damage_told(f"{self} cannot be read at {window}: truncated or damaged"):
+        values = np.empty((len(self._indices), *shape), np.float32)
+        with damage_as_mistake(f"{self} cannot be read at {window}: truncated or damaged"):
             planes = self._handle.file()
             for t, z in product(range(shape[0]), range(shape[1])):
                 values[:, t, z] = planes.read(
                     t=times.start + t,
                     z=depths.start + z,
-                    channels=self._places,
+                    channels=self._indices,
                     rows=rows,
                     columns=columns,
                 )

@@ -25,7 +25,7 @@ from srlab.io.raster.zarr.reader import BANDS
 from srlab.io.staging import Staging
 from srlab.io.stored import holds, to_stored
 from srlab.io.windows import check_block
-from srlab.io.write_errors import write_errors_told
+from srlab.io.write_errors import write_errors_as_mistake
 from srlab.io.zarr_arrays import compressor
 from srlab.mistakes import Mistake
 
@@ -110,7 +110,7 @@ class ZarrWriter:
     def finish(self) -> None:
         """Encode the store, and give it its name."""
         with (
-            write_errors_told(self.path),
+            write_errors_as_mistake(self.path),
             replaced_folder(self.path, suffix=".zarr") as unfinished,
         ):
             self._encode(unfinished)

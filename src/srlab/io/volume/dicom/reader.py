@@ -41,10 +41,10 @@ class DicomReader:
         name, wanted = file_and_image(path)
         self.path = existing_path(name)
         self._series, self._slices = series_of(self.path, wanted)
-        every = _described(self._slices)
-        self._places = chosen(every.names, bands, path)
+        whole = _described(self._slices)
+        self._indices = chosen(whole.names, bands, path)
         self._bands = bands and list(bands)
-        self.description = every.with_channels([every.channels[at] for at in self._places])
+        self.description = whole.subset(self._indices)
         slice_size = prod(self._slices[0].shape) * self._slices[0].stored.dtype.itemsize
         self._decoded = lru_cache(maxsize=max(1, CACHE_SIZE // slice_size))(pixels_of)
 
@@ -65,7 +65,7 @@ class DicomReader:
         for plane, header in zip(values, self._slices[z], strict=True):
             part = self._decoded(header)[y, x].astype(np.float64)
             plane[:] = part * header.slope + header.intercept
-        return np.stack([values] * len(self._places))
+        return np.stack([values] * len(self._indices))
 
     def close(self) -> None:
         """Release the decoded slices."""
