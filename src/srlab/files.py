@@ -138,7 +138,7 @@ def _is_of(source: PathLike, file: Path) -> bool:
 
 
 def new_folder(path: PathLike) -> Path:
-    """Create a folder unless it exists, and return its absolute path.
+    """Return the absolute path of a folder that is to be written, and made unless it is there.
 
     Raises a `Mistake` if its parent is missing, it is a file, or it may not be written to.
     """
@@ -151,7 +151,6 @@ def new_folder(path: PathLike) -> Path:
         )
     if not os.access(folder if folder.exists() else folder.parent, os.W_OK):
         raise ForbiddenFile(f"the folder {folder} may not be written to: write elsewhere.")
-    folder.mkdir(exist_ok=True)
     return folder
 
 

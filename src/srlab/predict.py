@@ -99,9 +99,11 @@ def _predict_many(config: DictConfig, given: str | list[str]) -> None:
     log.info("%s: %s; see manifest.csv there", folder, listed)
     failed = [row for row in rows if row.status == "failed"]
     if failed:
+        first = failed[0]
+        named = first.message if first.input in first.message else f"{first.input}: {first.message}"
         raise Mistake(
-            f"{len(failed)} of {len(rows)} files failed, first {failed[0].input}: "
-            f"{failed[0].message} All are in {folder}/manifest.csv."
+            f"{len(failed)} of {len(rows)} files failed. The first one: {named} All are in "
+            f"{folder}/manifest.csv."
         )
 
 

@@ -36,7 +36,7 @@ def test_a_folder_gives_a_folder_and_a_failure_stops_no_other(command, tmp_path,
     given = (f"model={trained}/model.safetensors", "input=photos", "output=out")
     outcome = command("predict", *given)
     assert outcome.code == 1
-    assert "1 of 3 files failed, first photos/broken.png: " in outcome.error
+    assert "1 of 3 files failed. The first one: photos/broken.png is not a" in outcome.error
     assert Image.open(tmp_path / "out" / "a.png").size == (96, 80)
     assert Image.open(tmp_path / "out" / "deep" / "b.jpg").size == (96, 80)
     rows = manifest(tmp_path / "out")
@@ -50,6 +50,11 @@ def test_a_folder_gives_a_folder_and_a_failure_stops_no_other(command, tmp_path,
     (tmp_path / BROKEN).unlink()
     assert command("predict", *given) == Outcome(0, "")
     assert {row["status"] for row in manifest(tmp_path / "out").values()} == {"skipped"}
+
+
+def test_what_is_refused_before_the_first_file_leaves_no_folder(command, tmp_path, photos):
+    assert "there is no model" in command("predict", "model=m", "input=photos", "output=out").error
+    assert [path.name for path in tmp_path.iterdir()] == ["photos"]
 
 
 def test_a_list_goes_into_one_folder_and_two_of_one_name_are_refused(

@@ -12,7 +12,14 @@ from glob import has_magic
 from pathlib import Path
 
 from srlab.data.files import find_files, has_several
-from srlab.files import PathLike, file_and_image, is_remote, part_of_name, replaced
+from srlab.files import (
+    PathLike,
+    file_and_image,
+    is_remote,
+    part_of_name,
+    remove_if_empty,
+    replaced,
+)
 from srlab.io import reserved
 from srlab.io.format import ending
 from srlab.io.formats import find_format, recognised, suffixes_of
@@ -130,6 +137,7 @@ def super_resolve_files(
         log.info("%d of %d: %s", number, len(pairs), pair.source)
         pair.output.parent.mkdir(parents=True, exist_ok=True)
         rows.append(_row(models, pair, request, engine, overwrite=overwrite, progress=progress))
+        remove_if_empty(pair.output.parent)  # nothing is there of a file that failed
         _write_manifest(Path(folder), rows)
     return rows
 
@@ -180,6 +188,7 @@ def _row(
 
 def _write_manifest(folder: Path, rows: Sequence[Row]) -> None:
     table = [asdict(row) for row in rows]
+    folder.mkdir(parents=True, exist_ok=True)
     with replaced(folder / "manifest.csv") as unfinished, unfinished.open("w", newline="") as file:
         writer = csv.DictWriter(file, table[0])
         writer.writeheader()
