@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -46,3 +47,17 @@ def further_hashes(card: ModelCard, source: PathLike, request: Request) -> dict[
         files = further_dates(card, source, request.dates)
         found["dates"] = " ".join(map(input_hash, files))
     return found
+
+
+def files_of(
+    card: ModelCard, source: PathLike, request: Request, hashes: Mapping[str, str]
+) -> tuple[tuple[str, str], ...]:
+    """Return each file that an output is made of, but what GDAL resolves, with its hash."""
+    pairs: list[tuple[PathLike, str]] = [(source, hashes["input"])]
+    if request.guide is not None:
+        pairs.append((request.guide, hashes["guide"]))
+    if request.dates is not None:
+        files = further_dates(card, source, request.dates)
+        pairs += zip(files, hashes["dates"].split(" "), strict=True)
+    here = [(os.fspath(path), digest) for path, digest in pairs if not is_remote(path)]
+    return tuple((os.path.abspath(os.path.expanduser(path)), digest) for path, digest in here)

@@ -37,6 +37,9 @@ class Job:
     paths: tuple[str, ...] = ()
     """The files of the models, for processes that have not opened them yet."""
 
+    inputs: tuple[tuple[str, str], ...] = ()
+    """The files that the reader reads, each with its hash, for processes that open them anew."""
+
     trust: bool = False
 
     alpha: Reader | None = None

@@ -21,7 +21,7 @@ from srlab.models.super_resolver import SuperResolver
 from srlab.prediction.beside import Beside, beside, of_floats, part_of
 from srlab.prediction.device import chosen_device
 from srlab.prediction.engines import Engine, Local
-from srlab.prediction.hashes import further_hashes, input_hash
+from srlab.prediction.hashes import files_of, further_hashes, input_hash
 from srlab.prediction.job import Job
 from srlab.prediction.journal import Journal
 from srlab.prediction.matching import matching_input
@@ -161,6 +161,7 @@ class Session:
             writer=writer or self._writer(tiles, settled),
             tiles=tiles,
             paths=self._paths,
+            inputs=files_of(self._model.card, str(self._reader), self._request, self.hashes),
             trust=self._request.trust,
             alpha=self._alpha,
             noises=self._noises,

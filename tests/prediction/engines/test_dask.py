@@ -5,25 +5,23 @@ import os
 import signal
 import sys
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 import pytest
 import rasterio
-import torch
 from affine import Affine
-from clips import clip, moving
-from model_examples import card
+from format_examples import KINDS, content
+from prediction_examples import noisy
 from tifffile import TiffFile
 
-import srlab
-from srlab.generators import SRResNet
 from srlab.io.raster.staged import StagedBlocks
 from srlab.mistakes import Mistake
-from srlab.models.super_resolver import SuperResolver
-from srlab.normalisers import MinMax
-from srlab.prediction import Opened, Request, super_resolve_file
-from srlab.prediction.engines import Dask, Local, making
+from srlab.prediction import Request, super_resolve_file
+from srlab.prediction.engines import Dask, Local, dask, making
 from srlab.prediction.engines.dask import told_of_the_cluster
+from srlab.prediction.engines.same_files import Sighting
+from srlab.prediction.hashes import input_hash
 
 SETTINGS = {"overlap": 2, "force": ["pixel_size"], "threads": 1}
 
@@ -31,12 +29,8 @@ SETTINGS = {"overlap": 2, "force": ["pixel_size"], "threads": 1}
 @pytest.fixture(scope="module")
 def cluster():
     """The address of a scheduler with two workers, each a process that is begun anew if it ends."""
-    from distributed import LocalCluster
-
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    with LocalCluster(
-        n_workers=2, threads_per_worker=1, memory_limit=None, dashboard_address="127.0.0.1:0"
-    ) as found:
+    with dask._own_cluster(2) as found:
         yield found.scheduler_address
 
 
@@ -48,27 +42,9 @@ def engine(cluster):
     found.close()
 
 
-def opened(path, scale):
-    """A model of random weights in a file, which clips many values."""
-    torch.manual_seed(0)
-    arguments = {"in_channels": 3, "out_channels": 3, "channels": 4, "blocks": 1}
-    arguments |= {"scale": list(scale), "spatial_dims": len(scale)}
-    limits = {"minimum": 0.0, "maximum": 255.0}
-    described = card(
-        scale=scale,
-        generator={"_target_": "srlab.generators.SRResNet", **arguments},
-        normaliser={"_target_": "srlab.normalisers.MinMax", **limits},
-        training_range=((0.0, 255.0),) * 3,
-        bands=(1, 2, 3),
-    )
-    network = SRResNet(**arguments)
-    SuperResolver(generator=network, normaliser=MinMax(**limits), card=described).save(path)
-    return [Opened(str(path), srlab.load(path))]
-
-
 @pytest.fixture
 def models(tmp_path):
-    return opened(tmp_path / "m.safetensors", (2, 2))
+    return noisy(tmp_path / "m.safetensors")
 
 
 @pytest.fixture
@@ -104,16 +80,59 @@ def test_a_cluster_makes_the_same_file_with_the_same_counts(engine, models, scen
     assert wanted.empty == 4 * 10 * 10
 
 
+def made(folder, name, engine, **given):
+    """The bytes of an output, and of what lies beside it, in a folder of its own."""
+    source, make, settings = KINDS[name]
+    settings = dict(settings)
+    scale, channels = settings.pop("scale"), settings.pop("channels")
+    if not (folder / source).exists():
+        make(folder / source)
+    models = noisy(folder / "m.safetensors", scale, channels)
+    target = folder / uuid4().hex
+    target.mkdir()
+    asked = SETTINGS | {"tile": [16] * len(scale), "join": "crop", "options": settings} | given
+    asked["force"] = ["band_names", "pixel_size"]
+    request = Request(**asked)
+    super_resolve_file(models, folder / source, target / name, request=request, engine=engine)
+    return content(target)
+
+
+@pytest.mark.parametrize("name", [name for name in KINDS if name != "a.mp4"])
+def test_blocks_of_any_size_make_the_same_file(tmp_path, name):
+    one, several = (made(tmp_path, name, Local(), batch=batch) for batch in (1, 3))
+    assert one == several
+
+
 @pytest.mark.slow
-def test_segments_of_a_video_are_encoded_by_any_worker(engine, tmp_path):
-    models = opened(tmp_path / "m.safetensors", (1, 2, 2))
-    frames = np.concatenate([moving(40, 32, 48), 255 - moving(30, 32, 48)])
-    clip(tmp_path / "in.mkv", "ffv1", frames=frames, format="bgr0")
-    settings = {"tile": [9, 20, 20], "options": {"codec": "ffv1"}}
-    alone, outcome = predicted(models, tmp_path / "in.mkv", Local(), "alone.mkv", **settings)
-    assert outcome.settled["cuts"] == [40]
-    shared, _ = predicted(models, tmp_path / "in.mkv", engine, "shared.mkv", **settings)
-    assert shared.read_bytes() == alone.read_bytes()
+@pytest.mark.parametrize("name", KINDS)
+def test_a_cluster_makes_the_same_file_of_every_format(engine, tmp_path, name):
+    assert made(tmp_path, name, engine) == made(tmp_path, name, Local())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["a.ome.zarr", "a.mkv"])
+def test_a_worker_killed_in_the_middle_leaves_no_trace_in_any_format(
+    engine, tmp_path, name, monkeypatch
+):
+    alone = made(tmp_path, name, Local())
+    seen = kill_a_worker(engine, monkeypatch, after=3)
+    assert made(tmp_path, name, engine) == alone
+    assert len(seen) > 8
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"project": True, "parts": True, "dtype": "float32", "tile": 40, "overlap": 8},
+        {"tta": True},
+        {"precision": "bf16"},
+    ],
+    ids=["parts", "mean", "bf16"],
+)
+def test_a_cluster_has_the_settings_of_the_client(engine, tmp_path, settings):
+    alone = made(tmp_path, "a.tif", Local(), **settings)
+    assert made(tmp_path, "a.tif", engine, **settings) == alone
 
 
 def kill_a_worker(engine, monkeypatch, after):
@@ -170,17 +189,17 @@ def test_each_engine_goes_on_with_what_the_other_began(engine, models, scene, mo
 
 @pytest.mark.slow
 def test_an_error_in_a_worker_arrives_as_its_one_line(engine, models, scene, monkeypatch):
-    begin = making.Making.begin
+    call = Dask.__call__
 
-    def damaging(self):
+    def damaging(*arguments, **given):
         with TiffFile(scene) as file:
             last = file.pages[0].dataoffsets[-1]
         with scene.open("r+b") as file:
             file.seek(last)
             file.write(b"damaged")
-        return begin(self)
+        return call(*arguments, **given)
 
-    monkeypatch.setattr(making.Making, "begin", damaging)
+    monkeypatch.setattr(Dask, "__call__", damaging)
     wanted = r"in.tif cannot be read at rows \d+ to \d+: truncated or damaged"
     with pytest.raises(Mistake, match=wanted) as raised:
         predicted(models, scene, engine, "out.tif")
@@ -188,6 +207,35 @@ def test_an_error_in_a_worker_arrives_as_its_one_line(engine, models, scene, mon
     assert "share.py" in raised.value.__notes__[0]
     journal = Path(f"{scene.with_name('out.tif')}.partial") / "journal"
     assert len(journal.read_text().splitlines()) > 1
+
+
+def test_a_worker_refuses_another_input_under_the_same_name(tmp_path):
+    path = tmp_path / "in.tif"
+    path.write_bytes(b"pixels")
+    sighting = Sighting.of(str(path), input_hash(path))
+    os.utime(path, (0, 0))
+    sighting.check()  # a copy, with another time
+    path.write_bytes(b"others")
+    with pytest.raises(Mistake, match=r"in.tif is another file on .*, where a worker runs: all"):
+        sighting.check()
+    path.unlink()
+    with pytest.raises(Mistake, match=r"in.tif is not there on .*, where a worker runs: all"):
+        sighting.check()
+
+
+@pytest.mark.slow
+def test_a_worker_looks_at_its_input_first(engine, models, scene, monkeypatch):
+    begin = making.Making.begin
+
+    def changing(self):
+        with rasterio.open(scene, "r+") as file:
+            file.update_tags(changed="yes")
+        return begin(self)
+
+    monkeypatch.setattr(making.Making, "begin", changing)
+    with pytest.raises(Mistake, match=r"in.tif is another file on .*, where a worker runs"):
+        predicted(models, scene, engine, "out.tif")
+    assert not Path(f"{scene.with_name('out.tif')}.partial").exists()
 
 
 @pytest.mark.slow

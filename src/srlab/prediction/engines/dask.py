@@ -38,6 +38,9 @@ CORES = 4
 AHEAD = 2
 """Tasks for each worker, so that none waits for its next one."""
 
+PATIENCE = "5 minutes"
+"""How long a lost worker may take to begin anew: torch is imported slowly on a busy machine."""
+
 ROWS = {"crop": 4, "blend": 8}
 """Blocks of a task along the first axis at most, or alone; see `_Tasks`."""
 
@@ -161,8 +164,17 @@ class Dask:
 
 def _own_cluster(workers: int) -> LocalCluster:
     """Start a cluster on this machine."""
+    import dask
     from distributed import LocalCluster
 
+    dask.config.set(
+        {
+            # After that Dask begins a lost worker no more; by default after 15 s.
+            "distributed.deploy.lost-worker-timeout": PATIENCE,
+            # After that tasks fail that no worker is there for; by default they wait for ever.
+            "distributed.scheduler.no-workers-timeout": PATIENCE,
+        }
+    )
     return LocalCluster(
         n_workers=workers,
         threads_per_worker=1,  # tasks at a time; the network has threads of its own
@@ -250,6 +262,7 @@ def told_of_the_cluster(where: str) -> Iterator[None]:
     """Make a `Mistake` of what Dask says of a cluster that fails."""
     from distributed import KilledWorker
     from distributed.client import FutureCancelledError
+    from distributed.scheduler import NoValidWorkerError
 
     try:
         yield
@@ -258,6 +271,12 @@ def told_of_the_cluster(where: str) -> Iterator[None]:
             f"the same blocks ended {error.allowed_failures + 1} workers of {where}, one after the "
             "other, as a system does with processes that need too much memory: give a smaller "
             "tile=, or fewer workers a machine. The same command goes on from the finished blocks."
+        ) from error
+    except NoValidWorkerError as error:
+        raise Mistake(
+            f"{where} has no worker left, and none has come back for long: see whether it has "
+            "memory for them, or give fewer workers. The same command goes on from the finished "
+            "blocks."
         ) from error
     except (FutureCancelledError, OSError) as error:
         raise Mistake(

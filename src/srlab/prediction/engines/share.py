@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import pickle
 import signal
 import socket
@@ -25,6 +24,7 @@ from srlab.models.bundle import file_hash
 from srlab.models.super_resolver import SuperResolver
 from srlab.prediction.blocks import Predict
 from srlab.prediction.engines.local import streamed
+from srlab.prediction.engines.same_files import Sighting, check_there, other_file
 from srlab.prediction.job import Job
 from srlab.prediction.journal import Done, written
 from srlab.prediction.threads import computing_threads
@@ -51,6 +51,7 @@ class WorkerShare(WorkerPlugin):
     def __init__(self, job: Job, *, name: str, hashes: Sequence[str]) -> None:
         self.name = name
         self._job, self._hashes = job, tuple(hashes)
+        self._sightings = [Sighting.of(*each) for each in job.inputs]
         self._versions = _versions()
 
     def setup(self, worker: Worker) -> None:
@@ -84,6 +85,8 @@ class WorkerShare(WorkerPlugin):
         job = self._job
         if self._opened is None:
             _check_versions(self._versions)
+            for sighting in self._sightings:
+                sighting.check()
             keep_freed_memory()
             self._opened = job.opened(_models(job.paths, self._hashes, job.trust))
         reader, predict = self._opened
@@ -115,16 +118,9 @@ def _models(
 ) -> tuple[SuperResolver, ...]:
     """Open models, once for all outputs; a `Mistake` says if a file is not the client's."""
     for path, wanted in zip(paths, hashes, strict=True):
-        if not os.path.exists(path):
-            raise Mistake(
-                f"{path} is not there on {socket.gethostname()}, where a worker runs: all workers "
-                "must see models, inputs and outputs under the same paths."
-            )
+        check_there(path)
         if file_hash(path) != wanted:
-            raise Mistake(
-                f"{path} is another file on {socket.gethostname()}, where a worker runs: all "
-                "workers must see models, inputs and outputs under the same paths."
-            )
+            raise other_file(path)
     return tuple(srlab.load(path, trust=trust) for path in paths)
 
 
