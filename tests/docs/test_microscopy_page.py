@@ -1,5 +1,6 @@
 """Every command of the page on microscopy, in its order, on a small stack."""
 
+import maker_files
 import numpy as np
 import pytest
 from page_commands import SMALL_GENERATOR, commands, run
@@ -16,7 +17,10 @@ def stack(tmp_path, monkeypatch):
     about = {"axes": "ZCYX", "Channel": {"Name": ["w1", "w2"]}}
     for axis, size in {"X": 1.37, "Y": 1.37, "Z": 4.98}.items():
         about |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": "µm"}
-    imwrite("stack.ome.tif", (200 + 9000 * np.abs(blurred)).astype(np.uint16), metadata=about)
+    pixels = (200 + 9000 * np.abs(blurred)).astype(np.uint16)
+    imwrite("stack.ome.tif", pixels, metadata=about)
+    cells = pixels[:2].swapaxes(0, 1)[None]
+    maker_files.lif(tmp_path / "cells.lif", cells, names=("Series001", "Series002"))
 
 
 @pytest.mark.slow
