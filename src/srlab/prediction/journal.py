@@ -54,8 +54,14 @@ def written(writer: Writer, window: Window, pixels: NDArray[np.float32]) -> Done
     before = np.array(writer.clipping.counts)
     writer.write(window, pixels)
     clipped = np.array(writer.clipping.counts) - before
-    empty = np.count_nonzero(np.isnan(pixels).all(axis=0))
-    return Done(window, tuple(clipped.tolist()), int(empty))
+    return Done(window, tuple(clipped.tolist()), _empty(pixels))
+
+
+def _empty(pixels: NDArray[np.float32]) -> int:
+    """Return how many pixels have no data in any channel; most blocks have none at all."""
+    if not np.isnan(pixels.min()):
+        return 0
+    return int(np.count_nonzero(np.isnan(pixels).all(axis=0)))
 
 
 def _done(line: Mapping[str, Any]) -> Done:
