@@ -47,7 +47,7 @@ def _predict_one(config: DictConfig) -> None:
             models,
             config.input,
             output,
-            request=_request(config),
+            request=_request(config, models[0].model.card),
             engine=built(config.engine),
             overwrite=config.overwrite,
             progress=True,
@@ -85,11 +85,12 @@ def _predict_many(config: DictConfig, given: str | list[str]) -> None:
         raise Mistake("preview=true is for a single file: leave it out for many.")
     pairs = pairs_of(given, config.output)
     folder = new_folder(config.output)
+    models = _models(config)
     rows = super_resolve_files(
-        _models(config),
+        models,
         pairs,
         folder,
-        request=_request(config),
+        request=_request(config, models[0].model.card),
         engine=built(config.engine),
         overwrite=config.overwrite,
         progress=True,
@@ -124,8 +125,9 @@ def _paths(config: DictConfig) -> list[str]:
     return [config.model] if isinstance(config.model, str) else list(config.model)
 
 
-def _request(config: DictConfig) -> Request:
+def _request(config: DictConfig, card: ModelCard) -> Request:
     """Return the settings of a prediction, and the options of its writer."""
+    from srlab.cli.following import chosen_degradation
     from srlab.prediction import Request
 
     names = {each.name for each in fields(Request)} & {str(name) for name in config}
@@ -141,6 +143,7 @@ def _request(config: DictConfig) -> Request:
         "statistics": "true" if config.statistics else None,
     }
     values["precision"] = str(config.precision)
+    values["degradation"] = chosen_degradation(config, card)
     return Request(**values, options=options)
 
 

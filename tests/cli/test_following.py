@@ -7,7 +7,12 @@ from model_examples import card
 
 from srlab.cli.command import prepare
 from srlab.cli.configuration import composed
-from srlab.cli.following import check_masks, degradation_of, follow_files
+from srlab.cli.following import (
+    check_masks,
+    chosen_degradation,
+    degradation_of,
+    follow_files,
+)
 from srlab.degradations import Bicubic
 from srlab.mistakes import Mistake
 
@@ -100,3 +105,13 @@ def test_a_degradation_from_elsewhere_is_not_run(monkeypatch):
     with pytest.raises(ValueError, match=message) as error:
         degradation_of(foreign, config)
     assert "Or choose another by degradation=." in str(error.value)
+
+
+def test_the_degradation_of_a_prediction_has_the_scale_of_the_model():
+    model = card(scale=(3, 3))
+    assert chosen_degradation(configured("predict"), model) is None
+    config = configured("predict", "degradation=gaussian_mtf", "degradation.mtf=0.2")
+    recipe = chosen_degradation(config, model)
+    assert (recipe["scale"], recipe["spatial_dims"], recipe["mtf"]) == ([3, 3], 2, 0.2)
+    with pytest.raises(Mistake, match="takes values from data=, which a prediction has not"):
+        chosen_degradation(configured("predict", "degradation=sentinel2_mtf"), model)

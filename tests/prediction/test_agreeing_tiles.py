@@ -9,6 +9,7 @@ from prediction_examples import resolver, scene, srresnet
 from test_both_ways import network as across
 
 from srlab.degradations import Area, Bicubic, Bounds, GaussianMtf, KSpace, ThickSlices
+from srlab.io import open_reader
 from srlab.io.array import ArrayReader, ArrayWriter
 from srlab.mistakes import Mistake
 from srlab.models.agreement import Agreement
@@ -85,6 +86,29 @@ def test_axes_that_the_model_does_not_see_hold_images_of_their_own(order):
     sr = predict(lr[None], [inside], nothing(order))[0]
     finer, coarse = (torch.from_numpy(each[0].transpose(order)) for each in (sr, lr))
     torch.testing.assert_close(degradation(finer), coarse, rtol=0, atol=ALLOWED)
+
+
+def test_an_output_agrees_by_the_degradation_that_is_named(tmp_path):
+    model, source, output = (
+        resolver(srresnet((2, 2), 1), top=TOP),
+        tmp_path / "a.npy",
+        tmp_path / "b.npz",
+    )
+    image = scene(1, 21, 20, top=TOP)
+    np.save(source, image)
+    model.save(tmp_path / "model.safetensors")
+    opened = [Opened(str(tmp_path / "model.safetensors"), model)]
+    with pytest.raises(Mistake, match="name it, such as degradation=bicubic"):
+        super_resolve_file(opened, source, output, request=Request(project=True, bands=[1]))
+    recipe = {"_target_": "srlab.degradations.Area", "scale": [2, 2]}
+    with pytest.raises(Mistake, match="add project=true, or leave it out"):
+        Request(degradation=recipe)
+    request = Request(project=True, degradation=recipe, bands=[1], force=["band_names"])
+    super_resolve_file(opened, source, output, request=request)
+    sr = open_reader(output).read((slice(0, 42), slice(0, 40)))
+    coarse = sr.reshape(1, 21, 2, 20, 2).mean(axis=(2, 4))
+    np.testing.assert_allclose(coarse, image, rtol=0, atol=ALLOWED)
+    assert verify(opened, output, source, blocks=2)
 
 
 def test_an_axis_that_a_degradation_sees_whole_is_not_cut():

@@ -10,6 +10,7 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import InterpolationResolutionError
 
 from srlab.axes import per_axis
 from srlab.cli.building import built, of_key
@@ -112,6 +113,25 @@ def degradation_of(card: ModelCard, config: DictConfig) -> Degradation:
         "LR is made by %s; the model was trained on %s", used, card.degradation or "an unknown one"
     )
     return chosen
+
+
+def chosen_degradation(config: DictConfig, card: ModelCard) -> dict[str, Any] | None:
+    """Return the recipe of the degradation that is chosen for a prediction, if one is.
+
+    Its scale and number of axes are those of the model.
+    """
+    if not config.get("degradation"):
+        return None
+    axes = {"scale": list(card.scale), "spatial_dims": len(card.scale)}
+    whole = OmegaConf.create(axes | {"degradation": OmegaConf.to_container(config.degradation)})
+    try:
+        recipe: Any = OmegaConf.to_container(whole.degradation, resolve=True)
+    except InterpolationResolutionError as error:
+        raise Mistake(
+            "this degradation= takes values from data=, which a prediction has not: choose one "
+            "that stands alone, such as gaussian_mtf."
+        ) from error
+    return dict(recipe)
 
 
 def guide_degradation_of(card: ModelCard, config: DictConfig) -> Degradation:

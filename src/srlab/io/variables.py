@@ -91,6 +91,11 @@ def _part(variables: Sequence[Variable], band: int | str, path: object) -> Part:
     numbered = _NUMBERED.fullmatch(band)
     if numbered is not None:
         variable = _named(variables, numbered["variable"])
+    if len(variables) == 1 and not variables[0].name:
+        raise MissingBand(
+            f"{path} has no band {band!r}, since its bands have no names: choose by number, such "
+            "as bands=[1]."
+        )
     if numbered is None or variable is None:
         raise MissingBand(f"{path} has no variable {band!r}: choose from {_list(variables)}.")
     return _single_band(variable, int(numbered["number"]), path)

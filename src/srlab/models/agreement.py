@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 from torch import Tensor
 
 from srlab.degradations import Bounds, Degradation, Projection, bounded, projection_reach
 from srlab.mistakes import Mistake
-from srlab.models.card import ModelCard
+from srlab.models.card import JSON, ModelCard
 from srlab.models.rebuilding import build
 
 
@@ -63,18 +63,21 @@ class Agreement:
         return self.projection.measured(lr[:, self.channels])
 
 
-def agreement_of(card: ModelCard, *, trust: bool = False) -> Agreement:
-    """Build the agreement with a model's input, by the degradation that its card names.
+def agreement_of(
+    card: ModelCard, degradation: Mapping[str, JSON] | None = None, *, trust: bool = False
+) -> Agreement:
+    """Build the agreement with a model's input, by a recipe of the degradation, or by its card's.
 
-    A `Mistake` says if it names none, or one by which nothing can be projected.
+    A `Mistake` says if there is none, or one by which nothing can be projected.
     """
-    if not card.degradation:
+    recipe = degradation or card.degradation
+    if not recipe:
         raise Mistake(
             "the model does not say how LR was made of HR, so its output cannot be projected to "
-            "agree with the input; leave project out."
+            "agree with the input; name it, such as degradation=bicubic, or leave project out."
         )
     return Agreement(
-        build(card.degradation, package="srlab.degradations", kind=object, trust=trust),
+        build(recipe, package="srlab.degradations", kind=object, trust=trust),
         input_names=card.input_names,
         output_names=card.output_names,
     )

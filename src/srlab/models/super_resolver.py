@@ -166,9 +166,11 @@ class SuperResolver(nn.Module):
         )
         return planes.train(self.training)
 
-    def projected(self, *, trust: bool = False) -> SuperResolver:
+    def projected(
+        self, degradation: Mapping[str, JSON] | None = None, *, trust: bool = False
+    ) -> SuperResolver:
         """Return the same model with SR that agrees with LR; see `agreement_of`."""
-        agreement = self.agreement or agreement_of(self.card, trust=trust)
+        agreement = self.agreement or agreement_of(self.card, degradation, trust=trust)
         generator, normaliser = self.get_submodule("generator"), self.get_submodule("normaliser")
         made = SuperResolver(
             generator=generator, normaliser=normaliser, card=self.card, agreement=agreement

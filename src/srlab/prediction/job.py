@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 from srlab.degradations import Bounds
 from srlab.io import Reader, Writer
 from srlab.io.across import SPACE, Order
+from srlab.models.card import JSON
 from srlab.models.super_resolver import SuperResolver
 from srlab.prediction.across import BothWays, orders_for, thick_axis
 from srlab.prediction.blocks import Anywhere, Network, Predict
@@ -64,6 +65,9 @@ class Job:
     project: bool = False
     """Whether SR is to agree with LR; that of a model trained through a projection always does."""
 
+    degradation: Mapping[str, JSON] | None = None
+    """The recipe of how LR was made of HR; None: what the model's card says."""
+
     bounds: Bounds | None = None
     """Of the values that the file can hold, where what it holds is to agree with LR."""
 
@@ -84,7 +88,7 @@ class Job:
         Raises a `Mistake` if the scene has other channels or fewer axes than a model takes.
         """
         if self.project:
-            models = [model.projected(trust=self.trust) for model in models]
+            models = [model.projected(self.degradation, trust=self.trust) for model in models]
         leading = check_input(models[0], self.reader)
         members = [
             self._agreeing(model, each) for model in models for each in self._networks(model)

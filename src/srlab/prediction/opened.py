@@ -53,7 +53,9 @@ def projected(model: SuperResolver, request: Request) -> SuperResolver:
     """Return a model whose SR agrees with LR, if it is asked for."""
     if request.parts and not (request.project or model.agreement):
         raise Mistake("parts=true needs project=true: only a projected output has two parts.")
-    return model.projected(trust=request.trust) if request.project else model
+    if not request.project:
+        return model
+    return model.projected(request.degradation, trust=request.trust)
 
 
 def noises(model: SuperResolver, request: Request) -> tuple[Tensor | None, ...]:

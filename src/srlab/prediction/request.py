@@ -41,6 +41,7 @@ class Request:
     tta: bool = False
     dtype: Literal["input", "float32"] = "input"
     project: bool = False
+    degradation: Mapping[str, Any] | None = None
     parts: bool = False
     match_histogram: bool = False
     device: str = "auto"
@@ -57,6 +58,11 @@ class Request:
             raise Mistake(f"threads is {self.threads!r}; give a number of threads >= 1, or auto.")
         if self.cut_threshold is not None:
             check_threshold(self.cut_threshold, key="cut_threshold")
+        if self.degradation and not self.project:
+            raise Mistake(
+                "degradation= is what a projected output agrees with the input by: add "
+                "project=true, or leave it out."
+            )
         if self.project and self.match_histogram:
             raise Mistake(
                 "match_histogram=true would undo project=true, by which the output agrees with "

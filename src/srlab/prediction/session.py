@@ -172,6 +172,7 @@ class Session:
             threads=settled.get("threads"),
             devices=(str(self._device),),
             project=self._request.project,
+            degradation=self._request.degradation,
             bounds=bounds_of(self.description.channels[: self._model.out_channels]),
             parts=self._request.parts,
         )
