@@ -135,11 +135,14 @@ class EchoOfAll(Echo):
         return super().forward(lr) + 1e-4 * lr.mean()
 
 
-def test_automatic_overlap_is_measured_up_to_where_blended_tiles_are_used():
+def test_automatic_overlap_is_measured_up_to_where_blended_tiles_are_used(caplog):
+    caplog.set_level(logging.INFO, "srlab")
     model = resolver(EchoOfAll({6: 0.1}, upwards={6: 0.1}), top=1)
     reader = ArrayReader(scene(1, 90, 80, top=1.0))
     for join, overlap in {"crop": (8, 8), "blend": (16, 16), "auto": (16, 16)}.items():
         assert plan_tiles(model, reader, tile=64, join=join).overlap == overlap
+    assert "overlap 16 LR pixels: the network sees all of an image, so no" in caplog.text
+    assert "tiles fade into each other" in caplog.text
 
 
 def test_automatic_overlap_of_small_tiles_is_not_measured_against_the_whole_sample(caplog):

@@ -209,15 +209,23 @@ def _automatic_overlap(
     widest = min(min(tile[axis] // (3 * times), sample.shape[2 + axis] // 2) for axis in cut)
     seen, error = _smallest_overlap(model, sample, cut, widest, scene)
     log.info(
-        "overlap %d LR pixels: the receptive field %s is too large for these tiles; on a sample of "
-        "the scene tiling changes %.3g, where the tolerance is %.3g",
-        times * seen, receptive_field(model.generator), error, tolerance(model),
+        "overlap %d LR pixels: %s; on a sample of the scene tiling changes %.3g, where the "
+        "tolerance is %.3g",
+        times * seen, _why_inexact(model, join), error, tolerance(model),
     )  # fmt: skip
     if error > tolerance(model):
         log.warning(
             "every overlap that fits changes more than the tolerance: use larger tiles (tile=)"
         )
     return _along(cut, [times * (seen + more) for more in beyond], otherwise=around)
+
+
+def _why_inexact(model: SuperResolver, join: Join) -> str:
+    radius = receptive_field(model.generator)
+    if None not in radius:
+        return f"the receptive field {radius} is too large for these tiles"
+    met = "fade into each other" if join == "blend" else "meet in steps"
+    return f"the network sees all of an image, so no overlap is exact and tiles {met}"
 
 
 def _times(join: Join) -> int:
