@@ -10,11 +10,9 @@ def damaged(tmp_path):
     content = (tmp_path / "truncated.png").read_bytes()
     (tmp_path / "truncated.png").write_bytes(content[: len(content) // 2])
     (tmp_path / "zeros.tif").write_bytes(bytes(1000))
-    (tmp_path / "text.tif").write_text("text")
-    (tmp_path / "empty.tif").touch()
 
 
-@pytest.mark.parametrize("name", ["truncated.png", "zeros.tif", "text.tif", "empty.tif"])
+@pytest.mark.parametrize("name", ["truncated.png", "zeros.tif"])
 def test_damaged_file_is_told_in_one_line(command, damaged, trained, capfd, name):
     model = f"model={trained / 'model.safetensors'}"
     outcome = command("predict", model, f"input={name}", "output=out.png")

@@ -15,7 +15,7 @@ from srlab.data.source import MeasuredSource
 
 __all__ = ["photographs"]  # a fixture
 
-SAMPLES = 200
+SAMPLES = 80
 BATCH = 5
 
 

@@ -41,9 +41,12 @@ PHOTOGRAPHS, SCENES = ["data.root=photographs"], ["data.root=scenes", "data.vali
 SMALL = {
     "demo": ["generator.channels=8", *SMALL_SRGAN],
     "srgan": [*PHOTOGRAPHS, "generator.channels=8", "generator.blocks=1", *SMALL_SRGAN, *VGG],
-    "esrgan": [*PHOTOGRAPHS, "generator.channels=8", "generator.blocks=1", *SMALL_ESRGAN, *VGG],
+    "esrgan": [
+        *(*PHOTOGRAPHS, "crop_size=64", "generator.channels=8", "generator.blocks=1"),
+        *(*SMALL_ESRGAN, *VGG),
+    ],
     "real_esrgan": [
-        *PHOTOGRAPHS,
+        *(*PHOTOGRAPHS, "crop_size=64"),
         "generator.channels=8",
         "generator.blocks=1",
         "discriminator.channels=4",
@@ -137,17 +140,6 @@ def test_recipe_chooses_parts_and_sets_no_key_of_one_that_can_be_swapped():
         assert not set(recipe) & (groups - length)
 
 
-def test_recipes_go_with_every_network_and_normaliser():
-    prepare()
-    generators, *others = (choices(each) for each in ("generator", "discriminator", "normaliser"))
-    for generator, *parts in zip(generators, *map(cycle, [*others, RECIPES]), strict=False):
-        discriminator, normaliser, recipe = parts
-        line = [f"experiment={recipe}", f"generator={generator}"]
-        line += [f"discriminator={discriminator}", f"normaliser={normaliser}"]
-        config = composed("train", line)
-        check_values(config, settings="srlab.cli.settings.TrainSettings")
-
-
 SWAPS = [
     "loss=[ssim]",
     "adversarial=wgan",
@@ -159,10 +151,14 @@ SWAPS = [
 ]
 
 
-def test_recipe_goes_with_other_parts():
-    for name in RECIPES:
-        prepare()
-        config = composed("train", [f"experiment={name}", *SWAPS])
+def test_recipes_go_with_other_parts_and_every_network_and_normaliser():
+    prepare()
+    groups = [choices(each) for each in ("generator", "discriminator", "normaliser")]
+    for recipe, *parts in zip(RECIPES, *map(cycle, groups), strict=False):
+        generator, discriminator, normaliser = parts
+        line = [f"experiment={recipe}", f"generator={generator}"]
+        line += [f"discriminator={discriminator}", f"normaliser={normaliser}"]
+        config = composed("train", [*line, *SWAPS])
         check_values(config, settings="srlab.cli.settings.TrainSettings")
 
 
@@ -189,24 +185,33 @@ def save_stack(path, values):
     imwrite(path, values.astype(np.uint16), metadata=about)
 
 
-@pytest.fixture
-def files(tmp_path):
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
     """Photographs, scenes with Sentinel-2's bands on two grids, volumes, a video, a stack."""
+    folder = tmp_path_factory.mktemp("made")
     noise = np.random.default_rng(0)
-    save_stack(tmp_path / "stack.ome.tif", noise.integers(90, 4000, (2, 4, 2, 64, 64)))
-    clip(tmp_path / "clip.mkv", "ffv1", frames=moving(12, 96, 96), format="bgr0")
-    (tmp_path / "photographs").mkdir()
-    (tmp_path / "volumes").mkdir()
+    save_stack(folder / "stack.ome.tif", noise.integers(90, 4000, (2, 4, 2, 64, 64)))
+    clip(folder / "clip.mkv", "ffv1", frames=moving(12, 96, 96), format="bgr0")
+    (folder / "photographs").mkdir()
+    (folder / "volumes").mkdir()
     for number in range(2):
         volume = noise.normal(800, 200, (24, 24, 24)).astype(np.int16)
         nibabel.save(
-            nibabel.Nifti1Image(volume, np.eye(4)), tmp_path / "volumes" / f"sub-{number}.nii.gz"
+            nibabel.Nifti1Image(volume, np.eye(4)), folder / "volumes" / f"sub-{number}.nii.gz"
         )
         Image.fromarray(noise.integers(0, 255, (256, 256, 3), dtype=np.uint8)).save(
-            tmp_path / "photographs" / f"{number}.png"
+            folder / "photographs" / f"{number}.png"
         )
-        save_scene(tmp_path / "scenes" / f"{number}.tif", noise, side=384, metres=20)
-        save_scene(tmp_path / "finer" / f"{number}.tif", noise, side=768, metres=10, bands=GUIDES)
+        save_scene(folder / "scenes" / f"{number}.tif", noise, side=384, metres=20)
+        save_scene(folder / "finer" / f"{number}.tif", noise, side=768, metres=10, bands=GUIDES)
+    return folder
+
+
+@pytest.fixture
+def files(tmp_path, made):
+    """The files of all recipes, in the folder of the test."""
+    for path in made.iterdir():
+        (tmp_path / path.name).symlink_to(path)
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -221,22 +226,13 @@ def test_recipe_runs_in_both_phases(command, tmp_path, files, name):
         ]
     assert all(math.isfinite(value) for row in rows for value in row.values())
     assert "loss/adversarial" not in rows[1]
+    if name == "esrgan":  # its content loss changes with the phase
+        assert "loss/l1" in rows[1]
+        assert not {"loss/l1_beside", "loss/perceptual_vgg"} & rows[1].keys()
+        assert {"loss/l1_beside", "loss/perceptual_vgg"} <= rows[2].keys()
+        assert "loss/l1" not in rows[2]
     if name in WITHOUT_ADVERSARY:
         assert rows[3]["loss/content"] > 0
     else:
         assert rows[3]["loss/adversarial"] > 0
     assert (tmp_path / "run" / "model.safetensors").is_file()
-
-
-def test_photographic_recipes_change_their_content_loss_with_the_phase(command, tmp_path, files):
-    given = [*STEPS, *SMALL["esrgan"], "hydra.run.dir=run"]
-    assert command("train", "experiment=esrgan", *given) == Outcome(0, "")
-    with (tmp_path / "run" / "metrics.csv").open() as file:
-        rows = {
-            row["step"]: {name for name, value in row.items() if value}
-            for row in csv.DictReader(file)
-        }
-    assert "loss/l1" in rows["2"]
-    assert not {"loss/l1_beside", "loss/perceptual_vgg"} & rows["2"]
-    assert {"loss/l1_beside", "loss/perceptual_vgg"} <= rows["3"]
-    assert "loss/l1" not in rows["3"]

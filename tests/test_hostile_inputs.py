@@ -12,8 +12,8 @@ from srlab.models.card import ModelCard
 from srlab.models.super_resolver import SuperResolver
 from srlab.normalisers import Identity
 
-NAMES = ("truncated.png", "circle.vrt", "claims.png", "claims.tif", "metadata.zip")
-READ = ("nan.tif", "nodata.tif", "one_pixel.png", "wrong_name.png", "huge.vrt")
+NAMES = ("truncated.png", "claims.tif", "metadata.zip")
+READ = ("nan.tif", "one_pixel.png", "huge.vrt")
 
 
 @pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
@@ -33,10 +33,8 @@ def test_a_hostile_input_is_predicted_or_told_in_one_line(command, tmp_path, tra
 
 
 OUTPUTS = {
-    **dict.fromkeys(["cube.nii", "cube.nii.gz", "truncated.nii.gz", "flat.nii"], "out.nii.gz"),
-    **dict.fromkeys(["less_planes.ome.tif", "more_planes.ome.tif", "pipe.ome.tif"], "out.ome.tif"),
-    **dict.fromkeys(["chunks.zarr", "large.zarr"], "out.zarr"),
-    **dict.fromkeys(["no_frames.mp4", "sizes.mkv", "sound.mp4"], "out.mp4"),
+    **dict.fromkeys(["cube.nii", "truncated.nii.gz"], "out.nii.gz"),
+    "less_planes.ome.tif": "out.ome.tif", "large.zarr": "out.zarr", "sizes.mkv": "out.mp4",
 }
 
 

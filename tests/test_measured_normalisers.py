@@ -68,11 +68,12 @@ def state(path):
     return torch.load(path, weights_only=True)
 
 
-# Those with given numbers differ by their formula alone, which has tests of its own.
-SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in GIVEN_NUMBERS if name != "custom"]
+# The others differ by their formula alone, which has tests of its own.
+OFTEN = ("zscore of scenes", "histogram", "paired", "custom")
+NAMES = [name if name in OFTEN else pytest.param(name, marks=pytest.mark.slow) for name in RUNS]
 
 
-@pytest.mark.parametrize("name", [*MEASURED, "custom", *SLOW])
+@pytest.mark.parametrize("name", NAMES)
 def test_normaliser_trains_resumes_exactly_and_predicts(command, tmp_path, photographs, name):
     given, scope = RUNS[name]
     assert command("train", *GIVEN, *given.split()) == Outcome(0, "")

@@ -223,7 +223,14 @@ def planted(*_, **__):
     return {}["shre"]
 
 
-@pytest.mark.parametrize("package", PLANTED)
+OFTEN = ("data", "io", "losses", "metrics", "training")
+SEEN = [
+    package if package in OFTEN else pytest.param(package, marks=pytest.mark.slow)
+    for package in PLANTED
+]
+
+
+@pytest.mark.parametrize("package", SEEN)
 def test_a_bug_of_ours_shows_its_traceback(package, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(PLANTED[package], planted)

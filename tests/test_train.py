@@ -1,4 +1,5 @@
 import csv
+import re
 import shutil
 import signal
 import subprocess
@@ -8,11 +9,11 @@ import time
 import numpy as np
 import pytest
 import torch
-from conftest import TINY, Outcome
+from conftest import TINY, Outcome, run_command
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-PHASES = ["schedule.pretrain_steps=20", "schedule.ramp_steps=20", "trainer.max_steps=60"]
+PHASES = ["schedule.pretrain_steps=8", "schedule.ramp_steps=8", "trainer.max_steps=20"]
 
 
 def rows(folder):
@@ -73,7 +74,7 @@ def test_steps_phases_and_rates_are_as_configured(command, tmp_path):
         *(*TINY, *PHASES, "trainer.log_every_n_steps=1", "trainer.val_check_interval=1000"),
         *(
             "scheduler@scheduler.generator=multistep",
-            "scheduler.generator.milestones=[10,50]",
+            "scheduler.generator.milestones=[5,18]",
             "hydra.run.dir=run",
         ),
         *(
@@ -84,23 +85,23 @@ def test_steps_phases_and_rates_are_as_configured(command, tmp_path):
     ]
     assert command("train", *given) == Outcome(0, "")
     logged = rows(tmp_path / "run")
-    assert sorted(logged) == list(range(1, 61))
-    weights = {step: float(logged[step]["weight/adversarial"]) for step in (19, 20, 25, 30, 40, 60)}
-    assert weights == pytest.approx({19: 0, 20: 0, 25: 0.125, 30: 0.25, 40: 0.5, 60: 0.5})
-    rates = {step: float(logged[step]["lr/generator"]) for step in (9, 10, 49, 50, 60)}
-    assert rates == pytest.approx({9: 1e-3, 10: 5e-4, 49: 5e-4, 50: 2.5e-4, 60: 2.5e-4})
+    assert sorted(logged) == list(range(1, 21))
+    weights = {step: float(logged[step]["weight/adversarial"]) for step in (7, 8, 10, 12, 16, 20)}
+    assert weights == pytest.approx({7: 0, 8: 0, 10: 0.125, 12: 0.25, 16: 0.5, 20: 0.5})
+    rates = {step: float(logged[step]["lr/generator"]) for step in (4, 5, 17, 18, 20)}
+    assert rates == pytest.approx({4: 1e-3, 5: 5e-4, 17: 5e-4, 18: 2.5e-4, 20: 2.5e-4})
     assert {float(row["lr/discriminator"]) for row in logged.values()} == {2e-4}
-    assert not logged[20]["loss/discriminator"]
-    assert logged[21]["loss/discriminator"]
+    assert not logged[8]["loss/discriminator"]
+    assert logged[9]["loss/discriminator"]
     state = checkpoint(tmp_path / "run")
-    assert state["global_step"] == 60
+    assert state["global_step"] == 20
     updates = [
         {int(entry["step"]) for entry in optimiser["state"].values()}
         for optimiser in state["optimizer_states"]
     ]
-    assert updates == [{60}, {40}]
+    assert updates == [{20}, {12}]
     progress = state["loops"]["fit_loop"]["epoch_loop.batch_progress"]["total"]
-    assert progress["ready"] == progress["processed"] == 60
+    assert progress["ready"] == progress["processed"] == 20
 
 
 def test_validation_judges_the_discriminator_as_soon_as_it_has_learnt(command, tmp_path):
@@ -122,19 +123,13 @@ def test_validation_judges_the_discriminator_as_soon_as_it_has_learnt(command, t
 @pytest.mark.parametrize(
     "given",
     [
-        ["discriminator=none"],
-        ["ema=null"],
-        ["loader.accumulate=3"],
-        ["loss=[l1,l2]"],
-        ["projection=true", "degradation=bicubic"],
+        ["discriminator=none", "projection=true", "degradation=bicubic"],
+        ["ema=null", "loader.accumulate=3", "loss=[l1,l2]"],
     ],
 )
 def test_variants_train(command, tmp_path, given):
-    tiny = [
-        line
-        for line in TINY
-        if not (given == ["discriminator=none"] and line.startswith("discriminator"))
-    ]
+    adversary = "discriminator=none" not in given
+    tiny = [line for line in TINY if adversary or not line.startswith("discriminator")]
     steps = [
         "trainer.max_steps=3",
         "schedule.pretrain_steps=1",
@@ -186,11 +181,6 @@ class TestMistakes:
         assert "data.root=empty holds no .png" in error
         assert "check the path, or name another one." in error
 
-    def test_root_has_no_images(self, refused, tmp_path):
-        (tmp_path / "notes").mkdir()
-        (tmp_path / "notes" / "a.txt").write_text("nothing")
-        assert ".png" in refused("data=rgb_folder", "data.root=notes")
-
     def test_images_are_smaller_than_a_crop(self, refused, tmp_path):
         for number in range(2):
             Image.new("RGB", (40, 40)).save(tmp_path / f"{number}.png")
@@ -207,22 +197,14 @@ class TestMistakes:
     def test_crop_is_no_multiple_of_the_scale(self, refused):
         assert "multiple of the scale" in refused("data.crop_size=50")
 
-    @pytest.mark.parametrize(
-        "given", ["max_steps=0", "max_steps=-1", "val_check_interval=0", "val_check_interval=0.5"]
-    )
-    def test_counts_of_steps_below_one(self, refused, given):
-        assert f"trainer.{given.replace('=', ' is ')};" in refused(*TINY, f"trainer.{given}")
-
     def test_damaged_image_is_named(self, refused, tmp_path):
         noise = np.random.default_rng(0).integers(0, 255, (128, 128, 3), dtype=np.uint8)
         Image.fromarray(noise).save(tmp_path / "whole.png")
         content = (tmp_path / "whole.png").read_bytes()
         (tmp_path / "damaged.png").write_bytes(content[: len(content) // 2])
-        for workers in (0, 1):
-            error = refused(
-                *TINY, "data=rgb_folder", "data.root=.", f"loader.num_workers={workers}"
-            )
-            assert "damaged.png" in error
+        assert "damaged.png" in refused(
+            *TINY, "data=rgb_folder", "data.root=.", "loader.num_workers=1"
+        )
 
     def test_weights_of_another_scale(self, refused, trained):
         error = refused(*TINY, "scale=2", f"weights={trained}/model.safetensors")
@@ -237,13 +219,6 @@ class TestMistakes:
         outcome = command("train", "resume=last")
         assert outcome.code == 1
         assert "no unfinished run" in outcome.error
-
-    def test_misspelt_key_is_hydras_message(self, tmp_path):
-        given = [sys.executable, "-m", "srlab.train", "generator.chanels=8"]
-        done = subprocess.run(given, cwd=tmp_path, capture_output=True, text=True)
-        assert done.returncode == 1
-        assert "generator.chanels" in done.stderr
-        assert "Traceback" not in done.stderr
 
 
 def test_a_run_is_never_overwritten(command, trained):
@@ -338,22 +313,16 @@ def test_interrupted_run_says_how_to_go_on(tmp_path):
 
 @pytest.fixture(scope="module")
 def unfinished(tmp_path_factory):
-    """A folder in which a run of the default name was killed."""
+    """A folder in which a run of the default name did not come to its end."""
     folder = tmp_path_factory.mktemp("unfinished")
-    given = [
-        *TINY,
-        "trainer.max_steps=100000",
-        "callbacks.checkpoints.every=3",
-        "trainer.log_every_n_steps=1",
-    ]
-    command = [sys.executable, "-m", "srlab.train", *given]
-    process = subprocess.Popen(
-        command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    while process.poll() is None and not list(folder.rglob("last.ckpt")):
-        time.sleep(0.05)
-    process.kill()
-    process.wait()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert run_command("train", [*TINY, "trainer.max_steps=1"]) == Outcome(0, "")
+    (run,) = (folder / "outputs" / "srresnet_demo").iterdir()
+    (run / "status.json").unlink()
+    for name in ("config.yaml", ".hydra/overrides.yaml"):
+        text = (run / name).read_text()
+        (run / name).write_text(re.sub(r"max_steps(: |=)1$", r"max_steps\g<1>9", text, flags=re.M))
     return folder
 
 

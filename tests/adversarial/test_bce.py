@@ -68,8 +68,8 @@ def test_generator_starts_with_a_gradient_where_the_discriminator_is_sure():
     torch.testing.assert_close(gradient, torch.tensor([[-1.0]]))
 
 
-@pytest.mark.parametrize("smoothing", [-0.1, 1.0, float("nan")])
-def test_smoothing_must_leave_a_label(smoothing):
-    message = f"label_smoothing is {smoothing}; it must be at least 0 and below 1."
-    with pytest.raises(ValueError, match=re.escape(message)):
-        BCE(label_smoothing=smoothing)
+def test_smoothing_must_leave_a_label():
+    for smoothing in [-0.1, 1.0, float("nan")]:
+        message = f"label_smoothing is {smoothing}; it must be at least 0 and below 1."
+        with pytest.raises(ValueError, match=re.escape(message)):
+            BCE(label_smoothing=smoothing)

@@ -10,13 +10,14 @@ from contextlib import suppress
 import numpy as np
 import pytest
 import torch
-from conftest import TINY
+from conftest import TINY, Outcome
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+STEPS = 32
 KILLED = [
-    *(*TINY, "schedule.pretrain_steps=20", "schedule.ramp_steps=20", "trainer.max_steps=60"),
+    *(*TINY, "schedule.pretrain_steps=10", "schedule.ramp_steps=10", f"trainer.max_steps={STEPS}"),
     *(
-        "trainer.val_check_interval=25",
+        "trainer.val_check_interval=12",
         "callbacks.checkpoints.every=7",
         "trainer.log_every_n_steps=5",
     ),
@@ -68,14 +69,14 @@ def killed(folder, given, after, delay):
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     assert process.wait() in (0, -signal.SIGKILL), (folder / "said.txt").read_text()
-    return max(rows(folder / "run")) < 60
+    return max(rows(folder / "run")) < STEPS
 
 
 def assert_equal_bit_for_bit(whole, resumed):
     one, other = checkpoint(whole), checkpoint(resumed)
     for part in ("state_dict", "optimizer_states", "lr_schedulers"):
         compare(one[part], other[part], part)
-    assert one["global_step"] == other["global_step"] == 60
+    assert one["global_step"] == other["global_step"] == STEPS
     assert (whole / "model.safetensors").read_bytes() == (
         resumed / "model.safetensors"
     ).read_bytes()
@@ -104,18 +105,19 @@ def curve(folder, name):
     return [(event.step, event.value) for event in events.Scalars(name)]
 
 
-def test_killed_and_resumed_run_equals_the_uninterrupted_one(tmp_path):
+def test_killed_and_resumed_run_equals_the_uninterrupted_one(command, tmp_path):
     """Though it goes on with two workers that load its data, where it had none, and uncached."""
-    whole = finish(tmp_path / "whole", *KILLED)
+    whole = tmp_path / "run"
+    assert command("train", *KILLED, "hydra.run.dir=run") == Outcome(0, "")
     given = [*KILLED, "cache=memory", "cache.gigabytes=1"]
     other = ["loader.num_workers=2", "cache=none"]
     resumed = killed_and_resumed(
-        tmp_path / "killed", given, after=RANDOM.integers(22, 50), on_resume=other
+        tmp_path / "killed", given, after=RANDOM.integers(11, 22), on_resume=other
     )
     assert_equal_bit_for_bit(whole, resumed)
     for name in ("loss/generator", "loss/discriminator", "val/psnr", "weight/adversarial"):
         assert curve(resumed, name) == curve(whole, name)
-    assert [step for step, _ in curve(resumed, "val/psnr")] == [25, 50, 60]
+    assert [step for step, _ in curve(resumed, "val/psnr")] == [12, 24, STEPS]
 
 
 @pytest.mark.slow
@@ -123,17 +125,17 @@ def test_killed_and_resumed_run_equals_the_uninterrupted_one(tmp_path):
 @pytest.mark.parametrize("average", [True, False], ids=["ema", "no_ema"])
 @pytest.mark.parametrize("processes", [1, 2])
 def test_every_run_resumes_exactly(tmp_path, processes, average, accumulate):
-    """Killed anywhere, then at the validation after 25 steps; with workers that come and go."""
+    """Killed anywhere, then at the validation after 12 steps; with workers that come and go."""
     given = [*KILLED, f"loader.accumulate={accumulate}", *([] if average else ["ema=null"])]
     if processes > 1:
         given += ["trainer=ddp", f"trainer.devices={processes}"]
     whole = finish(tmp_path / "whole", *given)
     kills = [
-        killed_and_resumed(tmp_path / "anywhere", given, after=RANDOM.integers(10, 50)),
+        killed_and_resumed(tmp_path / "anywhere", given, after=RANDOM.integers(8, 22)),
         killed_and_resumed(
             tmp_path / "validating",
             [*given, "loader.num_workers=2"],
-            after=25,
+            after=12,
             delay=0,
             on_resume=["loader.num_workers=0"],
         ),
@@ -146,5 +148,5 @@ def test_every_run_resumes_exactly(tmp_path, processes, average, accumulate):
 def test_resumes_exactly_where_validation_and_checkpoints_meet(tmp_path):
     given = [*KILLED, "trainer.val_check_interval=7"]
     whole = finish(tmp_path / "whole", *given)
-    resumed = killed_and_resumed(tmp_path / "killed", given, after=RANDOM.integers(10, 50))
+    resumed = killed_and_resumed(tmp_path / "killed", given, after=RANDOM.integers(8, 22))
     assert_equal_bit_for_bit(whole, resumed)

@@ -32,7 +32,7 @@ def test_text_arrives_where_somebody_reads(capsys):
     assert tuple(capsys.readouterr()) == ("out\n", "error\n")
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--cfg", "job"], ["model=none"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["model=none"]])
 def test_command_into_a_closed_pipe_is_quiet(tmp_path, arguments):
     pipe = closed_pipe()
     command = [sys.executable, "-m", "srlab.predict", *arguments]

@@ -162,16 +162,12 @@ class TestSweep:
         self, command, tmp_path, returned, mode
     ):
         given = [*SHORT, f"callbacks.checkpoints.mode={mode}", "hydra.sweep.dir=sweep"]
-        assert command("train", "-m", *given, "optimiser.generator.lr=1e-3,10,1e-4") == Outcome(
-            0, ""
-        )
-        ends = [status(tmp_path / "sweep" / str(number))["status"] for number in range(3)]
-        assert ends == ["completed", "diverged", "completed"]
+        assert command("train", "-m", *given, "optimiser.generator.lr=10,1e-4") == Outcome(0, "")
+        ends = [status(tmp_path / "sweep" / name)["status"] for name in "01"]
+        assert ends == ["diverged", "completed"]
         assert all(math.isfinite(value) for value in returned)
-        assert returned[1] == (min if mode == "max" else max)(returned)
-        assert returned[::2] == pytest.approx(
-            [scores(tmp_path / "sweep" / name)[0] for name in "02"]
-        )
+        assert returned[0] == (min if mode == "max" else max)(returned)
+        assert returned[1] == pytest.approx(scores(tmp_path / "sweep" / "1")[0])
 
     def test_a_run_without_a_score_is_finite_and_the_worst(self, command, returned):
         given = ["+trainer.limit_val_batches=0", "hydra.sweep.dir=sweep"]
@@ -182,13 +178,13 @@ class TestSweep:
 
     def test_each_run_equals_the_run_alone(self, command, tmp_path):
         # a first job that leaves behind whatever it can
-        first = ["data.crop_size=48,32", "trainer.deterministic=false,true", "seed=2"]
+        first = ["trainer.deterministic=false,true", "seed=2"]
         sweep = ["hydra.sweep.dir=sweep", "trainer.log_every_n_steps=1"]
         assert command("train", "-m", *SHORT, *first, *sweep) == Outcome(0, "")
         torch.manual_seed(7)
         assert command("train", *SHORT, "seed=2", sweep[1], "hydra.run.dir=alone") == Outcome(0, "")
         for name in ("model.safetensors", "metrics.csv"):
-            assert (tmp_path / "sweep" / "3" / name).read_bytes() == (
+            assert (tmp_path / "sweep" / "1" / name).read_bytes() == (
                 tmp_path / "alone" / name
             ).read_bytes()
 
@@ -394,14 +390,13 @@ class TestOneFailingJob:
         assert len(logs) == 2
         assert all("KeyError: 'shre'" in log and "Traceback" in log for log in logs)
 
-    @pytest.mark.parametrize("seeds", ["-1,1", "-1,-2"])
-    def test_a_search_marks_it_as_failed_and_goes_on(self, command, tmp_path, seeds):
-        search = [*SEARCH, f"seed=choice({seeds})", "optimiser.generator.lr=1e-4"]
+    def test_a_search_marks_it_as_failed_and_goes_on(self, command, tmp_path):
+        search = [*SEARCH, "seed=choice(-1,1)", "optimiser.generator.lr=1e-4"]
         outcome = command("train", *search, "hydra.sweeper.n_trials=4")
         with sqlite3.connect(tmp_path / "search" / "study.db") as study:
             states = [state for (state,) in study.execute("SELECT state FROM trials")]
         assert len(states) == 4
-        assert set(states) == ({"COMPLETE", "FAIL"} if seeds == "-1,1" else {"FAIL"})
+        assert set(states) == {"COMPLETE", "FAIL"}
         assert outcome.code == 1
         assert f"{states.count('FAIL')} of the sweep's jobs failed" in outcome.error
 

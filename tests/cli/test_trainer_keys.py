@@ -31,8 +31,11 @@ NUMBERS = [
     "trainer.val_check_interval=0.25",
     "trainer.val_check_interval=1.0",
     "trainer.val_check_interval='00:10:00'",
+    "trainer.val_check_interval=0",
     "trainer.max_steps=-1",
+    "trainer.max_steps=0",
     "trainer.log_every_n_steps=null",
+    "trainer.log_every_n_steps=0",
 ]
 
 

@@ -33,7 +33,6 @@ def scenes(root, dtype, top, *, factor=1.0):
     [
         ("float32", 0.4, 1.0, "value_range"),
         ("int16", 4000, 1e-4, "dtype"),
-        ("uint8", 250, 1, "dtype"),
     ],
 )
 def test_another_unit_is_refused_unless_forced(command, tmp_path, dtype, top, factor, check):

@@ -68,11 +68,11 @@ def test_bands_are_chosen_by_number(bands):
     np.testing.assert_array_equal(data.training[3]["hr"].numpy(), chosen)
 
 
-@pytest.mark.parametrize("bands", [[0], [4], [1, 2, 3, 4]])
-def test_bands_that_are_not_there_are_refused(bands):
-    message = f"data.bands is {bands}; the demo photographs have bands 1, 2, 3 (R, G, B)."
-    with pytest.raises(ValueError, match=re.escape(message)):
-        demo(bands=bands)
+def test_bands_that_are_not_there_are_refused():
+    for bands in [[0], [4], [1, 2, 3, 4]]:
+        message = f"data.bands is {bands}; the demo photographs have bands 1, 2, 3 (R, G, B)."
+        with pytest.raises(ValueError, match=re.escape(message)):
+            demo(bands=bands)
 
 
 def test_validation_views_share_no_pixel():

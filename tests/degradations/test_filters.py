@@ -80,14 +80,12 @@ def test_unfit_arguments_are_refused():
             make()
 
 
-@pytest.mark.parametrize(
-    ("degradation", "message"),
-    [
+def test_images_that_do_not_fit_are_refused():
+    cases = [
         (BlurKernel(scale=2, kernel=np.ones((3, 3)).tolist()), "give one of an even size"),
         (Area(scale=3), r"of size \(8, 8\) cannot be shrunk by \(3, 3\): crop it to multiples"),
         (GaussianMtf(scale=2, mtf=[0.2, 0.3]), "kernels for 2 channels and the image has 3"),
-    ],
-)
-def test_images_that_do_not_fit_are_refused(degradation, message):
-    with pytest.raises(Mistake, match=message):
-        degradation(image(1, 3, 8, 8))
+    ]
+    for degradation, message in cases:
+        with pytest.raises(Mistake, match=message):
+            degradation(image(1, 3, 8, 8))

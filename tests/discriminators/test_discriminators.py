@@ -270,9 +270,8 @@ def test_a_single_small_crop_is_enough_without_batch_norm(kind):
     assert network(torch.rand(1, 3, 32, 32)).logits[0].isfinite().all()
 
 
-@pytest.mark.parametrize(
-    ("kind", "wrong", "said"),
-    [
+def test_wrong_arguments_are_refused():
+    cases = [
         (PatchGANDiscriminator, {"layers": 0}, "layers is 0; it must be an integer of at least 1."),
         (PatchGANDiscriminator, {"normalisation": "group"}, "batch, instance, spectral, none."),
         (PatchGANDiscriminator, {"spatial_dims": 4}, "spatial_dims is 4; it must be 2"),
@@ -281,8 +280,7 @@ def test_a_single_small_crop_is_enough_without_batch_norm(kind):
         (UNetDiscriminator, {"layers": 0}, "discriminator.layers is 0"),
         (MultiscaleDiscriminator, {"scales": 0}, "discriminator.scales is 0"),
         (MultiscaleDiscriminator, {"layers": -1}, "discriminator.layers is -1"),
-    ],
-)
-def test_wrong_arguments_are_refused(kind, wrong, said):
-    with pytest.raises(ValueError, match=re.escape(said)):
-        kind(in_channels=3, channels=2, **wrong)
+    ]
+    for kind, wrong, said in cases:
+        with pytest.raises(ValueError, match=re.escape(said)):
+            kind(in_channels=3, channels=2, **wrong)

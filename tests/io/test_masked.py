@@ -62,9 +62,8 @@ def test_where_a_mask_holds_no_data_its_nodata_value_is_the_class(nodata, hidden
     assert np.isfinite(reader.read((slice(0, 1), slice(0, 2)))).tolist() == [[[True, shown]]]
 
 
-@pytest.mark.parametrize(
-    ("shape", "message"),
-    [
+def test_a_mask_that_does_not_fit_is_refused():
+    cases = [
         (
             (1, 13, 12),
             "the mask 1 in m.tif has (13, 12) pixels and a.tif has (24, 24); a mask must have",
@@ -78,13 +77,14 @@ def test_where_a_mask_holds_no_data_its_nodata_value_is_the_class(nodata, hidden
             (3, 24, 24),
             "the mask m.tif of a.tif has the 3 bands 1, 2, 3, and one band of classes is",
         ),
-    ],
-)
-def test_a_mask_that_does_not_fit_is_refused(shape, message):
-    with pytest.raises(Mistake, match=re.escape(message)):
-        HiddenClasses(
-            ArrayReader(image(24, 24), name="a.tif"), ArrayReader(np.ones(shape), name="m.tif"), [1]
-        )
+    ]
+    for shape, message in cases:
+        with pytest.raises(Mistake, match=re.escape(message)):
+            HiddenClasses(
+                ArrayReader(image(24, 24), name="a.tif"),
+                ArrayReader(np.ones(shape), name="m.tif"),
+                [1],
+            )
 
 
 def test_scene_classes_of_a_product_hide_its_bands(shared_data):

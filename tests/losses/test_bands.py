@@ -75,10 +75,12 @@ def test_range_defaults_to_zero_and_the_data_range():
     torch.testing.assert_close(got, torch.tensor([0.0, 0.25, 1.0]))
 
 
-@pytest.mark.parametrize(("low", "high"), [(1.0, None), (2.0, -2.0), (float("nan"), 1.0)])
-def test_empty_range_is_refused(low, high):
-    with pytest.raises(ValueError, match=rf"the value range is {low} to .*; set low below high\."):
-        to_unit_range(random(1), low=low, high=high, data_range=1.0)
+def test_empty_range_is_refused():
+    for low, high in [(1.0, None), (2.0, -2.0), (float("nan"), 1.0)]:
+        with pytest.raises(
+            ValueError, match=rf"the value range is {low} to .*; set low below high\."
+        ):
+            to_unit_range(random(1), low=low, high=high, data_range=1.0)
 
 
 def test_network_gets_chosen_bands_in_its_range():

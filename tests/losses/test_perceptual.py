@@ -143,16 +143,14 @@ def test_arguments_that_do_not_fit_are_refused():
             Perceptual(extractor=nn.Identity(), **changed)
 
 
-@pytest.mark.parametrize(
-    ("pack", "changed", "message"),
-    [
+def test_layers_that_the_extractor_lacks_are_refused():
+    cases = [
         (as_list, {"layers": [3]}, "the extractor has no output '3'; set layers to some of 1, 2."),
         (as_dictionary, {"layers": ["third"]}, "no output 'third'; set layers to some of first, "),
         (lambda first, second: first[..., :0], {}, "the extractor's output 1 is empty; use larger"),
         (as_list, {"layer_weights": [1.0] * 3}, "has 2 outputs for 3 layer_weights; set layers."),
-    ],
-)
-def test_layers_that_the_extractor_lacks_are_refused(pack, changed, message):
-    image = random(1, 3, 4, 4)
-    with pytest.raises(ValueError, match=re.escape(message)):
-        value(Perceptual(extractor=Outputs(pack), **changed), image, image)
+    ]
+    for pack, changed, message in cases:
+        image = random(1, 3, 4, 4)
+        with pytest.raises(ValueError, match=re.escape(message)):
+            value(Perceptual(extractor=Outputs(pack), **changed), image, image)

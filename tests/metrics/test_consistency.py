@@ -160,12 +160,12 @@ def test_fully_hidden_image_is_nan_and_leaves_the_others_alone(metric):
     torch.testing.assert_close(result[:1], metric(sr[:1], sr[:1], beside(lr[:1])))
 
 
-@every
-def test_other_channels_in_lr_are_an_error(metric):
-    sr, lr = random(1, 2, 8, 8), random(1, 3, 4, 4)
-    message = r"SR degrades to \(1, 2, 4, 4\) but LR is \(1, 3, 4, 4\)"
-    with pytest.raises(ValueError, match=message):
-        metric(sr, sr, beside(lr))
+def test_other_channels_in_lr_are_an_error():
+    for metric in METRICS:
+        sr, lr = random(1, 2, 8, 8), random(1, 3, 4, 4)
+        message = r"SR degrades to \(1, 2, 4, 4\) but LR is \(1, 3, 4, 4\)"
+        with pytest.raises(ValueError, match=message):
+            metric(sr, sr, beside(lr))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

@@ -68,21 +68,19 @@ def test_pixels_less_than_twice_as_large_or_small_are_taken_with_a_warning(caplo
     )
 
 
-@pytest.mark.parametrize(
-    ("size", "text"),
-    [
+def test_pixels_of_another_size_are_refused():
+    cases = [
         ((20.0, 20.0), "20 × 20 m"),
         ((10.0, 20.0), "10 × 20 m"),
         ((5.0, 5.0), "5 × 5 m"),
         ((0.3048, 0.3048), "0.3048 × 0.3048 m"),
-    ],
-)
-def test_pixels_of_another_size_are_refused(size, text):
-    message = (
-        f"the pixels of array are {text} and the model was trained on 10 × 10 m; "
-        "choose a model for this resolution, or force=[pixel_size] if you know better."
-    )
-    refused(card(), reader(pixels=size), message)
+    ]
+    for size, text in cases:
+        message = (
+            f"the pixels of array are {text} and the model was trained on 10 × 10 m; "
+            "choose a model for this resolution, or force=[pixel_size] if you know better."
+        )
+        refused(card(), reader(pixels=size), message)
 
 
 @pytest.mark.parametrize(
@@ -136,9 +134,9 @@ def test_spacings_are_compared_whatever_their_units():
             refuse_stranger(model, image)
 
 
-@pytest.mark.parametrize("factor", [1, 5, 1 / 10, 1 / 50])
-def test_values_of_about_the_training_range_are_accepted(factor):
-    refuse_stranger(card(), reader(top=3000 * factor))
+def test_values_of_about_the_training_range_are_accepted():
+    for factor in [1, 5, 1 / 10, 1 / 50]:
+        refuse_stranger(card(), reader(top=3000 * factor))
 
 
 @pytest.mark.parametrize("factor", [1e4, 1e-4, 20, 1 / 200])

@@ -280,11 +280,13 @@ def test_fitted_numbers_come_from_the_tensors(tmp_path):
     assert torch.equal(loaded(image(4, 5)), saved(image(4, 5)))
 
 
-@pytest.mark.parametrize("shape", [(3, 4, 5), (1, 2, 4, 5), (1, 3, 4, 5, 6), (4, 5)], ids=str)
-def test_image_of_another_shape_is_refused(shape):
-    message = f"got an array of shape {shape}; this model takes (batch, 3 channels, 2 spatial axes)"
-    with pytest.raises(ValueError, match=re.escape(message)):
-        model()(torch.zeros(shape))
+def test_image_of_another_shape_is_refused():
+    for shape in [(3, 4, 5), (1, 2, 4, 5), (1, 3, 4, 5, 6), (4, 5)]:
+        message = (
+            f"got an array of shape {shape}; this model takes (batch, 3 channels, 2 spatial axes)"
+        )
+        with pytest.raises(ValueError, match=re.escape(message)):
+            model()(torch.zeros(shape))
 
 
 def test_checkpoint_opens_as_its_average(tmp_path):

@@ -123,11 +123,11 @@ def test_transposed_convolution_reaches_equally_far_to_both_sides_and_leaves_no_
     assert touched == list(range(2 * factor - factor // 2, 3 * factor + factor // 2))
 
 
-@pytest.mark.parametrize("kind", ["bilinear", "none", None])
-def test_unknown_upsampler_is_refused(kind):
-    message = f"upsampler is {kind!r}; it must be one of shuffle, nearest, transposed."
-    with pytest.raises(ValueError, match=re.escape(message)):
-        build_upsampler(kind, 2, 4, (2, 2))
+def test_unknown_upsampler_is_refused():
+    for kind in ["bilinear", "none", None]:
+        message = f"upsampler is {kind!r}; it must be one of shuffle, nearest, transposed."
+        with pytest.raises(ValueError, match=re.escape(message)):
+            build_upsampler(kind, 2, 4, (2, 2))
 
 
 @pytest.mark.parametrize("scale", [(3, 3), (4, 4), (1, 2, 4)], ids=str)

@@ -235,9 +235,8 @@ def test_a_bug_in_a_prediction_discards_the_output():
     assert "write" not in recorder.events
 
 
-@pytest.mark.parametrize(
-    ("network", "settings", "message"),
-    [
+def test_a_mistake_discards_the_output_before_anything_is_read():
+    cases = [
         (
             Repeat((2, 2), in_channels=3),
             {},
@@ -245,14 +244,12 @@ def test_a_bug_in_a_prediction_discards_the_output():
         ),
         (Repeat((2, 2)), {"batch_size": 0}, "batch_size is 0; give a number of tiles >= 1."),
         (Repeat((2, 2)), {"noise": torch.ones(1, 5)}, "this model takes no noise."),
-    ],
-    ids=["channels", "batch size", "noise"],
-)
-def test_a_mistake_discards_the_output_before_anything_is_read(network, settings, message):
-    recorder = Recorder()
-    with pytest.raises(ValueError, match=re.escape(message)):
-        super_resolve(resolver(network, top=1), recorder, recorder, plan=GRID, **settings)
-    assert recorder.events == ["discard"]
+    ]
+    for network, settings, message in cases:
+        recorder = Recorder()
+        with pytest.raises(ValueError, match=re.escape(message)):
+            super_resolve(resolver(network, top=1), recorder, recorder, plan=GRID, **settings)
+        assert recorder.events == ["discard"]
 
 
 def test_progress_counts_pixels(capsys):

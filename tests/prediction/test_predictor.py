@@ -89,18 +89,15 @@ def test_wrong_batch_sizes_are_refused():
             Predictor(resolver(Repeat((2, 2))), batch_size=batch_size)
 
 
-@pytest.mark.parametrize(
-    ("network", "shape", "wanted"),
-    [
+def test_noise_of_another_shape_is_refused():
+    cases = [
         # three vectors would make three tiles of a batch different samples
         (stochastic, (3, 5), "(1, 5), which its draw_noise(seed) gives."),
         (stochastic, (5,), "(1, 5), which"),
         (stochastic, (1, 4), "(1, 5), which"),
         (srresnet, (1, 5), "no noise."),
-    ],
-    ids=["three vectors", "no batch", "too short", "no noise taken"],
-)
-def test_noise_of_another_shape_is_refused(network, shape, wanted):
-    message = f"noise has the shape {shape}; this model takes {wanted}"
-    with pytest.raises(ValueError, match=re.escape(message)):
-        Predictor(resolver(network((2, 2))), noise=torch.ones(shape))
+    ]
+    for network, shape, wanted in cases:
+        message = f"noise has the shape {shape}; this model takes {wanted}"
+        with pytest.raises(ValueError, match=re.escape(message)):
+            Predictor(resolver(network((2, 2))), noise=torch.ones(shape))

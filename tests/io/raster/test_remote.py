@@ -113,18 +113,16 @@ def test_a_part_of_a_file_is_read_and_a_file_of_parts_names_them(folder):
         open_reader("c.nc")
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
+def test_what_gdal_cannot_open_is_told_in_one_line():
+    cases = [
         "/vsizip/none.zip/a.tif",
         "https://127.0.0.1:1/a.tif",
         'NETCDF:"none.nc":rain',
         "s4://b/a.tif",
-    ],
-)
-def test_what_gdal_cannot_open_is_told_in_one_line(name):
-    with pytest.raises(Mistake, match=f"{re.escape(name)} is not a raster that GDAL can read"):
-        open_reader(name)
+    ]
+    for name in cases:
+        with pytest.raises(Mistake, match=f"{re.escape(name)} is not a raster that GDAL can read"):
+            open_reader(name)
 
 
 def test_a_file_that_is_there_counts_first(tmp_path, monkeypatch):

@@ -145,9 +145,8 @@ HALF = ("MaxPool", [], {"kernel_shape": [2, 2], "strides": [2, 2]})
 ODD = ("Resize", ["", "halves"], {"mode": "nearest"})
 
 
-@pytest.mark.parametrize(
-    ("nodes", "options", "message"),
-    [
+def test_what_cannot_be_known_is_refused(tmp_path):
+    cases = [
         ([THRICE], {"takes": [1, 3, 64, 64]}, "(1, 3, 64, 64) alone; export it with free sizes"),
         ([THRICE], {"takes": [4, 3, None, None]}, "(4, 3, None, None) alone"),
         ([THRICE], {"takes": [None, "bands", None, None]}, "does not tell the number of channels"),
@@ -163,10 +162,9 @@ ODD = ("Resize", ["", "halves"], {"mode": "nearest"})
             {"metadata": {"srlab": "{}"}},
             "cannot be opened: the model card cannot be read",
         ),
-    ],
-)
-def test_what_cannot_be_known_is_refused(tmp_path, nodes, options, message):
-    assert message in refusal(graph(tmp_path, *nodes, **options))
+    ]
+    for nodes, options, message in cases:
+        assert message in refusal(graph(tmp_path, *nodes, **options))
 
 
 def test_card_of_another_network_is_refused(tmp_path):

@@ -74,11 +74,11 @@ def test_a_score_that_is_infinitely_good_is_the_best_and_a_bad_one_is_never_kept
     assert files(tmp_path) == {"last": 8, "best": 4, "best_2": 8, "best_3": 2}
 
 
-@pytest.mark.parametrize("value", [math.inf, math.nan])
-def test_early_stopping_goes_on_after_a_score_that_is_not_finite(tmp_path, value):
+def test_early_stopping_goes_on_after_a_score_that_is_not_finite(tmp_path):
     stopping = OmegaConf.load(Path(config_dir()) / "callbacks" / "early_stopping.yaml")
     callback = instantiate(stopping.early_stopping, monitor="score", patience=5)
-    run(tmp_path, callback, score=lambda step: value if step == 4 else 1.0, steps=8)
+    values = {4: math.inf, 6: math.nan}
+    run(tmp_path, callback, score=lambda step: values.get(step, 1.0), steps=8)
     assert files(tmp_path)["last"] == 8
 
 
@@ -88,10 +88,10 @@ def test_unknown_monitor_is_named_with_what_there_is(tmp_path):
         run(tmp_path, monitor="val/psnr", steps=2)
 
 
-@pytest.mark.parametrize("given", [{"every": 0}, {"keep": 0}, {"mode": "best"}], ids=str)
-def test_impossible_arguments_are_refused(given):
-    with pytest.raises(ValueError, match=r"give every and keep >= 1 and mode 'max' or 'min'."):
-        Checkpoints(**{"folder": ".", "every": 1, "monitor": "a", "mode": "max", **given})
+def test_impossible_arguments_are_refused():
+    for given in [{"every": 0}, {"keep": 0}, {"mode": "best"}]:
+        with pytest.raises(ValueError, match=r"give every and keep >= 1 and mode 'max' or 'min'."):
+            Checkpoints(**{"folder": ".", "every": 1, "monitor": "a", "mode": "max", **given})
 
 
 def test_bundle_is_the_best_and_in_the_end_the_last(tmp_path):
@@ -252,7 +252,7 @@ def test_early_stop_is_in_the_checkpoint_and_ends_the_run_as_its_last_step_does(
     assert bundled(tmp_path) == 10
 
 
-@pytest.mark.parametrize("killed_at", [1, 4, 7, 9])
+@pytest.mark.parametrize("killed_at", [1, 9])
 def test_early_stop_comes_at_the_same_step_after_a_resume(tmp_path, killed_at):
     class Kill(Callback):
         def on_train_batch_start(self, trainer, *_):

@@ -141,11 +141,11 @@ def test_networks_are_counted_by_the_first_rank_alone():
     assert not after_update(Histograms(), module(), is_global_zero=False)
 
 
-@pytest.mark.parametrize("given", [{"every": 0}, {"bins": 0}, {"depth": 0}], ids=str)
-def test_counts_below_one_are_refused(given):
-    ((name, value),) = given.items()
-    with pytest.raises(ValueError, match=f"histograms got {name}={value}; give a number >= 1."):
-        Histograms(**given)
+def test_counts_below_one_are_refused():
+    for given in [{"every": 0}, {"bins": 0}, {"depth": 0}]:
+        ((name, value),) = given.items()
+        with pytest.raises(ValueError, match=f"histograms got {name}={value}; give a number >= 1."):
+            Histograms(**given)
 
 
 def test_run_logs_weights_gradients_and_values(trained):
