@@ -68,14 +68,11 @@ def test_classes_are_not_hidden_without_a_mask():
         ("sensor_pair", "lr_mask", "lr_hidden_classes"),
     ]
     for data, mask, classes in cases:
-        for command in ["train"]:
-            given = [f"data={data}", f"data.{classes}=[3]"]
-            with pytest.raises(
-                Mistake, match=rf"data\.{classes} hides nothing.* set data\.{mask},"
-            ):
-                check_masks(configured(command, *given))
-            check_masks(configured(command, *given, f"data.{mask}=SCL"))
-            check_masks(configured(command, f"data={data}"))
+        given = [f"data={data}", f"data.{classes}=[3]"]
+        with pytest.raises(Mistake, match=rf"data\.{classes} hides nothing.* set data\.{mask},"):
+            check_masks(configured("train", *given))
+        check_masks(configured("train", *given, f"data.{mask}=SCL"))
+        check_masks(configured("train", f"data={data}"))
 
 
 def test_scores_are_of_the_models_degradation_unless_another_is_chosen(caplog):
