@@ -13,7 +13,7 @@ from srlab.models.super_resolver import SuperResolver
 from srlab.normalisers import Identity
 
 NAMES = ("truncated.png", "claims.tif", "metadata.zip")
-READ = ("nan.tif", "one_pixel.png", "huge.vrt")
+READ = ("nan.tif", "one_pixel.png", "sparse.tif")
 
 
 @pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
@@ -34,7 +34,7 @@ def test_a_hostile_input_is_predicted_or_told_in_one_line(command, tmp_path, tra
 
 OUTPUTS = {
     **dict.fromkeys(["cube.nii", "truncated.nii.gz"], "out.nii.gz"),
-    "less_planes.ome.tif": "out.ome.tif", "large.zarr": "out.zarr", "sizes.mkv": "out.mp4",
+    "less_planes.ome.tif": "out.ome.tif", "chunks.zarr": "out.zarr", "sizes.mkv": "out.mp4",
 }
 
 
