@@ -34,7 +34,9 @@ def test_a_hostile_input_is_predicted_or_told_in_one_line(command, tmp_path, tra
 
 OUTPUTS = {
     **dict.fromkeys(["cube.nii", "truncated.nii.gz"], "out.nii.gz"),
-    "less_planes.ome.tif": "out.ome.tif", "chunks.zarr": "out.zarr", "sizes.mkv": "out.mp4",
+    "less_planes.ome.tif": "out.ome.tif",
+    "chunks.zarr": "out.zarr",
+    "sizes.mkv": "out.mp4",
 }
 
 
