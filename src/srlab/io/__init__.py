@@ -101,7 +101,7 @@ def create_writer(
     until `Writer.prepare`.
 
     Raises a `Mistake` if the file exists and `overwrite` is false, if it is `source`, or if its
-    folder cannot be written to. Raises one, too, if the format is unknown, lacks an option or
+    folder cannot be written to. Also raises one if the format is unknown, lacks an option or
     cannot hold the image.
     """
     form = _written_format(path)

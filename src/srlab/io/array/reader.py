@@ -47,7 +47,7 @@ class ArrayFileReader:
     Memory stays small, since uncompressed arrays are mapped and compressed ones are indexed.
 
     Raises a `Mistake` if the file holds no array of rows and columns, or only Python objects or
-    complex numbers. Raises one, too, if a header claims more bytes than there are.
+    complex numbers. Also raises one if a header claims more bytes than there are.
     """
 
     def __init__(
@@ -108,7 +108,9 @@ class ArrayFileReader:
                 "one: choose others."
             )
         ((axes, shape),) = spaces
-        channels = [channel for part in self._parts for channel in self._channels(images, part)]
+        channels: list[Channel] = []
+        for part in self._parts:
+            channels.extend(self._channels(images, part))
         return Description(shape, tuple(map(Axis, axes)), tuple(channels))
 
     def _space(self, images: Mapping[str, StoredArray], name: str) -> tuple[str, tuple[int, ...]]:

@@ -35,7 +35,7 @@ class ArrayFileWriter:
     Integers are rounded to the nearest, halves to even, and clipped. The place of the image is
     lost, with a warning. Until `finish`, the blocks lie in a folder beside `path`.
 
-    Raises a `Mistake` if arrays cannot hold what is described. `prepare`, `write` and `finish`
+    Raises a `Mistake` if arrays cannot hold the image. `prepare`, `write` and `finish`
     raise a `FailedWrite` if the disk is full.
     """
 
@@ -70,13 +70,13 @@ class ArrayFileWriter:
     def write(self, window: Window, array: NDArray[np.float32]) -> None:
         """Write ``(C, *window)``, NaN where there is no data.
 
-        Raises a `Mistake` if the window does not fit the image, or the array the window. It does
-        so, too, if there is a NaN and nothing can mark it.
+        Raises a `Mistake` if the window does not fit the image, or the array does not fit the
+        window. Also raises one for a NaN that nothing can mark.
         """
         check_block(window, array, len(self._description.channels), self._description.shape)
         self.clipping.count(array)
-        for each in self._arrays:
-            each.write(window, array)
+        for staged in self._arrays:
+            staged.write(window, array)
 
     def sync(self) -> None:
         """Have the disk hold all that was written."""

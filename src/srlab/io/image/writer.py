@@ -163,8 +163,8 @@ class ImageWriter:
     def write(self, window: Window, array: NDArray[np.float32]) -> None:
         """Write ``(C, *window)`` in physical units, NaN where there is no data.
 
-        Raises a `Mistake` if the window does not fit the file, or the array the window. It does so,
-        too, if there is a NaN and nothing can mark it.
+        Raises a `Mistake` if the window does not fit the file, or the array does not fit the
+        window. Also raises one for a NaN that nothing can mark.
         """
         if self._adds_alpha:
             opaque = np.float32(np.iinfo(self._blocks.dtype).max)

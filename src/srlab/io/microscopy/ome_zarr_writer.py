@@ -38,7 +38,7 @@ class OmeZarrWriter:
     Until `finish`, the blocks lie in the folder ``NAME.partial`` beside `path`. Then each chunk is
     written once.
 
-    Raises a `Mistake` if an OME-Zarr cannot hold what is described. `prepare`, `write` and `finish`
+    Raises a `Mistake` if an OME-Zarr cannot hold the image. `prepare`, `write` and `finish`
     raise a `FailedWrite` if the disk is full.
     """
 
@@ -72,8 +72,8 @@ class OmeZarrWriter:
     def write(self, window: Window, array: NDArray[np.float32]) -> None:
         """Write ``(C, *window)``, NaN where there is no data.
 
-        Raises a `Mistake` if the window does not fit the store or the array does not fit the
-        window, or for a NaN among integers.
+        Raises a `Mistake` if the window does not fit the store, or the array does not fit the
+        window. Also raises one for a NaN among integers.
         """
         self._stack.write(window, array)
 

@@ -39,8 +39,8 @@ class StagedStack:
     def write(self, window: Window, array: NDArray[np.float32]) -> None:
         """Store ``(C, *window)``, rounded and clipped if the type is an integer.
 
-        Raises a `Mistake` if the window does not fit the image or the array does not fit the
-        window, or for a NaN among integers.
+        Raises a `Mistake` if the window does not fit the image, or the array does not fit the
+        window. Also raises one for a NaN among integers.
         """
         check_block(window, array, len(self.description.channels), self.description.shape)
         self.clipping.count(array)

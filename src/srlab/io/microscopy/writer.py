@@ -37,7 +37,7 @@ class OmeTiffWriter:
     channel, then z. Integers are rounded to the nearest, halves to even, and clipped. Until
     `finish`, the blocks lie in a folder beside `path`.
 
-    Raises a `Mistake` if an OME-TIFF cannot hold what is described. `prepare`, `write` and `finish`
+    Raises a `Mistake` if an OME-TIFF cannot hold the image. `prepare`, `write` and `finish`
     raise a `FailedWrite` if the disk is full.
     """
 
@@ -61,8 +61,8 @@ class OmeTiffWriter:
     def write(self, window: Window, array: NDArray[np.float32]) -> None:
         """Write ``(C, *window)``, NaN where there is no data.
 
-        Raises a `Mistake` if the window does not fit the file or the array does not fit the
-        window, or for a NaN among integers.
+        Raises a `Mistake` if the window does not fit the file, or the array does not fit the
+        window. Also raises one for a NaN among integers.
         """
         self._stack.write(window, array)
 

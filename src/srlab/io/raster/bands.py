@@ -75,8 +75,9 @@ def _describe(dataset: Any, index: int, name: str) -> Band:
 def colour_table(dataset: Any) -> NDArray[np.uint8] | None:
     """Return the table ``(entries, C)`` that turns stored indices into colours, or None.
 
-    ``C`` is 1 if all entries are opaque greys, 4 if an entry is transparent, and otherwise 3. Greys
-    of a PNG of 1, 2 or 4 bits, which GDAL reads as 0 to 1, 3 or 15, become 0 to 255 by a table.
+    ``C`` is 1 if all entries are opaque greys, 4 if an entry is transparent, and otherwise 3. A
+    grey PNG of 1, 2 or 4 bits gets a table, too: GDAL reads its greys as 0 to 1, 3 or 15, instead
+    of 0 to 255.
     """
     if dataset.count != 1 or np.dtype(dataset.dtypes[0]).kind != "u":
         return None

@@ -49,8 +49,8 @@ class RasterReader:
 
     `path` is a file, or a name that GDAL resolves, such as a URL (`srlab.files.is_remote`).
 
-    `bands` are numbers from 1, or names. The name of a band is its description in the file, or
-    else its colour (R, G, B, A, or Y for the grey of a photograph), or else its number.
+    `bands` are numbers from 1, or names. The name of a band is its description in the file. Bands
+    without one are named by their colour (R, G, B, A, or Y for the grey of a photograph) or number.
 
     Colour tables are expanded to grey, RGB or RGBA (`srlab.io.raster.bands.colour_table`). Pictures
     are turned upright by their EXIF orientation. Fully transparent pixels hold no data, unless the
@@ -58,8 +58,8 @@ class RasterReader:
 
     One thread at a time may use a reader.
 
-    Raises a `Mistake` if there is no such file, GDAL cannot open it, or it lacks a band. Raises
-    one, too, for what `check_readable` refuses, and for animations.
+    Raises a `Mistake` if there is no such file, GDAL cannot open it, or it lacks a band. Also
+    raises one for what `check_readable` refuses, and for animations.
     """
 
     def __init__(self, path: PathLike, *, bands: Sequence[int | str] | None = None) -> None:

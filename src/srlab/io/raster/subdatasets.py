@@ -31,7 +31,7 @@ class SubdatasetReader:
     ``im10:2``. All must lie on one grid. If the file has a single variable, numbers from 1 choose
     its bands, and None chooses all of them. MATLAB's arrays are transposed back.
 
-    Raises a `Mistake` if there is no such file, variable or band. Raises one, too, if nothing is
+    Raises a `Mistake` if there is no such file, variable or band. Also raises one if nothing is
     chosen among several variables.
     """
 
@@ -47,8 +47,9 @@ class SubdatasetReader:
         ]
         descriptions = [reader.description for reader in self._readers]
         check_one_grid(parts, [(each.shape, each.geometry) for each in descriptions], path)
-        pairs = zip(parts, self._readers, strict=True)
-        channels = [channel for part, reader in pairs for channel in _channels(part, reader)]
+        channels: list[Channel] = []
+        for part, reader in zip(parts, self._readers, strict=True):
+            channels.extend(_channels(part, reader))
         self.description = descriptions[0].with_channels(channels)
 
     def __str__(self) -> str:

@@ -40,9 +40,9 @@ On images, higher levels save little and take twice the time.
 class GeoTiffWriter:
     """The writer of a tiled, compressed GeoTIFF, which keeps everything in a description.
 
-    That is the type, the place (CRS with affine transform, control points, or RPCs), nodata value
-    or mask, and the names, scales, units, colours and tags of bands. The provenance is added as
-    tags. Integers are rounded to the nearest, halves to even, and clipped.
+    It keeps the type, the place (CRS with affine transform, control points, or RPCs), and the
+    nodata value or mask. It also keeps names, scales, units, colours and tags of bands, and adds
+    the provenance as tags. Integers are rounded to the nearest, halves to even, and clipped.
 
     `compression` is one of `COMPRESSIONS`. The `layout` ``cog`` gives a cloud-optimised GeoTIFF,
     whose overviews are means of its pixels. If `statistics` is ``true``, the minimum, maximum, mean
@@ -50,7 +50,7 @@ class GeoTiffWriter:
 
     Until `finish`, the blocks lie in the folder ``NAME.partial`` beside `path`.
 
-    Raises a `Mistake` if a GeoTIFF cannot hold what is described. `prepare`, `write` and `finish`
+    Raises a `Mistake` if a GeoTIFF cannot hold the image. `prepare`, `write` and `finish`
     raise a `FailedWrite` if the disk is full.
     """
 
@@ -85,8 +85,8 @@ class GeoTiffWriter:
     def write(self, window: Window, array: NDArray[np.float32]) -> None:
         """Write ``(C, *window)`` in physical units, NaN where there is no data.
 
-        Raises a `Mistake` if the window does not fit the file or the array does not fit the
-        window, or for a NaN that nothing can mark.
+        Raises a `Mistake` if the window does not fit the file, or the array does not fit the
+        window. Also raises one for a NaN that nothing can mark.
         """
         self._blocks.write(window, array)
 

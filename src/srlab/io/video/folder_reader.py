@@ -41,8 +41,8 @@ class FrameFolderReader:
     they are shown in the natural order of their names, `USUAL_RATE` frames per second. All frames
     must have the size, the bands and the type of the first one, which is checked at reading.
 
-    Raises a `Mistake` if there is no such folder, it holds no pictures, or values of the first one
-    are neither of 8 nor of 16 bits.
+    Raises a `Mistake` if there is no such folder, or it holds no pictures. Also raises one if the
+    values of the first picture have neither 8 nor 16 bits.
     """
 
     def __init__(self, path: PathLike, *, bands: Sequence[int | str] | None = None) -> None:
@@ -86,8 +86,8 @@ class FrameFolderReader:
     def read(self, window: Window) -> NDArray[np.float32]:
         """Read ``(C, *window)``.
 
-        Raises a `Mistake` if the window is not inside the video, or if a frame is damaged. Raises
-        one, too, if a frame differs from the first one in size, bands or type.
+        Raises a `Mistake` if the window is not inside the video, or if a frame is damaged. Also
+        raises one if a frame differs from the first one in size, bands or type.
         """
         check_window(window, self.description.shape)
         times, *space = window

@@ -61,8 +61,8 @@ class FrameFolderWriter:
     def write(self, window: Window, array: NDArray[np.float32]) -> None:
         """Write ``(C, *window)``, and encode each frame that is now complete.
 
-        Raises a `Mistake` if the window does not fit the video or the array does not fit the
-        window, or for a NaN.
+        Raises a `Mistake` if the window does not fit the video, or the array does not fit the
+        window. Also raises one for a NaN.
         """
         check_block(window, array, len(self._description.channels), self._description.shape)
         self.clipping.count(array)

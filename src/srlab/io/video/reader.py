@@ -44,8 +44,8 @@ class VideoReader:
     the range that the file states. Frames are turned upright. Each frame is identified by its time,
     so that frame n is the same whatever was read before.
 
-    Raises a `Mistake` if there is no such file, PyAV cannot open it, or it holds no video. Raises
-    one, too, for colours that cannot be converted, and for frames without an order.
+    Raises a `Mistake` if there is no such file, PyAV cannot open it, or it holds no video. Also
+    raises one for colours that cannot be converted, and for frames without an order.
     """
 
     def __init__(self, path: PathLike, *, bands: Sequence[int | str] | None = None) -> None:

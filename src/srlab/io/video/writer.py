@@ -63,8 +63,8 @@ class VideoWriter:
     def write(self, window: Window, array: NDArray[np.float32]) -> None:
         """Write ``(3, *window)``, and encode each segment that is now complete.
 
-        Raises a `Mistake` if the window does not fit the file or the array does not fit the
-        window, or for a NaN.
+        Raises a `Mistake` if the window does not fit the file, or the array does not fit the
+        window. Also raises one for a NaN.
         """
         check_block(window, array, 3, self._description.shape)
         self.clipping.count(array)

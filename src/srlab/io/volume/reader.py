@@ -42,7 +42,7 @@ class VolumeReader:
     i, j and k. The fifth axis of a file holds channels. Windows of a gzip-compressed file are read
     without decompressing the whole, by an index of positions.
 
-    Raises a `Mistake` if there is no such file, or nibabel cannot open it. Raises one, too, for
+    Raises a `Mistake` if there is no such file, or nibabel cannot open it. Also raises one for
     complex numbers, colours, or a header that claims more than the file can hold.
     """
 

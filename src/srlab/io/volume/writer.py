@@ -36,7 +36,7 @@ class NiftiWriter:
     volumes give equal bytes. Integers are rounded to the nearest, halves to even, and clipped; the
     header tells how many were clipped. Until `finish`, the blocks lie in a folder beside `path`.
 
-    Raises a `Mistake` if a NIfTI cannot hold what is described. `prepare`, `write` and `finish`
+    Raises a `Mistake` if a NIfTI cannot hold the image. `prepare`, `write` and `finish`
     raise a `FailedWrite` if the disk is full.
     """
 
@@ -77,8 +77,8 @@ class NiftiWriter:
     def write(self, window: Window, array: NDArray[np.float32]) -> None:
         """Write ``(C, *window)`` in physical units, NaN where there is no data.
 
-        Raises a `Mistake` if the window does not fit the file or the array does not fit the
-        window, or for a NaN among integers.
+        Raises a `Mistake` if the window does not fit the file, or the array does not fit the
+        window. Also raises one for a NaN among integers.
         """
         first = self._description.channels[0]
         check_block(window, array, len(self._description.channels), self._description.shape)

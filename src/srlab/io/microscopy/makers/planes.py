@@ -74,7 +74,7 @@ class PlaneReader:
     chooses one, such as ``a.lif#cell``. Axes with a single entry are left out, except y and x.
 
     Raises a `Mistake` if there is no such file or image, or if nothing is chosen among several
-    images. Raises one, too, if the library is missing or cannot read the file.
+    images. Also raises one if the library is missing or cannot read the file.
     """
 
     def __init__(

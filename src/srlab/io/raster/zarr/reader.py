@@ -44,7 +44,7 @@ class ZarrReader:
     As in xarray, the nodata value is the fill value in format 2, and the attribute ``_FillValue``
     in format 3.
 
-    Raises a `Mistake` if the path is no Zarr store, or if it has no such band. Raises one, too, if
+    Raises a `Mistake` if the path is no Zarr store, or if it has no such band. Also raises one if
     nothing is chosen among several arrays.
     """
 
@@ -120,7 +120,9 @@ class _Store:
         geometries = [self._geometry(part.variable.name) for part in parts]
         check_one_grid(parts, geometries, self.path)
         geometry = geometries[0]
-        channels = [channel for part in parts for channel in self._channels(part)]
+        channels: list[Channel] = []
+        for part in parts:
+            channels.extend(self._channels(part))
         return Description(
             shape=geometry.shape,
             axes=geometry.axes,

@@ -84,8 +84,8 @@ class ZarrWriter:
     def write(self, window: Window, array: NDArray[np.float32]) -> None:
         """Write ``(C, *window)`` in physical units, NaN where there is no data.
 
-        Raises a `Mistake` if the window does not fit the store or the array does not fit the
-        window, or for a NaN that nothing can mark.
+        Raises a `Mistake` if the window does not fit the store, or the array does not fit the
+        window. Also raises one for a NaN that nothing can mark.
         """
         channels = self._description.channels
         check_block(window, array, len(channels), self._description.shape)
