@@ -51,8 +51,8 @@ class Clipping:
     def count(self, array: NDArray[np.float32]) -> None:
         """Count the values of a block ``(C, *window)`` in physical units."""
         self._pixels += array[0].size
-        ends = [_limits(each) for each in self._channels if each.dtype.kind in "iu"]
-        if not ends or _all_within(array, ends):
+        limits = [_limits(channel) for channel in self._channels if channel.dtype.kind in "iu"]
+        if not limits or _all_within(array, limits):
             return
         for number, (plane, channel) in enumerate(zip(array, self._channels, strict=True)):
             if channel.dtype.kind in "iu":
@@ -91,12 +91,15 @@ class Clipping:
         return [(channel.name, count) for channel, count in pairs if count]
 
 
-def _all_within(array: NDArray[np.float32], ends: Sequence[tuple[np.float32, np.float32]]) -> bool:
-    """Whether no value is beyond any channel's limits, told in two quick passes; not if one is NaN.
+def _all_within(
+    array: NDArray[np.float32], limits: Sequence[tuple[np.float32, np.float32]]
+) -> bool:
+    """Whether all values are within the limits of every channel; False if a value is NaN.
 
-    The planes of a network lie interleaved in memory, and one of them alone is slow to look at.
+    This quick check saves most counts. A single channel takes long to go through, since the
+    channels of a network's output are interleaved in memory.
     """
-    low, high = max(low for low, _ in ends), min(high for _, high in ends)
+    low, high = max(low for low, _ in limits), min(high for _, high in limits)
     return bool(array.min() >= low and array.max() <= high)
 
 

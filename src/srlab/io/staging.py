@@ -1,4 +1,4 @@
-"""Blocks on the disk, from any process and in any order, until a file is encoded from them."""
+"""`Staging`: the blocks of an unfinished output, on the disk until a file is encoded from them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from srlab.axes import Window
+from srlab.axes import Window, window_shape
 from srlab.files import partial_folder, remove_if_empty
+from srlab.io.write_errors import write_errors_as_mistake
 from srlab.mistakes import FailedWrite
 
 Array = NDArray[Any]
@@ -23,27 +24,31 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Staging:
-    """An uncompressed array ``(planes, *S)``, row by row, in the folder of the unfinished `output`.
+    """An uncompressed array ``(planes, *S)`` in a file, in the folder of an unfinished output.
 
-    It is a path and a layout, so any process can use it, and nothing stays open or in memory. The
-    room for all of it is reserved at the start, where the file system can do that. So the disk
-    cannot become full in the middle, and pieces that are written in any order lie side by side.
+    Any process can write to it in any order, since the object is only a path and a layout: nothing
+    stays open or in memory. If the file system can do so, it reserves the room for the whole file
+    at the start. Then the disk cannot become full later, and the file is not scattered over it.
     """
 
     output: Path
+    """The output, which names the folder and appears in messages."""
+
     planes: int
+    """The number of planes, such as channels, each of `shape`."""
+
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
 
     head: bytes = b""
-    """What the file begins with, before the array."""
+    """The bytes of the file before the array."""
 
     name: str = "pixels"
     """The name of the file in the folder."""
 
     @property
     def path(self) -> Path:
-        """The file."""
+        """The path of the file."""
         return partial_folder(self.output) / self.name
 
     @property
@@ -52,7 +57,7 @@ class Staging:
         return len(self.head) + self.planes * prod(self.shape) * self.dtype.itemsize
 
     def prepare(self) -> None:
-        """Begin anew with zeros; a `FailedWrite` if the disk has no room for the file."""
+        """Begin anew, with zeros; a `FailedWrite` if the disk has no room for the file."""
         self.discard()
         free = disk_usage(self.output.parent).free
         if free < self.size:
@@ -60,52 +65,48 @@ class Staging:
                 f"{self.output} cannot be written: it needs {_readable(self.size)} while it is "
                 f"made, and {_readable(free)} are free. Make room, or write to another disk."
             )
-        try:
+        with write_errors_as_mistake(self.output):
             self.path.parent.mkdir(exist_ok=True)
             with self.path.open("wb") as file:
                 file.write(self.head)
                 file.truncate(self.size)
                 _reserve(file.fileno(), self.size)
-        except OSError as error:
-            raise self._failure(error) from error
 
     @property
     def is_begun(self) -> bool:
-        """Whether the file is there, in full length."""
+        """Whether the file exists in its full length."""
         return self.path.is_file() and self.path.stat().st_size == self.size
 
     def begin(self) -> None:
-        """Begin with zeros, unless another process has begun: what is there is kept."""
-        try:
+        """Begin with zeros, unless another process has begun the file; its content is kept."""
+        with write_errors_as_mistake(self.output):
             self.path.parent.mkdir(exist_ok=True)
             with self.path.open("ab") as file:
                 file.truncate(self.size)
-        except OSError as error:
-            raise self._failure(error) from error
 
     def write(self, window: Window, block: Array, *, first: int = 0) -> None:
-        """Write ``(planes, *window)`` of any number of planes from the plane `first` on."""
-        # Not by memory-mapping: on a full disk that ends the process without a word.
+        """Write ``(N, *window)``: a window of N planes, from the plane `first` on."""
+        # A memory map would crash the process on a full disk.
         planes = slice(first, first + len(block))
         starts, length = _runs((planes, *window), (self.planes, *self.shape))
         data = np.ascontiguousarray(block).reshape(-1).view(np.uint8).data
         length *= self.dtype.itemsize
-        try:
-            with self.path.open("r+b", buffering=0) as file:
-                for number, start in enumerate(starts):
-                    run = data[number * length : (number + 1) * length]
-                    place = len(self.head) + start * self.dtype.itemsize
-                    if os.pwrite(file.fileno(), run, place) < length:
-                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        except OSError as error:
-            raise self._failure(error) from error
+        with (
+            write_errors_as_mistake(self.output),
+            self.path.open("r+b", buffering=0) as file,
+        ):
+            for number, start in enumerate(starts):
+                run = data[number * length : (number + 1) * length]
+                offset = len(self.head) + start * self.dtype.itemsize
+                if os.pwrite(file.fileno(), run, offset) < length:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def read(self, window: Window, *, planes: slice = slice(None)) -> Array:
-        """Read ``(planes, *window)`` of all planes, or of those of a slice."""
-        # Not by memory-mapping: around each short piece of a row that maps 64 KB more.
-        place = (slice(*planes.indices(self.planes)), *window)
-        starts, length = _runs(place, (self.planes, *self.shape))
-        block = np.empty([part.stop - part.start for part in place], self.dtype)
+        """Read ``(N, *window)``: a window of all planes, or of some."""
+        # A memory map would keep 64 KB in memory around each short piece of a row.
+        slices = (slice(*planes.indices(self.planes)), *window)
+        starts, length = _runs(slices, (self.planes, *self.shape))
+        block = np.empty(window_shape(slices), self.dtype)
         data = block.reshape(-1).view(np.uint8).data
         length *= self.dtype.itemsize
         with self.path.open("rb", buffering=0) as file:
@@ -117,27 +118,21 @@ class Staging:
         return block
 
     def sync(self) -> None:
-        """Have the disk hold all that any process has written."""
-        try:
-            with self.path.open("r+b") as file:
-                os.fdatasync(file.fileno())
-        except OSError as error:
-            raise self._failure(error) from error
+        """Flush everything that any process has written to the disk."""
+        with write_errors_as_mistake(self.output), self.path.open("r+b") as file:
+            os.fdatasync(file.fileno())
 
     def discard(self) -> None:
-        """Remove the file, if it is there, and the folder if nothing else is in it."""
+        """Remove the file, if it exists, and the folder if it is empty then."""
         self.path.unlink(missing_ok=True)
         remove_if_empty(self.path.parent)
 
-    def _failure(self, error: OSError) -> FailedWrite:
-        return FailedWrite(f"{self.output} cannot be written: {error.strerror}.")
-
 
 def _reserve(descriptor: int, size: int) -> None:
-    """Take the room on the disk for a file, where the file system can do that.
+    """Reserve the room on the disk for a file, if the file system can do so.
 
-    Raises an `OSError` if there is not enough. ``os.posix_fallocate`` would write zeros where the
-    file system cannot, which takes as long as the output itself.
+    Raises an `OSError` if there is not enough. ``os.posix_fallocate`` is no alternative: on other
+    file systems it writes zeros, which takes as long as writing the output.
     """
     try:
         fallocate = ctypes.CDLL(None, use_errno=True).fallocate
@@ -148,11 +143,15 @@ def _reserve(descriptor: int, size: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def _runs(place: Window, shape: tuple[int, ...]) -> tuple[list[int], int]:
-    """Return where each run of a block's values begins in an array of `shape`, and its length."""
-    *outer, last = place
+def _runs(slices: Window, shape: tuple[int, ...]) -> tuple[list[int], int]:
+    """Return where the runs of a block begin in an array of `shape`, and the length of a run.
+
+    A run is a piece of the block whose values are neighbours in the file. Both are in values.
+    """
+    *outer, last = slices
     sizes = list(shape)
-    while outer and last == slice(0, sizes[-1]):  # full rows lie side by side, and make one run
+    # While the block covers all of the last axis, this axis is merged into the one before.
+    while outer and last == slice(0, sizes[-1]):
         width = sizes.pop()
         last = outer.pop()
         last = slice(last.start * width, last.stop * width)

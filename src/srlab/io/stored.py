@@ -1,4 +1,4 @@
-"""Physical values and those that a file stores: ``physical = stored · scale + offset``."""
+"""Conversion of physical values into stored ones: ``physical = stored · scale + offset``."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def to_stored(
     dtype: np.dtype[Any],
     nodata: float | None,
 ) -> Array:
-    """Turn physical values into those to be stored, NaN into `nodata`.
+    """Return the stored values of physical ones, with NaN as `nodata`.
 
-    Integers are rounded to the nearest, halves to even, and clipped to the range of `dtype`. A
-    valid value that would be stored as `nodata` moves to its neighbour on the side it came from.
+    Integers are rounded to the nearest, halves to even, and clipped to the range of `dtype`. If a
+    valid value would be stored as `nodata`, it becomes the next value above or below.
 
-    Raises a `Mistake` if there is a NaN, `dtype` is an integer and there is no `nodata`.
+    Raises a `Mistake` for a NaN if `dtype` is an integer and there is no `nodata`.
     """
     exact = _unscaled(physical, scale, offset, dtype)
     low, high = float(exact.min()), float(exact.max())  # NaN if a value is missing
@@ -54,7 +54,7 @@ def to_stored(
 
 
 def without_infinities(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return values with NaN in the place of infinite ones, which count as no data."""
+    """Return values with NaN instead of infinite ones, which count as no data."""
     infinite = np.isinf(values)
     if not infinite.any():
         return values
@@ -62,7 +62,7 @@ def without_infinities(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def holds(dtype: np.dtype[Any], value: float) -> bool:
-    """Whether `dtype` can store `value`: exactly if it is an integer, nearly if it is a float."""
+    """Whether an integer type can store a value exactly, or a float type approximately."""
     if dtype.kind == "f":
         with np.errstate(over="ignore"):
             return bool(np.isfinite(dtype.type(value)) or not np.isfinite(value))
@@ -73,15 +73,15 @@ def holds(dtype: np.dtype[Any], value: float) -> bool:
 def _unscaled(
     physical: NDArray[np.float32], scale: PerChannel, offset: PerChannel, dtype: np.dtype[Any]
 ) -> Array:
-    """Undo scale and offset, in float64 unless float32 gives the same and is faster."""
-    small = dtype == np.float32 or (dtype.kind in "iu" and dtype.itemsize <= 2)
-    if small and np.all(scale == 1.0) and np.all(offset == 0.0):
+    """Undo scale and offset: in float64, unless float32 is as exact for this type."""
+    is_exact_in_float32 = dtype == np.float32 or (dtype.kind in "iu" and dtype.itemsize <= 2)
+    if is_exact_in_float32 and np.all(scale == 1.0) and np.all(offset == 0.0):
         return physical
     return (physical.astype(np.float64) - offset) / scale
 
 
 def _is_far(nodata: float, low: float, high: float, dtype: np.dtype[Any]) -> bool:
-    """Whether no value from `low` to `high` can be stored as `nodata`, or near it."""
+    """Whether no value from `low` to `high` can become `nodata` as it is stored."""
     if dtype.kind in "iu":
         limits = np.iinfo(dtype)
         low, high = min(low, limits.max), max(high, limits.min)
@@ -90,32 +90,38 @@ def _is_far(nodata: float, low: float, high: float, dtype: np.dtype[Any]) -> boo
 
 
 def _is_within(stored: Array, nodata: float, reach: float) -> NDArray[np.bool_]:
-    """Return where stored values are nearer to `nodata` than `reach`."""
+    """Return which stored values differ from `nodata` by less than `reach`."""
     if stored.dtype.kind in "iu" and stored.dtype.itemsize <= 4:
         return np.equal(stored, int(nodata))
     return np.abs(stored.astype(np.float64) - nodata) < reach
 
 
 def _converted(exact: Array, low: float, high: float, dtype: np.dtype[Any]) -> Array:
-    """Return values in the type of the file; `low` and `high` are their limits, if known."""
+    """Return values in `dtype`, rounded and clipped if it is an integer.
+
+    `low` and `high` are the smallest and the largest of the values; NaN if unknown.
+    """
     if dtype.kind == "f":
-        with np.errstate(over="ignore"):  # what overflows a float32 is infinite there
+        with np.errstate(over="ignore"):  # values too large for float32 become infinite
             return exact.astype(dtype)
     limits = np.iinfo(dtype)
     if not (limits.min <= low and high <= limits.max):
         largest = float(limits.max)
         if int(largest) > limits.max:
-            # The largest int64 is no float64: the next would wrap around to the smallest.
+            # The largest int64 rounds up as a float64, which would wrap around to the smallest.
             largest = float(np.nextafter(largest, 0))
         exact = exact.clip(float(limits.min), largest)
     return np.rint(exact, out=np.empty(exact.shape, dtype), casting="unsafe")
 
 
 def _neighbours(nodata: float, dtype: np.dtype[Any]) -> tuple[float, float, float]:
-    """Return the nearest values below and above that are not read as `nodata`, and how far."""
+    """Return the nearest values below and above `nodata` that readers tell from it, and the step.
+
+    At the end of the range of `dtype`, both are the one that exists.
+    """
     if dtype.kind == "f":
         info = np.finfo(dtype)
-        # GDAL takes what lies within 4 float32 ulp of nodata for nodata, in float64 files too.
+        # GDAL takes values within 4 ulp (of float32) of nodata for nodata, also in float64 files.
         step = max(8 * float(np.finfo(np.float32).eps) * abs(nodata), float(info.tiny))
         lowest, highest = float(info.min), float(info.max)
     else:
