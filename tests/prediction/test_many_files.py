@@ -71,6 +71,13 @@ def test_a_list_goes_into_one_folder_and_two_of_one_name_are_refused(
     assert "photos/a.png and photos/deep/a.png would both become" in outcome.error
 
 
+def test_an_input_that_is_named_twice_counts_once(photos, monkeypatch):
+    monkeypatch.chdir(photos.parent)
+    again = ["photos/a.png", str(photos / "a.png"), "photos/deep/../a.png", "photos/a*.png"]
+    (pair,) = pairs_of(again, "out")
+    assert str(pair.source) == "photos/a.png"
+
+
 def test_a_glob_keeps_the_folders_that_it_leaves_open(photos, monkeypatch):
     monkeypatch.chdir(photos.parent)
     (photos / "deep" / "a.png").write_bytes((photos / "a.png").read_bytes())

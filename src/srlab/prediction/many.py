@@ -88,7 +88,8 @@ def pairs_of(given: str | Sequence[str], output: str) -> list[Pair]:
     """Return the inputs that are named, and an output for each in the folder `output`.
 
     It has the name of the input, with the ending of a format that can be written. Folders below
-    that of the inputs are made there, too.
+    that of the inputs are made there, too. An input that is named twice, in whatever way, counts
+    once.
 
     Raises a `Mistake` if two outputs would have one name, or would be taken for inputs next time.
     """
@@ -102,9 +103,11 @@ def pairs_of(given: str | Sequence[str], output: str) -> list[Pair]:
             "run would take the outputs for inputs. Name another folder."
         )
     names = [given] if isinstance(given, str) else given
-    sources = [found for name in names for found in _found(name)]
+    once: dict[str, PathLike] = {}
+    for source in (found for name in names for found in _found(name)):
+        once.setdefault(os.path.realpath(source), source)
     made: dict[Path, PathLike] = {}
-    for source in sources:
+    for source in once.values():
         below = Path()
         if root is not None:
             below = Path(file_and_image(source)[0]).absolute().parent.relative_to(root)
