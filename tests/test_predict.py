@@ -249,18 +249,21 @@ def test_grey_picture_is_taken_for_an_rgb_model_and_that_is_recorded(command, tm
         np.testing.assert_array_equal(ours.read(), same.read())
 
 
+def everything_in(folder):
+    """All files with their bytes, and all folders."""
+    return {path: path.is_file() and path.read_bytes() for path in folder.rglob("*")}
+
+
 class TestMistakes:
     @pytest.fixture
     def refused(self, command, tmp_path):
         def run(*given):
-            before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+            before = everything_in(tmp_path)
             outcome = command("predict", *given)
             assert outcome.code == 1
             assert outcome.error.startswith("error: ")
             assert "\n" not in outcome.error
-            assert {
-                path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()
-            } == before
+            assert everything_in(tmp_path) == before
             return outcome.error
 
         return run
@@ -295,6 +298,10 @@ class TestMistakes:
         assert "is not a safetensors file" in refused(
             "model=model.safetensors", f"input={scene}", "output=a.tif"
         )
+
+    def test_input_is_missing(self, refused, model):
+        wanted = "error: nowhere/ does not exist: check the spelling and the folder."
+        assert refused(f"model={model}", "input=nowhere/", "output=ENLARGED") == wanted
 
     def test_model_is_missing(self, refused, scene):
         assert "no model at" in refused(

@@ -42,6 +42,7 @@ from contextlib import contextmanager
 from srlab.files import (
     PathLike,
     existing_file,
+    existing_path,
     file_and_image,
     is_remote,
     new_file,
@@ -122,6 +123,8 @@ def reserved(
     The arguments are those of `create_writer`, and a bad name raises the same errors. Raises a
     `BusyFile` if another process writes to the same file, even under another spelling of its path.
     """
+    if source is not None and not is_remote(source):
+        existing_path(file_and_image(source)[0])  # a missing input is told of before a bad name
     folder = _written_format(path).folder
     with sole_writer(new_file(path, overwrite=overwrite, source=source, folder=folder)):
         yield
