@@ -70,6 +70,7 @@ class PredictSettings:
     parts: bool
     match_histogram: bool
     device: str
+    devices: int | Literal["auto"]
     force: Sequence[Check]
     trust: bool
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from itertools import groupby, pairwise, product
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,24 +51,29 @@ def seen(reader: Reader, tiles: TileGrid, window: Window) -> list[Seen]:
 
 
 class TileMemory:
-    """The SR of the latest tiles, `most` of them: blended ones are wanted by several blocks."""
+    """The SR of the latest tiles, `most` of them: blended ones are wanted by several blocks.
+
+    Several threads may share it. What one of them is about to compute, the others wait for.
+    """
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._kept: OrderedDict[str, Pixels] = OrderedDict()
+        self._kept: OrderedDict[str, Future[Pixels]] = OrderedDict()
+        self._lock = Lock()
 
-    def get(self, tile: Tile) -> Pixels | None:
-        """Return the SR of a tile, if it is kept."""
+    def wanted(self, tile: Tile) -> tuple[Future[Pixels], bool]:
+        """Return what gives the SR of a tile, and whether the caller is to compute it.
+
+        The tile that was wanted longest ago is forgotten.
+        """
         key = str(tile.core)
-        if key in self._kept:
-            self._kept.move_to_end(key)
-        return self._kept.get(key)
-
-    def put(self, tile: Tile, sr: Pixels) -> None:
-        """Keep the SR of a tile, and forget the one that was wanted longest ago."""
-        self._kept[str(tile.core)] = sr
-        while len(self._kept) > self._most:
-            self._kept.popitem(last=False)
+        with self._lock:
+            known = self._kept.pop(key, None)
+            sr = known or Future()
+            self._kept[key] = sr
+            while len(self._kept) > self._most:
+                self._kept.popitem(last=False)
+        return sr, known is None
 
 
 def computed(
@@ -113,14 +120,24 @@ def _predicted(
     """Yield the SR of each tile in their order, which settles how blended ones are rounded."""
     for first in range(0, len(seen), batch_size):
         group = seen[first : first + batch_size]
-        known = [memory.get(tile) for tile, _, _ in group]
-        new = [each for each, sr in zip(group, known, strict=True) if sr is None]
-        results = _computed_anew(predict, new)
-        for (tile, _, missing), kept in zip(group, known, strict=True):
-            sr = next(results) if kept is None else kept
-            if kept is None:
-                memory.put(tile, sr)
-            yield tile, missing, sr
+        wanted = [memory.wanted(tile) for tile, _, _ in group]
+        new = [(each, sr) for each, (sr, own) in zip(group, wanted, strict=True) if own]
+        # What others wait for is computed before this thread waits for what they compute.
+        _fulfil([sr for _, sr in new], _computed_anew(predict, [each for each, _ in new]))
+        for (tile, _, missing), (sr, _) in zip(group, wanted, strict=True):
+            yield tile, missing, sr.result()
+
+
+def _fulfil(promised: Sequence[Future[Pixels]], results: Iterator[Pixels]) -> None:
+    """Give results to all who wait for them; they hear of an error, too."""
+    try:
+        for future, sr in zip(promised, results, strict=True):
+            future.set_result(sr)
+    except BaseException as error:
+        for future in promised:
+            if not future.done():
+                future.set_exception(error)
+        raise
 
 
 def _computed_anew(predict: Predict, seen: Sequence[Seen]) -> Iterator[Pixels]:
@@ -138,16 +155,18 @@ All blocks of a panel are done before the next one, so that few tiles need be re
 """
 
 
-def memory_of(tiles: TileGrid) -> TileMemory:
+def memory_of(tiles: TileGrid, *, at_a_time: int = 1) -> TileMemory:
     """Return a memory that holds as many tiles as `block_windows` comes back to.
 
-    They are those of two layers across a panel, since each block touches both.
+    They are those of two layers across a panel, since each block touches both. Of several blocks
+    `at_a_time` each may be at another tile.
     """
     if tiles.join == "crop":
         return TileMemory(0)
     dims = len(tiles.shape) - tiles.leading
     across = PANEL[dims] + 1
-    return TileMemory(2 * across ** (dims - 1) + (dims - 2) * across + 2)
+    ahead = (at_a_time - 1) * 2**dims
+    return TileMemory(2 * across ** (dims - 1) + (dims - 2) * across + 2 + ahead)
 
 
 class Anywhere:

@@ -76,7 +76,7 @@ def provenance(
         "edges": plan.edges,
         "join": plan.join,
         "precision": settled["precision"],
-        "device": str(device),
+        "device": device.type,
         "cpu": torch.backends.cpu.get_cpu_capability(),
         "memory_format": "channels_last" if device.type == "cpu" else "contiguous",
         "torch": str(torch.__version__),

@@ -11,6 +11,7 @@ from srlab.data.cuts import check_threshold
 from srlab.io.agreement import Check
 from srlab.mistakes import Mistake
 from srlab.nn.edges import Edges
+from srlab.prediction.device import Devices
 from srlab.prediction.tiles import Join
 
 PerAxis = int | Sequence[int] | Literal["auto"]
@@ -45,6 +46,7 @@ class Request:
     parts: bool = False
     match_histogram: bool = False
     device: str = "auto"
+    devices: Devices = "auto"
     force: Sequence[Check] = ()
     trust: bool = False
 
@@ -63,6 +65,8 @@ class Request:
                 "degradation= is what a projected output agrees with the input by: add "
                 "project=true, or leave it out."
             )
+        if self.devices != "auto" and not is_count(self.devices, least=1):
+            raise Mistake(f"devices is {self.devices!r}; give a number of devices >= 1, or auto.")
         if self.project and self.match_histogram:
             raise Mistake(
                 "match_histogram=true would undo project=true, by which the output agrees with "
@@ -72,7 +76,7 @@ class Request:
     def as_asked(self) -> dict[str, Any]:
         """Return the values that have a part in the output's bytes, as JSON can hold them."""
         values = asdict(self)
-        for name in ("trust", "options"):
+        for name in ("devices", "trust", "options"):
             del values[name]
         return values | self._chosen_options()
 

@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from srlab.models.bundle import file_hash
 from srlab.models.compatibility import open_input, refuse_stranger
 from srlab.models.super_resolver import SuperResolver
 from srlab.prediction.beside import Beside, beside, of_floats, part_of
-from srlab.prediction.device import chosen_device
+from srlab.prediction.device import chosen_device, chosen_devices
 from srlab.prediction.engines import Engine, Local
 from srlab.prediction.hashes import files_of, further_hashes, input_hash
 from srlab.prediction.job import Job
@@ -121,13 +122,15 @@ class Session:
     def run(self, engine: Engine, *, progress: bool) -> Outcome:
         """Make the output; where the memory does not suffice, with smaller tiles."""
         journal = self._journal
+        devices = chosen_devices(self._request.device, engine.devices(self._request.devices))
         if not journal.read(anew=self._overwrite):
             # A cluster that is not there is told of before anything is measured.
             asked = self._request.threads
-            threads = engine.threads() if asked == "auto" else asked
+            own = max(engine.threads() // len(devices), 1)
+            threads = own if asked == "auto" else asked
             journal.settled = self._settling.settled(self._source, threads=threads)
         while True:
-            job = self.job(journal.settled)
+            job = replace(self.job(journal.settled), devices=devices)
             try:
                 outcome = engine(self._models, job, journal=journal, progress=progress)
             except OUT_OF_MEMORY as error:
@@ -147,7 +150,7 @@ class Session:
 
     def _asked(self) -> dict[str, Any]:
         versions = {"srlab": srlab.__version__, "torch": str(torch.__version__)}
-        device = {"device": str(self._device)}
+        device = {"device": self._device.type}
         return self._request.as_asked() | self.hashes | versions | device
 
     def job(self, settled: Mapping[str, Any], *, writer: Writer | None = None) -> Job:

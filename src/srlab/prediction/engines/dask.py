@@ -16,6 +16,7 @@ from srlab.mistakes import MissingPackage, Mistake
 from srlab.models.bundle import file_hash
 from srlab.models.super_resolver import SuperResolver
 from srlab.prediction.blocks import PANEL
+from srlab.prediction.device import Devices
 from srlab.prediction.engines.making import making
 from srlab.prediction.job import Job
 from srlab.prediction.journal import Journal
@@ -78,6 +79,15 @@ class Dask:
             log.info("waiting for the first worker of %s", self._address)
             client.wait_for_workers(1)
         return int(min(client.nthreads().values()))
+
+    def devices(self, asked: Devices) -> int:
+        """Return one, and refuse others."""
+        if asked not in ("auto", 1):
+            raise Mistake(
+                f"devices is {asked}, and each worker of engine=dask computes on one: leave "
+                "devices out, and start a worker for each GPU."
+            )
+        return 1
 
     def __call__(
         self,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from functools import partial
+from threading import Barrier
 
 import numpy as np
 import torch
@@ -14,6 +17,8 @@ from srlab.axes import Window
 from srlab.io import Reader, Writer
 from srlab.models.super_resolver import SuperResolver
 from srlab.prediction.blocks import Predict, Seen, computed, memory_of, seen
+from srlab.prediction.device import Devices
+from srlab.prediction.engines.devices import opened
 from srlab.prediction.engines.making import Making, making
 from srlab.prediction.job import Job
 from srlab.prediction.journal import Done, Journal, written
@@ -21,7 +26,9 @@ from srlab.prediction.outcome import Outcome
 from srlab.prediction.threads import computing_threads
 from srlab.prediction.tiles import TileGrid
 
-Blocks = Iterator[tuple[Window, NDArray[np.float32]]]
+Pixels = NDArray[np.float32]
+
+Blocks = Generator[tuple[Window, Pixels], None, None]
 
 
 class Local:
@@ -30,6 +37,10 @@ class Local:
     def threads(self) -> int:
         """Return the number of all cores, or what this process has of them."""
         return torch.get_num_threads()
+
+    def devices(self, asked: Devices) -> Devices:
+        """Return as many as are asked for."""
+        return asked
 
     def __call__(
         self,
@@ -40,7 +51,7 @@ class Local:
         progress: bool = False,
     ) -> Outcome:
         """Make an output; see `run`."""
-        reader, predict = job.opened(models)
+        reader, predict, at_a_time = opened(models, job)
         with computing_threads(job.threads):
             return run(
                 predict,
@@ -48,6 +59,7 @@ class Local:
                 job.writer,
                 job.tiles,
                 batch_size=job.batch,
+                at_a_time=at_a_time,
                 journal=journal,
                 progress=progress,
             )
@@ -60,6 +72,7 @@ def run(
     tiles: TileGrid,
     *,
     batch_size: int = 1,
+    at_a_time: int = 1,
     tiles_per_block: int | None = None,
     journal: Journal | None = None,
     progress: bool = False,
@@ -68,15 +81,18 @@ def run(
 
     With a `journal` finished blocks are kept then, and another run goes on from there. Without one
     they are removed. A block has `tiles_per_block` tiles in a row, by default those of one batch.
-    Their number changes memory alone, and no byte of the output.
+    Their number changes memory alone, and no byte of the output. Nor does that of blocks that are
+    computed `at_a_time`.
     """
     per_block = tiles_per_block or batch_size
     with making(
         writer, tiles, tiles_per_block=per_block, journal=journal, progress=progress
     ) as output:
-        blocks = streamed(predict, reader, tiles, output.windows, batch_size=batch_size)
-        # Whatever happens here, the thread that writes has ended before it is dealt with.
-        with closing(_taken(blocks, writer, output)) as taken:
+        blocks = streamed(
+            predict, reader, tiles, output.windows, batch_size=batch_size, at_a_time=at_a_time
+        )
+        # Whatever happens here, all threads have ended before it is dealt with.
+        with closing(blocks), closing(_taken(blocks, writer, output)) as taken:
             for done in taken:
                 output.count(done)
     return output.outcome
@@ -89,18 +105,45 @@ def streamed(
     windows: Sequence[Window],
     *,
     batch_size: int = 1,
+    at_a_time: int = 1,
 ) -> Blocks:
-    """Yield blocks; what the next one sees is read while one is computed."""
-    memory = memory_of(tiles)
-    for window, tiles_seen in _read_ahead(reader, tiles, windows):
-        pixels = computed(predict, tiles_seen, tiles, window, batch_size=batch_size, memory=memory)
-        yield window, pixels
+    """Yield blocks in their order; what the next one sees is read while others are computed.
+
+    Several `at_a_time` are computed each in a thread of its own, and one more may be done or wait.
+    A single one is computed in the thread of the caller, which a signal ends between two layers.
+    """
+    compute = partial(
+        computed,
+        predict,
+        tiles=tiles,
+        batch_size=batch_size,
+        memory=memory_of(tiles, at_a_time=at_a_time),
+    )
+    # A generator that is forgotten would end its thread whenever, in whichever thread, by chance.
+    with closing(_read_ahead(reader, tiles, windows)) as read:
+        if at_a_time == 1:
+            for window, tiles_seen in read:
+                yield window, compute(tiles_seen, window=window)
+            return
+        begun: deque[tuple[Window, Future[Pixels]]] = deque()
+        with _threads(at_a_time) as threads:
+            for window, tiles_seen in read:
+                if len(begun) > at_a_time:
+                    yield _first(begun)
+                begun.append((window, threads.submit(compute, tiles_seen, window=window)))
+            while begun:
+                yield _first(begun)
+
+
+def _first(begun: deque[tuple[Window, Future[Pixels]]]) -> tuple[Window, Pixels]:
+    window, pixels = begun.popleft()
+    return window, pixels.result()
 
 
 def _read_ahead(
     reader: Reader, tiles: TileGrid, windows: Sequence[Window]
-) -> Iterator[tuple[Window, list[Seen]]]:
-    with _thread() as thread:
+) -> Generator[tuple[Window, list[Seen]], None, None]:
+    with _threads(1) as thread:
         following: Future[list[Seen]] | None = None
         for number, window in enumerate(windows):
             current = following or thread.submit(seen, reader, tiles, window)
@@ -118,7 +161,7 @@ def _taken(blocks: Blocks, writer: Writer, output: Making) -> Generator[Done, No
         output.keep(done)
         return done
 
-    with _thread() as thread:
+    with _threads(1) as thread:
         previous: Future[Done] | None = None
         for window, pixels in blocks:
             if previous is not None:
@@ -129,12 +172,16 @@ def _taken(blocks: Blocks, writer: Writer, output: Making) -> Generator[Done, No
 
 
 @contextmanager
-def _thread() -> Iterator[ThreadPoolExecutor]:
-    """Give a thread; what it has begun is waited for in the end, and nothing else is begun."""
-    executor = ThreadPoolExecutor(1)
+def _threads(count: int) -> Iterator[ThreadPoolExecutor]:
+    """Give threads; what they have begun is waited for in the end, and nothing else is begun."""
+    computing = torch.get_num_threads()
+    executor = ThreadPoolExecutor(count, initializer=partial(torch.set_num_threads, computing))
+    all_there = Barrier(count)
     try:
         # A thread that a signal interrupts as it starts would not be waited for.
-        executor.submit(int).result()
+        for started in [executor.submit(all_there.wait) for _ in range(count)]:
+            started.result()
         yield executor
     finally:
+        all_there.abort()
         executor.shutdown(cancel_futures=True)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from srlab.models.super_resolver import SuperResolver
+from srlab.prediction.device import Devices
 from srlab.prediction.job import Job
 from srlab.prediction.journal import Journal
 from srlab.prediction.outcome import Outcome
@@ -15,9 +16,15 @@ class Engine(Protocol):
     """Makes an output. It decides who computes a block and when, and changes none of its bytes."""
 
     def threads(self) -> int:
-        """Return the threads that the network has on a CPU in each process, if none are asked for.
+        """Return the threads that networks have on a CPU in each process, if none are asked for.
 
-        Another number may change the last bit of what it computes.
+        Another number may change the last bit of what a network computes.
+        """
+
+    def devices(self, asked: Devices) -> Devices:
+        """Return how many devices a process computes on, where so many are `asked` for.
+
+        Raises a `Mistake` if it cannot.
         """
 
     def __call__(

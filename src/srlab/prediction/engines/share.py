@@ -9,6 +9,7 @@ import socket
 import threading
 import traceback
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -23,6 +24,7 @@ from srlab.mistakes import Mistake
 from srlab.models.bundle import file_hash
 from srlab.models.super_resolver import SuperResolver
 from srlab.prediction.blocks import Predict
+from srlab.prediction.engines.devices import opened
 from srlab.prediction.engines.local import streamed
 from srlab.prediction.engines.same_files import Sighting, check_there, other_file
 from srlab.prediction.job import Job
@@ -58,7 +60,7 @@ class WorkerShare(WorkerPlugin):
         """Begin on a worker; nothing is opened yet."""
         self._lock = threading.Lock()
         self._ended = False
-        self._opened: tuple[Reader, Predict] | None = None
+        self._opened: tuple[Reader, Predict, int] | None = None
 
     async def teardown(self, worker: Worker) -> None:
         """End: what is computed is waited for, and nothing else is begun."""
@@ -88,12 +90,16 @@ class WorkerShare(WorkerPlugin):
             for sighting in self._sightings:
                 sighting.check()
             keep_freed_memory()
-            self._opened = job.opened(_models(job.paths, self._hashes, job.trust))
-        reader, predict = self._opened
-        for window, pixels in streamed(predict, reader, job.tiles, windows, batch_size=job.batch):
-            if self._ended:
-                return
-            done.append(written(job.writer, window, pixels))
+            self._opened = opened(_models(job.paths, self._hashes, job.trust), job)
+        reader, predict, at_a_time = self._opened
+        blocks = streamed(
+            predict, reader, job.tiles, windows, batch_size=job.batch, at_a_time=at_a_time
+        )
+        with closing(blocks):
+            for window, pixels in blocks:
+                if self._ended:
+                    return
+                done.append(written(job.writer, window, pixels))
 
 
 class DeafToInterrupts(WorkerPlugin):
