@@ -141,7 +141,8 @@ def _read_format(path: PathLike) -> Format:
         )
     if image and not form.several:
         raise Mistake(
-            f"{file} is of the format {form.name}, which holds a single image: leave #{image} out."
+            f"{file} is of the format {form.name}, in which # chooses nothing: leave #{image} out. "
+            "Bands and variables are chosen by bands=[…]."
         )
     return form
 
