@@ -18,7 +18,7 @@ from srlab.prediction.tiles import TileGrid
 from srlab.progress import Progress
 from srlab.progress import progress as shown_progress
 
-SECONDS = 1.0
+SECONDS = 5.0
 """The least time from one line of the journal to the next, since the disk is waited for."""
 
 
