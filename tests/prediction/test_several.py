@@ -7,11 +7,14 @@ import pytest
 import rasterio
 import torch
 from affine import Affine
-from prediction_examples import resolver, rrdb, scene, srresnet, stochastic
+from prediction_examples import SeesEverything, resolver, rrdb, scene, srresnet, stochastic
 
 from srlab.data.symmetries import Turn
+from srlab.generators import receptive_field
 from srlab.io import Axis
+from srlab.io.array import ArrayReader
 from srlab.prediction import Opened, Request, super_resolve_file
+from srlab.prediction.settling import Settling
 from srlab.prediction.several import Several, Turned, turns_of
 
 PLACE = {"crs": "EPSG:32632", "transform": Affine(10, 0, 4e5, 0, -10, 51e5)}
@@ -111,6 +114,17 @@ def test_the_deviation_is_a_second_file_on_the_same_ground(tmp_path, raster, way
     deviation = np.std(expected, axis=0, ddof=1)
     np.testing.assert_allclose(spread.read(), deviation, rtol=1e-3, atol=1e-2)
     assert sorted(path.name for path in tmp_path.glob("out*")) == ["out.deviation.tif", "out.tif"]
+
+
+def test_tiles_that_fade_for_one_of_several_models_overlap_far_enough_for_all():
+    local, reader = resolver(srresnet((2, 2))), ArrayReader(scene(2, 90, 50))
+    models = [local, resolver(SeesEverything((2, 2), in_channels=2))]
+    settling = Settling(
+        models=models, reader=reader, request=Request(), device=torch.device("cpu"), scene=None
+    )
+    grid = settling.tiles({"tile": 80, "overlap": "auto", "join": "auto"})
+    assert grid.join == "blend"
+    assert grid.surroundings[0] == receptive_field(local.generator)[0]
 
 
 def test_models_of_another_kind_are_not_averaged(tmp_path, raster):

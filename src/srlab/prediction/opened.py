@@ -37,15 +37,16 @@ def check_alike(models: Sequence[Opened]) -> None:
 
 
 def common_grid(grids: Sequence[TileGrid]) -> TileGrid:
-    """Return a grid with the widest overlap of all, whose cores suit each of them."""
+    """Return a grid with the widest overlap of all, whose cores suit each of them.
+
+    Their tiles are joined in the same way.
+    """
     overlaps = [grid.overlap for grid in grids]
     cells = [grid.multiple_of for grid in grids]
-    joins = [grid.join for grid in grids]
     return replace(
         grids[0],
         overlap=tuple(np.max(overlaps, axis=0).tolist()),
         multiple_of=tuple(map(lcm, *cells)),
-        join="blend" if "blend" in joins else "crop",
     )
 
 

@@ -74,7 +74,15 @@ class Settling:
 
     def _grid(self, tile: Any, overlap: Any, join: Any, cuts: Sequence[int]) -> TileGrid:
         """Return a grid that is good for all models."""
-        grids = [
+        grids = self._grids(tile, overlap, join, cuts)
+        if len({grid.join for grid in grids}) > 1:
+            # Tiles of one model must fade, and those of the others need the overlap for it, too.
+            grids = self._grids(tile, overlap, "blend", cuts)
+        return common_grid(grids)
+
+    def _grids(self, tile: Any, overlap: Any, join: Any, cuts: Sequence[int]) -> list[TileGrid]:
+        """Return a grid for each model."""
+        return [
             plan_tiles(
                 model,
                 self.reader,
@@ -88,4 +96,3 @@ class Settling:
             )
             for model in self.models
         ]
-        return common_grid(grids)
