@@ -180,12 +180,12 @@ def test_optional_members_have_defaults():
     assert noise_channels(networks.build("stochastic", scale=2)) == 3
 
 
-@pytest.mark.parametrize("name", GENERATORS)
-def test_unknown_skip_is_refused(name):
-    kinds = ["none"] * (name in that_take("skip_channels")) + ["nearest", "linear", "cubic"]
-    message = f"skip is 'bicubic'; it must be one of {', '.join(kinds)}."
-    with pytest.raises(ValueError, match=re.escape(message)):
-        networks.build(name, scale=2, skip="bicubic")
+def test_unknown_skip_is_refused():
+    for name in GENERATORS:
+        kinds = ["none"] * (name in that_take("skip_channels")) + ["nearest", "linear", "cubic"]
+        message = f"skip is 'bicubic'; it must be one of {', '.join(kinds)}."
+        with pytest.raises(ValueError, match=re.escape(message)):
+            networks.build(name, scale=2, skip="bicubic")
 
 
 @every

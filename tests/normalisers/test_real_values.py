@@ -68,15 +68,15 @@ def fitted(normaliser, hr, lr):
     return normaliser
 
 
-@pytest.mark.parametrize("name", KINDS)
-def test_inverse_undoes_the_way_there(name, scenes):
-    hr, lr = scenes
-    normaliser = fitted(KINDS[name], hr, lr)
-    image, scene = torch.from_numpy(hr)[None], Statistics.of(hr).as_tensor()[None]
-    again = normaliser.inverse(normaliser.hr(image, scene), scene)
-    error = (again - image)[~image.isnan()].abs().max()
-    assert error <= 1e-5 * np.nanmax(hr)
-    assert torch.equal(again.isnan(), image.isnan())
+def test_inverse_undoes_the_way_there(scenes):
+    for name in KINDS:
+        hr, lr = scenes
+        normaliser = fitted(KINDS[name], hr, lr)
+        image, scene = torch.from_numpy(hr)[None], Statistics.of(hr).as_tensor()[None]
+        again = normaliser.inverse(normaliser.hr(image, scene), scene)
+        error = (again - image)[~image.isnan()].abs().max()
+        assert error <= 1e-5 * np.nanmax(hr)
+        assert torch.equal(again.isnan(), image.isnan())
 
 
 @pytest.mark.parametrize("per_channel", [True, False])
