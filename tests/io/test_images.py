@@ -18,7 +18,7 @@ NAMES = ["Plate/cell", "ctrl", "Cell", "ctrl", "2", "a\nb", ""]
     ],
 )
 def test_a_name_counts_before_a_number_and_its_last_part_will_do(wanted, place):
-    assert chosen_image(NAMES, wanted, "a.lif").place == place
+    assert chosen_image(NAMES, wanted, "a.lif").index == place
 
 
 def test_each_name_that_is_told_chooses_its_own_image():

@@ -1,4 +1,4 @@
-"""The image that a name chooses in a file of several, such as ``a.lif#cell`` or ``a.lif#2``."""
+"""The choice of an image in a file of several, such as ``a.lif#cell`` or ``a.lif#2``."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ _LISTED = 8
 
 @dataclass(frozen=True)
 class Chosen:
-    """An image of a file."""
+    """The chosen image of a file."""
 
-    place: int
+    index: int
     """The index of the image in the file, from 0."""
 
     name: str
-    """Empty where the file has but one."""
+    """The name of the image; empty if the file has only one."""
 
 
 def chosen_image(names: Sequence[str], wanted: str, path: object) -> Chosen:
-    """Return the `wanted` image of a file; nothing is wanted of a file with a single one.
+    """Return the `wanted` image of a file; an empty text chooses the only image.
 
-    An image is wanted by its name, in any case of letters, or by its number from 1. Of a name in a
-    folder, such as ``Project/cell``, the last part will do. A name counts before a number. Of two
-    with one name, such as ``cell``, the second is ``cell (2)``.
+    An image is chosen by its name, whose case is ignored if need be, or by its number from 1. If a
+    number is also a name, the name is meant. Of a name such as ``Project/cell``, the last part is
+    enough. If two images are called ``cell``, the second is ``cell (2)``.
 
-    Raises a `SeveralImages` where nothing is chosen among several, and a `Mistake` where there is
-    no such one. Both list the images.
+    Raises a `SeveralImages` if nothing is chosen among several images, and a `Mistake` if there is
+    no such image. Both list the images.
     """
     labels = _labels(names)
     if not labels:
@@ -41,12 +41,12 @@ def chosen_image(names: Sequence[str], wanted: str, path: object) -> Chosen:
             f"its number from 1, as in {path}#1.",
             labels,
         )
-    place = _found(labels, wanted, path) if wanted else 0
-    return Chosen(place, labels[place] if len(labels) > 1 else "")
+    index = _index_of(labels, wanted, path) if wanted else 0
+    return Chosen(index, labels[index] if len(labels) > 1 else "")
 
 
 def _labels(names: Sequence[str]) -> list[str]:
-    """Return names of one line each, of which no two are the same."""
+    """Return the names, each on one line and made unique by a number."""
     labels: dict[str, None] = {}
     for name in names:
         plain = " ".join(name.split()) or "image"
@@ -58,31 +58,34 @@ def _labels(names: Sequence[str]) -> list[str]:
     return list(labels)
 
 
-def _found(labels: Sequence[str], wanted: str, path: object) -> int:
-    places = _places(labels, wanted)
-    if len(places) == 1:
-        return places[0]
-    if not places and wanted.isdecimal() and 1 <= int(wanted) <= len(labels):
+def _index_of(labels: Sequence[str], wanted: str, path: object) -> int:
+    matches = _matches(labels, wanted)
+    if len(matches) == 1:
+        return matches[0]
+    if not matches and wanted.isdecimal() and 1 <= int(wanted) <= len(labels):
         return int(wanted) - 1
-    problem = "several images named" if places else "no image"
+    problem = "several images named" if matches else "no image"
     raise Mistake(
         f"{path} has {problem} {wanted!r}: choose from {_listed(labels)}, or by number from "
         f"1 to {len(labels)}."
     )
 
 
-def _places(labels: Sequence[str], wanted: str) -> list[int]:
-    """Return where a name stands: the whole of it, its last part, or either in other letters."""
+def _matches(labels: Sequence[str], wanted: str) -> list[int]:
+    """Return the indices of the labels that a name fits best.
+
+    The whole label comes before its last part, and both before the same without regard to case.
+    """
     folded = wanted.casefold()
-    ways = (
+    ways_to_fit = (
         [label == wanted for label in labels],
         [label.endswith(f"/{wanted}") for label in labels],
         [label.casefold() == folded for label in labels],
         [label.casefold().endswith(f"/{folded}") for label in labels],
     )
-    for fits in ways:
+    for fits in ways_to_fit:
         if any(fits):
-            return [place for place, fit in enumerate(fits) if fit]
+            return [index for index, fit in enumerate(fits) if fit]
     return []
 
 

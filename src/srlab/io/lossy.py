@@ -1,4 +1,4 @@
-"""Formats that change values as they encode them."""
+"""Formats that change values as they encode them, and how to compare their outputs."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ from srlab.axes import Window
 class Lossy:
     """An encoder that changes values, and the parts of an image that it encodes independently.
 
-    A part that is encoded alone has the same values as in the whole image.
+    A part that is encoded alone has the same values as in the whole image. So a window of an output
+    can be checked by encoding it again, without the rest of the image.
     """
 
     unit: str
-    """The name of such parts, in the plural."""
+    """The name of such parts in messages, in the plural."""
 
     package: str
-    """The package whose version settles what is encoded."""
+    """The package with the encoder; another version may encode other values."""
 
     compared: Callable[[Window, Sequence[int]], Window]
-    """Returns the part to be compared for a window of an image of a shape."""
+    """A function of a window and the shape of its image; it returns the window to compare."""
 
     encoded: Callable[[Window, Sequence[int]], Window]
-    """Returns what must be encoded for that part."""
+    """A function of the window to compare and the shape; it returns the window to encode."""
 
     @property
     def version(self) -> str:

@@ -1,14 +1,15 @@
-"""The parts of a JPEG that are encoded independently."""
+"""The parts of a JPEG that are encoded independently, for comparisons of outputs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil
 
 from srlab.axes import Window
 from srlab.io.lossy import Lossy
 
 UNIT = 16
-"""Pixels a side of what is encoded together, where colours have half the rows and columns."""
+"""The side in pixels of the blocks that are encoded together, if chroma is halved."""
 
 
 def _itself(window: Window, shape: Sequence[int]) -> Window:
@@ -16,15 +17,16 @@ def _itself(window: Window, shape: Sequence[int]) -> Window:
 
 
 def _units_around(window: Window, shape: Sequence[int]) -> Window:
-    """Return whole units, and one more on each side: colours are interpolated across borders."""
-    pairs = zip(window, shape, strict=True)
-    return tuple(
-        slice(
-            max(span.start // UNIT - 1, 0) * UNIT,
-            min((-(-span.stop // UNIT) + 1) * UNIT, size),
-        )
-        for span, size in pairs
-    )
+    """Return the window of whole units around a window, and one more unit on each side.
+
+    The further units are needed since chroma is interpolated across the borders of units.
+    """
+    spans = []
+    for span, size in zip(window, shape, strict=True):
+        first_unit = max(span.start // UNIT - 1, 0)
+        end_unit = ceil(span.stop / UNIT) + 1
+        spans.append(slice(first_unit * UNIT, min(end_unit * UNIT, size)))
+    return tuple(spans)
 
 
 JPEG = Lossy("blocks", "rasterio", compared=_itself, encoded=_units_around)

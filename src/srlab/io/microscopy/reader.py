@@ -51,8 +51,9 @@ class StackReader:
     Of a pyramid, the finest level is read. Of several images, the path chooses one, such as
     ``a.ome.tif#cell``.
 
-    Raises a `Mistake` if there is no such file or image, or tifffile cannot open it. Raises one,
-    too, for several images and no choice, complex numbers, or planes in missing files.
+    Raises a `Mistake` if there is no such file or image, or tifffile cannot open it. Also
+    raises one if nothing is chosen among several images, for complex numbers, and for planes in
+    missing files.
     """
 
     def __init__(self, path: PathLike, *, bands: Sequence[int | str] | None = None) -> None:
@@ -62,13 +63,13 @@ class StackReader:
         failure = f"{path} is not a TIFF that tifffile can read"
         with damage_as_mistake(failure), TiffFile(self.path) as file:
             _check_parts(file, name)
-            chosen_series = chosen_image([one.name for one in file.series], wanted, name)
+            chosen_series = chosen_image([series.name for series in file.series], wanted, name)
             self._image = chosen_series.name
-            series = _whole_series(file, chosen_series.place, name)
+            series = _whole_series(file, chosen_series.index, name)
             self._axes = series.axes
             sizes = dict(zip(series.axes, series.shape, strict=True))
             _check_axes(sizes, str(path))
-            metadata = _metadata(file, chosen_series.place)
+            metadata = _metadata(file, chosen_series.index)
             whole = _described(metadata, series, sizes, str(path))
             chunks, dtype = series.keyframe.chunks, whole.channels[0].dtype
             check_block_size(path, chunks, dtype.itemsize, "save it in tiles")
@@ -120,9 +121,9 @@ class _OpenStack:
     def __init__(self, path: Path, wanted: str) -> None:
         self._file = TiffFile(path)
         _check_parts(self._file, str(path))
-        names = [one.name for one in self._file.series]
-        place = chosen_image(names, wanted, path).place
-        self.pixels = _pixels(self._file, _whole_series(self._file, place, str(path)))
+        names = [series.name for series in self._file.series]
+        index = chosen_image(names, wanted, path).index
+        self.pixels = _pixels(self._file, _whole_series(self._file, index, str(path)))
 
     def close(self) -> None:
         self._file.close()
@@ -135,9 +136,9 @@ def _check_parts(file: TiffFile, path: str) -> None:
         check_companions(file.ome_metadata, Path(path))
 
 
-def _whole_series(file: TiffFile, place: int, path: str) -> Any:
-    """Return the image at a place; a `Mistake` if planes of it are missing."""
-    series = file.series[place]
+def _whole_series(file: TiffFile, index: int, path: str) -> Any:
+    """Return an image by its index; a `Mistake` if planes of it are missing."""
+    series = file.series[index]
     if _contradicted(file, series):
         header = "OME header" if file.is_ome else "ImageJ header"
         raise Mistake(
@@ -160,7 +161,7 @@ def _contradicted(file: TiffFile, series: Any) -> bool:
     """
     if not file.is_ome:
         return bool(file.is_imagej and series.kind == "generic" and len(series.shape) > 2)
-    planes = sum(one.size // one.keyframe.size for one in file.series)
+    planes = sum(image.size // image.keyframe.size for image in file.series)
     if series.kind != "ome":
         return True
     if planes >= len(file.pages):
@@ -216,14 +217,14 @@ def _described(metadata: Metadata, series: Any, sizes: dict[str, int], path: str
     return Description(tuple(shape), tuple(axes), channels, tags=metadata.tags)
 
 
-def _metadata(file: TiffFile, place: int) -> Metadata:
-    """Return what is said of the image at a place."""
+def _metadata(file: TiffFile, index: int) -> Metadata:
+    """Return the metadata of an image, by its index."""
     if file.is_ome and file.ome_metadata:
         names = images_of_ome(file.ome_metadata)
         if len(names) == len(file.series):
-            return of_ome(file.ome_metadata, place)
-        # OME-XML may tell of images without planes, which tifffile leaves out.
-        name = file.series[place].name
+            return of_ome(file.ome_metadata, index)
+        # OME-XML may list images without planes, which tifffile leaves out.
+        name = file.series[index].name
         if names.count(name) != 1:
             return Metadata()
         return of_ome(file.ome_metadata, names.index(name))

@@ -69,8 +69,8 @@ class CziPlanes:
         scenes = sorted({block.scene for block in blocks})
         chosen = chosen_image(_names(root, scenes), wanted, path)
         self.image = chosen.name
-        self._scene = scenes[chosen.place] if len(scenes) > 1 else None
-        box = _box([block for block in blocks if block.scene == scenes[chosen.place]], path)
+        self._scene = scenes[chosen.index] if len(scenes) > 1 else None
+        box = _box([block for block in blocks if block.scene == scenes[chosen.index]], path)
         self._starts = {name: span.start for name, span in box.items()}
         sizes = {name: len(span) for name, span in box.items()}
         channels = box.get("C", range(1))

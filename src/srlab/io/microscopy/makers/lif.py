@@ -60,7 +60,7 @@ class LifPlanes:
         images = list(self._file.images)
         chosen = chosen_image([image.path for image in images], wanted, path)
         self.image = chosen.name
-        image = images[chosen.place]
+        image = images[chosen.index]
         check_axes(path, image.sizes)
         axes = list(image.sizes)
         order = [axes.index(name) for name in AXES if name in axes]

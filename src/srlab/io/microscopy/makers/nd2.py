@@ -57,7 +57,7 @@ class Nd2Planes:
         # The number of each frame of this position in the file, by its time and z.
         self._number: dict[tuple[int, int], int] = {}
         for number, loops_at in enumerate(self._file.loop_indices):
-            if loops_at.get("P", 0) == chosen.place:
+            if loops_at.get("P", 0) == chosen.index:
                 self._number[loops_at.get("T", 0), loops_at.get("Z", 0)] = number
         kept = {name.lower(): sizes.get(name, 1) for name in "TZYX"}
         count = self._frame[0] * self._frame[-1]

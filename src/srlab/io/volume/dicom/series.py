@@ -27,10 +27,10 @@ TO_RAS = np.array([[-1.0], [-1.0], [1.0]])
 
 
 def series_of(path: Path, wanted: str = "") -> tuple[str, list[Header]]:
-    """Return the slices of the series to which a file belongs, or of the wanted one in a folder.
+    """Return the name of a series and its slices: that of a file, or the `wanted` one in a folder.
 
-    Before them stands the name of the series, which is empty where a folder has no other.
-    The slices are sorted by position along their normal (PS3.3, C.7.6.2.1.1).
+    The name is empty if the folder has only one series. The slices are sorted by position along
+    their normal (PS3.3, C.7.6.2.1.1).
 
     Raises a `Mistake` unless they make one volume, and what `chosen_image` raises.
     """
@@ -82,7 +82,7 @@ def _wanted_series(folder: Path, wanted: str) -> tuple[str, list[Header]]:
     if not headers:
         raise Mistake(f"{folder} holds no DICOM image that pydicom can read.")
     chosen = chosen_image(list(firsts.values()), wanted, folder)
-    series = list(firsts)[chosen.place]
+    series = list(firsts)[chosen.index]
     return chosen.name, [header for header in headers if header.series == series]
 
 
