@@ -16,10 +16,10 @@ def values(shape=(2, 2, 3, 20, 24)):
     return np.random.default_rng(0).integers(0, 4000, shape).astype("<u2")
 
 
-def czi(path, stack, *, scenes=(0,), corner=(0, 0), tile=None, planes=None):
+def czi(path, stack, *, scenes=(0,), apart=100, corner=(0, 0), tile=None, planes=None):
     """Write a CZI of tiles that are `tile` pixels wide; its sizes are in metres.
 
-    `planes` is the number of those that were taken.
+    `planes` is the number of those that were taken. Scenes lie `apart` pixels from each other.
     """
     from pylibCZIrw import czi as library
 
@@ -37,7 +37,7 @@ def czi(path, stack, *, scenes=(0,), corner=(0, 0), tile=None, planes=None):
                 width = stack.shape[-1]
                 for left in range(0, width, tile or width):
                     part = stack[t, c, z, :, left : left + (tile or width), None] + number
-                    place = corner[0] + 100 * scene + left, corner[1]
+                    place = corner[0] + apart * scene + left, corner[1]
                     file.write(part.astype(stack.dtype), plane=plane, location=place, scene=scene)
         file.write_metadata(
             channel_names={0: "DAPI", 1: "GFP"},

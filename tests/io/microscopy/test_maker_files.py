@@ -123,7 +123,7 @@ def test_several_images_and_missing_planes_are_refused(tmp_path, kind, options, 
 
 
 SEVERAL = {
-    "czi": ({"scenes": (0, 2, 5)}, "scene 3"),
+    "czi": ({"scenes": (0, 2, 5), "apart": 6}, "scene 3"),
     "nd2": ({"positions": 3}, "position 2"),
     "lif": ({"names": ("cell", "Nucleus 1", "Nucleus")}, "nucleus 1"),
 }
