@@ -1,4 +1,4 @@
-"""SR that agrees with the input channels that it continues."""
+"""Agreement: the projection of SR so that it agrees with LR."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from srlab.models.rebuilding import build
 class Agreement:
     """Projects SR ``(B, C', *S·scale)`` so that, degraded, it equals LR ``(B, C, *S)``.
 
-    Each output channel agrees with the input channel of its name. So LR may have more, such as
-    guides or further dates. All values are in physical units. See `srlab.degradations.Projection`.
+    Each output channel agrees with the input channel of the same name. LR may have further
+    channels, such as guides. All values are in physical units. See `srlab.degradations.Projection`.
 
-    Raises a `Mistake` if an output channel has a name of its own, or the degradation is not linear.
+    Raises a `Mistake` if LR lacks an output channel's name, or the degradation is not linear.
     """
 
     def __init__(
@@ -42,12 +42,12 @@ class Agreement:
 
     @cached_property
     def reach(self) -> tuple[int | None, ...]:
-        """The overlap of tiles along each axis, in LR pixels, by which no cut shows; None: none."""
+        """The overlap, in LR pixels along each axis, that tiles need; None if none suffices."""
         return projection_reach(self.projection, channels=len(self.channels))
 
     @property
     def whole_axes(self) -> list[int]:
-        """The axes that no overlap serves, from 0 on."""
+        """The axes, from 0, along which no overlap suffices, so that tiles must not be divided."""
         return [axis for axis, pixels in enumerate(self.reach) if pixels is None]
 
     def __call__(self, sr: Tensor, lr: Tensor) -> Tensor:
@@ -55,20 +55,20 @@ class Agreement:
         return self.projection(sr, lr[:, self.channels])
 
     def within(self, sr: Tensor, bounds: Bounds) -> Tensor:
-        """Return what agrees as a projected SR does, and is within bounds; see `bounded`."""
+        """Return an image near a projected SR that agrees as well, and is within bounds."""
         return bounded(self.projection, sr, bounds, reach=self.reach)
 
     def measured(self, lr: Tensor) -> Tensor:
-        """Return the part of such an SR that LR alone determines, without gradients."""
+        """Return the part of a projected SR that LR alone determines, without gradients."""
         return self.projection.measured(lr[:, self.channels])
 
 
 def agreement_of(
     card: ModelCard, degradation: Mapping[str, JSON] | None = None, *, trust: bool = False
 ) -> Agreement:
-    """Build the agreement with a model's input, by a recipe of the degradation, or by its card's.
+    """Build the agreement of a model from `degradation`, or else from the one in its card.
 
-    A `Mistake` says if there is none, or one by which nothing can be projected.
+    Raises a `Mistake` if neither names one, or if it is not linear.
     """
     recipe = degradation or card.degradation
     if not recipe:

@@ -1,7 +1,7 @@
-"""The bundle on disk: tensors and a model card, and nothing that could run.
+"""The bundle on disk: tensors and a model card, without code.
 
-``model.safetensors`` holds the weights and the normaliser's buffers. Its metadata holds the card
-as JSON. A checkpoint ``.ckpt`` carries the same card. It is unpickled with ``weights_only=True``.
+``model.safetensors`` holds the weights and the normaliser's buffers. Its metadata hold the card as
+JSON. A checkpoint ``.ckpt`` has the same card, and is unpickled with ``weights_only=True``.
 """
 
 from __future__ import annotations
@@ -27,16 +27,18 @@ CARD_KEY = "srlab"
 
 
 def write_bundle(path: PathLike, *, tensors: Mapping[str, Tensor], card: ModelCard) -> None:
-    """Write tensors and card; a file already at `path` is replaced only by a complete one."""
+    """Write tensors and card; an existing file is replaced only by a complete one."""
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with replaced(Path(path)) as unfinished:
         unfinished.write_bytes(save(contiguous, metadata={CARD_KEY: card.to_json()}))
 
 
 def read_bundle(path: PathLike) -> tuple[dict[str, Tensor], ModelCard]:
-    """Read the tensors and the card of a bundle, or of a checkpoint, whose averaged weights count.
+    """Read the tensors and the card of a bundle or a checkpoint; of the latter, averaged weights.
 
-    No code in the file is run. A `Mistake` names the file if it is missing, damaged or no model.
+    No code in the file is run.
+
+    Raises a `Mistake` that names the file if it is missing, damaged or no model.
     """
     path = Path(path)
     if (path / "model.safetensors").is_file():
@@ -86,7 +88,10 @@ def _read_checkpoint(path: Path) -> tuple[dict[str, Tensor], str]:
 
 
 def load_checkpoint(path: PathLike) -> dict[str, Any]:
-    """Unpickle a run's checkpoint with ``weights_only=True``; refuse all but data."""
+    """Unpickle a run's checkpoint with ``weights_only=True``.
+
+    Raises a `Mistake` if it is damaged, contains code, or is no checkpoint of a run.
+    """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file may raise anything
@@ -115,9 +120,9 @@ def below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def file_hash(path: PathLike) -> str:
-    """Return the SHA-256 of a model's file, or of both its files one after the other.
+    """Return the SHA-256 of a model's file, or of its two files one after the other.
 
-    An ncnn network is two files, and an ONNX graph may have its weights in another.
+    An ncnn network has two files, and an ONNX graph may have its weights in a second one.
     """
     digest = hashlib.sha256()
     for part in _files_of(Path(path)):

@@ -1,4 +1,4 @@
-"""The model card: how a model is rebuilt and what it was trained for, kept with the weights."""
+"""The model card: the description of a model that is stored with its weights."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from srlab.normalisers import Scope
 JSON = None | bool | int | float | str | list["JSON"] | dict[str, "JSON"]
 
 FORMAT = 2
-"""The format of the cards that this srlab writes; it reads all formats up to this one.
+"""The format of cards that this version of srlab writes; it reads all formats up to this one.
 
 A card of format 1 has no `format`, one list ``channels`` of names and one ``pixel_size`` in metres.
 """
 
 LARGEST = 1_000_000
-"""No count that describes a model is larger, and no list of statistics longer."""
+"""The largest count in a card, and the largest length of a list; larger ones are refused."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelCard:
-    """All that is needed to rebuild a model, and what it was trained for."""
+    """Everything that is needed to rebuild a model, and a description of its training."""
 
     generator: dict[str, JSON]
     """``_target_`` and constructor arguments."""
@@ -48,7 +48,7 @@ class ModelCard:
     """The bands that were read from each training file, by number from 1 or by name."""
 
     input_names: tuple[str, ...]
-    """The names of the input channels: of those bands, then of each pixel of the guides."""
+    """The names of the input channels: of the bands, then of each pixel of the guides."""
 
     output_names: tuple[str, ...]
     """The names of the output channels."""
@@ -66,34 +66,34 @@ class ModelCard:
     """The srlab and the torch that trained the model."""
 
     degradation: dict[str, JSON] = field(default_factory=dict)
-    """``_target_`` and constructor arguments of what made LR of HR; empty where unknown."""
+    """``_target_`` and constructor arguments of the degradation; empty if unknown."""
 
     projection: bool = False
-    """Whether the network was trained through a projection, by which SR degrades to LR exactly."""
+    """Whether the network was trained with a projection, so that SR agrees with LR exactly."""
 
     guides: tuple[int | str, ...] = ()
-    """The finer bands that help, as further input channels; by number from 1 or by name."""
+    """The finer guide bands, which are further input channels; by number from 1 or by name."""
 
     guide_ratio: tuple[int, ...] = ()
-    """The pixels of a guide in an input pixel, along each spatial axis."""
+    """The number of guide pixels in an input pixel, along each spatial axis."""
 
     guide_degradation: dict[str, JSON] = field(default_factory=dict)
-    """As `degradation`, of the guides."""
+    """``_target_`` and constructor arguments of the degradation of the guides."""
 
     dates: int = 1
-    """The dates of a place whose bands are input channels, the one to be super-resolved first."""
+    """The number of dates whose bands are input channels; the first one is super-resolved."""
 
     across: str = ""
-    """The axis across the slices of a volume that becomes the first axis of a model of images.
+    """The axis across the slices, for a model that makes the slices of volumes thinner.
 
-    Such a model is for volumes, which it cuts both ways along this axis. Empty for all others.
+    The model works on planes of which this is the first axis. Empty for all other models.
     """
 
     edges: Edges = "replicate"
-    """What the network sees beyond the borders of an image, unless one chooses otherwise."""
+    """The default padding beyond the borders of an image."""
 
     scope: Scope = "fixed"
-    """Where the numbers of the normaliser come from."""
+    """The scope of the normaliser: where its numbers come from."""
 
     training_data: str = ""
     """The data that the model was trained on."""
@@ -116,9 +116,9 @@ class ModelCard:
 
     @property
     def continued(self) -> tuple[int, ...] | None:
-        """The places, from 0, of the input channels that the output channels continue.
+        """The positions, from 0, of the input channels that have the output channels' names.
 
-        They have the same names; None where an output channel has a name of its own.
+        None if an output channel has a name that no input channel has.
         """
         places = {name: place for place, name in enumerate(self.input_names)}
         if not set(self.output_names) <= set(places):
@@ -127,16 +127,16 @@ class ModelCard:
 
     @property
     def pixel_size(self) -> tuple[float, ...] | None:
-        """Metres per pixel of the training files, or None unless each axis has a known length."""
+        """Metres per pixel of the training files; None unless each axis has a known length."""
         return metres(self.axes)
 
     def to_json(self) -> str:
-        """Return the card as text."""
+        """Return the card as JSON text."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> ModelCard:
-        """Read a card back; a `Mistake` says what is wrong, or that a newer srlab is needed."""
+        """Read a card; raises a `Mistake` if it is damaged, or from a newer srlab."""
         with _naming_the_card():
             values = dict(json.loads(text))
         _refuse_newer(values)
@@ -150,7 +150,7 @@ class ModelCard:
 
 @contextmanager
 def _naming_the_card() -> Iterator[None]:
-    """Turn what a damaged card may raise into a `Mistake`."""
+    """Turn the errors that a damaged card may cause into a `Mistake`."""
     try:
         yield
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
@@ -171,7 +171,7 @@ def _refuse_newer(values: Mapping[str, Any]) -> None:
 
 
 def _current(values: dict[str, Any]) -> dict[str, Any]:
-    """Bring a card's fields to the current format; those that have a default may be absent."""
+    """Convert a card's fields to the current format; fields with a default may be absent."""
     if values.get("format", 1) == 1:
         values = _of_format_1(values) | {"format": FORMAT}
     if values["format"] != FORMAT:
@@ -187,10 +187,10 @@ def _current(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _of_format_1(values: dict[str, Any]) -> dict[str, Any]:
-    """Give a card of format 1 the fields that came later.
+    """Add to a card of format 1 the fields of later formats.
 
-    The outputs have the inputs' names unless the generator makes another number of them. Three
-    axes count as those of a volume.
+    The outputs get the inputs' names, unless the generator has another number of outputs. Three
+    axes are taken for those of a volume.
     """
     missing = {"generator", "scale", "channels", "pixel_size"} - set(values)
     if missing:
@@ -209,9 +209,9 @@ def _of_format_1(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check(card: ModelCard) -> None:
-    """Refuse values that no model has."""
+    """Raise a `Mistake` for values that no model has."""
     spacings = [axis.spacing for axis in card.axes if axis.spacing is not None]
-    fine = {
+    valid = {
         "scale": card.spatial_dims in (2, 3) and all(1 <= n <= LARGEST for n in card.scale),
         "bands": all(isinstance(band, (int, str)) for band in card.bands),
         "guides": all(isinstance(band, (int, str)) for band in card.guides),
@@ -228,8 +228,8 @@ def _check(card: ModelCard) -> None:
         and all(0 < spacing < math.inf for spacing in spacings),
         "scope": card.scope in get_args(Scope),
     }
-    for name, holds in fine.items():
-        if not holds:
+    for name, is_valid in valid.items():
+        if not is_valid:
             raise Mistake(f"its {name} is {shortened(vars(card)[name], 100)}")
 
 
@@ -285,4 +285,4 @@ PARSERS: dict[str, Callable[[Any], Any]] = {
     "metrics": _scores,
     "limits": str,
 }
-"""From plain JSON values to those of the card."""
+"""The functions that convert plain JSON values to those of the card, by field."""

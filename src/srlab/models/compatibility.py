@@ -1,4 +1,4 @@
-"""The check that files are of the kind that a model was trained for."""
+"""Checks that files are of the kind for which a model was trained."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ log = logging.getLogger(__name__)
 
 
 PROBED = 16
-"""The most files of a source whose values are looked at."""
+"""The largest number of files of a source whose values are read."""
 
 SMALLEST_OF_MANY = SMALLEST_RATIO / 10
-"""The least share of known values that one file of many may reach: a few are nearly black."""
+"""The smallest share of the expected range that a file of many may reach; some are nearly black."""
 
 
 def open_input(
@@ -102,13 +102,14 @@ def further_dates(card: ModelCard, path: PathLike, dates: str | None) -> list[Pa
 
 
 def refuse_stranger(card: ModelCard, reader: Reader, *, force: Collection[Check] = ()) -> None:
-    """Raise a `Mistake` if a file is not of the kind that a model was trained on.
+    """Raise a `Mistake` if a file is not of the kind on which a model was trained.
 
     Its axes, bands, pixel sizes, stored types and values are compared; `force` leaves checks out.
-    Where the normaliser measures each scene, the unit of the values is arbitrary and not compared.
-    A model of uneven scale also takes pixels of the size of its LR in training. One of
-    ``(3, 1, 1)`` that was trained on voxels of 1 mm is for slices of 3 mm. Other pixels that are
-    less than twice as coarse or fine are passed with a warning.
+    If the normaliser measures each scene, the unit of the values is arbitrary and not compared.
+
+    A model of uneven scale also accepts pixels of the size of its LR in training. For example, one
+    of ``(3, 1, 1)`` that was trained on voxels of 1 mm accepts slices of 3 mm. Pixels that are less
+    than twice as coarse or as fine only cause a warning.
     """
     norm = replace(_input_norm(card, reader, force), pixel_ratio=USABLE_PIXEL_RATIO)
     _check_header(card, norm, reader)
@@ -127,11 +128,11 @@ def refuse_stranger(card: ModelCard, reader: Reader, *, force: Collection[Check]
 def refuse_strange_source(
     card: ModelCard, source: Source, *, force: Collection[Check] = ()
 ) -> None:
-    """Raise a `Mistake` if a file that is to be scored is not of the kind of a model's.
+    """Raise a `Mistake` if a file of a source to score is not of the kind of a model's.
 
-    The header of each is compared, and the values of `PROBED` of them, which must be in the unit of
-    the configuration, too. A model of thick slices is scored by thin ones, unless a source gives
-    planes.
+    The headers of all files are compared, and the values of at most `PROBED` of them, which must
+    also be in the configured unit. A model for thick slices is scored on volumes of thin slices,
+    unless the source gives planes.
     """
     norm, readers = norm_of(card, force), files_of(source)
     thin = bool(card.across) and not isinstance(source, OfThickSlices)
@@ -151,7 +152,7 @@ def refuse_strange_source(
     for place in evenly(len(readers), min(len(readers), PROBED)):
         try:
             probed[str(readers[place])] = reached(readers[place])
-        except Mistake:  # whoever scores it leaves a damaged file out
+        except Mistake:  # a damaged file is left out when it is scored
             continue
     for wanted in (norm, configured(source, force)):
         for file, values in probed.items():
@@ -162,7 +163,7 @@ def refuse_strange_source(
 
 
 def norm_of(card: ModelCard, force: Collection[Check] = ()) -> Norm:
-    """Return the kind of file that a model was trained on."""
+    """Return the kind of file on which a model was trained, as a norm to check files by."""
     highest: Iterable[float] = ()
     if card.scope != "scene":
         highest = (max(map(abs, limits)) for limits in card.training_range)
@@ -183,7 +184,7 @@ def norm_of(card: ModelCard, force: Collection[Check] = ()) -> Norm:
 
 
 def _input_norm(card: ModelCard, reader: Reader, force: Collection[Check]) -> Norm:
-    """Return the kind of a model's training files, or of LR if a file has such uneven pixels."""
+    """Return the norm of a model's training files, or of its LR if a file has LR's pixel size."""
     norm = norm_of(card, force)
     if card.across or len(set(card.scale)) == 1:
         return norm

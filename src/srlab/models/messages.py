@@ -1,4 +1,4 @@
-"""Text of foreign files and errors, made fit for one line of a message."""
+"""Shortening of text from files and errors, for messages of one line."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ def shortened(text: object, most: int = 300) -> str:
 
 
 def first_sentence(error: Exception) -> str:
-    """Return the first sentence of an error's message, or the error's name where it has none."""
+    """Return the first sentence of an error's message, or the error's type if it has none."""
     line = str(error).strip().partition("\n")[0]
     return shortened(line.partition(". ")[0].rstrip(".")) or type(error).__name__
 
 
 def listed(names: Sequence[str], most: int = 5) -> str:
-    """Return the first names, and the number of the others."""
+    """Return the first names, followed by the number of the others."""
     shown = ", ".join(shortened(name, 90) for name in names[:most])
     if len(names) > most:
         return f"{shown} and {len(names) - most} more"

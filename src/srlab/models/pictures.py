@@ -1,4 +1,4 @@
-"""The card of a model that others have published for pictures."""
+"""The model card of published networks for 8-bit pictures."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NAMES = {1: ("Y",), 3: ("R", "G", "B")}
 
 
 def are_pictures(in_channels: int, out_channels: int) -> bool:
-    """Whether a network makes grey of grey, or colour of colour."""
+    """Whether a network maps grey to grey, or colour to colour."""
     return in_channels == out_channels and in_channels in NAMES
 
 
@@ -27,7 +27,7 @@ def card_of_pictures(
     channels: int,
     training_data: str,
 ) -> ModelCard:
-    """Describe a model of 8-bit pictures, in colour or grey."""
+    """Return the card of a model for 8-bit pictures, in colour or grey."""
     return ModelCard(
         generator=generator,
         normaliser=normaliser,
@@ -40,5 +40,5 @@ def card_of_pictures(
         axes=(Axis("y"), Axis("x")),
         versions={"srlab": srlab.__version__, "torch": str(torch.__version__)},
         training_data=training_data,
-        edges="zeros",  # as its authors ran it
+        edges="zeros",  # as the authors of such networks used them
     )

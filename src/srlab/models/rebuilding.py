@@ -1,7 +1,6 @@
-"""Networks and normalisers from the recipes of a model card, without running foreign code.
+"""Building of networks and normalisers from a model card, without running foreign code.
 
-Only classes that `srlab.generators` and `srlab.normalisers` define and export are built, and only
-from plain JSON values.
+Only classes that srlab's own packages define and export are built, and only from plain JSON values.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ UNFIT = (
     TypeError,
     ValueError,
 )
-"""Errors of a constructor, or of torch's allocator, that unfit arguments may cause."""
+"""Errors of a constructor, or of torch's allocator, that wrong arguments may cause."""
 
 
 def build(
@@ -38,10 +37,11 @@ def build(
 ) -> Any:
     """Build an object from ``{"_target_": ..., **arguments}``.
 
-    Without `trust` the target must be a class that `package` defines and exports, derived from
-    `kind`, and each argument a plain JSON value. An argument may also be such a recipe, like one
-    of a pair, or a list of them, like the steps of a chain. They are built by the same rules.
-    Nothing else is imported or called.
+    Without `trust`, the target must be a class that `package` defines and exports, and that derives
+    from `kind`. Each argument must be a plain JSON value, a recipe of the same form, or a list of
+    recipes. Nothing else is imported or called.
+
+    Raises a `Mistake` if the recipe is not allowed, or its arguments do not fit.
     """
     target = recipe.get("_target_")
     arguments = {name: value for name, value in recipe.items() if name != "_target_"}
@@ -58,11 +58,11 @@ def build(
 
 
 def check_fit(recipe: Mapping[str, JSON], tensors: Mapping[str, Tensor], *, package: str) -> None:
-    """Refuse a network that a file's tensors do not fill, before any memory is taken for it.
+    """Raise an error if a file's tensors do not fit a network, before memory is allocated for it.
 
-    The network is built on the meta device, where tensors have shapes alone. It is built not much
-    further than the file has tensors. A constructor must therefore not read values back from
-    tensors, for example by ``.item()``.
+    The network is built on the meta device, where tensors have shapes but no values. Building stops
+    when the network has many more tensors than the file. A constructor must therefore not read
+    values of tensors, for example by ``.item()``.
     """
     for name, value in recipe.items():
         for number in value if isinstance(value, list) else [value]:
@@ -78,7 +78,7 @@ def check_fit(recipe: Mapping[str, JSON], tensors: Mapping[str, Tensor], *, pack
 
 @contextmanager
 def _at_most(number: int) -> Iterator[None]:
-    """Stop constructors that make many more parameters than a file has tensors."""
+    """Raise a `Mistake` when constructors make many more parameters than a file has tensors."""
     left = 2 * number  # a constructor may replace parameters
 
     def count(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
@@ -95,7 +95,7 @@ def _at_most(number: int) -> Iterator[None]:
 
 
 def _foreign(target: str) -> Callable[..., Any]:
-    """Import the class that a trusted card names, whatever it is."""
+    """Import the class that a trusted card names, from any package."""
     module, _, name = target.rpartition(".")
     try:
         made: Callable[..., Any] = getattr(importlib.import_module(module), name)
@@ -126,7 +126,7 @@ def _exported_class(target: JSON, package: str, kind: type) -> type:
 def _values(
     arguments: Mapping[str, JSON], package: str, kind: type, *, trust: bool
 ) -> dict[str, Any]:
-    """Build the recipes among a constructor's arguments, and check the others."""
+    """Build the recipes among a constructor's arguments, and check that the others are plain."""
     values: dict[str, Any] = {}
     for name, value in arguments.items():
         if _is_recipe(value):
@@ -143,19 +143,19 @@ def _values(
 
 
 def _is_recipe(value: JSON) -> TypeGuard[dict[str, JSON]]:
-    """Whether a value is a recipe by itself."""
+    """Whether a value is a recipe."""
     return isinstance(value, dict) and "_target_" in value
 
 
 def _is_recipes(value: JSON) -> TypeGuard[list[dict[str, JSON]]]:
-    """Whether a value is a list of recipes, and nothing else."""
+    """Whether a value is a list of recipes only."""
     if not isinstance(value, list) or not value:
         return False
     return all(map(_is_recipe, value))
 
 
 def _check_plain(name: str, value: JSON) -> None:
-    """Refuse a value that could be read as a path, a dotted name or a nested target."""
+    """Raise a `Mistake` for a value that could be a path, a dotted name or a nested target."""
     if name.startswith("_"):
         raise Mistake(
             f"there is an argument {name!r}; names with a leading underscore are not allowed."

@@ -1,4 +1,4 @@
-"""A network that is a graph in an ONNX file."""
+"""OnnxNetwork: a network that is a graph in an ONNX file."""
 
 from __future__ import annotations
 
@@ -16,23 +16,25 @@ from srlab.mistakes import MissingFile, MissingPackage, Mistake
 from srlab.models.messages import listed, shortened
 
 TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
-"""The types of images that are given to a graph."""
+"""The types of images that a graph may take."""
 
 CELLS = (1, 2, 4, 8, 16, 32)
-"""The multiples of LR pixels that are tried, where a graph does not take every size."""
+"""The multiples of LR pixels to try, for graphs that do not accept every size."""
 
 TRIED = (13, 11, 9)
-"""Cells along each axis of the image of a trial: odd, and no two alike."""
+"""The numbers of cells along each axis of the image of a trial: odd and different."""
 
 
 class OnnxNetwork(nn.Module):
     """A network from LR to SR in an ONNX file, computed by onnxruntime on the CPU.
 
     Maps ``(B, in_channels, *S)`` to ``(B, out_channels, *S·scale)`` for any size ``S``, one image
-    after the other. The graph must have one input and one output, with free sizes. Its scale, and
-    the multiple of pixels that it takes, are told by trials. Where an image is no multiple, its
-    border pixels are repeated and the result is cropped. A `Mistake` says what cannot be told, or
-    that onnxruntime is not installed (``pip install 'srlab[onnx]'``).
+    after the other. The graph must have one input and one output, with dynamic sizes. Its scale,
+    and the multiple of pixels that it requires, are found by trials. Other sizes are padded with
+    border pixels, and the result is cropped.
+
+    Raises a `Mistake` if the graph is not of this kind, or onnxruntime is not installed (``pip
+    install 'srlab[onnx]'``).
     """
 
     noise_channels = None
@@ -44,7 +46,7 @@ class OnnxNetwork(nn.Module):
         self.out_channels, self.scale, self.multiple_of = _tried(self.graph)
 
     def forward(self, lr: Tensor) -> Tensor:
-        """LR to SR, both in the range of the graph; the result lies where `lr` does."""
+        """Map LR to SR, both in the range of the graph; the result is on the device of `lr`."""
         images = F.pad(lr.detach().float().cpu(), self._missing(lr.shape[2:]), mode="replicate")
         results = [self.graph(image[None]) for image in images.numpy()]
         sr = torch.from_numpy(np.concatenate(results)).to(lr)
@@ -53,21 +55,21 @@ class OnnxNetwork(nn.Module):
         return sr
 
     def _missing(self, size: Sequence[int]) -> list[int]:
-        """Return the pixels up to the next multiples, as `torch.nn.functional.pad` takes them."""
+        """Return the padding up to the next multiples, for `torch.nn.functional.pad`."""
         sides: list[int] = []
         for length, cell in zip(size, self.multiple_of, strict=True):
             sides = [0, -length % cell, *sides]
         return sides
 
     def get_extra_state(self) -> None:
-        """Refuse to become part of a bundle, which has no place for a graph."""
+        """Raise a `Mistake`, since a bundle cannot hold a graph."""
         raise Mistake(
             f"{self.graph.path} cannot be saved as another file; copy the ONNX file itself."
         )
 
 
 class Graph:
-    """A graph from one array to another; it is shared by copies, and read anew when unpickled."""
+    """A graph from one array to another; copies share it, and unpickling reads the file again."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -75,7 +77,7 @@ class Graph:
         self.metadata: dict[str, str] = self.session.get_modelmeta().custom_metadata_map
         inputs, outputs = self.session.get_inputs(), self.session.get_outputs()
         if len(inputs) != 1 or len(outputs) != 1:
-            names = listed([each.name for each in (*inputs, *outputs)])
+            names = listed([array.name for array in (*inputs, *outputs)])
             raise Mistake(
                 f"{path} has {len(inputs)} inputs and {len(outputs)} outputs ({names}); a model "
                 "has one image as input and one as output."
@@ -89,11 +91,11 @@ class Graph:
         self.channels: int = self.input.shape[1]
 
     def __call__(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Compute the graph; a `Mistake` names the file if it cannot be."""
+        """Run the graph on an image ``(1, C, *S)``; raises a `Mistake` if it does not accept it."""
         given = {self.input.name: np.ascontiguousarray(image, TYPES[self.input.type])}
         try:
             (result,) = self.session.run(None, given)
-        except Exception as error:  # onnxruntime has errors of many kinds and no common one
+        except Exception as error:  # onnxruntime's errors have no common base class
             raise Mistake(
                 f"{self.path} does not take an image of the size {image.shape[2:]}: "
                 f"{shortened(error, 200)}"
@@ -123,7 +125,7 @@ def _session(path: Path) -> Any:
         raise MissingFile(f"there is no model at {path}.")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
-    options.log_severity_level = 4  # what goes wrong is told by a `Mistake`
+    options.log_severity_level = 4  # errors are raised as a `Mistake`
     try:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # a damaged file may raise anything
@@ -134,27 +136,27 @@ def _session(path: Path) -> Any:
 
 
 def _check_shape(path: Path, shape: Sequence[int | str | None]) -> None:
-    """Refuse a graph whose input is no batch of images of any size, with known channels."""
-    said = f"{path} takes arrays of the shape ({', '.join(map(str, shape))})"
+    """Raise a `Mistake` unless the input is a batch of images of any size with known channels."""
+    takes = f"{path} takes arrays of the shape ({', '.join(map(str, shape))})"
     if len(shape) not in (4, 5):
-        raise Mistake(f"{said}; a model takes (batch, channels, height, width), or one axis more.")
+        raise Mistake(f"{takes}; a model takes (batch, channels, height, width), or one axis more.")
     batch, channels, *size = shape
     if not isinstance(channels, int) or channels < 1:
-        raise Mistake(f"{said}, which does not tell the number of channels; export it with that.")
+        raise Mistake(f"{takes}, which does not tell the number of channels; export it with that.")
     if any(isinstance(length, int) for length in size) or batch not in (1, None, str(batch)):
-        raise Mistake(f"{said} alone; export it with free sizes (dynamic axes).")
+        raise Mistake(f"{takes} alone; export it with free sizes (dynamic axes).")
 
 
 def _tried(graph: Graph) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
-    """Return the output's channels, the scale, and the multiple of pixels that a graph takes."""
+    """Find the output's channels, the scale, and the required multiple of pixels, by trials."""
     reasons = []
     for cell in CELLS:
         sizes = [cells * cell for cells in TRIED[: graph.spatial_dims]]
         larger = [size + cell for size in sizes]
         try:
-            found = _result_of(graph, sizes)
-            if found == _result_of(graph, larger):
-                return *found, (cell,) * graph.spatial_dims
+            channels_and_scale = _result_of(graph, sizes)
+            if channels_and_scale == _result_of(graph, larger):
+                return *channels_and_scale, (cell,) * graph.spatial_dims
         except Mistake as error:
             reasons.append(error)
             continue

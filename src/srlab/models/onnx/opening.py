@@ -1,4 +1,4 @@
-"""An ONNX file as a model."""
+"""Opening of ONNX files as models."""
 
 from __future__ import annotations
 
@@ -17,20 +17,22 @@ from srlab.nn.resample import enlarge
 from srlab.normalisers import Identity, MinMax
 
 FURTHEST = 0.1
-"""The mean difference from its input, enlarged, that a picture in 0–1 has at most."""
+"""The largest mean difference of a network's output from its enlarged input, for 0–1."""
 
 
 def is_onnx(path: PathLike) -> bool:
-    """Whether a file is to hold an ONNX graph."""
+    """Whether a file's name is that of an ONNX graph."""
     return Path(path).suffix == ".onnx"
 
 
 def open_onnx(path: PathLike) -> SuperResolver:
     """Open an ONNX file as a model, computed by onnxruntime on the CPU.
 
-    A file with our model card in its metadata, under the key ``srlab``, takes and returns the
-    physical units of that card. One without must be a network of pictures, RGB or grey in 0–1; a
-    trial tells. A `Mistake` says what is wrong. No code in a file is run.
+    A file with a model card in its metadata, under the key ``srlab``, takes and returns the
+    physical units of the card. A file without one must be a network for pictures, RGB or grey in
+    0–1, which a trial checks. No code in a file is run.
+
+    Raises a `Mistake` if the file is damaged or of another kind.
     """
     network = OnnxNetwork(Path(path))
     text = network.graph.metadata.get(CARD_KEY)
@@ -81,7 +83,7 @@ def _of_pictures(network: OnnxNetwork) -> SuperResolver:
 
 
 def _check_values(network: OnnxNetwork) -> None:
-    """Refuse a network that does not make a picture in 0–1 of one."""
+    """Raise a `Mistake` if a network does not map a picture in 0–1 to a similar one."""
     ramp = torch.linspace(0.2, 0.8, 32)
     picture = torch.stack([ramp.expand(32, 32)] * network.in_channels)[None]
     difference = (network(picture) - enlarge(picture, network.scale)).abs().mean().item()

@@ -1,4 +1,4 @@
-"""Published weights as a model, without a training run."""
+"""Applying of published weights as a model, without a training run."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 def is_published(path: PathLike) -> bool:
-    """Whether a file is to hold published weights: neither a bundle of ours nor a checkpoint."""
+    """Whether a file's name is that of published weights, and it is no bundle or checkpoint."""
     path = Path(path)
     if path.suffix == ".safetensors" and path.is_file():
         return CARD_KEY not in open_safetensors(path)[1]
@@ -36,11 +36,13 @@ def is_published(path: PathLike) -> bool:
 
 
 def published(path: PathLike) -> SuperResolver:
-    """Make a model of published weights for 8-bit pictures, in colour or grey.
+    """Return a model with published weights, for 8-bit pictures in colour or grey.
 
-    The architecture and its sizes are told by the names and shapes of the tensors. Those that srlab
-    does not know are left to the spandrel library, if it is installed. No code in the file is run.
-    A `Mistake` says if the network is unknown, or is not one from picture to picture.
+    The architecture and its sizes follow from the names and shapes of the tensors. Networks that
+    srlab does not know are opened by the spandrel library, if it is installed. No code in the file
+    is run.
+
+    Raises a `Mistake` if the network is unknown, or does not map pictures to pictures.
     """
     path = Path(path)
     file = read_weights(path, own_names=())

@@ -1,4 +1,4 @@
-"""The comparison of a file's tensors with a generator's, and the refusal of other networks."""
+"""Comparison of a file's tensors with a generator's, and checks that refuse other networks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PARTIAL = "or weights_match=partial to load what fits."
 
 @dataclass(frozen=True)
 class Fit:
-    """A comparison of tensors by the generator's names; `left_over` has the file's names."""
+    """The result of a comparison, with the generator's names; `left_over` has the file's names."""
 
     fitting: dict[str, Tensor]
     missing: list[str]
@@ -31,20 +31,20 @@ class Fit:
 
     @property
     def differences(self) -> str:
-        """All that does not fit, on one line; empty if everything does."""
+        """A line that lists the tensors that do not fit; empty if all do."""
         kinds = {
             "missing": self.missing,
             "left over": self.left_over,
             "of another shape": self.reshaped,
         }
-        found = [f"{len(names)} {kind} ({listed(names)})" for kind, names in kinds.items() if names]
-        return "; ".join(found)
+        lists = [f"{len(names)} {kind} ({listed(names)})" for kind, names in kinds.items() if names]
+        return "; ".join(lists)
 
 
 def compare(
     generator: nn.Module, tensors: Mapping[str, Tensor], names: Mapping[str, str] | None = None
 ) -> Fit:
-    """Compare tensors with a generator's; `names` gives for each its name in the file."""
+    """Compare tensors with a generator's; `names` maps their names to those in the file."""
     own, names = generator.state_dict(), names or {}
     common = {name: tensor for name, tensor in tensors.items() if name in own}
     other = [name for name, tensor in common.items() if tensor.shape != own[name].shape]
@@ -59,7 +59,7 @@ def compare(
 
 
 def names_in_file(generator: nn.Module, file: WeightsFile) -> dict[str, str]:
-    """Return for each tensor's name in our generator its name in the file."""
+    """Return the name in the file of each tensor, by its name in the generator."""
     if file.layout is None:
         return {name: name for name in file.tensors}
     ours = translate(file.layout, file.tensors, generator.state_dict())
@@ -67,7 +67,7 @@ def names_in_file(generator: nn.Module, file: WeightsFile) -> dict[str, str]:
 
 
 def refuse_other_class(generator: nn.Module, file: WeightsFile) -> None:
-    """Refuse a published network that is not of the generator's class."""
+    """Raise a `Mistake` if a published network is not of the generator's class."""
     layout = file.layout
     if layout and not isinstance(generator, layout.kind):
         raise Mistake(
@@ -79,9 +79,9 @@ def refuse_other_class(generator: nn.Module, file: WeightsFile) -> None:
 def refuse_other_unshuffle(
     generator: nn.Module, file: WeightsFile, tensors: Mapping[str, Tensor]
 ) -> None:
-    """Refuse a network that rearranges its input by another factor (pixel-unshuffle).
+    """Raise a `Mistake` if a network has another factor of pixel-unshuffle at its input.
 
-    Its first layer might seem to fit after it was adapted to other bands.
+    Otherwise its first layer could seem to fit after being adapted to other bands.
     """
     own, given = multiple_of(cast(Generator, generator)), _unshuffle(generator, file, tensors)
     if given is None or given == own:
@@ -98,7 +98,7 @@ def refuse_other_unshuffle(
 def _unshuffle(
     generator: nn.Module, file: WeightsFile, tensors: Mapping[str, Tensor]
 ) -> tuple[int, ...] | None:
-    """Return the factors by which a file's network rearranges its input; None if nothing tells."""
+    """Return the factors of pixel-unshuffle of a file's network; None if they are unknown."""
     own = multiple_of(cast(Generator, generator))
     kind = type(generator)
     if "unshuffle" not in inspect.signature(kind).parameters:
@@ -117,7 +117,7 @@ def _unshuffle(
 def _published_unshuffle(
     in_channels: int, own: int, tensors: Mapping[str, Tensor]
 ) -> tuple[int, int] | None:
-    """Tell the factor from the channels of the first and last convolution."""
+    """Find the factor from the channels of the first and last convolution."""
     head, tail = tensors.get("head.weight"), tensors.get("tail.weight")
     if head is None or tail is None or head.ndim != 4 or tail.ndim != 4:
         return None
@@ -129,14 +129,14 @@ def _published_unshuffle(
 
 
 def _shortest(factors: Sequence[int]) -> int | list[int]:
-    """Return one number where all are equal, as a user would write it."""
+    """Return one number if all are equal, as a user would write it."""
     return factors[0] if len(set(factors)) == 1 else list(factors)
 
 
 def refuse_other_scale(
     generator: nn.Module, file: WeightsFile, tensors: Mapping[str, Tensor]
 ) -> None:
-    """Refuse a model for another scale."""
+    """Raise a `Mistake` for a model of another scale."""
     given = cast(Generator, generator)
     wanted = scale = tuple(given.scale)
     if file.card:
@@ -154,8 +154,9 @@ def refuse_other_scale(
 def published_enlargement(tensors: Mapping[str, Tensor]) -> int:
     """Return the factor of a published upsampler.
 
-    It has one pixel shuffle at its end, of the input's channels, or stages. The convolution of a
-    stage feeds a pixel shuffle, or has as many outputs as inputs and doubles the size.
+    It has either a single pixel shuffle at its end, or stages. The convolution of a stage is
+    followed by a pixel shuffle, or has as many outputs as inputs and follows a doubling of the
+    size.
     """
     filled = {name: tensor for name, tensor in tensors.items() if tensor.numel()}
     shapes = {name: tensor.shape for name, tensor in filled.items() if tensor.ndim == 4}

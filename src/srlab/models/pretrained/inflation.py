@@ -1,4 +1,4 @@
-"""A network's first and last layer, adapted to other bands."""
+"""Inflation: adapting the first and last layer of a network to other bands."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from srlab.generators import Generator
 from srlab.nn.upsample import PixelShuffle, PixelUnshuffle
 
 Kept = Sequence[int | None]
-"""For each channel of the run, the place of the same band in the pretrained network, or None."""
+"""For each channel of the run, the index of the same band in the pretrained network, or None."""
 
 CONVOLUTIONS = (nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 SHUFFLES = (PixelShuffle, PixelUnshuffle, nn.PixelShuffle)
@@ -30,10 +30,10 @@ class _Ends:
     outputs: int
 
     gathered: int
-    """Pixels of one input channel that a pixel unshuffle makes channels of the first layer."""
+    """The channels of the first layer for each input channel, after a pixel unshuffle."""
 
     cells: int
-    """Pixels of one output channel that a pixel shuffle makes of the last layer's channels."""
+    """The channels of the last layer for each output channel, before a pixel shuffle."""
 
 
 def inflated(
@@ -47,15 +47,15 @@ def inflated(
 
     Without names of bands, every input channel gets the mean of the pretrained input filters times
     ``old channels / new channels``. Every output channel gets the mean of the pretrained output
-    filters and biases. On a grey image, the same in all channels, each output channel is then the
-    mean of the pretrained network's. Equal numbers of channels stay as they are.
+    filters and biases. For an image that is equal in all channels, each output channel is then the
+    mean of the pretrained network's. If the number of channels is equal, nothing changes.
 
     `before` and `after` name the bands of the pretrained network and of the generator. A band in
-    both keeps its own filters. The filters of bands that are gone are shared out evenly among the
-    new ones, or among all if none is new. A grey image then still has the same features. Where no
-    band is gone, new ones start at zero. A new output channel is the mean of all.
+    both keeps its own filters. The filters of removed bands are distributed evenly over the new
+    ones, or over all if none is new, so that an image with equal channels has the same features. If
+    no band is removed, new ones start at zero. A new output channel is the mean of all.
 
-    Tensors that do not fit for any other reason are returned as they are.
+    Tensors that do not fit for another reason are returned unchanged.
     """
     result, own, ends = dict(tensors), generator.state_dict(), _ends(generator)
     if ends is None:
@@ -69,7 +69,7 @@ def inflated(
         if not _differ_at(result.get(name), own.get(name), axis=0):
             continue
         outputs, rest = divmod(len(result[name]), ends.cells)
-        # another number of cells, and so another scale, would look like other bands
+        # Another number of cells, and so another scale, would look like other bands.
         same_scale = ends.cells == 1 or (outputs == inputs) == (ends.outputs == ends.inputs)
         if same_scale and not rest:
             kept = _kept(outputs, ends.outputs, before, after)
@@ -78,14 +78,14 @@ def inflated(
 
 
 def _input_channels(weight: Tensor | None, gathered: int) -> tuple[int, int]:
-    """Return the channels that a first convolution takes, and the planes that are no whole one."""
+    """Return the input channels of a first convolution, and the planes beyond whole channels."""
     if weight is None or weight.ndim < 2:
         return 0, 0
     return divmod(weight.shape[1], gathered)
 
 
 def _ends(generator: nn.Module) -> _Ends | None:
-    """Find the ends; None where they are no plain convolutions over the generator's channels."""
+    """Find the ends; None if they are not plain convolutions over the generator's channels."""
     layers = [
         (name, module)
         for name, module in generator.named_modules()
@@ -108,7 +108,7 @@ def _ends(generator: nn.Module) -> _Ends | None:
 
 
 def _cells(shuffle: nn.Module) -> int:
-    """Return the number of pixels that a shuffle makes of one, or gathers into one."""
+    """Return the number of pixels that a shuffle makes from one, or gathers into one."""
     if isinstance(shuffle, nn.PixelShuffle):
         return int(shuffle.upscale_factor) ** 2
     return prod(cast(PixelShuffle | PixelUnshuffle, shuffle).scale)
@@ -119,7 +119,7 @@ def _is_plain(layer: nn.Module) -> TypeGuard[nn.Conv2d | nn.Conv3d]:
 
 
 def _differ_at(given: Tensor | None, own: Tensor | None, *, axis: int) -> bool:
-    """Return whether two tensors differ in shape, if at all, in the length of one axis alone."""
+    """Whether the shapes of two tensors are equal apart from the length of one axis."""
     if given is None or own is None or given.ndim != own.ndim or given.ndim <= axis:
         return False
     shapes = [list(tensor.shape) for tensor in (given, own)]
@@ -130,21 +130,21 @@ def _differ_at(given: Tensor | None, own: Tensor | None, *, axis: int) -> bool:
 def _kept(old: int, new: int, before: Sequence[str] | None, after: Sequence[str] | None) -> Kept:
     """Find the bands of the run among those of the pretrained network, by name or by order."""
     before, after = before or (), after or ()
-    known = (len(before), len(after)) == (old, new) and _telling(before) and _telling(after)
+    known = (len(before), len(after)) == (old, new) and _are_names(before) and _are_names(after)
     if known and set(before) & set(after):
         places = {name: place for place, name in enumerate(before)}
         return [places.get(name) for name in after]
     return range(old) if old == new else [None] * new
 
 
-def _telling(names: Sequence[str]) -> bool:
-    """Return whether names tell bands apart, and are not just their numbers in some file."""
+def _are_names(names: Sequence[str]) -> bool:
+    """Whether names identify bands: they are different, and not just numbers in some file."""
     return len(set(names)) == len(names) and not any(name.isdigit() for name in names)
 
 
 def _inputs(weight: Tensor, kept: Kept, gathered: int) -> Tensor:
     """Adapt filters ``(maps, channels · gathered, *kernel)`` to other input channels."""
-    # the pixel unshuffle gives consecutive planes for the cells of one channel
+    # The pixel unshuffle gives consecutive planes for the cells of one channel.
     weight = weight.reshape(len(weight), -1, gathered, *weight.shape[2:])
     gone = [channel for channel in range(weight.shape[1]) if channel not in kept]
     new = [channel for channel, source in enumerate(kept) if source is None]
@@ -163,7 +163,7 @@ def _inputs(weight: Tensor, kept: Kept, gathered: int) -> Tensor:
 
 def _outputs(tensor: Tensor, kept: Kept, cells: int) -> Tensor:
     """Adapt filters or biases ``(channels · cells, ...)`` to other output channels."""
-    # the pixel shuffle takes consecutive maps for the cells of one channel
+    # The pixel shuffle takes consecutive maps for the cells of one channel.
     channels = tensor.reshape(-1, cells, *tensor.shape[1:])
     mean = channels.mean(dim=0)
     return torch.cat([mean if source is None else channels[source] for source in kept])

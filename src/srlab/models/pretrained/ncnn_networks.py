@@ -1,7 +1,7 @@
-"""The networks of Real-ESRGAN among ncnn's graphs.
+"""Recognition of the networks of Real-ESRGAN in ncnn's graphs.
 
-Their steps must be exactly those of a known network: the same arithmetic on the same arrays. The
-convolutions, in their order, then get the names that BasicSR gives them.
+The steps of a graph must be exactly those of a known network: the same arithmetic on the same
+arrays. Its convolutions, in order, then get the names that BasicSR gives them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LEAKY = 0.2
 """The slope of a leaky ReLU."""
 
 RESIDUAL = 0.2
-"""The factor of what a block adds to its input."""
+"""The factor of what a dense block adds to its input."""
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,13 @@ class NcnnNetwork:
     tensors: dict[str, Tensor]
 
     reduction: float
-    """The factor that makes the output smaller in the end, bicubically; 1 for most networks."""
+    """The factor of a bicubic reduction of the output at the end; 1 for most networks."""
 
 
 def read_ncnn(path: Path) -> NcnnNetwork:
-    """Read a network of Real-ESRGAN from its ``.param`` and ``.bin``, of which `path` is either.
+    """Read a network of Real-ESRGAN from its ``.param`` and ``.bin``; `path` is either of them.
 
-    A `Mistake` names the file that is damaged, or the first layer that no known network has.
+    Raises a `Mistake` that names a damaged file, or the first layer that no known network has.
     """
     graph, weights = graph_and_weights(path)
     layers = read_graph(graph)
@@ -63,7 +63,7 @@ def read_ncnn(path: Path) -> NcnnNetwork:
 
 
 def _known(layers: Sequence[Layer], steps: Sequence[Step]) -> _Network:
-    """Return the known network of a graph's size."""
+    """Return the known network with the size of a graph."""
     shapes = [filters(layer) for layer in layers if layer.kind == "Convolution"]
     if not shapes:
         raise ValueError("it has no convolution")
@@ -93,16 +93,16 @@ class _Network:
         self.names: list[str] = []
 
     def step(self, does: str, *takes: int, setting: float = 0.0) -> int:
-        """Note a step on whole results of others, and return its number."""
+        """Add a step on the results of others, and return its number."""
         return self._noted(Step(does, tuple((number, 1.0) for number in takes), setting))
 
     def weighted(self, does: str, name: str, image: int, setting: float = 0.0) -> int:
-        """Note a step that has weights."""
+        """Add a step that has weights."""
         self.names.append(name)
         return self.step(does, image, setting=setting)
 
     def sum(self, *terms: Term) -> int:
-        """Note a sum of results, each times a factor."""
+        """Add a sum of results, each times a factor."""
         return self._noted(Step("sum", tuple(sorted(terms))))
 
     def _noted(self, step: Step) -> int:
@@ -111,7 +111,7 @@ class _Network:
 
 
 def _compact(blocks: int, *, scale: int) -> _Network:
-    """SRVGGNetCompact (Wang et al. 2021): a row of convolutions, a shuffle, and the input."""
+    """SRVGGNetCompact (Wang et al. 2021): convolutions, a pixel shuffle, and the enlarged input."""
     network = _Network("an SRVGGNetCompact")
     image = 0
     for n in range(blocks + 1):
@@ -146,7 +146,7 @@ def _rrdb(blocks: int, stages: int, *, unshuffle: int) -> _Network:
 
 
 def _dense(network: _Network, name: str, image: int) -> int:
-    """Five convolutions (a residual dense block), each of which sees all results before it."""
+    """A residual dense block: five convolutions, each of which takes all results before it."""
     seen = [image]
     for n in range(1, 5):
         seen.append(network.weighted("convolution", f"{name}.conv{n}", _all(network, seen), LEAKY))

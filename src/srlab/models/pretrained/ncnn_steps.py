@@ -1,7 +1,8 @@
-"""The arithmetic of an ncnn graph, as a list of steps in which it does not matter who wrote it.
+"""The arithmetic of an ncnn graph as a normalised list of steps.
 
-A layer may hold its activation or leave it to the next, and a factor may be a layer of its own. The
-layers and their settings are those of ncnn's developer guide ("operators").
+Exporters write the same network in different ways. A layer may contain its activation or be
+followed by it, and a factor may be a layer of its own. Layers and their settings are those of
+ncnn's developer guide ("operators").
 """
 
 from __future__ import annotations
@@ -12,19 +13,19 @@ from dataclasses import dataclass, field, replace
 from srlab.models.pretrained.ncnn import Layer
 
 LINEAR = 1.0
-"""The slope below zero of a convolution that no activation follows."""
+"""The slope below zero of a convolution without activation."""
 
 Term = tuple[int, float]
-"""The number of a step from 1, or 0 for the image, and the factor its result is taken with."""
+"""The number of a step from 1, or 0 for the image, and the factor of its result."""
 
 _PLAIN = {1: 3, 4: 1, 5: 1}
 """The settings of a convolution of 3 × 3 pixels, padded by 1, with a bias."""
 
 _USUAL = {2: 1, 3: 1, 8: 0, 11: 3, 12: 1, 13: 1, 14: 1, 15: 1, 16: 1, 18: 0, 19: 0}
-"""Its settings that may be left out: a square, undilated, step by step, in floats."""
+"""Its settings that may be omitted: square kernel, no dilation, no stride, float weights."""
 
 _ADD, _MULTIPLY = 0, 2
-"""What a BinaryOp does; an Eltwise multiplies by 0 and adds by 1."""
+"""The operations of a BinaryOp; for an Eltwise, 0 multiplies and 1 adds."""
 
 _RESIZES = {1: "nearest", 3: "bicubic"}
 
@@ -43,7 +44,7 @@ class Step:
 
 
 def steps_of(layers: Sequence[Layer]) -> list[Step]:
-    """Translate a graph; a `ValueError` names a layer that has no translation."""
+    """Translate a graph; raises a `ValueError` that names a layer without a translation."""
     graph = _Graph()
     for layer in layers:
         graph.add(layer)
@@ -96,7 +97,7 @@ class _Graph:
         return len(self.steps), 1.0
 
     def _activated(self, layer: Layer, term: Term) -> Term:
-        """Give the slope of a layer of its own to the convolution before it."""
+        """Add the slope of a separate activation layer to the convolution before it."""
         number, factor = term
         if number < 1 or factor != 1:
             raise ValueError(f"its layer {layer.name} is an activation of no convolution")
@@ -116,23 +117,23 @@ class _Graph:
 
 
 def _rounded(value: float) -> float:
-    """Take 0.199999 as it was meant: the text of a graph has some six digits."""
+    """Round 0.199999 to 0.2: the text of a graph has about six digits."""
     return round(value, 5)
 
 
 def _binary(layer: Layer) -> tuple[float, float]:
-    """Return what a BinaryOp does, and 1 if it does it with a number."""
+    """Return the operation of a BinaryOp, and 1 if its second operand is a number."""
     return layer.number(0, 0), layer.number(1, 0)
 
 
 def _is_plain(layer: Layer) -> bool:
-    """Whether a convolution is of the kind that all networks of Real-ESRGAN have."""
+    """Whether a convolution is of the kind in all networks of Real-ESRGAN."""
     given = all(layer.number(key, 0) == value for key, value in _PLAIN.items())
     return given and all(layer.number(key, value) == value for key, value in _USUAL.items())
 
 
 def _slope(layer: Layer) -> float:
-    """Return the slope below zero of the activation that a convolution holds."""
+    """Return the slope below zero of the activation that a convolution contains."""
     kind = layer.number(9, 0)
     if kind == 0:
         return LINEAR
@@ -144,7 +145,7 @@ def _slope(layer: Layer) -> float:
 
 
 def _resize(layer: Layer) -> str | None:
-    """Return the way in which an Interp changes the size; None if it is not by one factor."""
+    """Return the interpolation of an Interp; None if it does not scale by a single factor."""
     same = layer.number(1, 1) == layer.number(2, 1)
     if not same or any(layer.number(key, 0) for key in (3, 4, 5, 6)):
         return None

@@ -1,4 +1,4 @@
-"""Files of weights: ours with a card, or published ones, read without running code in them."""
+"""Reading of weights files, srlab's own or published ones, without running code in them."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from srlab.models.pretrained.layouts import Layout, recognise
 from srlab.models.pretrained.ncnn_networks import read_ncnn
 
 WRAPPERS = ("params_ema", "params", "state_dict", "model")
-"""Keys under which published files keep the tensors, the averaged ones first."""
+"""Keys under which published files store tensors; averaged ones come first."""
 
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """A file of weights: our own with a card, or a published one, perhaps of a known layout."""
+    """A weights file: srlab's own with a card, or a published one, with its layout if known."""
 
     path: Path
     tensors: Mapping[str, Tensor]
@@ -33,7 +33,7 @@ class WeightsFile:
     layout: Layout | None = None
 
     reduction: float = 1.0
-    """The factor by which the network's output is made smaller in the end, bicubically."""
+    """The factor of a bicubic reduction of the output at the end; 1 for most networks."""
 
     @property
     def origin(self) -> str:
@@ -48,8 +48,10 @@ class WeightsFile:
 def read_weights(path: Path, *, own_names: Collection[str]) -> WeightsFile:
     """Read a bundle, a checkpoint, or a published file: PyTorch's, ``.safetensors`` or ncnn's.
 
-    `own_names` are the generator's tensors. A `Mistake` names the file if it is missing or damaged,
-    has no tensors or carries code.
+    `own_names` are the names of the generator's tensors.
+
+    Raises a `Mistake` that names the file if it is missing or damaged, has no tensors or contains
+    code.
     """
     if not path.is_file():
         raise MissingFile(
@@ -69,7 +71,7 @@ def read_weights(path: Path, *, own_names: Collection[str]) -> WeightsFile:
     layout = recognise(tensors)
     if layout and not set(layout.marks) <= set(own_names):
         return WeightsFile(path, tensors, layout=layout)
-    # another package's generator may have the published names itself
+    # A generator from another package may itself have the published names.
     return WeightsFile(path, tensors)
 
 
@@ -102,7 +104,7 @@ def _unpickled(path: Path) -> object:
 
 
 def _unwrapped(content: object, path: Path) -> dict[str, Tensor]:
-    """Return the named tensors of a file, without what is wrapped around them."""
+    """Return the named tensors of a file, without the dictionaries around them."""
     top: dict[Any, Any] = content if isinstance(content, dict) else {}
     candidates = (_named_tensors(part) for part in (*map(top.get, WRAPPERS), top))
     tensors = next(filter(None, candidates), None)

@@ -1,4 +1,4 @@
-"""The arguments of our generators that a published network's tensors tell."""
+"""The arguments of a generator, found from the tensors of a published network."""
 
 from __future__ import annotations
 
@@ -24,9 +24,11 @@ LARGE = 256
 
 
 def sizes_of(file: WeightsFile) -> Sizes:
-    """Return the generator's arguments for a file of a known layout; a `Mistake` for a strange one.
+    """Return the generator's arguments for a file of a known layout.
 
-    What no tensor tells is as the network's paper has it.
+    Arguments that no tensor tells are those of the network's paper.
+
+    Raises a `Mistake` if the tensors are not those of the layout.
     """
     layout = file.layout
     assert layout is not None
@@ -96,7 +98,7 @@ def _ends(inputs: int, outputs: int, scale: int) -> Sizes:
 
 
 def _count(tensors: Tensors, pattern: str) -> int:
-    """Count the names of a pattern."""
+    """Count the names that match a pattern."""
     return sum(re.fullmatch(pattern, name) is not None for name in tensors)
 
 

@@ -1,4 +1,4 @@
-"""Weights to start from: ours, or those that others have published."""
+"""Loading of initial weights into a generator: srlab's own or published ones."""
 
 from __future__ import annotations
 
@@ -39,13 +39,14 @@ def load_weights(
     Published names of tensors are translated (`srlab.models.pretrained.layouts`). No code in a file
     is run.
 
-    - ``exact``: every tensor fits, or a `Mistake` says which do not.
-    - ``partial``: loads what fits by name and shape, and logs the rest; nothing at all is an error.
-    - ``inflate``: like ``exact``, after the first and last convolution were adapted to other bands
+    - ``exact``: every tensor must fit.
+    - ``partial``: loads the tensors that fit by name and shape, and logs the others.
+    - ``inflate``: like ``exact``, after adapting the first and last convolution to other bands
       (`srlab.models.pretrained.inflation`). `names` are the bands of this run; a band of a bundle
-      that has the same name keeps its filters.
+      with the same name keeps its filters.
 
-    An error leaves the generator as it was.
+    Raises a `Mistake` if the tensors do not fit, or with ``partial`` none does. The generator is
+    then unchanged.
     """
     if match not in get_args(Match):
         raise Mistake(
@@ -88,7 +89,10 @@ def fitted(
     match: Match = "exact",
     names: Sequence[str] | None = None,
 ) -> Fit:
-    """Bring the tensors to the generator's names and bands, and refuse those of another network."""
+    """Translate tensors to the generator's names and bands, and compare them with its own.
+
+    Raises a `Mistake` if they are of another network.
+    """
     theirs = names_in_file(generator, file)
     tensors = {name: file.tensors[their] for name, their in theirs.items()}
     if match != "partial":
