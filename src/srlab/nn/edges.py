@@ -28,9 +28,9 @@ def check_edges(edges: Edges) -> Edges:
 
 
 def sources(span: slice, size: int, edges: Edges) -> NDArray[np.intp]:
-    """Return the pixel of an axis of `size` that stands at each place of a span.
+    """Return, for each position of `span`, the index of the pixel that supplies its value.
 
-    The span may reach beyond the axis on both sides, and by any length.
+    The axis has `size` pixels. The span may extend beyond both of its ends, by any length.
     """
     places = np.arange(span.start, span.stop)
     if edges == "reflect":

@@ -12,11 +12,11 @@ Mask = NDArray[np.bool_]
 
 
 def filled(image: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Give each value of ``(C, *S)`` that is not finite that of the nearest pixel which has one.
+    """Replace each value of ``(C, *S)`` that is not finite by that of the nearest valid pixel.
 
-    Every channel is filled by itself. The nearest pixel is that of the least Euclidean distance in
-    pixels. So what stands at a distance d from a valid pixel depends on pixels no further away than
-    d. A channel without any finite value becomes zero.
+    Channels are filled independently. Distances are Euclidean, in pixels. A value at a distance d
+    from the nearest valid pixel therefore depends only on pixels at a distance of at most d. A
+    channel without any finite value becomes zero.
     """
     missing = ~np.isfinite(image)
     if not missing.any():
@@ -33,7 +33,7 @@ def filled(image: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _nearest(missing: Mask) -> tuple[NDArray[np.int32], ...]:
-    """Return the place of the nearest pixel that is there, for each that is missing."""
+    """Return the indices of the nearest valid pixel for each missing pixel."""
     places = distance_transform_edt(missing, return_distances=False, return_indices=True)
     return tuple(places[:, missing])
 

@@ -1,8 +1,8 @@
-"""The core of a tile: each layer computes no more than the next ones see of it.
+"""Computes the core of a tile only: each layer computes no more than later layers need.
 
-A tile is a core and the overlap that a network sees around it. Nobody wants the SR of the overlap.
-The deeper a layer lies, the less of the overlap still matters, and the costly upsampling at the end
-needs almost none. What is left out changes no value of the core beyond rounding.
+A tile is a core with an overlap around it, which gives the network its context. The SR of the
+overlap is discarded. The deeper a layer is, the less of the overlap it needs, and the costly
+upsampling at the end needs almost none. Cropping in between changes the core by rounding only.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from torch import Tensor, nn
 from srlab.nn.reach import Radii, measured_reach
 
 Spare = tuple[tuple[int, int], ...]
-"""Pixels before and after an image, along each spatial axis, that are seen and not wanted."""
+"""Pixels before and after the core along each spatial axis; their SR is discarded."""
 
 STRIPS = (64, 256)
-"""The strips on which the reach of a stage is looked for, in pixels."""
+"""The lengths in pixels of the strips on which the reach of a stage is measured."""
 
 INTERPOLATION_REACH = 2
 """LR pixels that the widest interpolation, the cubic one, sees on each side (Keys 1981)."""
@@ -29,7 +29,7 @@ INTERPOLATION_REACH = 2
 Layers = Callable[[Tensor], Tensor]
 
 _known: WeakKeyDictionary[nn.Module, list[Radii]] = WeakKeyDictionary()
-"""What the layers of a network need, by its last layer: it does not depend on their weights."""
+"""The measured reach of a network's stages, by its last layer; it is independent of weights."""
 
 
 def core_of(
@@ -45,9 +45,9 @@ def core_of(
 ) -> Tensor:
     """Return SR of LR ``(B, C, *S)`` without its `spare` LR pixels.
 
-    `head` makes features of LR, and `stages` follow one after the other. All of these keep the
-    size. With `long_skip` the features of the head are added then. `upsampler` makes SR of them,
-    and `join` adds to it what it wants of LR, interpolated.
+    `head` computes features of LR, and `stages` follow in sequence. All of these keep the size.
+    With `long_skip` the features of the head are then added. `upsampler` turns the features into
+    SR. `join` takes that SR and the cropped LR, and adds the interpolated LR or part of it.
     """
     shallow = head(lr)
     finish = nn.Sequential(*upsampler)
@@ -64,7 +64,7 @@ def core_of(
 
 
 def nothing(spare: Spare) -> Spare:
-    """Return what is spare where every pixel is wanted."""
+    """Return a spare of 0 pixels on each side, for as many axes as `spare` has."""
     return ((0, 0),) * len(spare)
 
 
@@ -81,7 +81,7 @@ def without(
 
 
 def with_rim(image: Tensor, spare: Spare, *, scale: Sequence[int]) -> Tensor:
-    """Put zeros around an image ``(B, C, *S·scale)`` in the place of `spare` LR pixels."""
+    """Pad an image ``(B, C, *S·scale)`` with zeros in place of its `spare` LR pixels."""
     pads: list[int] = []
     for (before, after), factor in zip(reversed(spare), reversed(scale), strict=True):
         pads += [before * factor, after * factor]

@@ -1,7 +1,7 @@
 """Callbacks: events around training, one kind a file.
 
-They annotate their module as ``GAN | Any``. Lightning's base class wants them to take any module,
-and so the type checker still knows what a GAN has.
+Their hooks annotate the module as ``GAN | Any``: Lightning's base class requires that any module
+is accepted, and the type checker still knows the attributes of a GAN.
 """
 
 from srlab.training.callbacks.checkpoints import Checkpoints

@@ -104,7 +104,7 @@ class Checkpoints(Callback):
         self._dropped.unlink(missing_ok=True)
 
     def _rank(self, trainer: Trainer) -> int | None:
-        """Enter the validation's value among the best; None if it is none of them."""
+        """Insert the validation's value into the best; return its rank, or None if it has none."""
         if self.monitor not in trainer.callback_metrics:
             raise Mistake(
                 f"checkpoints monitor {self.monitor!r}, which validation does not report; it "
@@ -121,7 +121,7 @@ class Checkpoints(Callback):
         return rank
 
     def _insert(self, checkpoint: Path, rank: int) -> None:
-        """Move the files from `rank` on down by one, the worst first, so that none is ever gone."""
+        """Move the files from `rank` on down by one, worst first, so that no file is ever lost."""
         if self._best(self.keep - 1).is_file():
             link(self._best(self.keep - 1), self._dropped)
         for position in reversed(range(rank + 1, len(self.kept))):

@@ -85,7 +85,7 @@ class Divergence(Callback):
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from a state."""
+        """Restore what `state_dict` returned."""
         self._usual = {name: [*values] for name, values in state_dict["usual"].items()}
         self._in_row = {**state_dict["in_row"]}
         self._judged = state_dict["judged"]
@@ -102,7 +102,7 @@ class Divergence(Callback):
             self._first = self._latest
 
     def _note_first(self) -> None:
-        """Take the first values for usual; the host waits for the device."""
+        """Make the very first losses the usual values; this waits for the device."""
         if self._first is not None:
             for name, value in self._first.terms.items():
                 self._usual.setdefault(f"loss/{name}", [float(value)])
@@ -201,7 +201,7 @@ class Divergence(Callback):
             )
 
     def on_validation_end(self, trainer: Trainer, pl_module: GAN | Any) -> None:
-        """Compare with the best validation."""
+        """Warn if PSNR has fallen far below that of the best validation, relative to bicubic."""
         psnr = pl_module.logged.get("val/psnr", math.nan)
         bicubic = pl_module.logged.get("val/psnr_bicubic", 0.0)
         gain = psnr - bicubic
