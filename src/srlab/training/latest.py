@@ -1,4 +1,4 @@
-"""Latest: the last values that only some updates have, for the log."""
+"""Latest: keeps values that only some updates compute, so that every log entry has them."""
 
 from __future__ import annotations
 

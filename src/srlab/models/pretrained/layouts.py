@@ -55,7 +55,7 @@ class Layout:
 
     @property
     def marks(self) -> frozenset[str]:
-        """The tensors that give the layout away."""
+        """The tensor names by which the layout is recognised."""
         return frozenset(f"{layer}.weight" for layer in self.layers)
 
     @property
@@ -213,13 +213,13 @@ LAYOUTS = (
 
 
 def recognise(names: Iterable[str]) -> Layout | None:
-    """Return the layout whose marks the names bear, or None."""
+    """Return the layout whose characteristic tensor names all occur in `names`, or None."""
     given = set(names)
     return next((layout for layout in LAYOUTS if layout.marks <= given), None)
 
 
 def translate(layout: Layout, names: Iterable[str], own: Iterable[str]) -> dict[str, str | None]:
-    """Map each name of a file to ours.
+    """Map each tensor name in a file to the name in our generator.
 
     A tensor that we do without is mapped to None, one that the layout does not know to itself.
     """

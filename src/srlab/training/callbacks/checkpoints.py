@@ -22,15 +22,16 @@ if TYPE_CHECKING:
 class Checkpoints(Callback):
     """Keeps `checkpoints/last.ckpt`, the best checkpoints and `model.safetensors` of a run.
 
-    The last checkpoint is written every `every` steps, after each validation and at the end. If it
-    is due together with a validation, it is written after it. The `keep` best by `monitor`, in the
-    sense of `mode`, are `best.ckpt`, `best_2.ckpt` and so on. The bundle is written at every best,
-    and at the end from the last weights.
+    The last checkpoint is written every `every` steps, after each validation and at the end. At a
+    step with a validation it is written after the validation. The `keep` best checkpoints by the
+    value of `monitor` are `best.ckpt`, `best_2.ckpt` and so on; `mode` says whether the largest or
+    the smallest value is best. The bundle is written at each new best, and from the last weights at
+    the end.
 
-    Files are replaced only by complete ones, and the last checkpoint after the others of its step.
-    A run that is killed in between goes on from the last checkpoint before, and restores the ranks
-    of that time. This callback acts after all others, so a checkpoint holds what they did at its
-    step.
+    A file is replaced only when its successor is complete, and `last.ckpt` is replaced after the
+    other files of its step. A run that is killed in between resumes from the previous `last.ckpt`
+    and restores the ranking of that time. This callback runs after all others, so a checkpoint
+    includes their state after its step.
     """
 
     def __init__(

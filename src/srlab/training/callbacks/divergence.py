@@ -33,14 +33,14 @@ BEYOND = 1e30
 class Divergence(Callback):
     """Stops a run whose content loss explodes, and warns of a game or gradients that go wrong.
 
-    It looks at the values of logged steps, and of the last step. A loss has exploded when it is
-    `factor` times the usual at `patience` of these steps in a row, or above 1e30. A `Diverged` then
-    says what may help.
+    Checked are the values at logged steps and at the last step. A loss has exploded when it is
+    `factor` times its usual value at `patience` of these steps in a row, or above 1e30. The run
+    then ends with a `Diverged`, which says what may help.
 
-    The usual value of a term is the median of its last 21 values, and at the start its very first
-    value. The usual loss is their sum, by the weights now in force. So neither a term that starts
-    late nor a tiny one raises an alarm. Values that are too high do not become usual. Values that
-    are not finite are left to the guard.
+    The usual value of a term is the median of its last 21 values; at the start it is the first
+    value. The usual loss is the sum of these with the current weights, so a term that starts late
+    or is tiny raises no alarm. Values that are too high do not enter the median. Values that are
+    not finite are left to `srlab.training.guard`.
 
     There are four warnings, each given once:
 

@@ -1,4 +1,4 @@
-"""Checkpoint files that outlive a kill and a loss of power."""
+"""Checkpoint files that survive a killed process and a power failure."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class Preemption(Callback):
         act_last(self, trainer)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Listen; Lightning puts the earlier handlers back at the end."""
+        """Install the signal handlers; Lightning restores the earlier ones at the end."""
         connector = trainer._signal_connector
         self._told, connector.received_sigterm = connector.received_sigterm, False
         if threading.current_thread() is threading.main_thread():
@@ -72,7 +72,7 @@ class Preemption(Callback):
             self._stop(trainer)
 
     def _agreed(self) -> bool:
-        """Whether any process was told."""
+        """Whether any process has received a signal."""
         if self._hosts is None:
             return self._told
         told = torch.tensor(int(self._told))

@@ -1,4 +1,4 @@
-"""Scalars as a table, which a resumed run goes on with."""
+"""Scalars in a CSV file, which a resumed run continues."""
 
 from __future__ import annotations
 
