@@ -1,6 +1,7 @@
 """Several devices that share the blocks of an output; a CPU stands for each of them."""
 
 import logging
+import threading
 import time
 
 import numpy as np
@@ -88,10 +89,13 @@ def test_few_blocks_are_held_by_several_devices():
 
 
 @pytest.mark.parametrize("grid", [GRID, BLENDED], ids=["cropped", "blended"])
-def test_an_error_on_one_device_ends_all(network, grid):
-    network.fails_at = 9
-    with pytest.raises(Mistake, match="the device cpu failed: CUDA error: unspecified launch"):
-        made(network, grid, 3)
+@pytest.mark.parametrize("devices", [1, 3])
+def test_an_error_on_one_device_ends_all_threads(network, grid, devices):
+    network.fails_at, before = 9, threading.active_count()
+    with pytest.raises(Mistake, match="the device cpu failed: CUDA error: unspecified") as raised:
+        made(network, grid, devices)
+    assert threading.active_count() == before  # while the error still holds all that was begun
+    del raised
 
 
 @pytest.fixture
