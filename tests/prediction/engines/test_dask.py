@@ -268,6 +268,14 @@ def test_blocks_that_end_every_worker_are_told_of():
         raise KilledWorker("part", None, 3)
 
 
+def test_a_cluster_without_workers_is_told_of():
+    from distributed.scheduler import NoWorkerError
+
+    wanted = "here has had no worker for 300 s: see whether it has memory for them"
+    with pytest.raises(Mistake, match=wanted), told_of_the_cluster("here"):
+        raise NoWorkerError("part", 300.0)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -177,6 +177,7 @@ def _own_cluster(workers: int) -> LocalCluster:
     import dask
     from distributed import LocalCluster
 
+    logging.getLogger("distributed.scheduler").setLevel(logging.CRITICAL)  # they come with tasks
     dask.config.set(
         {
             # After that Dask begins a lost worker no more; by default after 15 s.
@@ -272,7 +273,7 @@ def told_of_the_cluster(where: str) -> Iterator[None]:
     """Make a `Mistake` of what Dask says of a cluster that fails."""
     from distributed import KilledWorker
     from distributed.client import FutureCancelledError
-    from distributed.scheduler import NoValidWorkerError
+    from distributed.scheduler import NoValidWorkerError, NoWorkerError
 
     try:
         yield
@@ -282,10 +283,10 @@ def told_of_the_cluster(where: str) -> Iterator[None]:
             "other, as a system does with processes that need too much memory: give a smaller "
             "tile=, or fewer workers a machine. The same command goes on from the finished blocks."
         ) from error
-    except NoValidWorkerError as error:
+    except (NoValidWorkerError, NoWorkerError) as error:
         raise Mistake(
-            f"{where} has no worker left, and none has come back for long: see whether it has "
-            "memory for them, or give fewer workers. The same command goes on from the finished "
+            f"{where} has had no worker for {error.timeout:.0f} s: see whether it has memory for "
+            "them, or give fewer. The same command goes on from the finished "
             "blocks."
         ) from error
     except (FutureCancelledError, OSError) as error:
