@@ -13,7 +13,9 @@ from torch import Tensor
 from srlab.files import PathLike
 from srlab.io import Reader
 from srlab.models.super_resolver import SuperResolver
+from srlab.prediction.device import told_of
 from srlab.prediction.footprint import fitting_batch
+from srlab.prediction.memory import OUT_OF_MEMORY
 from srlab.prediction.opened import common_grid
 from srlab.prediction.planning import check_input, plan_tiles
 from srlab.prediction.precision import chosen_precision
@@ -57,13 +59,21 @@ class Settling:
             "precision": precision,
             "threads": threads,
             "cuts": cuts,
-            "seams": seams(self.models, sampled, tiles, scene=self.scene),
+            "seams": self._seams(sampled, tiles),
         }
 
     def tiles(self, settled: Mapping[str, Any]) -> TileGrid:
         """Return the grid of tiles of what was `settled`."""
         cuts = settled.get("cuts", ())
         return self._grid(settled["tile"], settled["overlap"], settled["join"], cuts)
+
+    def _seams(self, reader: Reader, tiles: TileGrid) -> str:
+        """Say what seams the output has, if there is memory to measure them."""
+        try:
+            with told_of(self.device):
+                return seams(self.models, reader, tiles, scene=self.scene)
+        except OUT_OF_MEMORY:
+            return "seams not measured (out of memory)"
 
     def _batch(self, tiles: TileGrid) -> int:
         """Return the number of tiles at a time."""
