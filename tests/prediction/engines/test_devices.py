@@ -15,6 +15,7 @@ from srlab.prediction import Opened, Request, TileGrid, run, super_resolve_file
 from srlab.prediction.engines import Dask, Local, making
 from srlab.prediction.engines.devices import opened
 from srlab.prediction.job import Job
+from srlab.prediction.transfer import AT_A_TIME
 
 GRID = TileGrid((40, 40), (10, 10), (2, 2), (2, 2))
 BLENDED = TileGrid((26, 90), (14, 14), (4, 4), (2, 2), join="blend")
@@ -61,6 +62,13 @@ def test_devices_share_the_tiles_and_change_no_bit(network, grid):
     assert len(network.calls) <= 2 * calls  # what one device computes, all have
     assert len({own for own, _ in network.calls}) == 3
     assert {threads for _, threads in network.calls} == {1}
+
+
+def test_two_threads_keep_one_device_busy_and_change_no_bit(network, monkeypatch):
+    alone = made(network, BLENDED, 1)
+    monkeypatch.setitem(AT_A_TIME, "cpu", 2)  # as a GPU has
+    np.testing.assert_array_equal(made(network, BLENDED, 1), alone)
+    assert len({own for own, _ in network.calls}) == 1
 
 
 def test_there_are_no_more_copies_than_tiles(network):
