@@ -57,6 +57,9 @@ def test_as_many_tiles_at_a_time_as_a_gpu_holds(monkeypatch):
     for free, count in [(2**40, 16), (2 * 3 * 246 * 10_000, 3), (1, 1)]:
         monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device, free=free: (free, free))
         assert footprint.fitting_batch(model, torch.device("cuda"), 10_000) == count
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2**40, 2**40))
+    assert footprint.fitting_batch(model, torch.device("cuda"), 512**2) == 4
+    assert footprint.fitting_batch(model, torch.device("cuda"), 2048**2) == 1
     assert footprint.fitting_batch(model, torch.device("cpu"), 1) == 1
 
 

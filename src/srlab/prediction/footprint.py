@@ -28,8 +28,8 @@ On a CPU a longer side saves no more than a few hundredths of the overlap.
 
 SHORTEST = {2: 64, 3: 32}
 
-MOST_TILES = 16
-"""Tiles at a time; more are no faster."""
+MOST_TILES, MOST_PIXELS = 16, 2**20
+"""Tiles at a time, and LR pixels in them; more are no faster, and their SR fills the memory."""
 
 SAMPLE = 8
 """LR pixels a side of the tile by which memory is measured, in cells of the network."""
@@ -51,7 +51,7 @@ def fitting_batch(model: SuperResolver, device: torch.device, pixels: int) -> in
     if device.type == "cpu":
         return 1
     fitting = int(_budget(device) / (bytes_per_pixel(model) * pixels))
-    return max(min(fitting, MOST_TILES), 1)
+    return max(min(fitting, MOST_TILES, MOST_PIXELS // pixels), 1)
 
 
 def _budget(device: torch.device) -> float:
