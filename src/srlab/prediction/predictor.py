@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from srlab.allocation import return_freed_memory
 from srlab.axes import is_count
 from srlab.generators import noise_channels
 from srlab.mistakes import Mistake
@@ -55,6 +56,7 @@ class Predictor:
         if self.device.type == "cpu":
             accelerate(self.model.get_submodule("generator"), channels_last=True, compiled=False)
         self._transfer = transfer_to(self.device)
+        self._latest_shape: tuple[int, ...] = ()
         self._precision = precision
         self.batch_size = 1 if self.device.type == "cpu" else batch_size
         self.noise = None if noise is None else noise.to(self.device)
@@ -68,6 +70,9 @@ class Predictor:
         if len(images) > size:
             starts = range(0, len(images), size)
             return np.concatenate([self(images[start : start + size], spare) for start in starts])
+        if images.shape[1:] != self._latest_shape:  # as from one shot of a video to the next
+            return_freed_memory()
+            self._latest_shape = images.shape[1:]
         lr = torch.from_numpy(images)
         filler = lr[-1:].expand(size - len(lr), *lr.shape[1:])
         compute = partial(self._computed, spare=spare)
