@@ -1,4 +1,4 @@
-"""The memory that prediction takes does not grow with a scene."""
+"""The memory that prediction takes does not grow with a scene, or with the length of a video."""
 
 import re
 import subprocess
@@ -7,11 +7,14 @@ import sys
 import numpy as np
 import pytest
 import rasterio
-from model_examples import card
+from clips import clip, moving
+from model_examples import card, model
 
 from srlab.generators import Interpolation
 from srlab.models.super_resolver import SuperResolver
 from srlab.normalisers import Identity
+
+pytestmark = pytest.mark.slow
 
 COMMAND = """
 from pathlib import Path
@@ -21,15 +24,9 @@ print(Path("/proc/self/status").read_text())
 """
 
 
-def peak(folder, side):
-    """Return the most megabytes that the prediction of a square scene takes."""
-    pixels = np.random.default_rng(0).integers(1, 250, (4, 512, side), np.uint16)
-    profile = {"count": 4, "height": side, "width": side, "dtype": "uint16", "tiled": True}
-    with rasterio.open(folder / "in.tif", "w", driver="GTiff", **profile) as file:
-        for row in range(0, side, 512):
-            file.write(pixels, window=((row, row + 512), (0, side)))
-    given = ["model=model.safetensors", "input=in.tif", "output=out.tif", "compression=none"]
-    given += ["overwrite=true", "force=[band_names,dtype,pixel_size,value_range]"]
+def peak(folder, *given):
+    """Return the most megabytes that a prediction takes."""
+    given = ["model=model.safetensors", "overwrite=true", *given]
     run = subprocess.run(
         [sys.executable, "-c", COMMAND, *given], capture_output=True, text=True, cwd=folder
     )
@@ -37,8 +34,19 @@ def peak(folder, side):
     return int(re.search(r"VmHWM:\s+(\d+) kB", run.stdout)[1]) / 1024
 
 
-@pytest.mark.slow
-def test_a_scene_of_four_times_the_pixels_takes_no_more(tmp_path):
+def peak_of_scene(folder, side, *given):
+    """Return that of a square scene."""
+    pixels = np.random.default_rng(0).integers(1, 250, (4, 512, side), np.uint16)
+    profile = {"count": 4, "height": side, "width": side, "dtype": "uint16", "tiled": True}
+    with rasterio.open(folder / "in.tif", "w", driver="GTiff", **profile) as file:
+        for row in range(0, side, 512):
+            file.write(pixels, window=((row, row + 512), (0, side)))
+    force = "force=[band_names,dtype,pixel_size,value_range]"
+    return peak(folder, "input=in.tif", "output=out.tif", force, *given)
+
+
+@pytest.mark.parametrize("given", [("compression=none",), ("compression=zstd", "layout=cog")])
+def test_a_scene_of_four_times_the_pixels_takes_no_more(tmp_path, given):
     recipe = {"in_channels": 4, "scale": [4, 4], "spatial_dims": 2, "kind": "nearest"}
     names = tuple("abcd")
     described = card(
@@ -50,7 +58,17 @@ def test_a_scene_of_four_times_the_pixels_takes_no_more(tmp_path):
         training_range=((0.0, 255.0),) * 4,
     )
     network = Interpolation(**recipe)
-    model = SuperResolver(generator=network, normaliser=Identity(), card=described)
-    model.save(tmp_path / "model.safetensors")
-    small, large = peak(tmp_path, 2048), peak(tmp_path, 4096)
+    copying = SuperResolver(generator=network, normaliser=Identity(), card=described)
+    copying.save(tmp_path / "model.safetensors")
+    small, large = (peak_of_scene(tmp_path, side, *given) for side in (2048, 4096))
     assert large < 1.15 * small
+
+
+def test_a_video_of_many_times_the_frames_takes_no_more(tmp_path):
+    model().save(tmp_path / "model.safetensors")
+    given = ["bands=[1,2,3]", "force=[pixel_size]", "overlap=4", "output=out.mkv", "tile=[120,160]"]
+    peaks = []
+    for count in (20, 240):
+        clip(tmp_path / f"{count}.mp4", frames=moving(count, 240, 320))
+        peaks.append(peak(tmp_path, f"input={count}.mp4", *given))
+    assert peaks[1] < 1.15 * peaks[0]
