@@ -13,11 +13,11 @@ from srlab.cli.configuration import config_dir
 VOLUMES = '''
 import numpy as np
 
-from srlab.data.cropping import Cropping
-from srlab.data.crops import RandomCrops
-from srlab.data.fixed_views import FixedViews
-from srlab.data.pairs import Pairing
-from srlab.data.regions import Region
+from srlab.data.places.cropping import Cropping
+from srlab.data.places.crops import RandomCrops
+from srlab.data.places.fixed_views import FixedViews
+from srlab.data.pairing.pairs import Pairing
+from srlab.data.places.regions import Region
 from srlab.io.array.memory import ArrayReader
 from srlab.axes import per_axis
 

@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from test_conf import OURS, chosen, composed, name_of, photographs
 
 from srlab.data.module import DataModule
-from srlab.data.source import MeasuredSource
+from srlab.data.sources.source import MeasuredSource
 
 __all__ = ["photographs"]  # a fixture
 

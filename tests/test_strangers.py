@@ -35,11 +35,11 @@ FILES = {
         """,
     "data.py": """
         import numpy as np
-        from srlab.data.cropping import Cropping
-        from srlab.data.crops import RandomCrops
-        from srlab.data.fixed_views import FixedViews
-        from srlab.data.pairs import Pairing
-        from srlab.data.regions import Region
+        from srlab.data.places.cropping import Cropping
+        from srlab.data.places.crops import RandomCrops
+        from srlab.data.places.fixed_views import FixedViews
+        from srlab.data.pairing.pairs import Pairing
+        from srlab.data.places.regions import Region
         from srlab.io import Axis
         from srlab.io.array import ArrayReader
 
@@ -197,7 +197,7 @@ def test_a_typo_of_theirs_shows_file_and_line(package):
 PLANTED = {
     "adversarial": "srlab.adversarial.BCE.discriminator_loss",
     "cli": "srlab.cli.assembly.validation",
-    "data": "srlab.data.crops.RandomCrops.__getitem__",
+    "data": "srlab.data.places.crops.RandomCrops.__getitem__",
     "degradations": "srlab.degradations.Bicubic.__call__",
     "discriminators": "srlab.discriminators.SRGANDiscriminator.forward",
     "generators": "srlab.generators.SRResNet.forward",

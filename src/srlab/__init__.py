@@ -95,7 +95,7 @@ def tiled(
     """
     from srlab.io.array import ArrayReader, ArrayWriter
     from srlab.prediction import plan_tiles, super_resolve
-    from srlab.prediction.output import scene_of
+    from srlab.prediction.output.description import scene_of
 
     reader = ArrayReader(array)
     scene = scene_of([model], reader)

@@ -30,7 +30,7 @@ def evaluate(config: DictConfig) -> None:
     import srlab
     from srlab.cli.building import named
     from srlab.cli.following import degradation_of, scored_pairs
-    from srlab.prediction.device import chosen_device
+    from srlab.prediction.network.device import chosen_device
     from srlab.report.scores import compare, write_report
 
     require(config, "model")

@@ -9,7 +9,7 @@ from clips import clip
 from skimage.data import astronaut, chelsea, coffee
 from test_videos import folder
 
-from srlab.data.cuts import Cuts, cuts_between, steps
+from srlab.data.places.cuts import Cuts, cuts_between, steps
 from srlab.mistakes import Mistake
 
 CUTS = [9, 14, 30]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from srlab.data.files import find_files
+from srlab.data.finding.files import find_files
 
 SUFFIXES = [".png", ".tif"]
 

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader
 
-import srlab.data.folder
+import srlab.data.sources.folder
 from srlab.data import Folder
 from srlab.data.splits import Listed, WholeFiles
 
@@ -347,10 +347,9 @@ def test_scenes_are_those_of_whole_files_and_kept(tmp_path, monkeypatch):
         assert sample["scene"][:2, 0].tolist() == [first, first + 143]
 
     measured = []
-    measure = srlab.data.scenes.measure
-    monkeypatch.setattr(
-        srlab.data.scenes, "measure", lambda *a, **b: measured.append(a) or measure(*a, **b)
-    )
+    measure = srlab.data.measuring.scenes.measure
+    counted = lambda *a, **b: measured.append(a) or measure(*a, **b)  # noqa: E731
+    monkeypatch.setattr(srlab.data.measuring.scenes, "measure", counted)
     folder(tmp_path).gather_scenes(cache)
     assert measured == []
     write(tmp_path / "1.tif", numbered(13, 12))
@@ -386,8 +385,8 @@ def test_no_more_than_the_crop_is_read_from_disk(shared_data, monkeypatch):
         )
         return reader
 
-    open_reader = srlab.data.folder.open_reader
-    monkeypatch.setattr(srlab.data.folder, "open_reader", spying)
+    open_reader = srlab.data.sources.folder.open_reader
+    monkeypatch.setattr(srlab.data.sources.folder, "open_reader", spying)
     data = folder(
         path, bands=[3, 2, 1, 4], crop_size=(48, 32), symmetries=[], split=WholeFiles(fraction=0.2)
     )

@@ -7,11 +7,11 @@ from skimage.transform import downscale_local_mean
 from test_paired_folder import SETTINGS, write
 
 from srlab.data import GuidedFolder
-from srlab.data.cropping import Cropping
-from srlab.data.crops import RandomCrops
-from srlab.data.guided import GuidedPairing
-from srlab.data.pairs import Pairing
-from srlab.data.regions import Region
+from srlab.data.pairing.guided import GuidedPairing
+from srlab.data.pairing.pairs import Pairing
+from srlab.data.places.cropping import Cropping
+from srlab.data.places.crops import RandomCrops
+from srlab.data.places.regions import Region
 from srlab.degradations import Area
 from srlab.io.array import ArrayReader
 from srlab.io.guided import GuidedReader, Layout, depth_to_space

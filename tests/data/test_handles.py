@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from srlab.data.handles import FewOpen, OneOfMany
+from srlab.data.finding.handles import FewOpen, OneOfMany
 from srlab.io.array.memory import ArrayReader
 
 

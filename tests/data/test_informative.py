@@ -5,11 +5,11 @@ from itertools import product
 import numpy as np
 import pytest
 
-from srlab.data.cropping import Cropping
-from srlab.data.crops import RandomCrops
-from srlab.data.informative import CANDIDATES, information
-from srlab.data.pairs import Pairing
-from srlab.data.regions import Region
+from srlab.data.pairing.pairs import Pairing
+from srlab.data.places.cropping import Cropping
+from srlab.data.places.crops import RandomCrops
+from srlab.data.places.informative import CANDIDATES, information
+from srlab.data.places.regions import Region
 from srlab.io.array.memory import ArrayReader
 
 

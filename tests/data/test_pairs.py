@@ -9,11 +9,11 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from srlab.data.cropping import Cropping
-from srlab.data.crops import ATTEMPTS, RandomCrops
-from srlab.data.fixed_views import FixedViews
-from srlab.data.pairs import Pairing
-from srlab.data.regions import BLOCK, Region
+from srlab.data.pairing.pairs import Pairing
+from srlab.data.places.cropping import Cropping
+from srlab.data.places.crops import ATTEMPTS, RandomCrops
+from srlab.data.places.fixed_views import FixedViews
+from srlab.data.places.regions import BLOCK, Region
 from srlab.degradations import Bicubic
 from srlab.io import Axis
 from srlab.io.array.memory import ArrayReader

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from srlab.data.rectangles import corners, cut, disjoint, hull
+from srlab.data.places.rectangles import corners, cut, disjoint, hull
 
 SIDE = 9
 spans = st.tuples(st.integers(0, SIDE - 1), st.integers(1, SIDE)).map(

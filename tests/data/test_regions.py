@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from srlab.data.regions import Region, views
+from srlab.data.places.regions import Region, views
 from srlab.io.array.memory import ArrayReader
 
 shapes = st.lists(st.integers(1, 15), min_size=2, max_size=3).map(tuple)

@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 from skimage.registration import phase_cross_correlation
 
-from srlab.data.registration import phase_shift, shift_between
+from srlab.data.pairing.registration import phase_shift, shift_between
 
 RNG = np.random.default_rng(0)
 GROUND = ndimage.gaussian_filter(RNG.normal(size=(700, 700)), 4).astype(np.float32)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from srlab.data.series import by_place
+from srlab.data.finding.series import by_place
 from srlab.mistakes import Mistake
 
 SUFFIXES = [".tif", ".SAFE"]

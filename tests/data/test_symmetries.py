@@ -6,7 +6,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from srlab.data.symmetries import drawn_turn
+from srlab.data.places.symmetries import drawn_turn
 from srlab.io import Axis
 
 BOTH = ("flips", "quarter_turns")

@@ -3,8 +3,8 @@ from itertools import product
 import numpy as np
 import pytest
 
-from srlab.data.regions import Region, views
-from srlab.data.valid_pixels import ValidPlaces
+from srlab.data.places.regions import Region, views
+from srlab.data.places.valid_pixels import ValidPlaces
 from srlab.io import Axis, Channel, Description
 from srlab.mistakes import Mistake
 
@@ -45,7 +45,7 @@ def test_a_file_of_endless_claims_takes_no_endless_memory():
 
 
 def test_the_search_for_places_in_it_ends(monkeypatch):
-    monkeypatch.setattr("srlab.data.valid_pixels.MOST_EMPTY", 3)
-    monkeypatch.setattr("srlab.data.valid_pixels.BLOCKS", 3)
+    monkeypatch.setattr("srlab.data.places.valid_pixels.MOST_EMPTY", 3)
+    monkeypatch.setattr("srlab.data.places.valid_pixels.BLOCKS", 3)
     places = ValidPlaces([Region.whole(Endless())], crop=(8, 8), step=(1, 1), least=1)
     assert places.draw(0, np.random.default_rng(0)) is None

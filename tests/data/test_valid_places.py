@@ -5,12 +5,12 @@ from collections import Counter
 import numpy as np
 import pytest
 
-import srlab.data.regions
-from srlab.data.cropping import Cropping
-from srlab.data.crops import RandomCrops
-from srlab.data.pairs import Pairing
-from srlab.data.regions import Region
-from srlab.data.valid_pixels import ValidPlaces, least_pixels
+import srlab.data.places.regions
+from srlab.data.pairing.pairs import Pairing
+from srlab.data.places.cropping import Cropping
+from srlab.data.places.crops import RandomCrops
+from srlab.data.places.regions import Region
+from srlab.data.places.valid_pixels import ValidPlaces, least_pixels
 from srlab.io.array.memory import ArrayReader
 
 
@@ -49,7 +49,7 @@ def check_equally_frequent(seen, expected):
 def test_every_place_with_enough_data_is_found_and_equally_likely(
     monkeypatch, shape, crop, step, least
 ):
-    monkeypatch.setattr(srlab.data.regions, "BLOCK", {2: 16, 3: 8})  # several blocks
+    monkeypatch.setattr(srlab.data.places.regions, "BLOCK", {2: 16, 3: 8})  # several blocks
     image = sparse(*shape)
     expected = places(image, crop, least, step)
     assert len(expected) > 10

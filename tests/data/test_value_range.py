@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from srlab.data.statistics import value_range
+from srlab.data.measuring.statistics import value_range
 
 
 class Shuffled:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from srlab.data.values import check_values, full_scale, values_of
+from srlab.data.measuring.values import check_values, full_scale, values_of
 from srlab.degradations import Bicubic
 from srlab.io.array.memory import ArrayReader
 

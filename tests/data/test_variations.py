@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from srlab.data.cropping import Cropping
-from srlab.data.crops import RandomCrops
-from srlab.data.fixed_views import FixedViews
-from srlab.data.pairs import Pairing
-from srlab.data.regions import Region
+from srlab.data.pairing.pairs import Pairing
+from srlab.data.places.cropping import Cropping
+from srlab.data.places.crops import RandomCrops
+from srlab.data.places.fixed_views import FixedViews
+from srlab.data.places.regions import Region
 from srlab.degradations import Area
 from srlab.io.array.memory import ArrayReader
 

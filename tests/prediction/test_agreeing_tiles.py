@@ -24,7 +24,7 @@ from srlab.prediction import (
     super_resolve,
     super_resolve_file,
 )
-from srlab.prediction.projection import Agreeing, Parts, TiledAgreement
+from srlab.prediction.network.projection import Agreeing, Parts, TiledAgreement
 from srlab.prediction.verification import verify
 
 TOP = 255.0

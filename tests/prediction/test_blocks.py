@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from srlab.io.array import ArrayReader
 from srlab.prediction.blocks import block, block_windows
-from srlab.prediction.tiles import TileGrid
+from srlab.prediction.grid.tiles import TileGrid
 
 
 class ShowsSeams:

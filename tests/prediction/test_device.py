@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from srlab.mistakes import Mistake
-from srlab.prediction.device import chosen_device, chosen_devices, told_of
+from srlab.prediction.network.device import chosen_device, chosen_devices, told_of
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from srlab.io.raster.staged import StagedBlocks
 from srlab.mistakes import Mistake
 from srlab.prediction import Opened, Request, session, super_resolve_file
 from srlab.prediction.engines import making
-from srlab.prediction.hashes import further_hashes
 from srlab.prediction.journal import Done, Journal
+from srlab.prediction.output.hashes import further_hashes
 
 BLOCK = 64
 

@@ -6,7 +6,7 @@ from prediction_examples import resolver
 from torch import nn
 
 from srlab.generators import Residual
-from srlab.prediction import footprint
+from srlab.prediction.grid import footprint
 
 
 class Wide(nn.Module):

@@ -33,7 +33,7 @@ from srlab.prediction import (
     run,
     super_resolve,
 )
-from srlab.prediction.output import output_description
+from srlab.prediction.output.description import output_description
 
 GRID = TileGrid((40, 40), (10, 10), (1, 1), (2, 2))
 

@@ -6,7 +6,7 @@ from skimage.exposure import match_histograms
 from srlab.io.array import ArrayReader, ArrayWriter
 from srlab.mistakes import FailedWrite
 from srlab.prediction import plan_tiles, super_resolve
-from srlab.prediction.matching import matching_input
+from srlab.prediction.output.matching import matching_input
 
 RANDOM = np.random.default_rng(0)
 EMPTY = (slice(None), slice(0, 5), slice(0, 7))

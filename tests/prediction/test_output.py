@@ -14,7 +14,7 @@ from srlab.io.array import ArrayReader
 from srlab.normalisers import ZScore
 from srlab.normalisers.statistics import DEVIATION, MAXIMUM, MEAN, MINIMUM
 from srlab.prediction import Request, TileGrid, plan_tiles, super_resolve
-from srlab.prediction.output import output_description, provenance, scene_of
+from srlab.prediction.output.description import output_description, provenance, scene_of
 
 CPU = torch.device("cpu")
 SETTLED = {"precision": "32", "batch": 4, "threads": 3}

@@ -7,7 +7,7 @@ from prediction_examples import Echo, SeesEverything, resolver, scene
 
 from srlab.io.array import ArrayReader
 from srlab.prediction import plan_tiles, tiling_error
-from srlab.prediction.seams import seams
+from srlab.prediction.grid.seams import seams
 
 
 def told(model, tile, overlap, *, join="auto"):

@@ -9,13 +9,13 @@ import torch
 from affine import Affine
 from prediction_examples import SeesEverything, resolver, rrdb, scene, srresnet, stochastic
 
-from srlab.data.symmetries import Turn
+from srlab.data.places.symmetries import Turn
 from srlab.generators import receptive_field
 from srlab.io import Axis
 from srlab.io.array import ArrayReader
 from srlab.prediction import Opened, Request, super_resolve_file
+from srlab.prediction.network.several import Several, Turned, turns_of
 from srlab.prediction.settling import Settling
-from srlab.prediction.several import Several, Turned, turns_of
 
 PLACE = {"crs": "EPSG:32632", "transform": Affine(10, 0, 4e5, 0, -10, 51e5)}
 

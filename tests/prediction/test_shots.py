@@ -13,7 +13,7 @@ from srlab.io.array import ArrayReader
 from srlab.mistakes import Mistake
 from srlab.prediction import Opened, Request, super_resolve_file
 from srlab.prediction.blocks import Anywhere, block
-from srlab.prediction.tiles import TileGrid
+from srlab.prediction.grid.tiles import TileGrid
 from srlab.prediction.verification import verify
 
 SCALE = (1, 2, 2)

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from srlab.axes import relative
 from srlab.io.array import ArrayReader
 from srlab.nn.holes import filled
+from srlab.prediction.grid.tiles import TileGrid
 from srlab.prediction.reading import see
-from srlab.prediction.tiles import TileGrid
 
 
 class Counting(ArrayReader):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from srlab.prediction.tiles import Tile, TileGrid
+from srlab.prediction.grid.tiles import Tile, TileGrid
 
 EDGES = st.sampled_from(["zeros", "replicate", "reflect"])
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from srlab.prediction import transfer
+from srlab.prediction.network import transfer
 
 
 class Stream:

@@ -10,7 +10,7 @@ from srlab.io import Provenance, create_writer, open_reader
 from srlab.io.array import ArrayReader, ArrayWriter
 from srlab.nn.holes import filled
 from srlab.prediction import TileGrid, alpha_of, plan_tiles, super_resolve
-from srlab.prediction.output import output_description
+from srlab.prediction.output.description import output_description
 
 MADE = Provenance("srlab", "0a" * 32)
 

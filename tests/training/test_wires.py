@@ -165,7 +165,7 @@ def test_clipping_bounds_the_update_of_each_network(tmp_path, monkeypatch):
 
 
 def test_skipped_update_leaves_batch_statistics_as_they_were(tmp_path, monkeypatch):
-    from srlab.data.crops import RandomCrops
+    from srlab.data.places.crops import RandomCrops
 
     read = RandomCrops.__getitem__
 

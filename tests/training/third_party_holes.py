@@ -10,11 +10,11 @@ from lightning import Callback
 from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
 
-from srlab.data.cropping import Cropping
-from srlab.data.crops import RandomCrops
-from srlab.data.fixed_views import FixedViews
-from srlab.data.pairs import Pairing
-from srlab.data.regions import Region
+from srlab.data.pairing.pairs import Pairing
+from srlab.data.places.cropping import Cropping
+from srlab.data.places.crops import RandomCrops
+from srlab.data.places.fixed_views import FixedViews
+from srlab.data.places.regions import Region
 from srlab.io import Axis
 from srlab.io.array.memory import ArrayReader
 

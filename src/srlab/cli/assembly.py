@@ -18,8 +18,8 @@ from srlab.cli.building import built, named, refused_by_library
 from srlab.cli.describing import output_names
 from srlab.cli.resume import CONFIG
 from srlab.data import Source
-from srlab.data.parts import OfParts
-from srlab.data.source import MeasuredSource, Sample, axes_of_hr, has_scenes_of_hr
+from srlab.data.places.parts import OfParts
+from srlab.data.sources.source import MeasuredSource, Sample, axes_of_hr, has_scenes_of_hr
 from srlab.data.splits.record import SPLIT, difference, read_record, record_of, write_record
 from srlab.generators import Generator
 from srlab.losses import WeightedLoss, WeightedTerm
@@ -146,7 +146,7 @@ def _measured(data: Source, normaliser: Normaliser) -> MeasuredSource:
         raise Mistake(
             f"{type(normaliser).__name__} needs the statistics of the images, which "
             f"{type(data).__name__} does not offer: give it the methods statistics, lr_statistics "
-            "and gather_scenes (srlab.data.source), or choose normaliser=minmax or identity."
+            "and gather_scenes (srlab.data.sources), or choose normaliser=minmax or identity."
         )
     return data
 

@@ -11,9 +11,9 @@ from omegaconf import DictConfig, OmegaConf
 import srlab
 from srlab.axes import per_axis
 from srlab.data import Source
-from srlab.data.source import OfDates, OfGuides, OfOtherBands, OfThickSlices
-from srlab.data.statistics import value_range
-from srlab.data.values import check_values
+from srlab.data.measuring.statistics import value_range
+from srlab.data.measuring.values import check_values
+from srlab.data.sources.source import OfDates, OfGuides, OfOtherBands, OfThickSlices
 from srlab.degradations import Degradation
 from srlab.models.card import ModelCard
 from srlab.normalisers import Normaliser

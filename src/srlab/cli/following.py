@@ -15,14 +15,14 @@ from omegaconf.errors import InterpolationResolutionError
 from srlab.axes import per_axis
 from srlab.cli.building import built, of_key
 from srlab.cli.settings import check_axes
-from srlab.data.files import find_files
-from srlab.data.folder import opened
-from srlab.data.masks import Masks
-from srlab.data.parts import OfParts
-from srlab.data.source import SizedPairDataset, Source
+from srlab.data.finding.files import find_files
+from srlab.data.finding.masks import Masks
+from srlab.data.finding.usable import LeftOut
+from srlab.data.measuring.values import a_few, full_scale
+from srlab.data.places.parts import OfParts
+from srlab.data.sources.folder import opened
+from srlab.data.sources.source import SizedPairDataset, Source
 from srlab.data.splits.record import SPLIT, difference, read_record, record_of
-from srlab.data.usable import LeftOut
-from srlab.data.values import a_few, full_scale
 from srlab.degradations import Degradation
 from srlab.degradations.in_planes import InPlanes
 from srlab.io import Axis, Description, Reader
@@ -30,7 +30,7 @@ from srlab.io.across import SPACE, VOLUME, Order, slices_both_ways
 from srlab.mistakes import Mistake
 from srlab.models.card import ModelCard
 from srlab.models.rebuilding import build
-from srlab.prediction.across import in_file
+from srlab.prediction.network.across import in_file
 
 log = logging.getLogger(__name__)
 

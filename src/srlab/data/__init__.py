@@ -1,23 +1,22 @@
-"""Data: sources of LR and HR pairs, and what cuts, splits, varies and loads them.
+"""Data: sources of LR and HR pairs, and what finds, divides, varies and loads them.
 
-- Sources, one for each kind of YAML in ``conf/data``: `folder`, `paired_folder`, `sensor_pair`,
-  `guided_folder`, `dated_folder`, `thick_folder` and `demo`. `source` defines their interface.
-- From files to regions: `files`, `masks`, `guides`, `series` and `partners` find what belongs
-  together. `regions`, `rectangles` and `cuts` divide it, and `splits` holds some of it out.
-- From regions to samples: `crops` draws random crops, and `fixed_views` lists validation views.
-  `pairs`, `real_pairs`, `checked_pairs`, `guided` and `dated` make a pair of either.
+- `sources` has a class for each kind of YAML in ``conf/data``; `sources.source` is their interface.
+- `finding` looks for files, matches and groups them, and reads their masks and guides.
+- `measuring` measures values, for their range and unit, for statistics and for whole scenes.
+- `places` divides files into regions, and draws training crops and lists views in them.
+- `pairing` makes a pair of LR and HR of a region, or reads one that was measured.
+- `splits` holds parts out for validation and test, and `caches` keeps decoded files.
 - `module` is the one Lightning DataModule, and `sampler` gives it the positions of each step.
-- `caches` keeps decoded files, and `statistics` and `scenes` measure values for normalisers.
 """
 
-from srlab.data.dated_folder import DatedFolder
-from srlab.data.demo import DemoPhotographs
-from srlab.data.folder import Folder
-from srlab.data.guided_folder import GuidedFolder
-from srlab.data.paired_folder import PairedFolder
-from srlab.data.sensor_pair import SensorPair
-from srlab.data.source import MeasuredSource, PairDataset, Sample, Source
-from srlab.data.thick_folder import ThickFolder
+from srlab.data.sources.dated_folder import DatedFolder
+from srlab.data.sources.demo import DemoPhotographs
+from srlab.data.sources.folder import Folder
+from srlab.data.sources.guided_folder import GuidedFolder
+from srlab.data.sources.paired_folder import PairedFolder
+from srlab.data.sources.sensor_pair import SensorPair
+from srlab.data.sources.source import MeasuredSource, PairDataset, Sample, Source
+from srlab.data.sources.thick_folder import ThickFolder
 
 __all__ = [
     "DatedFolder",

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from srlab.data.sampler import StepSampler
-from srlab.data.source import Sample, Source
+from srlab.data.sources.source import Sample, Source
 from srlab.mistakes import Mistake
 
 

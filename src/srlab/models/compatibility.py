@@ -10,10 +10,10 @@ from dataclasses import replace
 import numpy as np
 
 from srlab.data import Source
-from srlab.data.files import find_files
-from srlab.data.regions import evenly
-from srlab.data.source import OfThickSlices
-from srlab.data.values import configured, files_of
+from srlab.data.finding.files import find_files
+from srlab.data.measuring.values import configured, files_of
+from srlab.data.places.regions import evenly
+from srlab.data.sources.source import OfThickSlices
 from srlab.files import PathLike
 from srlab.io import Reader, open_reader
 from srlab.io.across import check_thickness, in_plane_last, tell_of_rounding, turned

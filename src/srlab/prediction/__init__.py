@@ -1,7 +1,10 @@
 """Prediction: a scene of any size through a model, tile by tile and block by block.
 
-`plan_tiles` settles the grid of tiles, a `Predictor` runs the model, `block` computes one rectangle
-of output, and an engine decides about their order.
+- `request` is what a user asks. `session` makes one output of it, and `many` a folder of them.
+- `grid` has the tiles and what settles them. `network` makes SR tiles of LR tiles.
+- `blocks` joins tiles to rectangles of output, and `engines` decide in which order, and where.
+- `journal` keeps what is done, and `output` describes what is written.
+- `verification` computes parts of an output anew, for whoever doubts it.
 """
 
 from __future__ import annotations
@@ -13,16 +16,16 @@ from srlab.io import Reader, Writer
 from srlab.models.super_resolver import SuperResolver
 from srlab.prediction.blocks import Anywhere, Predict, block, block_windows
 from srlab.prediction.engines import run
+from srlab.prediction.grid.planning import plan_tiles
+from srlab.prediction.grid.seams import tiling_error
+from srlab.prediction.grid.tiles import Tile, TileGrid
 from srlab.prediction.job import Job
 from srlab.prediction.many import Pair, Row, is_many, output_of, pairs_of, super_resolve_files
+from srlab.prediction.network.predictor import Predictor
+from srlab.prediction.network.transparency import alpha_of
 from srlab.prediction.opened import Opened
-from srlab.prediction.planning import plan_tiles
-from srlab.prediction.predictor import Predictor
 from srlab.prediction.request import Request
-from srlab.prediction.seams import tiling_error
 from srlab.prediction.session import super_resolve_file
-from srlab.prediction.tiles import Tile, TileGrid
-from srlab.prediction.transparency import alpha_of
 
 __all__ = [
     "Anywhere",

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from srlab.axes import Window, common, relative
 from srlab.io import Reader
 from srlab.nn.shrinking import Spare
+from srlab.prediction.grid.tiles import Tile, TileGrid
 from srlab.prediction.reading import see
-from srlab.prediction.tiles import Tile, TileGrid
 
 Pixels = NDArray[np.float32]
 

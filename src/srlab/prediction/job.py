@@ -13,15 +13,15 @@ from srlab.io import Reader, Writer
 from srlab.io.across import SPACE, Order
 from srlab.models.card import JSON
 from srlab.models.super_resolver import SuperResolver
-from srlab.prediction.across import BothWays, orders_for, thick_axis
 from srlab.prediction.blocks import Anywhere, Network, Predict
-from srlab.prediction.leading import AlongLeading
-from srlab.prediction.planning import check_input
-from srlab.prediction.predictor import Predictor
-from srlab.prediction.projection import Agreeing, Parts, TiledAgreement
-from srlab.prediction.several import Several, Turned, turns_of
-from srlab.prediction.tiles import TileGrid
-from srlab.prediction.transparency import BesideAlpha, Transparent
+from srlab.prediction.grid.planning import check_input
+from srlab.prediction.grid.tiles import TileGrid
+from srlab.prediction.network.across import BothWays, orders_for, thick_axis
+from srlab.prediction.network.leading import AlongLeading
+from srlab.prediction.network.predictor import Predictor
+from srlab.prediction.network.projection import Agreeing, Parts, TiledAgreement
+from srlab.prediction.network.several import Several, Turned, turns_of
+from srlab.prediction.network.transparency import BesideAlpha, Transparent
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from glob import has_magic
 from pathlib import Path
 
-from srlab.data.files import find_files, has_several
+from srlab.data.finding.files import find_files, has_several
 from srlab.files import (
     PathLike,
     file_and_image,

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from srlab.mistakes import Mistake
 from srlab.models.super_resolver import SuperResolver
+from srlab.prediction.grid.tiles import TileGrid
 from srlab.prediction.request import Request
-from srlab.prediction.tiles import TileGrid
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from srlab.axes import Window, relative
 from srlab.io import Reader
 from srlab.nn.edges import Edges, sources
 from srlab.nn.holes import filled
-from srlab.prediction.tiles import Tile, TileGrid
+from srlab.prediction.grid.tiles import Tile, TileGrid
 
 Pixels = NDArray[np.float32]
 

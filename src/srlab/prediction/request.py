@@ -7,12 +7,12 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 from srlab.axes import is_count
-from srlab.data.cuts import check_threshold
+from srlab.data.places.cuts import check_threshold
 from srlab.io.agreement import Check
 from srlab.mistakes import Mistake
 from srlab.nn.edges import Edges
-from srlab.prediction.device import Devices
-from srlab.prediction.tiles import Join
+from srlab.prediction.grid.tiles import Join
+from srlab.prediction.network.device import Devices
 
 PerAxis = int | Sequence[int] | Literal["auto"]
 """LR pixels, for all axes or for each; ``auto``: as the model and the device need."""

@@ -19,23 +19,23 @@ from srlab.io.formats import find_format
 from srlab.models.bundle import file_hash
 from srlab.models.compatibility import open_input, refuse_stranger
 from srlab.models.super_resolver import SuperResolver
-from srlab.prediction.beside import Beside, beside, of_floats, part_of
-from srlab.prediction.device import chosen_device, chosen_devices
 from srlab.prediction.engines import Engine, Local
-from srlab.prediction.hashes import files_of, further_hashes, input_hash
+from srlab.prediction.grid.tiles import TileGrid
 from srlab.prediction.job import Job
 from srlab.prediction.journal import Journal
-from srlab.prediction.matching import matching_input
-from srlab.prediction.memory import OUT_OF_MEMORY, halved_tile
+from srlab.prediction.network.device import chosen_device, chosen_devices
+from srlab.prediction.network.memory import OUT_OF_MEMORY, halved_tile
+from srlab.prediction.network.precision import DTYPES
+from srlab.prediction.network.projection import bounds_of
+from srlab.prediction.network.transparency import alpha_of
 from srlab.prediction.opened import Opened, check_alike, noises, projected
 from srlab.prediction.outcome import Outcome
-from srlab.prediction.output import output_description, provenance, scene_of
-from srlab.prediction.precision import DTYPES
-from srlab.prediction.projection import bounds_of
+from srlab.prediction.output.beside import Beside, beside, of_floats, part_of
+from srlab.prediction.output.description import output_description, provenance, scene_of
+from srlab.prediction.output.hashes import files_of, further_hashes, input_hash
+from srlab.prediction.output.matching import matching_input
 from srlab.prediction.request import Request
 from srlab.prediction.settling import Settling
-from srlab.prediction.tiles import TileGrid
-from srlab.prediction.transparency import alpha_of
 
 log = logging.getLogger(__name__)
 

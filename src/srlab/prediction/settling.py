@@ -13,16 +13,16 @@ from torch import Tensor
 from srlab.files import PathLike
 from srlab.io import Reader
 from srlab.models.super_resolver import SuperResolver
-from srlab.prediction.device import told_of
-from srlab.prediction.footprint import fitting_batch
-from srlab.prediction.memory import OUT_OF_MEMORY
+from srlab.prediction.grid.footprint import fitting_batch
+from srlab.prediction.grid.planning import check_input, plan_tiles
+from srlab.prediction.grid.seams import seams
+from srlab.prediction.grid.shots import cuts_of, longest_shot
+from srlab.prediction.grid.tiles import TileGrid
+from srlab.prediction.network.device import told_of
+from srlab.prediction.network.memory import OUT_OF_MEMORY
+from srlab.prediction.network.precision import chosen_precision
 from srlab.prediction.opened import common_grid
-from srlab.prediction.planning import check_input, plan_tiles
-from srlab.prediction.precision import chosen_precision
 from srlab.prediction.request import Request
-from srlab.prediction.seams import seams
-from srlab.prediction.shots import cuts_of, longest_shot
-from srlab.prediction.tiles import TileGrid
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from srlab.data import Source
-from srlab.data.source import (
+from srlab.data.finding.usable import LeftOut
+from srlab.data.sources.source import (
     OfThickSlices,
     PairsOfFiles,
     Sample,
@@ -22,7 +23,6 @@ from srlab.data.source import (
     axes_of_hr,
     has_scenes_of_hr,
 )
-from srlab.data.usable import LeftOut
 from srlab.degradations import Degradation
 from srlab.io.array import ArrayReader, ArrayWriter
 from srlab.metrics import Metric, ScoringContext, means, remarks, scores, unit_of
@@ -32,7 +32,7 @@ from srlab.nn.edges import Edges
 from srlab.nn.masks import repeated
 from srlab.nn.resample import enlarge
 from srlab.prediction import plan_tiles, super_resolve
-from srlab.prediction.across import file_scale
+from srlab.prediction.network.across import file_scale
 from srlab.progress import tracked
 from srlab.report.pictures import below, busiest, comparison, panels
 
@@ -143,7 +143,7 @@ def compare(
     counts images, or the pixels of a single one. Images that cannot be scored are left out with a
     warning.
 
-    Raises a `Mistake` if too many images cannot be scored (`srlab.data.usable.SHARE`).
+    Raises a `Mistake` if too many images cannot be scored (`srlab.data.finding.usable.SHARE`).
     """
     result = Comparison(metrics)
     if isinstance(data, OfThickSlices):  # its pairs are planes, not volumes

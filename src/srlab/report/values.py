@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from srlab.data.regions import Region
-from srlab.data.source import OfPairedFiles, Source
-from srlab.data.usable import Forgiving, LeftOut
-from srlab.data.values import files_of
+from srlab.data.finding.usable import Forgiving, LeftOut
+from srlab.data.measuring.values import files_of
+from srlab.data.places.regions import Region
+from srlab.data.sources.source import OfPairedFiles, Source
 from srlab.io import Channel, Reader
 from srlab.normalisers.statistics import BinCounts, Statistics, StreamingStatistics
 from srlab.progress import progress as shown_progress

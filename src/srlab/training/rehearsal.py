@@ -10,7 +10,7 @@ from lightning import Callback
 from torch import Tensor, nn
 
 from srlab.data.module import collate
-from srlab.data.source import PairDataset, PairsOfFiles
+from srlab.data.sources.source import PairDataset, PairsOfFiles
 from srlab.mistakes import Mistake
 from srlab.training.status import OF_GAME
 

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from scipy.ndimage import distance_transform_cdt
 from split_examples import Placed, painted, unchanged
 
-from srlab.data.cropping import Cropping
-from srlab.data.crops import RandomCrops
-from srlab.data.pairs import Pairing
-from srlab.data.regions import Region
+from srlab.data.pairing.pairs import Pairing
+from srlab.data.places.cropping import Cropping
+from srlab.data.places.crops import RandomCrops
+from srlab.data.places.regions import Region
 from srlab.data.splits import Blocks
 from srlab.io import open_reader
 from srlab.io.array.memory import ArrayReader

@@ -6,7 +6,7 @@ from omegaconf import OmegaConf
 from split_examples import Placed
 
 from srlab.cli.configuration import config_dir
-from srlab.data.regions import Region
+from srlab.data.places.regions import Region
 from srlab.data.splits import Groups, Listed
 from srlab.io.array.memory import ArrayReader
 

@@ -5,7 +5,7 @@ import pytest
 from split_examples import Placed
 
 from srlab.cli.assembly import check_files
-from srlab.data.regions import Region
+from srlab.data.places.regions import Region
 from srlab.data.splits import Blocks, Saved, WholeFiles
 from srlab.data.splits.record import SPLIT, difference, read_record, record_of, write_record
 from srlab.io.array.memory import ArrayReader

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from split_examples import Placed, painted
 
-from srlab.data.regions import Region
+from srlab.data.places.regions import Region
 from srlab.data.splits import WholeFiles
 from srlab.io import open_reader
 from srlab.io.array.memory import ArrayReader

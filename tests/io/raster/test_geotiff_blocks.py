@@ -12,7 +12,7 @@ import pytest
 import rasterio
 from rasters import begun, source, values, write
 
-from srlab.data.regions import Region
+from srlab.data.places.regions import Region
 from srlab.io import Axis, Channel, Description
 from srlab.io.array.memory import ArrayReader
 from srlab.io.raster.reader import RasterReader

@@ -9,7 +9,7 @@ import pytest
 import rasterio
 from affine import Affine
 
-from srlab.data.files import find_files
+from srlab.data.finding.files import find_files
 from srlab.io import open_reader
 from srlab.mistakes import Mistake
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from prediction_examples import resolver
 from reading_worker import most_megabytes
 
-from srlab.data.cuts import steps
+from srlab.data.places.cuts import steps
 from srlab.generators import Interpolation
 from srlab.io import Provenance, create_writer, open_reader
 from srlab.prediction import plan_tiles, super_resolve

@@ -17,7 +17,7 @@ from dicom_files import (
 )
 from pydicom.data import get_testdata_file
 
-from srlab.data.files import find_files
+from srlab.data.finding.files import find_files
 from srlab.io import Provenance, create_writer, open_reader
 from srlab.mistakes import Mistake
 

@@ -21,7 +21,7 @@ from srlab.prediction import Request, super_resolve_file
 from srlab.prediction.engines import Dask, Local, dask, making
 from srlab.prediction.engines.dask import told_of_the_cluster
 from srlab.prediction.engines.same_files import Sighting
-from srlab.prediction.hashes import input_hash
+from srlab.prediction.output.hashes import input_hash
 
 SETTINGS = {"overlap": 2, "force": ["pixel_size"], "threads": 1}
 

@@ -15,7 +15,7 @@ from srlab.prediction import Opened, Request, TileGrid, run, super_resolve_file
 from srlab.prediction.engines import Dask, Local, making
 from srlab.prediction.engines.devices import opened
 from srlab.prediction.job import Job
-from srlab.prediction.transfer import AT_A_TIME
+from srlab.prediction.network.transfer import AT_A_TIME
 
 GRID = TileGrid((40, 40), (10, 10), (2, 2), (2, 2))
 BLENDED = TileGrid((26, 90), (14, 14), (4, 4), (2, 2), join="blend")

@@ -9,7 +9,7 @@ from itertools import compress
 import numpy as np
 
 from srlab.axes import Window, per_axis
-from srlab.data.regions import Region
+from srlab.data.places.regions import Region
 from srlab.data.splits.ground import together
 from srlab.data.splits.mosaic import LARGE, Mosaic
 from srlab.data.splits.protocol import Parted

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterator, Sequence
 
 import numpy as np
 
-from srlab.data.regions import Region
+from srlab.data.places.regions import Region
 from srlab.io import Ground
 
 log = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Sequence
 
-from srlab.data.regions import Region
+from srlab.data.places.regions import Region
 from srlab.data.splits.ground import together
 from srlab.data.splits.protocol import Parted, assigned
 from srlab.data.splits.shares import checked_fraction, chosen_evenly

@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from srlab.data.regions import Region
+from srlab.data.places.regions import Region
 from srlab.data.splits.ground import together
 from srlab.data.splits.protocol import Parted
 from srlab.mistakes import MissingFile, Mistake

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from srlab.axes import Window, common
-from srlab.data.rectangles import cut, disjoint, grown, hull
-from srlab.data.regions import Region
+from srlab.data.places.rectangles import cut, disjoint, grown, hull
+from srlab.data.places.regions import Region
 from srlab.data.splits.ground import ground_of
 from srlab.data.splits.protocol import Parted
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import NamedTuple, Protocol
 
-from srlab.data.regions import Region
+from srlab.data.places.regions import Region
 
 
 class Parted(NamedTuple):

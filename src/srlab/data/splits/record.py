@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from srlab.axes import Window
-from srlab.data.regions import Region
+from srlab.data.places.regions import Region
 from srlab.data.splits.protocol import Parted
 from srlab.files import PathLike, file_and_image, replaced
 from srlab.io import Reader

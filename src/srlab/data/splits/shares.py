@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from srlab.data.regions import evenly
+from srlab.data.places.regions import evenly
 from srlab.mistakes import Mistake
 
 

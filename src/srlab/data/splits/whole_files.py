@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Literal, get_args
 
 from srlab.axes import Window
-from srlab.data.regions import Region
+from srlab.data.places.regions import Region
 from srlab.data.splits.ground import together
 from srlab.data.splits.mosaic import Mosaic
 from srlab.data.splits.protocol import Parted, assigned

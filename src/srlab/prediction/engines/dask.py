@@ -16,12 +16,12 @@ from srlab.mistakes import MissingPackage, Mistake
 from srlab.models.bundle import file_hash
 from srlab.models.super_resolver import SuperResolver
 from srlab.prediction.blocks import PANEL
-from srlab.prediction.device import Devices
 from srlab.prediction.engines.making import making
+from srlab.prediction.grid.tiles import TileGrid
 from srlab.prediction.job import Job
 from srlab.prediction.journal import Journal
+from srlab.prediction.network.device import Devices
 from srlab.prediction.outcome import Outcome
-from srlab.prediction.tiles import TileGrid
 
 if TYPE_CHECKING:
     from distributed import Client, Future, LocalCluster, WorkerPlugin

@@ -17,7 +17,7 @@ from srlab.models.super_resolver import SuperResolver
 from srlab.nn.shrinking import Spare
 from srlab.prediction.blocks import Predict
 from srlab.prediction.job import Job
-from srlab.prediction.transfer import AT_A_TIME
+from srlab.prediction.network.transfer import AT_A_TIME
 
 Pixels = NDArray[np.float32]
 

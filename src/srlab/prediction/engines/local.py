@@ -17,14 +17,14 @@ from srlab.axes import Window
 from srlab.io import Reader, Writer
 from srlab.models.super_resolver import SuperResolver
 from srlab.prediction.blocks import Predict, Seen, computed, memory_of, seen
-from srlab.prediction.device import Devices
 from srlab.prediction.engines.devices import opened
 from srlab.prediction.engines.making import Making, making
+from srlab.prediction.grid.tiles import TileGrid
 from srlab.prediction.job import Job
 from srlab.prediction.journal import Done, Journal, written
+from srlab.prediction.network.device import Devices
+from srlab.prediction.network.threads import computing_threads
 from srlab.prediction.outcome import Outcome
-from srlab.prediction.threads import computing_threads
-from srlab.prediction.tiles import TileGrid
 
 Pixels = NDArray[np.float32]
 

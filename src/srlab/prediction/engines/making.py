@@ -12,9 +12,9 @@ from srlab.axes import Window
 from srlab.io import Writer
 from srlab.mistakes import FailedWrite
 from srlab.prediction.blocks import block_windows
+from srlab.prediction.grid.tiles import TileGrid
 from srlab.prediction.journal import Done, Journal
 from srlab.prediction.outcome import Outcome
-from srlab.prediction.tiles import TileGrid
 from srlab.progress import Progress
 from srlab.progress import progress as shown_progress
 

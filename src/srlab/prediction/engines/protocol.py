@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from srlab.models.super_resolver import SuperResolver
-from srlab.prediction.device import Devices
 from srlab.prediction.job import Job
 from srlab.prediction.journal import Journal
+from srlab.prediction.network.device import Devices
 from srlab.prediction.outcome import Outcome
 
 

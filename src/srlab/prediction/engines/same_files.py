@@ -9,7 +9,7 @@ from pathlib import Path
 
 from srlab.files import file_and_image
 from srlab.mistakes import Mistake
-from srlab.prediction.hashes import input_hash
+from srlab.prediction.output.hashes import input_hash
 
 Stamp = tuple[tuple[str, int, int], ...]
 """Name, bytes and time of change of each file of an image."""

@@ -29,7 +29,7 @@ from srlab.prediction.engines.local import streamed
 from srlab.prediction.engines.same_files import Sighting, check_there, other_file
 from srlab.prediction.job import Job
 from srlab.prediction.journal import Done, written
-from srlab.prediction.threads import computing_threads
+from srlab.prediction.network.threads import computing_threads
 
 LONGEST = 60.0
 """Seconds that a block in the making is waited for when its output is given up."""

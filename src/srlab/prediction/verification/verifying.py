@@ -22,11 +22,11 @@ from srlab.io.lossy import Lossy
 from srlab.io.provenance import read_provenance
 from srlab.mistakes import Mistake
 from srlab.prediction.blocks import block_windows
+from srlab.prediction.network.threads import computing_threads
+from srlab.prediction.network.transparency import Transparent
 from srlab.prediction.opened import Opened
 from srlab.prediction.request import Request
 from srlab.prediction.session import Session
-from srlab.prediction.threads import computing_threads
-from srlab.prediction.transparency import Transparent
 from srlab.prediction.verification.anew import Anew
 from srlab.prediction.verification.checks import check_hashes, check_place
 from srlab.prediction.verification.comparison import Comparison, as_read

@@ -1,0 +1,1 @@
+"""Files of a data set: found, matched, grouped and masked, with a limit on open ones."""

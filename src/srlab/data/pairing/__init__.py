@@ -1,0 +1,1 @@
+"""Pairs of LR and HR: made from HR, or measured, and matched by their ground."""
