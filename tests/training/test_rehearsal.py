@@ -43,28 +43,34 @@ class TestBeforeTheFirstUpdate:
             outcome = command("train", *GIVEN, "data.root=a.tif", *given)
             assert outcome.code == 1
             assert not (tmp_path / "run" / "metrics.csv").exists()
-            assert (
-                outcome.error.removeprefix("error: ")
-                in (tmp_path / "run" / "train.log").read_text()
-            )
             return outcome.error
 
         return run
 
-    @pytest.mark.parametrize("given", MISTAKES)
-    def test_validation_is_tried(self, refused, tmp_path, given):
-        scene(tmp_path / "a.tif")
-        assert MISTAKES[given] in refused(*given.split(), "split.fraction=0.5")
+    @pytest.fixture
+    def refused_and_logged(self, refused, tmp_path):
+        def run(*given):
+            error = refused(*given)
+            assert error.removeprefix("error: ") in (tmp_path / "run" / "train.log").read_text()
+            return error
 
-    def test_validation_without_any_data_is_refused(self, refused, tmp_path):
+        return run
+
+    @pytest.mark.parametrize("given", MISTAKES)
+    def test_validation_is_tried(self, refused_and_logged, tmp_path, given):
+        scene(tmp_path / "a.tif")
+        assert MISTAKES[given] in refused_and_logged(*given.split(), "split.fraction=0.5")
+
+    def test_validation_without_any_data_is_refused(self, refused_and_logged, tmp_path):
         scene(tmp_path / "a.tif", missing=range(80, 96))
-        error = refused("split.fraction=0.167")
+        error = refused_and_logged("split.fraction=0.167")
         assert "no pixel of the 1 validation views holds data" in error
 
     def test_training_without_any_data_is_refused(self, refused, tmp_path):
         scene(tmp_path / "a.tif", missing=range(80))
         error = refused("split.fraction=0.167")
         assert "no training crop holds a value in every band in 128 of its 256 pixels" in error
+        assert not (tmp_path / "run").exists()  # nothing had begun
 
 
 def test_every_shape_is_tried_once_and_left_as_it_was(tmp_path, monkeypatch):

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 import srlab
-from srlab.files import PathLike, new_file, sole_writer
+from srlab.files import PathLike, file_and_image, is_remote, new_file, sole_writer
 from srlab.io import Description, Provenance, Writer, create_writer
 from srlab.io.formats import find_format
 from srlab.models.bundle import file_hash
@@ -101,7 +101,7 @@ class Session:
         hashes = [file_hash(path) for path in self._paths]
         self.hashes = {
             "model": " ".join(hashes),
-            "input": input_hash(str(self._reader)),
+            "input": input_hash(self._input),
             **further_hashes(self._model.card, source, request),
         }
         self._journal = Journal(self._output, self._asked())
@@ -118,6 +118,13 @@ class Session:
     def _model(self) -> SuperResolver:
         """The first model, which stands for all in what they have in common."""
         return self._models[0]
+
+    @property
+    def _input(self) -> PathLike:
+        """The name of the input; of one image of several the same, by its number or its name."""
+        if is_remote(self._source) or not file_and_image(self._source)[1]:
+            return self._source
+        return str(self._reader)
 
     def run(self, engine: Engine, *, progress: bool) -> Outcome:
         """Make the output; where the memory does not suffice, with smaller tiles."""
@@ -164,7 +171,7 @@ class Session:
             writer=writer or self._writer(tiles, settled),
             tiles=tiles,
             paths=self._paths,
-            inputs=files_of(self._model.card, str(self._reader), self._request, self.hashes),
+            inputs=files_of(self._model.card, self._input, self._request, self.hashes),
             trust=self._request.trust,
             alpha=self._alpha,
             noises=self._noises,
