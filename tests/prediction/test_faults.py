@@ -159,6 +159,26 @@ def test_tiles_are_halved_as_often_as_the_memory_demands(source, tmp_path, caplo
         np.testing.assert_array_equal(file.read(), halved)
 
 
+class Smoothed(Sums):
+    """Means of 7 × 7 pixels, so that each tile needs three pixels around it."""
+
+    def forward(self, lr):
+        if lr.shape[-2] * lr.shape[-1] > self.most:
+            raise torch.OutOfMemoryError("too large")
+        return Repeat.forward(self, torch.nn.functional.avg_pool2d(lr, 7, 1, 3))
+
+
+@pytest.mark.parametrize("edges", ["zeros", "replicate"])
+def test_a_scene_in_one_tile_gets_an_overlap_where_it_is_halved(source, tmp_path, edges):
+    outputs = tmp_path / "whole.tif", tmp_path / "halved.tif"
+    auto = {"tile": "auto", "overlap": "auto", "join": "auto", "edges": edges}
+    predicted(source, outputs[0], Smoothed(), **auto)
+    outcome = predicted(source, outputs[1], Smoothed(most=120 * 90), **auto)
+    assert outcome.settled["tile"] == [96, 64]
+    with rasterio.open(outputs[0]) as whole, rasterio.open(outputs[1]) as halved:
+        np.testing.assert_array_equal(whole.read(), halved.read())
+
+
 def test_an_end_of_memory_is_one_line(source, tmp_path):
     with pytest.raises(Mistake, match=r"out of memory with tiles of .* free memory"):
         predicted(source, tmp_path / "out.tif", Sums(most=10))

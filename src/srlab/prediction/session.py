@@ -24,7 +24,7 @@ from srlab.prediction.grid.tiles import TileGrid
 from srlab.prediction.job import Job
 from srlab.prediction.journal import Journal
 from srlab.prediction.network.device import chosen_device, chosen_devices
-from srlab.prediction.network.memory import OUT_OF_MEMORY, halved_tile
+from srlab.prediction.network.memory import OUT_OF_MEMORY
 from srlab.prediction.network.precision import DTYPES
 from srlab.prediction.network.projection import bounds_of
 from srlab.prediction.network.transparency import alpha_of
@@ -131,29 +131,40 @@ class Session:
         journal = self._journal
         devices = chosen_devices(self._request.device, engine.devices(self._request.devices))
         if not journal.read(anew=self._overwrite):
-            # A cluster that is not there is told of before anything is measured.
-            asked = self._request.threads
-            own = max(engine.threads() // len(devices), 1)
-            threads = own if asked == "auto" else asked
+            # Asking a cluster for its threads first reports a missing one before all measurements.
+            threads = self._threads(engine, devices=len(devices))
             journal.settled = self._settling.settled(self._source, threads=threads)
         while True:
             job = replace(self.job(journal.settled), devices=devices)
-            try:
-                outcome = engine(self._models, job, journal=journal, progress=progress)
-            except OUT_OF_MEMORY as error:
-                tile = halved_tile(job.tiles, error)
-                log.warning("out of memory: beginning anew with tiles of %s", tile)
-                journal.settled = {**journal.settled, "tile": tile}
-                journal.done = []
-            except BaseException:
-                if journal.done:
-                    log.info("%s", journal)
-                raise
-            else:
+            outcome = self._made(engine, job, progress=progress)
+            if outcome is not None:
                 outcome.settled = journal.settled
                 for path in self.further_outputs:
                     log.info("wrote %s", path)
                 return outcome
+            journal.settled = self._settling.with_smaller_tiles(journal.settled)
+            journal.done = []
+            log.warning("out of memory: beginning anew with tiles of %s", journal.settled["tile"])
+
+    def _threads(self, engine: Engine, *, devices: int) -> int:
+        """Return the threads of the network on each device: as asked, or a fair share."""
+        asked = self._request.threads
+        fair = max(engine.threads() // devices, 1)
+        return fair if asked == "auto" else asked
+
+    def _made(self, engine: Engine, job: Job, *, progress: bool) -> Outcome | None:
+        """Make the output by the tiles of a job; None: the memory does not suffice for these.
+
+        The error ends here, since it holds what the failed tile had on the device.
+        """
+        try:
+            return engine(self._models, job, journal=self._journal, progress=progress)
+        except OUT_OF_MEMORY:
+            return None
+        except BaseException:
+            if self._journal.done:
+                log.info("%s", self._journal)
+            raise
 
     def _asked(self) -> dict[str, Any]:
         versions = {"srlab": srlab.__version__, "torch": str(torch.__version__)}

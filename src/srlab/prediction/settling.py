@@ -12,6 +12,7 @@ from torch import Tensor
 
 from srlab.files import PathLike
 from srlab.io import Reader
+from srlab.mistakes import Mistake
 from srlab.models.super_resolver import SuperResolver
 from srlab.prediction.grid.footprint import fitting_batch
 from srlab.prediction.grid.planning import check_input, plan_tiles
@@ -19,7 +20,7 @@ from srlab.prediction.grid.seams import seams
 from srlab.prediction.grid.shots import cuts_of, longest_shot
 from srlab.prediction.grid.tiles import TileGrid
 from srlab.prediction.network.device import told_of
-from srlab.prediction.network.memory import OUT_OF_MEMORY
+from srlab.prediction.network.memory import OUT_OF_MEMORY, halved_tile
 from srlab.prediction.network.precision import chosen_precision
 from srlab.prediction.opened import common_grid
 from srlab.prediction.request import Request
@@ -66,6 +67,30 @@ class Settling:
         """Return the grid of tiles of what was `settled`."""
         cuts = settled.get("cuts", ())
         return self._grid(settled["tile"], settled["overlap"], settled["join"], cuts)
+
+    def with_smaller_tiles(self, settled: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what was `settled`, but for tiles of half the length along each axis.
+
+        An axis that was undivided until now needs no overlap to avoid seams, and gets one here.
+
+        Raises a `Mistake` where smaller tiles cannot be used.
+        """
+        before = self.tiles(settled)
+        tile = halved_tile(before)
+        try:
+            anew = self._grid(tile, self.request.overlap, self.request.join, before.cuts)
+            divided, pairs = before.divided_axes, zip(before.overlap, anew.overlap, strict=True)
+            both = [old if axis in divided else new for axis, (old, new) in enumerate(pairs)]
+            overlap = both[before.leading :]
+            tiles = self._grid(tile, overlap, anew.join, before.cuts)
+        except Mistake as error:
+            raise Mistake(
+                f"out of memory with tiles of {list(before.tile[before.leading :])}, and smaller "
+                "ones cannot be used: free memory, or choose another device."
+            ) from error
+        sampled = longest_shot(self.reader, before.cuts, axis=before.leading)
+        changed = {"tile": tile, "overlap": overlap, "join": tiles.join}
+        return {**settled, **changed, "seams": self._seams(sampled, tiles)}
 
     def _seams(self, reader: Reader, tiles: TileGrid) -> str:
         """Say what seams the output has, if there is memory to measure them."""
