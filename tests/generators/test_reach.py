@@ -214,6 +214,12 @@ def test_radius_of_a_network_that_cannot_see_a_strip_is_unknown():
     assert margin(network) == (16, 16)
 
 
+def test_radius_of_a_network_that_replaces_missing_values_is_unknown():
+    network = Local(7, 7)
+    network.register_forward_pre_hook(lambda _, inputs: torch.nan_to_num(inputs[0]))
+    assert receptive_field(network) == (None, None)
+
+
 def test_margin_is_the_radius_up_to_a_limit_in_whole_cells():
     assert margin(Local(5, 11)) == (2, 5)
     assert margin(Local(2 * 72 + 1, 2 * 73 + 1)) == (72, 16)

@@ -23,10 +23,13 @@ def measured_reach(
 
     `layers` take float64 on a CPU, ``(1, channels, *S)`` to ``(1, C', *S·scale)``. A NaN goes into
     a strip that is one pixel wide, and the output shows how far it travels. That is exact, also
-    through layers whose weights are zero, where a gradient would see nothing. In a network of
-    `cells` of several pixels the reach depends on where in a cell the NaN lies. The longest counts.
-    `strips` are the lengths to try, in cells. None says that no strip was long enough, or that the
-    layers cannot see so thin a strip, as with reflection padding.
+    through layers whose weights are zero, where a gradient would see nothing.
+
+    A network may work on `cells` of several pixels. Its reach then depends on the NaN's place in a
+    cell, and the longest one counts. `strips` are the lengths to try, in cells.
+
+    None means that no strip was long enough, or that the layers replace a NaN by a number. It also
+    means that they cannot see so thin a strip, for example because of reflection padding.
     """
     radii = []
     for axis, cell in enumerate(cells):
@@ -64,13 +67,16 @@ def _strip_with_nan(channels: int, dims: int, axis: int, length: int, place: int
 def _travelled(
     layers: Callable[[Tensor], Tensor], strip: Tensor, axis: int, place: int, factor: int
 ) -> int | None:
-    """Return how many pixels the NaN travels from its place; None if the strip is too short."""
+    """Return how many pixels the NaN travels from its place.
+
+    None if the strip is too short to tell, or the layers replace the NaN by a number.
+    """
     try:
         output = layers(strip)
     except RuntimeError:  # some layers cannot see so thin a strip, for example reflection padding
         return None
     touched = output.isnan().movedim(2 + axis, 0).flatten(1).any(dim=1)
     reached = touched.view(strip.shape[2 + axis], factor).any(dim=1)
-    if reached[0] or reached[-1]:
+    if reached[0] or reached[-1] or not reached.any():
         return None
     return int((reached.nonzero().flatten() - place).abs().max())
