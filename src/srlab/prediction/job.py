@@ -44,10 +44,10 @@ class Job:
     trust: bool = False
 
     alpha: Reader | None = None
-    """Of the transparency of the scene, which comes back, enlarged, as the last channel."""
+    """Reads the transparency of the scene, which comes back, enlarged, as the last channel."""
 
     noises: tuple[Tensor | None, ...] = (None,)
-    """Of each sample, ``(1, noise_channels)``; None is the deterministic answer."""
+    """The noise of each sample, ``(1, noise_channels)``; None: the deterministic answer."""
 
     turned: bool = False
     """Whether each prediction is the mean over all turns that the model allows."""
@@ -57,10 +57,10 @@ class Job:
     precision: torch.dtype = torch.float32
 
     threads: int | None = None
-    """Threads of the network on a CPU, which round differently in other numbers; None: all."""
+    """Threads of the network on a CPU; None: all. Another number may round differently."""
 
     devices: tuple[str, ...] = ("cpu",)
-    """What a process may compute on, each with a copy of the models."""
+    """The devices of a process; each has a copy of the models."""
 
     project: bool = False
     """Whether SR is to agree with LR; that of a model trained through a projection always does."""
@@ -69,10 +69,10 @@ class Job:
     """The recipe of how LR was made of HR; None: what the model's card says."""
 
     bounds: Bounds | None = None
-    """Of the values that the file can hold, where what it holds is to agree with LR."""
+    """The values that the file can hold, if the stored values are to agree with LR."""
 
     parts: bool = False
-    """Whether what LR determines and what the network added come back as further channels."""
+    """Whether further channels hold what LR determines, and what the network added."""
 
     @property
     def device(self) -> str:
@@ -82,8 +82,8 @@ class Job:
     def opened(self, models: Sequence[SuperResolver]) -> tuple[Reader, Predict]:
         """Return what reads the scene, and what predicts its tiles on the first device.
 
-        Of several predictions the channels are those of the mean, then those of the deviation. The
-        two parts of the mean follow, if they are wanted.
+        Several predictions give the channels of their mean, then those of their deviation. The two
+        parts of the mean follow, if `parts` is set.
 
         Raises a `Mistake` if the scene has other channels or fewer axes than a model takes.
         """
@@ -95,7 +95,7 @@ class Job:
         ]
         predict: Predict = Several(members) if len(members) > 1 else members[0]
         if self.parts:
-            predict = Parts(predict, self._input_of(models[0]))
+            predict = Parts(predict, self._tiled_agreement(models[0]))
         if leading:
             predict = AlongLeading(predict, leading)
         if self.alpha is None:
@@ -103,13 +103,13 @@ class Job:
         return Transparent(self.reader, self.alpha), BesideAlpha(predict, self.tiles.scale)
 
     def _agreeing(self, model: SuperResolver, network: Network) -> Predict:
-        """Return a prediction that agrees with LR, if it is to."""
+        """Return a prediction of tiles, which agrees with LR if the model is projected."""
         if not model.agreement:
             return Anywhere(network)
-        return Agreeing(network, self._input_of(model), bounds=self.bounds)
+        return Agreeing(network, self._tiled_agreement(model), bounds=self.bounds)
 
-    def _input_of(self, model: SuperResolver) -> TiledAgreement:
-        """Return the agreement with tiles of the input, without the axes that come first."""
+    def _tiled_agreement(self, model: SuperResolver) -> TiledAgreement:
+        """Return the agreement of a projected model, for tiles without their leading axes."""
         assert model.agreement is not None, "a model that is not projected"
         description = self.reader.description
         dims = model.card.spatial_dims

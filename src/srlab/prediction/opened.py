@@ -1,4 +1,4 @@
-"""Models as they were opened, and what several that are averaged have in common."""
+"""Opened models, and what several models that are averaged must have in common."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Opened:
 
 
 def check_alike(models: Sequence[Opened]) -> None:
-    """Raise a `Mistake` unless all models turn the same into the same."""
+    """Raise a `Mistake` unless all models take the same kind of input and give the same output."""
     first = models[0]
     for other in models[1:]:
         for name in ("scale", "input_names", "output_names", "guides", "dates", "across"):
@@ -37,9 +37,9 @@ def check_alike(models: Sequence[Opened]) -> None:
 
 
 def common_grid(grids: Sequence[TileGrid]) -> TileGrid:
-    """Return a grid with the widest overlap of all, whose cores suit each of them.
+    """Return one grid for several models: with the widest overlap, and reads that suit them all.
 
-    Their tiles are joined in the same way.
+    All `grids` must join their tiles in the same way.
     """
     overlaps = [grid.overlap for grid in grids]
     cells = [grid.multiple_of for grid in grids]
@@ -51,7 +51,7 @@ def common_grid(grids: Sequence[TileGrid]) -> TileGrid:
 
 
 def projected(model: SuperResolver, request: Request) -> SuperResolver:
-    """Return a model whose SR agrees with LR, if it is asked for."""
+    """Return a model whose SR agrees with LR, if the request asks for one."""
     if request.parts and not (request.project or model.agreement):
         raise Mistake("parts=true needs project=true: only a projected output has two parts.")
     if not request.project:
@@ -60,7 +60,7 @@ def projected(model: SuperResolver, request: Request) -> SuperResolver:
 
 
 def noises(model: SuperResolver, request: Request) -> tuple[Tensor | None, ...]:
-    """Draw the noise of each sample, from one seed to the next."""
+    """Draw the noise of each sample; their seeds follow each other from `noise_seed`."""
     if request.samples == 1:
         seed = request.noise_seed
         return (None if seed is None else model.draw_noise(seed),)

@@ -1,4 +1,4 @@
-"""What there is to say of an output when it is whole."""
+"""The counts that are reported of a finished output."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class Outcome:
     pixels: int
     done: int = 0
     earlier: int = 0
-    """Those of `done` that an earlier process did."""
+    """The pixels among `done` that an earlier process computed."""
 
     empty: int = 0
     clipped: int = 0
     settled: Mapping[str, Any] = field(default_factory=dict)
-    """What was settled for it, such as the tiles."""
+    """The settings that were settled for the output, such as its tiles."""
 
     started: float = field(default_factory=time.monotonic)
     ended: float | None = None
@@ -58,7 +58,7 @@ class Outcome:
 
 
 def peak_memory() -> int | None:
-    """Return the most bytes of memory that this process has had, where Linux tells."""
+    """Return the most bytes of memory that this process has had; None where it is unknown."""
     try:
         with open("/proc/self/status") as status:
             (line,) = [each for each in status if each.startswith("VmHWM")]

@@ -1,4 +1,4 @@
-"""What a tile sees of a scene: finite everywhere, and continued beyond the borders."""
+"""The LR pixels that a tile sees: finite everywhere, and continued beyond the borders."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def see(reader: Reader, tile: Tile, tiles: TileGrid) -> tuple[Pixels, NDArray[np
     """Return LR ``(C, *tile.read)``, and where it is missing ``(1, *tile.read)``, or None.
 
     Missing values are filled from the nearest pixels of the scene, and only then is it continued
-    beyond its borders. The surroundings of a valid pixel, up to the overlap, are the same in any
-    tile. Each of them is filled from a pixel that is no further from it than the valid one.
+    beyond its borders. Around a valid pixel, up to the overlap, all tiles see the same values. The
+    fill of a hole there comes from no further away than that valid pixel, and is read, too.
     """
     spans = zip(tile.read, tile.scene, strict=True)
     places = [_sources(span, scene, tiles.edges) for span, scene in spans]
@@ -49,7 +49,7 @@ def _sources(span: slice, scene: slice, edges: Edges) -> NDArray[np.intp]:
 
 
 def _around(window: Window, tile: Tile, tiles: TileGrid) -> Window:
-    """Widen a window of a tile by the distance from which the fill of a hole may come."""
+    """Widen a window of a tile by the longest distance from which a hole is filled."""
     reach = ceil(hypot(*tiles.overlap))
     widened = []
     for axis, (span, scene) in enumerate(zip(window, tile.scene, strict=True)):

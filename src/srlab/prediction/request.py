@@ -1,4 +1,4 @@
-"""What a user asks of a prediction."""
+"""The settings of a prediction, as a user gives them."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from srlab.prediction.grid.tiles import Join
 from srlab.prediction.network.device import Devices
 
 PerAxis = int | Sequence[int] | Literal["auto"]
-"""LR pixels, for all axes or for each; ``auto``: as the model and the device need."""
-
+"""LR pixels, for all axes or for each; ``auto``: what suits the model and the device."""
 
 _SETTLED = frozenset({"tile", "overlap", "join", "batch", "precision", "threads", "device"})
+"""Settings that are settled for each output, so that its provenance has the final values."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """Everything but model, input and output; ``predict.yaml`` says what each value means."""
+    """All settings but model, input and output; ``predict.yaml`` explains each of them."""
 
     bands: Sequence[int | str] | None = None
     guide: str | None = None
@@ -51,7 +51,7 @@ class Request:
     trust: bool = False
 
     options: Mapping[str, str | None] = field(default_factory=dict)
-    """Of the format that is written; see `srlab.io.create_writer`."""
+    """Settings of the format that is written; see `srlab.io.create_writer`."""
 
     def __post_init__(self) -> None:
         if not is_count(self.samples, least=1):
@@ -74,16 +74,16 @@ class Request:
             )
 
     def as_asked(self) -> dict[str, Any]:
-        """Return the values that have a part in the output's bytes, as JSON can hold them."""
+        """Return the settings that the output's bytes depend on, in types that JSON can hold."""
         values = asdict(self)
         for name in ("devices", "trust", "options"):
             del values[name]
         return values | self._chosen_options()
 
     def noted(self) -> dict[str, Any]:
-        """Return the values that are not the default, for the note of what made an output.
+        """Return the settings that differ from their defaults, for the provenance of an output.
 
-        Those are left out that are settled for each output.
+        Settings that are settled for each output, such as the tiles, are left out.
         """
         values = self.as_asked()
         for each in fields(self):

@@ -52,9 +52,9 @@ def super_resolve_file(
 ) -> Outcome:
     """Super-resolve the file `source` to the file `output` by a model, or by the mean of several.
 
-    What is done is kept beside the output until it is whole. A later call that asks for the same
-    goes on from there. With `overwrite` an output that exists is replaced, and so is one that was
-    begun otherwise. The caller has the output `srlab.io.reserved`.
+    Finished blocks are kept beside the output until it is complete. A later call with the same
+    request goes on from there. With `overwrite` an existing output is replaced, and so is one that
+    was begun with other settings. The caller must hold `srlab.io.reserved` for the output.
 
     Raises a `Mistake` if the input is not of the models' kind, or the output cannot be written.
     """
@@ -69,7 +69,7 @@ def super_resolve_file(
 
 
 class Session:
-    """One input, opened for its models, and its output."""
+    """One input, opened for its models, and the output that they make of it."""
 
     def __init__(
         self,
@@ -155,7 +155,7 @@ class Session:
     def _made(self, engine: Engine, job: Job, *, progress: bool) -> Outcome | None:
         """Make the output by the tiles of a job; None: the memory does not suffice for these.
 
-        The error ends here, since it holds what the failed tile had on the device.
+        The error is not kept, since its traceback holds the tensors of the failed tile.
         """
         try:
             return engine(self._models, job, journal=self._journal, progress=progress)
@@ -172,9 +172,9 @@ class Session:
         return self._request.as_asked() | self.hashes | versions | device
 
     def job(self, settled: Mapping[str, Any], *, writer: Writer | None = None) -> Job:
-        """Return all that it takes to compute the output by the `settled` tiles.
+        """Return what a process needs to compute the output with the `settled` tiles.
 
-        A `writer` takes the place of that of the output.
+        A `writer` replaces the one that writes the output.
         """
         tiles = self._settling.tiles(settled)
         return Job(
@@ -208,7 +208,9 @@ class Session:
         return description.with_dtype(self._request.dtype)
 
     def contents(self, part: str = "") -> tuple[Description, list[int]]:
-        """Describe the output or a `part` beside it, and name its places among predicted channels.
+        """Return the description of the output, and the numbers of its predicted channels.
+
+        With `part` they are those of the file of that name beside the output.
 
         Raises a `Mistake` if there is no such part.
         """
@@ -250,7 +252,7 @@ class Session:
             described = of_floats(self.description, path, channels)
             writers.append(self._created(path, described, made.noting(part=part), {}))
         paths = [self._output, *self.further_outputs]
-        return Beside(writers, paths=paths, count=count, last=self._alpha is not None)
+        return Beside(writers, paths=paths, count=count, has_alpha=self._alpha is not None)
 
     def _created(
         self,
@@ -259,7 +261,7 @@ class Session:
         made: Provenance,
         options: Mapping[str, str | None],
     ) -> Writer:
-        # Of an output that failed at the very end, what is beside it may be complete already.
+        # Where an earlier run failed at its very end, the files beside the output may be complete.
         may_be_complete = path != self._output and bool(self._journal.done)
         return create_writer(
             path,
@@ -272,12 +274,12 @@ class Session:
 
     @property
     def further_outputs(self) -> list[Path]:
-        """The names of the files beside the output, which are written with it."""
+        """The paths of the files that are written beside the output."""
         return [beside(self._output, word, self.description) for word in self._parts]
 
     @property
     def _parts(self) -> list[str]:
-        """The words for these files, in the order of their channels."""
+        """The words that name these files, in the order of their channels."""
         words = ["deviation"] if self._has_deviation else []
         return words + (["measured", "inferred"] if self._request.parts else [])
 

@@ -1,11 +1,11 @@
-"""Whatever a user leaves open of a prediction, settled once for the whole output."""
+"""The settings that a user leaves open, settled once for the whole output."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -18,17 +18,17 @@ from srlab.prediction.grid.footprint import fitting_batch
 from srlab.prediction.grid.planning import check_input, plan_tiles
 from srlab.prediction.grid.seams import seams
 from srlab.prediction.grid.shots import cuts_of, longest_shot
-from srlab.prediction.grid.tiles import TileGrid
+from srlab.prediction.grid.tiles import Join, TileGrid
 from srlab.prediction.network.device import told_of
 from srlab.prediction.network.memory import OUT_OF_MEMORY, halved_tile
 from srlab.prediction.network.precision import chosen_precision
 from srlab.prediction.opened import common_grid
-from srlab.prediction.request import Request
+from srlab.prediction.request import PerAxis, Request
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settling:
-    """An input and its models, for which the tiles and the like are settled."""
+    """Settles tiles, precision and other open settings for an input and its models."""
 
     models: Sequence[SuperResolver]
     reader: Reader
@@ -39,10 +39,10 @@ class Settling:
     """The statistics of the whole input, if a normaliser needs them."""
 
     def settled(self, source: PathLike, *, threads: int) -> dict[str, Any]:
-        """Return what was asked for, with a value for all that was left open.
+        """Return the settings of the output, with a value for each that was left open.
 
-        JSON can hold it. The `source` is the file of the input, and `threads` is what an engine has
-        for the network on a CPU.
+        JSON can hold them. `source` is the file of the input. `threads` is the number of threads
+        that the engine gives the network on a CPU.
         """
         request, model = self.request, self.models[0]
         leading = check_input(model, self.reader)
@@ -64,7 +64,7 @@ class Settling:
         }
 
     def tiles(self, settled: Mapping[str, Any]) -> TileGrid:
-        """Return the grid of tiles of what was `settled`."""
+        """Return the grid of the `settled` tiles."""
         cuts = settled.get("cuts", ())
         return self._grid(settled["tile"], settled["overlap"], settled["join"], cuts)
 
@@ -93,7 +93,7 @@ class Settling:
         return {**settled, **changed, "seams": self._seams(sampled, tiles)}
 
     def _seams(self, reader: Reader, tiles: TileGrid) -> str:
-        """Say what seams the output has, if there is memory to measure them."""
+        """Say which seams the output has, if there is memory to measure them."""
         try:
             with told_of(self.device):
                 return seams(self.models, reader, tiles, scene=self.scene)
@@ -107,15 +107,19 @@ class Settling:
         sides = [max(span.read.stop - span.read.start for span in axis) for axis in tiles.axes]
         return fitting_batch(self.models[0], self.device, prod(sides))
 
-    def _grid(self, tile: Any, overlap: Any, join: Any, cuts: Sequence[int]) -> TileGrid:
-        """Return a grid that is good for all models."""
+    def _grid(
+        self, tile: PerAxis, overlap: PerAxis, join: Join | Literal["auto"], cuts: Sequence[int]
+    ) -> TileGrid:
+        """Return one grid that suits all models."""
         grids = self._grids(tile, overlap, join, cuts)
         if len({grid.join for grid in grids}) > 1:
-            # Tiles of one model must fade, and those of the others need the overlap for it, too.
+            # If the tiles of one model must fade, those of all do, which takes more overlap.
             grids = self._grids(tile, overlap, "blend", cuts)
         return common_grid(grids)
 
-    def _grids(self, tile: Any, overlap: Any, join: Any, cuts: Sequence[int]) -> list[TileGrid]:
+    def _grids(
+        self, tile: PerAxis, overlap: PerAxis, join: Join | Literal["auto"], cuts: Sequence[int]
+    ) -> list[TileGrid]:
         """Return a grid for each model."""
         return [
             plan_tiles(

@@ -1,1 +1,1 @@
-"""What an output is and says: its description, its provenance, and the files beside it."""
+"""Everything about the files of an output: description, provenance, hashes, files beside it."""

@@ -20,7 +20,8 @@ from srlab.mistakes import Mistake
 def beside(output: Path, word: str, description: Description) -> Path:
     """Return the name of a further file of floats: ``scene.deviation.tif`` beside ``scene.tif``.
 
-    Where the format of the output holds integers alone, it is a TIFF, or an OME-TIFF of more axes.
+    Where the format of the output holds integers only, the file is a TIFF, or for more than two
+    axes an OME-TIFF.
     """
     form = find_format(output.name, "writer")
     own = ending(output.name, suffixes_of("writer")) or ""
@@ -47,9 +48,9 @@ def of_floats(description: Description, path: Path, channels: Sequence[Channel])
 def part_of(
     description: Description, path: Path, part: str, *, parts: Sequence[str], count: int
 ) -> tuple[Description, list[int]]:
-    """Describe one of the `parts` beside an output, and name its places among predicted channels.
+    """Return the description of one of the `parts` beside an output, and its channels' numbers.
 
-    The output itself comes first, and each has a `count` of channels.
+    Predicted channels are first those of the output, then those of each part, `count` of each.
 
     Raises a `Mistake` if there is no such part.
     """
@@ -66,18 +67,23 @@ def part_of(
 class Beside:
     """Several files on one grid that are written as one, whose channels lie side by side.
 
-    Each has `count` channels, one after the other. The first of them is the output itself, which
-    appears last. With `last` the last channel of all, a transparency, is the output's, too.
+    Each file has `count` channels. The first file is the output itself, which appears last. With
+    `has_alpha` a transparency comes as the last channel of all, and belongs to the output.
     """
 
     def __init__(
-        self, writers: Sequence[Writer], *, paths: Sequence[Path], count: int, last: bool = False
+        self,
+        writers: Sequence[Writer],
+        *,
+        paths: Sequence[Path],
+        count: int,
+        has_alpha: bool = False,
     ) -> None:
         self._writers, self._paths = writers, paths
         self._unfinished = writers
         starts = range(0, len(writers) * count, count)
         self._places = [list(range(start, start + count)) for start in starts]
-        if last:
+        if has_alpha:
             self._places[0].append(len(writers) * count)
         self.chunks = tuple(np.lcm.reduce([writer.chunks for writer in writers]).tolist())
         self.clipping = _Together([writer.clipping for writer in writers])
@@ -89,7 +95,7 @@ class Beside:
             writer.prepare()
 
     def resume(self) -> bool:
-        """Go on with all files, if all are there; some but the output may be complete already."""
+        """Go on with all files if they are there; those beside the output may be complete."""
         begun = [writer.resume() for writer in self._writers]
         pairs = list(zip(self._writers, begun, strict=True))
         self._unfinished = [writer for writer, is_begun in pairs if is_begun]

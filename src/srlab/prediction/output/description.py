@@ -26,8 +26,8 @@ def output_description(
 
     The transparency that `alpha` reads, if the image has any, comes last.
 
-    An output channel with the name of an input channel is stored as that one is. Any other is
-    stored as the first input channel, under the card's name.
+    An output channel with the name of an input channel is stored in the same way as that one. Any
+    other is stored in the same way as the first input channel, under the card's name.
     """
     card = model.card
     by_name = dict(zip(card.input_names, source.channels, strict=False))
@@ -66,9 +66,9 @@ def provenance(
     training_data: str = "",
     scene: Tensor | None = None,
 ) -> Provenance:
-    """Write down which model made an output, of what, and with which settings.
+    """Return the note of which model made an output, of which input, and with which settings.
 
-    `hashes` are those of the ``model``, the ``input``, and what else there is.
+    `hashes` are those of the ``model``, the ``input`` and any further files.
     """
     settings: dict[str, object] = {
         "tile": list(plan.tile[plan.leading :]),

@@ -1,4 +1,4 @@
-"""The hashes of what an output is made of."""
+"""The hashes of the files that an output is made of."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from srlab.prediction.request import Request
 def input_hash(path: PathLike) -> str:
     """Return the hash of an input, or the name of one that GDAL resolves.
 
-    Of one image of several, it is the hash of the image's own folder in a store. In a file, it is
-    the hash of the file's hash and the image's name.
+    One image of a store has the hash of its own folder. One image of a file with several has the
+    hash of two things: the hash of the file, and the name of the image.
     """
     if is_remote(path):
         return str(path)
@@ -34,7 +34,7 @@ def input_hash(path: PathLike) -> str:
 
 @lru_cache(maxsize=1)
 def _hash_of_many(path: Path, changed: int) -> str:
-    """Return the hash of a file whose images are inputs one after the other."""
+    """Return the hash of a file, kept while its images are the inputs one after the other."""
     return content_hash(path)
 
 
@@ -52,7 +52,10 @@ def further_hashes(card: ModelCard, source: PathLike, request: Request) -> dict[
 def files_of(
     card: ModelCard, source: PathLike, request: Request, hashes: Mapping[str, str]
 ) -> tuple[tuple[str, str], ...]:
-    """Return each file that an output is made of, but what GDAL resolves, with its hash."""
+    """Return each local file that an output is made of, with its hash.
+
+    Names that GDAL resolves are left out.
+    """
     pairs: list[tuple[PathLike, str]] = [(source, hashes["input"])]
     if request.guide is not None:
         pairs.append((request.guide, hashes["guide"]))

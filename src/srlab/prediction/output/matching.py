@@ -1,4 +1,4 @@
-"""An output with the distribution of values that its input has."""
+"""Histogram matching of an output to its input."""
 
 from __future__ import annotations
 
