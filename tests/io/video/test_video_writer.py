@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -154,3 +155,13 @@ def test_what_a_video_cannot_hold_is_refused(tmp_path):
     assert "the input tells none" in refused(tmp_path / "b.mkv", replace(odd, geometry=None))
     assert "the type uint8" in refused(tmp_path / "b.mkv", odd.with_dtype(np.float32))
     assert segments.FRAMES == 10
+
+
+def test_pixels_that_are_not_square_are_noted_or_refused(tmp_path):
+    source = clip(tmp_path / "a.mp4", sample_aspect_ratio=Fraction(4, 3))
+    for name, codec in [("b.mkv", "h264"), ("c.mp4", "h265")]:
+        written(source, tmp_path / name, scale=2, codec=codec)
+        with av.open(str(tmp_path / name)) as container:
+            assert container.streams.video[0].sample_aspect_ratio == Fraction(4, 3)
+    described = open_reader(source).description
+    assert "1.333 times as wide as high" in refused(tmp_path / "d.mkv", described, codec="ffv1")

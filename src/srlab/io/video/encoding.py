@@ -44,6 +44,9 @@ class Encoding:
     luma: bool = True
     """Whether luma and chroma are stored, with chroma at half the rows and columns."""
 
+    notes_aspect: bool = True
+    """Whether its headers hold the shape of pixels; PyAV gives it to no container."""
+
     smallest: tuple[int, int] = (1, 1)
     """The fewest rows and columns of a frame."""
 
@@ -106,5 +109,6 @@ ENCODINGS: Mapping[Codec, Encoding] = {
         {8: "bgr0", 16: "rgb48le"},
         {"level": "3", "slices": "4", "slicecrc": "1", "g": "1", "threads": "1"},
         luma=False,
+        notes_aspect=False,
     ),
 }

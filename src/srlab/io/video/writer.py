@@ -148,4 +148,9 @@ def _checked(path: Path, description: Description, codec: Codec) -> VideoGeometr
             f"{path} would have {width} x {height} pixels, and {codec} needs even numbers: write "
             ".mkv with codec=ffv1, or crop the input."
         )
+    if not ENCODINGS[codec].notes_aspect and geometry.pixel_aspect != 1:
+        raise Mistake(
+            f"{path} would have pixels {float(geometry.pixel_aspect):.4g} times as wide as high, "
+            f"which {codec} cannot note: write it with codec=h264."
+        )
     return geometry
