@@ -22,12 +22,11 @@ Pixels = NDArray[np.float32]
 Network = Callable[[Pixels, Spare], Pixels]
 """LR ``(N, C, *S)`` to SR ``(N, C', *S·scale)``, in physical units; all of LR is finite.
 
-The SR of `Spare` LR pixels around each tile is not wanted, and may be anything finite.
+The SR of the `Spare` LR pixels around each tile is not used, and may hold any finite values.
 """
 
 Predict = Callable[[Pixels, Sequence[Window], Spare], Pixels]
-"""The same, given also the part of each LR tile that lies in the scene, and not beyond it."""
-
+"""A `Network` that is also told which part of each LR tile lies in the scene."""
 
 Seen = tuple[Tile, Pixels, NDArray[np.bool_] | None]
 """A tile, its LR ``(C, *tile.read)``, and where that was missing before it was filled."""
@@ -51,9 +50,9 @@ def seen(reader: Reader, tiles: TileGrid, window: Window) -> list[Seen]:
 
 
 class TileMemory:
-    """The SR of the latest tiles, `most` of them: blended ones are wanted by several blocks.
+    """Keeps the SR of the `most` latest tiles, since several blocks need each blended tile.
 
-    Several threads may share it. What one of them is about to compute, the others wait for.
+    Several threads may share it. One of them computes a tile, and the others wait for its SR.
     """
 
     def __init__(self, most: int) -> None:
@@ -62,9 +61,9 @@ class TileMemory:
         self._lock = Lock()
 
     def wanted(self, tile: Tile) -> tuple[Future[Pixels], bool]:
-        """Return what gives the SR of a tile, and whether the caller is to compute it.
+        """Return the SR of a tile as a future, and whether the caller must compute it.
 
-        The tile that was wanted longest ago is forgotten.
+        Beyond `most` tiles, the one that was wanted longest ago is forgotten.
         """
         key = str(tile.core)
         with self._lock:
@@ -85,7 +84,7 @@ def computed(
     batch_size: int = 1,
     memory: TileMemory | None = None,
 ) -> Pixels:
-    """Compute an SR `window` ``(C', *window)`` from what its tiles see; see `block`.
+    """Compute an SR `window` ``(C', *window)`` as `block` does, from what its tiles see.
 
     Tiles that are in the `memory` are not computed again.
     """
@@ -99,7 +98,7 @@ def computed(
             hidden = _repeated(missing, tiles.scale)[source]
             pixels = np.where(hidden, np.float32(np.nan), pixels)
         if owned == window and len(seen) == 1:
-            return pixels  # one tile has all of the block, and nothing need be copied
+            return pixels  # a single tile contributes, so no copy is needed
         if result is None:
             result = np.zeros((len(sr), *_shape(window)), np.float32)
         place = (slice(None), *relative(owned, window))
@@ -117,19 +116,23 @@ def _predicted(
     batch_size: int,
     memory: TileMemory,
 ) -> Iterator[tuple[Tile, NDArray[np.bool_] | None, Pixels]]:
-    """Yield the SR of each tile in their order, which settles how blended ones are rounded."""
+    """Yield each tile, its missing pixels and its SR.
+
+    The order is that of `seen`, since sums of blended tiles are rounded by their order.
+    """
     for first in range(0, len(seen), batch_size):
         group = seen[first : first + batch_size]
         wanted = [memory.wanted(tile) for tile, _, _ in group]
-        new = [(each, sr) for each, (sr, own) in zip(group, wanted, strict=True) if own]
-        # What others wait for is computed before this thread waits for what they compute.
+        pairs = zip(group, wanted, strict=True)
+        new = [(each, sr) for each, (sr, is_new) in pairs if is_new]
+        # All promised tiles come before the first wait, so threads never wait for each other.
         _fulfil([sr for _, sr in new], _computed_anew(predict, [each for each, _ in new]))
         for (tile, _, missing), (sr, _) in zip(group, wanted, strict=True):
             yield tile, missing, sr.result()
 
 
 def _fulfil(promised: Sequence[Future[Pixels]], results: Iterator[Pixels]) -> None:
-    """Give results to all who wait for them; they hear of an error, too."""
+    """Set the result of each promised future, or the error that prevents it."""
     try:
         for future, sr in zip(promised, results, strict=True):
             future.set_result(sr)
@@ -141,7 +144,7 @@ def _fulfil(promised: Sequence[Future[Pixels]], results: Iterator[Pixels]) -> No
 
 
 def _computed_anew(predict: Predict, seen: Sequence[Seen]) -> Iterator[Pixels]:
-    """Yield the SR of tiles; those of one shape and one core, as most are, go through together."""
+    """Yield the SR of tiles; neighbours of one shape and one spare go through together."""
     for (_, spare), alike in groupby(seen, lambda each: (each[1].shape, each[0].spare)):
         group = list(alike)
         images = np.stack([lr for _, lr, _ in group])
@@ -158,8 +161,8 @@ All blocks of a panel are done before the next one, so that few tiles need be re
 def memory_of(tiles: TileGrid, *, at_a_time: int = 1) -> TileMemory:
     """Return a memory that holds as many tiles as `block_windows` comes back to.
 
-    They are those of two layers across a panel, since each block touches both. Of several blocks
-    `at_a_time` each may be at another tile.
+    These are two layers of tiles across a panel, since each block touches both. Where several
+    blocks are computed `at_a_time`, each further one may touch two more tiles along each axis.
     """
     if tiles.join == "crop":
         return TileMemory(0)
@@ -170,7 +173,7 @@ def memory_of(tiles: TileGrid, *, at_a_time: int = 1) -> TileMemory:
 
 
 class Anywhere:
-    """A prediction that is the same wherever a tile lies."""
+    """A prediction that does not depend on where a tile lies in the scene."""
 
     def __init__(self, network: Network) -> None:
         self._network = network
@@ -187,8 +190,8 @@ def block_windows(
 
     A block has `tiles_per_block` tiles along the last axis and one along each other. It ends where
     the next tile begins to contribute, rounded up to the writer's `chunks`. With chunks of one
-    pixel and cropped tiles none is in two blocks. Where tiles fade into each other, blocks follow
-    each other in panels.
+    pixel, no cropped tile lies in two blocks. Blocks of blended tiles come panel by panel, see
+    `PANEL`.
     """
     spans = []
     last = len(tiles.shape) - 1
@@ -220,7 +223,7 @@ def _shape(window: Window) -> tuple[int, ...]:
 
 
 def _repeated(mask: NDArray[np.bool_], scale: Sequence[int]) -> NDArray[np.bool_]:
-    """Give each LR pixel of ``(1, *S)`` the room that it has in SR."""
+    """Repeat each LR pixel of ``(1, *S)`` over the SR pixels in its place."""
     for axis, factor in enumerate(scale, start=1):
         mask = mask.repeat(factor, axis=axis)
     return mask

@@ -1,4 +1,4 @@
-"""What is done of an output, in a file beside it: the same command goes on from there."""
+"""The list of finished blocks of an output: the same command goes on from there."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ Settings = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Done:
-    """A block that a writer has."""
+    """A block that was written."""
 
     window: Window
 
     clipped: tuple[int, ...]
-    """Values of each channel that are beyond the type of the file."""
+    """Values of each channel that were clipped to the range of the file's type."""
 
     empty: int
     """Pixels without data in any channel."""
@@ -50,7 +50,7 @@ def _is_whole(line: bytes) -> bool:
 
 
 def written(writer: Writer, window: Window, pixels: NDArray[np.float32]) -> Done:
-    """Write a block ``(C, *window)``, and return what there is to say of it."""
+    """Write a block ``(C, *window)``, and return its counts."""
     before = np.array(writer.clipping.counts)
     writer.write(window, pixels)
     clipped = np.array(writer.clipping.counts) - before
@@ -85,9 +85,9 @@ class Journal:
         self._asked: Settings = json.loads(json.dumps(asked))
 
     def read(self, *, anew: bool = False) -> bool:
-        """Take over what an ended process `settled` and has `done`; return whether there is any.
+        """Read `settled` and `done` of an earlier process; return whether there was one.
 
-        Raises a `Mistake` if it was asked otherwise, unless one may begin `anew`.
+        Raises a `Mistake` if its request was another one. With `anew` it does not count instead.
         """
         lines = self._lines()
         if not lines:
@@ -103,7 +103,7 @@ class Journal:
         if changes:
             return False
         self.settled = head["settled"]
-        # A process that is stopped may note a block a second time, which is to count once.
+        # A process that was stopped may have noted a block twice. It counts once.
         self.done = list({str(block["window"]): _done(block) for block in blocks}.values())
         return True
 

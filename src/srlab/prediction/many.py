@@ -1,4 +1,4 @@
-"""Many inputs, each to a file of its own in one folder, with a table of what became of them."""
+"""Many inputs, each to a file of its own in one folder, with a table of the results."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Row:
-    """What became of an input: a row of the table."""
+    """The result of one input: a row of the table."""
 
     input: str
     output: str
@@ -55,7 +55,7 @@ class Row:
     clipped: int = 0
     empty: int = 0
     settled: str = ""
-    """What was settled for it, such as its tiles, as JSON."""
+    """The settings that were settled for it, such as its tiles, as JSON."""
 
 
 def is_many(given: str | Sequence[str]) -> bool:
@@ -77,7 +77,7 @@ def is_many(given: str | Sequence[str]) -> bool:
 
 
 def output_of(source: PathLike, output: str) -> Path:
-    """Return the name of the output of a single file; in an existing folder it is the file's."""
+    """Return the path of a single output; in an existing folder it gets the input's name."""
     path = Path(os.path.expanduser(output))
     if path.is_dir() and find_format(path.name, "writer") is None:
         return path / _name(source)
@@ -87,9 +87,8 @@ def output_of(source: PathLike, output: str) -> Path:
 def pairs_of(given: str | Sequence[str], output: str) -> list[Pair]:
     """Return the inputs that are named, and an output for each in the folder `output`.
 
-    It has the name of the input, with the ending of a format that can be written. Folders below
-    that of the inputs are made there, too. An input that is named twice, in whatever way, counts
-    once.
+    An output has the name of its input, with the ending of a format that can be written. Subfolders
+    of the inputs' folder are repeated in that of the outputs.
 
     Raises a `Mistake` if two outputs would have one name, or would be taken for inputs next time.
     """
@@ -102,12 +101,8 @@ def pairs_of(given: str | Sequence[str], output: str) -> list[Pair]:
             f"the folder of the outputs, {output}, lies in that of the inputs, {given}: the next "
             "run would take the outputs for inputs. Name another folder."
         )
-    names = [given] if isinstance(given, str) else given
-    once: dict[str, PathLike] = {}
-    for source in (found for name in names for found in _found(name)):
-        once.setdefault(os.path.realpath(source), source)
     made: dict[Path, PathLike] = {}
-    for source in once.values():
+    for source in _sources([given] if isinstance(given, str) else given):
         below = Path()
         if root is not None:
             below = Path(file_and_image(source)[0]).absolute().parent.relative_to(root)
@@ -154,7 +149,7 @@ def _row(
     overwrite: bool,
     progress: bool,
 ) -> Row:
-    """Super-resolve one file, and return what became of it."""
+    """Super-resolve one file, and return its row of the table."""
     names = (os.fspath(pair.source), os.fspath(pair.output))
     if pair.output.exists() and not overwrite:
         log.info("%s is there already: skipped", pair.output)
@@ -200,8 +195,13 @@ def _write_manifest(folder: Path, rows: Sequence[Row]) -> None:
         unfinished.write_text(json.dumps(table, indent=1) + "\n")
 
 
-def _found(name: str) -> Sequence[PathLike]:
-    return find_files(name, suffixes_of("reader"), key="input")
+def _sources(names: Sequence[str]) -> Sequence[PathLike]:
+    """Return the inputs that are named; one that is named twice, in whatever way, counts once."""
+    once: dict[str, PathLike] = {}
+    for name in names:
+        for source in find_files(name, suffixes_of("reader"), key="input"):
+            once.setdefault(os.path.realpath(source), source)
+    return list(once.values())
 
 
 def _root(given: str) -> Path:

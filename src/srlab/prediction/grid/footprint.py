@@ -18,7 +18,7 @@ SHARE = 0.5
 """The share of a GPU's free memory that it may take."""
 
 HELD = 1.5
-"""Bytes that are held in a layer, for each byte of its input and output."""
+"""Bytes that a layer holds for each byte of its input and output."""
 
 LONGEST = {"cpu": {2: 288, 3: 128}, "cuda": {2: 1024, 3: 256}}
 """The most LR pixels a side, for each kind of device and number of spatial axes.
@@ -29,7 +29,7 @@ On a CPU a longer side saves no more than a few hundredths of the overlap.
 SHORTEST = {2: 64, 3: 32}
 
 MOST_TILES, MOST_PIXELS = 16, 2**20
-"""Tiles at a time, and LR pixels in them; more are no faster, and their SR fills the memory."""
+"""Tiles of a batch, and LR pixels in all of them. More are no faster and take more memory."""
 
 SAMPLE = 8
 """LR pixels a side of the tile by which memory is measured, in cells of the network."""

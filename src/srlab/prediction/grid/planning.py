@@ -58,7 +58,7 @@ def plan_tiles(
     over half their overlap. A scene in a single tile is continued beyond its borders as in a call
     of the model. ``join="auto"`` crops where the overlap is exact, and blends where none is.
     ``edges="auto"`` is what the model's card says. `scene` is as for `Predictor`.
-    A video has shots between its `cuts`, frames that begin a new one. No tile looks across these.
+    `cuts` are the frames of a video that begin a new shot. No tile looks across them.
     """
     leading = check_input(model, reader)
     whole = reader.description.shape
@@ -74,7 +74,7 @@ def plan_tiles(
         join = _fitting_join(model, shape, longest)
     given = _pixels("overlap", overlap, dims, least=0)
     if given is None:
-        overlaps = _measured_overlap(model, reader, orders, longest, beyond, join, scene)
+        overlaps = _overlap_in_all_orders(model, reader, orders, longest, beyond, join, scene)
     else:
         overlaps = (0,) * leading + given
     if given is not None and model.agreement:
@@ -96,7 +96,7 @@ def plan_tiles(
 def _sides(
     model: SuperResolver, tile: int | Sequence[int] | str, dims: int, device: torch.device
 ) -> tuple[int, ...]:
-    """Return the most LR pixels of a tile along each axis that it may be long on."""
+    """Return the most LR pixels of a tile along each axis that it is divided along."""
     given = _pixels("tile", tile, dims, least=1)
     if given is not None:
         return given
@@ -106,7 +106,7 @@ def _sides(
     return (side,) * dims
 
 
-def _measured_overlap(
+def _overlap_in_all_orders(
     model: SuperResolver,
     reader: Reader,
     orders: Sequence[Order],
@@ -115,11 +115,11 @@ def _measured_overlap(
     join: Join,
     scene: Tensor | None,
 ) -> tuple[int, ...]:
-    """Return the overlap along each axis of a file that suits every order of its axes."""
+    """Return the automatic overlap along each axis of a file, for every order of its axes."""
     around = (0,) * model.card.spatial_dims
     if edges != "zeros":
         around = margin(model.generator)
-    found = [_seen_overlap(model, reader, order, tile, around, join, scene) for order in orders]
+    found = [_overlap_in_order(model, reader, order, tile, around, join, scene) for order in orders]
     return tuple(max(pixels) for pixels in zip(*found, strict=True))
 
 
@@ -129,7 +129,7 @@ def _fitting_join(model: SuperResolver, shape: Sequence[int], tile: Sequence[int
     return "blend" if cut and None in receptive_field(model.generator) else "crop"
 
 
-def _seen_overlap(
+def _overlap_in_order(
     model: SuperResolver,
     reader: Reader,
     order: Order,
@@ -138,7 +138,7 @@ def _seen_overlap(
     join: Join,
     scene: Tensor | None,
 ) -> tuple[int, ...]:
-    """Settle the overlap along each axis of a file, whose axes a model sees in an `order`."""
+    """Return the automatic overlap along each axis of a file that a model sees in an `order`."""
     seen = order[-model.card.spatial_dims :]
     one = part_in_the_middle(model, reader, order)
     longest = tuple(tile[axis] for axis in seen)
@@ -191,19 +191,25 @@ def _automatic_overlap(
     cut = [axis for axis, (size, side) in enumerate(sizes) if size > side]
     if not cut:
         return around
-    exact = exact_overlap(model)
-    beyond = (0,) * len(tile)
-    if model.agreement:
-        beyond = tuple(pixels or 0 for pixels in model.agreement.reach)
+    exact, times = exact_overlap(model), _times(join)
+    overlap = [0 if pixels is None else times * pixels for pixels in exact]
+    if all(exact[axis] is not None and overlap[axis] <= tile[axis] // 4 for axis in cut):
+        _log_exact(model, overlap, times=times)
+    else:
+        overlap = _inexact_overlap(model, reader, tile, cut, join, scene)
+    return _along(cut, overlap, otherwise=around)
+
+
+def _inexact_overlap(
+    model: SuperResolver,
+    reader: Reader,
+    tile: tuple[int, ...],
+    cut: Sequence[int],
+    join: Join,
+    scene: Tensor | None,
+) -> list[int]:
+    """Measure the overlap along the axes that are `cut`, where no exact one fits into a tile."""
     times = _times(join)
-    whole = [0 if pixels is None else times * pixels for pixels in exact]
-    if all(exact[axis] is not None and whole[axis] <= tile[axis] // 4 for axis in cut):
-        log.info(
-            "overlap %s LR pixels: %sthe receptive field's radius%s, so no seam can show",
-            tuple(whole), "twice " if times == 2 else "",
-            f" and the {beyond} of a projection" if model.agreement else "",
-        )  # fmt: skip
-        return _along(cut, whole, otherwise=around)
     # Half a tile is quick to measure. Around small tiles the sample must show what they do not see.
     sample = middle(reader, tuple(max(side // 2, 32) for side in tile))
     widest = min(min(tile[axis] // (3 * times), sample.shape[2 + axis] // 2) for axis in cut)
@@ -217,7 +223,23 @@ def _automatic_overlap(
         log.warning(
             "every overlap that fits changes more than the tolerance: use larger tiles (tile=)"
         )
-    return _along(cut, [times * (seen + more) for more in beyond], otherwise=around)
+    return [times * (seen + more) for more in _reach_of_projection(model)]
+
+
+def _log_exact(model: SuperResolver, overlap: Sequence[int], *, times: int) -> None:
+    """Say why an overlap leaves no seam."""
+    log.info(
+        "overlap %s LR pixels: %sthe receptive field's radius%s, so no seam can show",
+        tuple(overlap), "twice " if times == 2 else "",
+        f" and the {_reach_of_projection(model)} of a projection" if model.agreement else "",
+    )  # fmt: skip
+
+
+def _reach_of_projection(model: SuperResolver) -> tuple[int, ...]:
+    """Return the LR pixels that a projection sees along each axis; 0 where it sees all or none."""
+    if not model.agreement:
+        return (0,) * model.card.spatial_dims
+    return tuple(pixels or 0 for pixels in model.agreement.reach)
 
 
 def _why_inexact(model: SuperResolver, join: Join) -> str:
@@ -229,9 +251,9 @@ def _why_inexact(model: SuperResolver, join: Join) -> str:
 
 
 def _times(join: Join) -> int:
-    """Return how many times as wide as what tiles must see around a core their overlap is.
+    """Return the factor from the pixels that a tile must see around its part to its overlap.
 
-    Blended tiles contribute pixels beyond their cores, around which lies half the overlap.
+    A blended tile also contributes half of its overlap, around which only the other half lies.
     """
     return 2 if join == "blend" else 1
 

@@ -1,4 +1,4 @@
-"""Samples from the middle of a scene, on which is measured what a model makes of it."""
+"""Samples from the middle of a scene, for measurements of a model on this very scene."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def sample_of(model: SuperResolver, reader: Reader, side: int) -> Tensor:
 
 
 def part_in_the_middle(model: SuperResolver, reader: Reader, order: Order) -> Part:
-    """Return what a model sees at once in the middle of the axes that it does not see."""
+    """Return the part of a scene that lies in the middle of the axes that a model does not see."""
     others = order[: -model.card.spatial_dims]
     places = [reader.description.shape[axis] // 2 for axis in others]
     return Part(Turned(reader, order), places)

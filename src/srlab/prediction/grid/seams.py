@@ -26,9 +26,9 @@ def tolerance(model: SuperResolver) -> float:
 
 
 def exact_overlap(model: SuperResolver) -> tuple[int | None, ...]:
-    """Return the overlap along each axis of a model from which on no tile has a seam, if any.
+    """Return the least overlap along each axis of a model that leaves no seam; None: none does.
 
-    It is all that the network sees, and what a projection sees beyond that.
+    It is the radius of the receptive field, and what a projection sees beyond that.
     """
     beyond: Sequence[int | None] = (0,) * model.card.spatial_dims
     if model.agreement:
@@ -42,8 +42,8 @@ def seams(
 ) -> str:
     """Say in a few words what seams an output has: none, or how much they change at most.
 
-    Where tiles are used nearer to their borders than a network sees, that is measured on a sample
-    of the scene.
+    Where tiles contribute pixels that are nearer to a border than the network sees, the change is
+    measured on a sample of the scene.
     """
     cut = tiles.divided_axes
     if not cut:
@@ -64,7 +64,7 @@ def seams(
 
 
 def _too_short(model: SuperResolver, surroundings: Sequence[int]) -> list[int]:
-    """Return the axes of a model along which tiles are used nearer to a border than it sees."""
+    """Return the axes of a model along which tiles see less than they need around their part."""
     pairs = enumerate(zip(surroundings, exact_overlap(model), strict=True))
     return [axis for axis, (got, exact) in pairs if exact is None or got < exact]
 
@@ -77,7 +77,7 @@ def _measured(
     axes: Sequence[int],
     scene: Tensor | None,
 ) -> float:
-    """Return what seams across some `axes` of a model change, which sees a file in an `order`."""
+    """Measure seams across some `axes` of a model that sees the axes of a file in an `order`."""
     seen = order[-model.card.spatial_dims :]
     surroundings = [tiles.surroundings[axis] for axis in seen]
     sides = [max(tiles.tile[axis] // 2, 32, 3 * tiles.surroundings[axis]) for axis in seen]

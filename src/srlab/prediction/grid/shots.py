@@ -24,9 +24,8 @@ def cuts_of(
 ) -> list[int]:
     """Return the frames of the file `source` that begin a new shot, without the first.
 
-    They are found as for training (`Cuts`). There are none where the network does
-    not see the axis of time, which is so if it is one of the `leading` axes. Without a `threshold`
-    none are looked for.
+    They are found as for training (`Cuts`). A network does not see the `leading` axes, and if time
+    is one of them, no cut matters. Without a `threshold` none is looked for.
     """
     if threshold is None or reader.description.axes[leading].name != "t":
         return []
@@ -43,7 +42,7 @@ def cuts_of(
 
 
 def longest_shot(reader: Reader, cuts: Sequence[int], *, axis: int) -> Reader:
-    """Return a reader of the longest shot, to be planned by and measured on."""
+    """Return a reader of the longest shot, on which tiles are planned and seams are measured."""
     if not cuts:
         return reader
     every = shots(reader.description.shape[axis], cuts)

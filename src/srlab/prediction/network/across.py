@@ -28,7 +28,10 @@ def orders_for(card: ModelCard, description: Description) -> tuple[Order, ...]:
 
 
 def in_file(order: Order, values: Sequence[int], *, otherwise: int) -> tuple[int, ...]:
-    """Return a number for each axis of a file, from those of a model's axes, last in an `order`."""
+    """Return a value for each axis of a file, given those of a model's axes.
+
+    A model sees the last axes of an `order`. The others have the value `otherwise`.
+    """
     seen = dict(zip(order[-len(values) :], values, strict=True))
     return tuple(seen.get(axis, otherwise) for axis in range(len(order)))
 
@@ -47,9 +50,9 @@ def thick_axis(card: ModelCard, description: Description) -> int:
 class BothWays:
     """A prediction of volumes by one of images, in both ways across the slices, averaged.
 
-    `network` takes LR ``(N, C, A, B)`` to SR ``(N, C', A·s, B)``. The axis A of images is that of
-    the number `thick` of a volume, from 0. SMORE (Zhao et al. 2021) joins its two ways by the
-    larger Fourier coefficient, where the mean is taken here.
+    `network` takes LR ``(N, C, A, B)`` to SR ``(N, C', A·s, B)``. The axis A of these images is the
+    axis number `thick` of the volume, counted from 0. SMORE (Zhao et al. 2021) joins its two ways
+    by the larger Fourier coefficient; here their mean is taken.
     """
 
     def __init__(self, network: Network, thick: int) -> None:
@@ -62,7 +65,7 @@ class BothWays:
         return reduce(np.add, ways) / np.float32(len(ways))
 
     def _along(self, lr: Pixels, spare: Spare, walked: int) -> Pixels:
-        """Do the images that follow each other along an axis of the volume."""
+        """Predict the planes that follow each other along the axis `walked` of the volume."""
         (other,) = {0, 1, 2} - {walked, self._thick}
         order = (0, 2 + walked, 1, 2 + self._thick, 2 + other)
         volumes = lr.transpose(order)

@@ -56,7 +56,7 @@ def chosen_devices(name: str, count: Devices) -> tuple[str, ...]:
 
 @contextmanager
 def told_of(device: torch.device) -> Iterator[None]:
-    """Say in a line which device failed, and make a `MemoryError` of what torch says of memory."""
+    """Turn torch's errors into a `MemoryError`, or a `Mistake` that names the device."""
     try:
         yield
     except torch.OutOfMemoryError:

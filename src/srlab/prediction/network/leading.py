@@ -1,6 +1,6 @@
 """Scenes with more axes than a model: slices of volumes, frames, volumes of a series.
 
-Their tiles have one entry along the first axes, and the model does not see these.
+Their tiles have one entry along each of the first axes, which the model does not see.
 """
 
 from __future__ import annotations

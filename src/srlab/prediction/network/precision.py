@@ -23,7 +23,7 @@ DTYPES = {"32": torch.float32, "bf16": torch.bfloat16, "16": torch.float16}
 TOLERANCE = 1e-3
 """The root mean square difference from float32 that ``auto`` allows, in training ranges.
 
-It is a peak signal-to-noise ratio of 60 dB: far below what a network errs by itself.
+It is a peak signal-to-noise ratio of 60 dB. The errors of a network itself are far larger.
 """
 
 SIDE = {2: 192, 3: 48}

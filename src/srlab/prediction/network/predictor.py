@@ -1,4 +1,4 @@
-"""A model as blocks use it: tiles in, tiles out, with the same bits on every way."""
+"""A model as a function of tiles: the same tile gives the same bits in any batch."""
 
 from __future__ import annotations
 

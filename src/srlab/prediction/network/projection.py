@@ -1,7 +1,7 @@
 """Tiles whose SR agrees with their LR, and the two parts of such SR.
 
-Each tile is projected with its overlap. Far enough from a cut that gives what the whole scene would
-give, projected at once (`srlab.degradations.reach`). So it depends on the grid of tiles alone.
+Each tile is projected together with its overlap. Far enough from a cut, that gives the same values
+as a projection of the whole scene (`srlab.degradations.reach`).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def bounds_of(channels: Sequence[Channel]) -> Bounds | None:
 def _span(channel: Channel) -> tuple[float, float, float]:
     """Return the lowest and highest physical value of a channel, and the step between values.
 
-    No data at an end of the type is nothing that a pixel may have.
+    A nodata value at an end of the type is left out, since no valid pixel may have it.
     """
     if channel.dtype.kind == "f":
         return -inf, inf, inf
@@ -88,7 +88,7 @@ def check_overlap(
 ) -> None:
     """Refuse an overlap by which SR would not agree with LR where tiles meet.
 
-    It must be a number of `times` as wide as a projection sees.
+    It must be `times` as wide as the reach of the projection.
     """
     needed = in_file(order, [times * (pixels or 0) for pixels in agreement.reach], otherwise=0)
     for size, side, given, least in zip(shape, tile, overlap, needed, strict=True):
@@ -160,7 +160,7 @@ class Agreeing:
 
     def __call__(self, lr: Pixels, inside: Sequence[Window], spare: Spare) -> Pixels:
         """Return SR ``(N, C', *S·scale)`` of LR ``(N, C, *S)``."""
-        # What is around a tile has its part in what the tile is changed to.
+        # The projection of a core depends on the SR around it, so none of the SR is spare.
         tiles = zip(self._network(lr, nothing(spare)), lr, inside, strict=True)
         return np.stack([self._agreement.projected(*tile, self._bounds) for tile in tiles])
 

@@ -13,18 +13,18 @@ from torch import Tensor
 Compute = Callable[[Tensor], Tensor]
 
 Transfer = Callable[[Compute, Tensor], NDArray[np.float32]]
-"""Has something computed of a batch by a device, and returns the result in this machine's memory.
+"""Computes something of a batch on a device, and returns the result as an array.
 
-Several threads may do so for one device.
+Several threads may call it for one device.
 """
 
 AT_A_TIME = {"cuda": 2}
-"""The threads that keep a device busy, where one is not enough."""
+"""The threads that keep a device busy, for kinds of devices that need several."""
 
 
 def transfer_to(device: torch.device) -> Transfer:
     """Return the way to a device."""
-    return Beside(device) if device.type == "cuda" else Plain(device)
+    return Overlapped(device) if device.type == "cuda" else Plain(device)
 
 
 class Plain:
@@ -39,13 +39,13 @@ class Plain:
         return result
 
 
-class Beside:
+class Overlapped:
     """The way to a GPU, which copies one batch while it computes another.
 
     It copies from and to pinned memory, each way in a stream of its own. While one thread waits for
-    its result, another one gives the GPU its next batch. They take turns in that, so that the GPU
-    holds the values of the layers for one batch at a time. All that a batch needs is kept until its
-    result is there, since memory that is freed may be given to another stream at once.
+    its result, another one gives the GPU its next batch. Threads take turns in giving, so that the
+    GPU holds the values of the layers for one batch at a time. All that a batch needs is kept until
+    its result is there, since another stream may be given freed memory at once.
     """
 
     def __init__(self, device: torch.device) -> None:
