@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from srlab.io.array import ArrayReader
-from srlab.report.histogram_chart import BAR, BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, draw
+from srlab.report.histogram_chart import BAR, BOTTOM, DOWN, HEIGHT, LEFT, RIGHT, TOP, WIDTH, draw
 from srlab.report.values import measured
 
 
@@ -33,6 +33,13 @@ def test_bars_stand_where_the_values_are(tmp_path):
     left, middle, right = np.array_split(heights, 3)
     assert middle.sum() == 0
     assert 1.6 < left.sum() / right.sum() < 2.4
+
+
+def test_the_height_of_a_cut_last_bar_stays_inside_the_picture(tmp_path):
+    image = np.append(np.arange(256), [255] * 90).astype(np.uint8)[None, None]
+    drawn(tmp_path / "cut.png", image)
+    picture = np.asarray(Image.open(tmp_path / "cut.png").convert("L"))
+    assert (picture[TOP : TOP + DOWN // 4, -RIGHT + 1 :] == 255).all()
 
 
 def test_each_band_has_a_panel_and_a_constant_or_empty_one_too(tmp_path):

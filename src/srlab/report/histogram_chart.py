@@ -152,8 +152,10 @@ def _draw_bars(pen: ImageDraw.ImageDraw, panel: _Panel) -> None:
     tallest = int(panel.heights.argmax())
     if panel.heights[tallest] > panel.top:
         text = f"{panel.heights[tallest]:.3g} %"
-        place = (panel.x(panel.edges[tallest + 1]) + 3, TOP + 2)
-        pen.text(place, text, fill="black", font=_font(13))
+        font, at, anchor = _font(13), panel.x(panel.edges[tallest + 1]) + 3, "la"
+        if at + pen.textlength(text, font=font) > WIDTH:  # no room beside the last bars
+            at, anchor = panel.x(panel.edges[tallest]) - 3, "ra"
+        pen.text((at, TOP + 2), text, fill="black", font=font, anchor=anchor)
 
 
 def _draw_axes(pen: ImageDraw.ImageDraw, panel: _Panel, label: str) -> None:
