@@ -104,9 +104,11 @@ def test_each_image_of_a_file_becomes_one_of_its_own(tmp_path, monkeypatch):
         pairs_of("a.lif#x*", "out")
 
 
-def test_outputs_among_the_inputs_are_refused(photos):
+def test_outputs_among_the_inputs_or_in_the_name_of_one_file_are_refused(photos):
     with pytest.raises(ValueError, match="the next run would take the outputs for inputs"):
         pairs_of(str(photos), str(photos / "out"))
+    with pytest.raises(ValueError, match=r"out.png names one file, .*: name a folder"):
+        pairs_of(str(photos), "out.png")
 
 
 def test_what_is_one_image_is_not_many(tmp_path):

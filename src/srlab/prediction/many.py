@@ -90,9 +90,15 @@ def pairs_of(given: str | Sequence[str], output: str) -> list[Pair]:
     An output has the name of its input, with the ending of a format that can be written. Subfolders
     of the inputs' folder are repeated in that of the outputs.
 
-    Raises a `Mistake` if two outputs would have one name, or would be taken for inputs next time.
+    Raises a `Mistake` if two outputs would have one name, or would be taken for inputs next time,
+    or if `output` is the name of a single file.
     """
     folder = Path(os.path.expanduser(output)).absolute()
+    if find_format(folder.name, "writer") is not None:
+        raise Mistake(
+            f"output={output} names one file, and several inputs are named: name a folder for the "
+            "outputs, without such an ending."
+        )
     root = None
     if isinstance(given, str) and not file_and_image(given)[1]:
         root = _root(given)
