@@ -93,6 +93,12 @@ def test_a_name_is_free_again_when_its_writer_is_done(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_folder_that_takes_no_file_is_named(tmp_path):
+    taken = rf"the folder {tmp_path}/gone takes no new file: write elsewhere\."
+    with pytest.raises(PermissionError, match=taken), sole_writer(tmp_path / "gone" / "out.tif"):
+        pass
+
+
 def test_a_link_leads_to_the_file_that_is_written(tmp_path):
     (tmp_path / "disk").mkdir()
     (tmp_path / "out.tif").symlink_to(tmp_path / "disk" / "scene.tif")

@@ -242,7 +242,12 @@ def sole_writer(path: Path) -> Iterator[None]:
 def _claimed(lock: Path) -> IO[str] | None:
     """Open and lock a file, and return it; None if another process holds the lock."""
     while True:
-        file = lock.open("w")
+        try:
+            file = lock.open("w")
+        except FileNotFoundError as error:  # such as /proc, whose folders take no new files
+            raise ForbiddenFile(
+                f"the folder {lock.parent} takes no new file: write elsewhere."
+            ) from error
         if not locked(file.fileno()):
             file.close()
             return None

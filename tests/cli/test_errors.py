@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from conftest import TINY
@@ -137,6 +138,8 @@ def test_other_commands_say_so_too(command, name):
         error
         == "error: trsut is no key of the configuration; did you mean trust? --help lists them all."
     )
+    error = command(name, "model=a", "generator=rrdb").error
+    assert error == "error: generator is no key of the configuration; --help lists them all."
     assert command(name, "trust=maybe").error == "error: trust is 'maybe'; give true or false."
 
 
@@ -250,6 +253,8 @@ def test_bugs_keep_their_traceback_and_mistakes_do_not():
         per_axis(0, 2)
     assert str(exit_.value.code).startswith("error: got 0 for 2 spatial axes")
     assert "\n" not in str(exit_.value.code)
+    with pytest.raises(SystemExit, match="cannot be used: File name too long"), one_line_errors():
+        Path("a" * 300).stat()
 
 
 def test_interruption_ends_in_one_line(capsys):

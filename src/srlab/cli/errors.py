@@ -33,7 +33,14 @@ INTERRUPTED = 130
 
 _FULL_ERROR = "HYDRA_FULL_ERROR"
 _FULL_DISK = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
-_FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR)
+_FORBIDDEN = (
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.EEXIST,
+    errno.ENOTDIR,
+    errno.ENAMETOOLONG,
+)
 _NOISE = ("full_key", "object_type", "See http", "To append")
 
 
@@ -151,6 +158,9 @@ def _of_composition(
         return f"{missing[1]}={missing[2]} does not exist; choose one of {offered}."
     if isinstance(cause, ConfigKeyError | ConfigAttributeError) and cause.full_key:
         return unknown_key(str(cause.full_key), command, arguments)
+    foreign = re.match(r"Could not override '(.+)'\.\s*No match in the defaults list", str(error))
+    if foreign:  # a group that belongs to another command
+        return unknown_key(foreign[1], command, arguments)
     lines = [line.strip() for line in str(error).splitlines()]
     kept = [line for line in lines if line and not line.startswith(_NOISE)]
     return "; ".join(kept).replace(".;", ".")
