@@ -78,7 +78,7 @@ def test_pattern_that_a_blur_removes_is_left_alone():
 
 def test_what_rounds_or_adds_noise_is_refused():
     for degradation in (Bicubic(scale=2, integers=[0, 255]), Noise(sigma=1.0)):
-        with pytest.raises(Mistake, match="is not linear, so no output can be projected"):
+        with pytest.raises(Mistake, match="is not linear, and no output can be projected"):
             Projection(degradation)
 
 

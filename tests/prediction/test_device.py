@@ -21,10 +21,15 @@ def test_devices_by_name():
     assert chosen_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
 
 
-@pytest.mark.parametrize("name", ["gpu", "cuda:99"])
-def test_device_that_is_not_there_is_refused(name):
-    message = rf"device={name} cannot be used here: .+; try device=auto\."
-    with pytest.raises(ValueError, match=message):
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("gpu", "is no device; give auto, cpu, cuda or cuda:1\\."),
+        ("cuda:99", "cannot be used here: .+; try device=auto\\."),
+    ],
+)
+def test_device_that_is_not_there_is_refused(name, problem):
+    with pytest.raises(ValueError, match=f"device={name} {problem}"):
         chosen_device(name)
 
 

@@ -59,7 +59,7 @@ class PredictSettings:
     cut_threshold: float | None
     join: Literal["auto", "crop", "blend"]
     batch: int | Literal["auto"]
-    precision: int | Literal["auto", "bf16"]
+    precision: Literal["auto", 32, "bf16", 16]
     threads: int | Literal["auto"]
     noise_seed: int | None
     samples: int

@@ -50,9 +50,9 @@ class Projection:
     def __init__(self, degradation: Degradation, *, tolerance: float = 1e-5) -> None:
         if not degradation.linear:
             raise Mistake(
-                f"{type(degradation).__name__} is not linear, so no output can be projected to "
-                "agree with it: as it made LR, it rounds, adds noise or compresses; leave the "
-                "projection out, or train with one that does not, such as degradation=bicubic."
+                f"{type(degradation).__name__}, as it made LR, rounds, adds noise or compresses, "
+                "so it is not linear, and no output can be projected to agree with it; leave the "
+                "projection out, or choose one that does none of this, such as degradation=bicubic."
             )
         self.degradation, self.tolerance = degradation, tolerance
         self._bases: dict[tuple[object, ...], tuple[Tensor, Tensor]] = {}

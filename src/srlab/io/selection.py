@@ -30,9 +30,10 @@ def _find(names: Sequence[str], wanted: int | str, path: object) -> int:
     listed = ", ".join(names)
     if isinstance(wanted, int):
         if not 1 <= wanted <= len(names):
-            raise MissingBand(
-                f"{path} has no band {wanted}: its bands are 1 to {len(names)}, named {listed}."
-            )
+            numbers = f"its bands are 1 to {len(names)}, named"
+            if len(names) == 1:
+                numbers = "its only band is 1, named"
+            raise MissingBand(f"{path} has no band {wanted}: {numbers} {listed}.")
         return wanted - 1
     matches = [index for index, name in enumerate(names) if name == wanted]
     if not matches:

@@ -206,7 +206,7 @@ def test_what_the_format_cannot_hold_is_refused_at_once(tmp_path):
         (
             "o.png",
             lambda path: masked(path, count=2),
-            "there are 3 bands (1, 2, A), and PNG holds 1, 2, 3, 4; the last of 2 or 4 is alpha",
+            "there are 3 bands (1, 2, A), and PNG holds 1, 2, 3, 4; the last of 2 or 4 must be",
         ),
         ("o.jpg", masked, "pixels are marked empty by a mask, and JPEG holds none"),
         (

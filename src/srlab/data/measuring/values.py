@@ -141,9 +141,10 @@ def check_values(
     if max(highest) * LARGEST_RATIO < source.data_range:
         log.warning(
             "the training files reach %.5g, far below data.data_range=%.5g, so PSNR and SSIM look "
-            "better than they are: give one that fits, such as data.data_range=4095 for 12 bits",
+            "better than they are: give one that fits, such as data.data_range=%.5g",
             max(highest),
             source.data_range,
+            max(highest),
         )
 
 

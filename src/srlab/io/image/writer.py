@@ -224,7 +224,7 @@ def _problem(encoding: _Encoding, blocks: StagedBlocks) -> str | None:
         names = ", ".join(blocks.description.names)
         counts = ", ".join(map(str, encoding.counts))
         problem = f"there are {len(channels)} bands ({names}), and {name} holds {counts}"
-        return problem + "; the last of 2 or 4 is alpha" * (4 in encoding.counts)
+        return problem + "; the last of 2 or 4 must be alpha" * (4 in encoding.counts)
     if any(channel.is_scaled for channel in channels):
         return f"values have a scale and an offset, and {name} holds neither"
     if blocks.masked:

@@ -69,7 +69,10 @@ class RasterReader:
             check_classic_header(self.path)
             check_boxes(self.path)
         self._handle = ProcessHandle(partial(rasterio.open, self.path), DatasetReader.close)
-        failure = f"{path} is not a raster that GDAL can read"
+        failure = (
+            f"{path} is not a raster that GDAL can read: check that it is whole, and its ending "
+            "right"
+        )
         with gdal(failure), rasterio.open(self.path) as dataset:
             check_readable(dataset, path)
             self._table = colour_table(dataset)

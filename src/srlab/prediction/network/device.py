@@ -28,6 +28,8 @@ def chosen_device(name: str) -> torch.device:
         return torch.zeros(0, device=name).device
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
+        if reason.startswith("Expected one of"):  # a list of some twenty kinds
+            raise Mistake(f"device={name} is no device; give auto, cpu, cuda or cuda:1.") from error
         raise Mistake(f"device={name} cannot be used here: {reason}; try device=auto.") from error
 
 
