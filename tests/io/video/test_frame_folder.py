@@ -2,6 +2,7 @@
 
 import pickle
 from dataclasses import replace
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -71,6 +72,14 @@ def test_ffmpeg_reads_the_list_of_frames(tmp_path):
     assert "# DESCRIPTION: super-resolved" in (tmp_path / "b.frames/frames.ffconcat").read_text()
 
 
+def test_frames_note_pixels_that_are_not_square(tmp_path):
+    source = clip(tmp_path / "a.mp4", sample_aspect_ratio=Fraction(4, 3))
+    written(source, tmp_path / "b.frames", scale=2)
+    written(tmp_path / "b.frames", tmp_path / "c.mp4")
+    with av.open(str(tmp_path / "c.mp4")) as container:
+        assert container.streams.video[0].sample_aspect_ratio == Fraction(4, 3)
+
+
 def test_frames_of_one_channel_are_written(tmp_path):
     grey = moving(3)[..., 0]
     source = folder(tmp_path / "a.frames", grey, ["0.png", "1.png", "2.png"])
@@ -103,6 +112,9 @@ def test_what_is_no_folder_of_frames_is_told_in_a_line(tmp_path):
     for time in ("soon", "1e999", "'1"):
         listing.write_text(f"file 0.png\nduration {time}\n")
         assert f"in line 2, {f'duration {time}'!r}" in told(lambda: open_reader(mixed))
+    for aspect in ("4:3", "1/0", "0", "9" * 5000):
+        listing.write_text(f"# PIXEL_ASPECT: {aspect}\nfile 0.png\nduration 1\n")
+        assert "in line 1, " in told(lambda: open_reader(mixed))
     listing.write_bytes(b"\xff\xfe\x00file")
     assert "lists 0 files and 0 durations" in told(lambda: open_reader(mixed))
     listing.unlink()

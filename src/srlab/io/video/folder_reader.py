@@ -67,7 +67,9 @@ class FrameFolderReader:
             )  # fmt: skip
         *times, end = self._listing.times
         colours = Colours(bits, FULL, matrix=RGB, primaries=UNSPECIFIED, transfer=UNSPECIFIED)
-        geometry = VideoGeometry(tuple(times), end, TICK, colours)
+        geometry = VideoGeometry(
+            tuple(times), end, TICK, colours, pixel_aspect=self._listing.pixel_aspect
+        )
         self.description = Description(
             (len(times), *first.shape),
             (Axis("t", geometry.spacing, "s"), Axis("y"), Axis("x")),

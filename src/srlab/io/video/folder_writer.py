@@ -132,7 +132,8 @@ class FrameFolderWriter:
         shown = [round(time * geometry.time_base / TICK) for time in geometry.times]
         shown.append(round(geometry.end * geometry.time_base / TICK))
         durations = [later - earlier for earlier, later in pairwise(shown)]
-        return Listing(tuple(names), tuple(durations), stated=True)
+        aspect = geometry.pixel_aspect
+        return Listing(tuple(names), tuple(durations), stated=True, pixel_aspect=aspect)
 
     def _comments(self) -> list[str]:
         tags = self._provenance.tags() | self.clipping.tags

@@ -23,6 +23,15 @@ TICK = Fraction(1, 1_000_000)
 USUAL_RATE = 25
 """Frames per second if the folder has no list."""
 
+ASPECT = "PIXEL_ASPECT: "
+"""The beginning of the comment on pixels that are not square; FFmpeg's format has no word for it.
+
+The width of a pixel over its height follows, such as 4/3.
+"""
+
+MOST_ASPECT = 1000
+"""The most that a pixel may be wider than high, or higher than wide."""
+
 
 @dataclass(frozen=True)
 class Listing:
@@ -35,6 +44,9 @@ class Listing:
 
     stated: bool
     """Whether the folder has a list; otherwise order and durations are assumed."""
+
+    pixel_aspect: Fraction = Fraction(1)
+    """The width of a pixel over its height."""
 
     @property
     def times(self) -> tuple[int, ...]:
@@ -63,6 +75,8 @@ def read_listing(folder: Path) -> Listing:
 def written_listing(listing: Listing, comments: Sequence[str]) -> str:
     """Return the text of a list, with comments before the frames."""
     lines = [HEADER, *(f"# {comment}" for comment in comments)]
+    if listing.pixel_aspect != 1:
+        lines.append(f"# {ASPECT}{listing.pixel_aspect}")
     for name, duration in zip(listing.names, listing.durations, strict=True):
         seconds, microseconds = divmod(duration, 10**6)
         lines += [f"file '{name}'", f"duration {seconds}.{microseconds:06}"]
@@ -78,9 +92,12 @@ def _natural(name: str) -> list[tuple[int, str]]:
 def _parsed(file: Path) -> Listing:
     names: list[str] = []
     durations: list[int] = []
+    aspect = Fraction(1)
     text = file.read_text(encoding="utf-8", errors="replace")
     for number, line in enumerate(text.splitlines(), start=1):
         try:
+            if line.startswith(f"# {ASPECT}"):
+                aspect = _aspect(line.removeprefix(f"# {ASPECT}"))
             word, *values = shlex.split(line, comments=True) or [""]
             if word == "file":
                 (name,) = values
@@ -88,7 +105,7 @@ def _parsed(file: Path) -> Listing:
             elif word == "duration":
                 (seconds,) = values
                 durations.append(round(float(seconds) / float(TICK)))
-        except (ValueError, OverflowError) as error:
+        except (ArithmeticError, ValueError) as error:
             raise Mistake(f"{file} cannot be understood in line {number}, {line!r}.") from error
     if not names or len(names) != len(durations) or min(durations) < 1:
         raise Mistake(
@@ -98,4 +115,13 @@ def _parsed(file: Path) -> Listing:
     for name in names:
         if Path(name).name != name or not (file.parent / name).is_file():
             raise MissingFile(f"{file} names {name}, which is no file of the folder.")
-    return Listing(tuple(names), tuple(durations), stated=True)
+    return Listing(tuple(names), tuple(durations), stated=True, pixel_aspect=aspect)
+
+
+def _aspect(text: str) -> Fraction:
+    """Return the aspect ratio of a text; raises a ValueError or ArithmeticError for any other."""
+    width, _, height = text.partition("/")
+    aspect = Fraction(int(width), int(height or 1))
+    if not 1 / MOST_ASPECT <= aspect <= MOST_ASPECT:
+        raise ValueError(f"{text} is no shape of pixels")
+    return aspect

@@ -151,6 +151,6 @@ def _checked(path: Path, description: Description, codec: Codec) -> VideoGeometr
     if not ENCODINGS[codec].notes_aspect and geometry.pixel_aspect != 1:
         raise Mistake(
             f"{path} would have pixels {float(geometry.pixel_aspect):.4g} times as wide as high, "
-            f"which {codec} cannot note: write it with codec=h264."
+            f"which {codec} cannot note: write it with codec=h264, or a folder NAME.frames."
         )
     return geometry
