@@ -1,4 +1,4 @@
-"""RCAN."""
+"""RCAN, a generator with channel attention."""
 
 from __future__ import annotations
 

@@ -18,13 +18,13 @@ WIDEST_MARGIN = {2: 72, 3: 16}
 """The most LR pixels that `margin` takes for the sake of exactness, by the number of axes."""
 
 _SHORT_STRIPS = {2: (64, 160), 3: (64,)}
-"""Those that tell whether it is within `WIDEST_MARGIN`: long ones take large networks long."""
+"""Strips that suffice to compare the reach with `WIDEST_MARGIN`; long ones take more time."""
 
 USUAL_MARGIN = {2: 16, 3: 8}
 """The margin in LR pixels around a network that sees further, by the number of axes."""
 
 _known: WeakKeyDictionary[Any, dict[tuple[int, ...], Radii]] = WeakKeyDictionary()
-"""What was measured of a network, by strips: it follows from the layers, whatever their weights."""
+"""The measured radii of each network, by strips; they do not depend on its weights."""
 
 
 def margin(generator: Any) -> tuple[int, ...]:

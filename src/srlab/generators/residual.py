@@ -1,4 +1,4 @@
-"""EDSR."""
+"""EDSR, a generator of plain residual blocks."""
 
 from __future__ import annotations
 

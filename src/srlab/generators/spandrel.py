@@ -56,8 +56,8 @@ class Spandrel(nn.Module):
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         """Build the architecture that the tensors belong to, before torch loads them into it.
 
-        They are the published file's own, or, from a checkpoint or bundle, the same under
-        ``network.``.
+        A published file has the architecture's own names. A checkpoint or bundle has the same names
+        under ``network.``.
         """
         own = [name for name in state_dict if name.startswith(prefix)]
         inner = prefix + "network."

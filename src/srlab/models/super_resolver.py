@@ -69,9 +69,9 @@ class SuperResolver(nn.Module):
     ) -> Tensor:
         """Super-resolve a batch of whole images in physical units.
 
-        Beyond their borders the network sees what `edges` says; None: what the card says. A pixel
-        without a finite value in every channel is NaN in SR, and the network sees the nearest value
-        in its place. `noise` ``(B, noise_channels)`` is for generators that take it, see
+        `edges` says what the network sees beyond their borders; None: what the card says. A pixel
+        without a finite value in every channel is NaN in SR. The network sees the nearest value in
+        its place. `noise` ``(B, noise_channels)`` is for generators that take it, see
         `draw_noise`. `scene` ``(B, rows, C + 1)`` holds the statistics of each image's whole file.
         Normalisers of the scope ``scene`` need it. A `Mistake` says if `lr` has another shape or
         `scene` is missing.
@@ -159,21 +159,22 @@ class SuperResolver(nn.Module):
 
     def of_planes(self) -> SuperResolver:
         """Return the same model for images that are planes across thick slices already."""
-        card = replace(self.card, across="")
-        generator, normaliser = self.get_submodule("generator"), self.get_submodule("normaliser")
-        planes = SuperResolver(
-            generator=generator, normaliser=normaliser, card=card, agreement=self.agreement
-        )
-        return planes.train(self.training)
+        return self._with(replace(self.card, across=""), self.agreement)
 
     def projected(
         self, degradation: Mapping[str, JSON] | None = None, *, trust: bool = False
     ) -> SuperResolver:
         """Return the same model with SR that agrees with LR; see `agreement_of`."""
         agreement = self.agreement or agreement_of(self.card, degradation, trust=trust)
-        generator, normaliser = self.get_submodule("generator"), self.get_submodule("normaliser")
+        return self._with(self.card, agreement)
+
+    def _with(self, card: ModelCard, agreement: Agreement | None) -> SuperResolver:
+        """Return a model of the same generator and normaliser."""
         made = SuperResolver(
-            generator=generator, normaliser=normaliser, card=self.card, agreement=agreement
+            generator=self.get_submodule("generator"),
+            normaliser=self.get_submodule("normaliser"),
+            card=card,
+            agreement=agreement,
         )
         return made.train(self.training)
 

@@ -1,4 +1,4 @@
-"""Computes the core of a tile only: each layer computes no more than later layers need.
+"""The SR of the core of a tile: each layer computes no more than later layers need.
 
 A tile is a core with an overlap around it, which gives the network its context. The SR of the
 overlap is discarded. The deeper a layer is, the less of the overlap it needs, and the costly
@@ -116,6 +116,7 @@ def _measured(
     channels: int,
     scale: Sequence[int],
 ) -> list[Radii]:
+    """Measure what `_needed` returns, from the last layers to the first."""
     everything: Radii = (None,) * len(scale)
     if not stages:
         return [everything]
@@ -123,7 +124,7 @@ def _measured(
     needed = [_at_least(INTERPOLATION_REACH, reach)]
     same_size = (1,) * len(scale)
     alike: dict[str, Radii] = {}
-    # Before the first stage all is needed, since the overlap is no more than what a network sees.
+    # Nothing is cut before the first stage: the overlap is hardly wider than a network sees.
     for stage in reversed(stages[1:]):
         if str(stage) not in alike:
             alike[str(stage)] = _reach_of(stage, channels, same_size)
@@ -144,6 +145,6 @@ def _at_least(least: int, radii: Radii) -> Radii:
 
 
 def _sum(first: Radii, second: Radii) -> Radii:
-    """Add radii; what sees everything remains so."""
+    """Add radii; the sum with a layer that sees everything is None, too."""
     pairs = zip(first, second, strict=True)
     return tuple(None if one is None or other is None else one + other for one, other in pairs)

@@ -98,12 +98,7 @@ class Session:
             refuse_stranger(model.card, self._reader, force=request.force)
         self._alpha = alpha_of(source, self._reader)
         self._device = chosen_device(request.device)
-        hashes = [file_hash(path) for path in self._paths]
-        self.hashes = {
-            "model": " ".join(hashes),
-            "input": input_hash(self._input),
-            **further_hashes(self._model.card, source, request),
-        }
+        self.hashes = self._hashed()
         self._journal = Journal(self._output, self._asked())
         self._scene = scene_of(self._models, self._reader)
         self._settling = Settling(
@@ -165,6 +160,15 @@ class Session:
             if self._journal.done:
                 log.info("%s", self._journal)
             raise
+
+    def _hashed(self) -> dict[str, str]:
+        """Hash the files of the models, the input and any further inputs."""
+        models = [file_hash(path) for path in self._paths]
+        return {
+            "model": " ".join(models),
+            "input": input_hash(self._input),
+            **further_hashes(self._model.card, self._source, self._request),
+        }
 
     def _asked(self) -> dict[str, Any]:
         versions = {"srlab": srlab.__version__, "torch": str(torch.__version__)}

@@ -1,1 +1,4 @@
-"""Files of a data set: found, matched, grouped and masked, with a limit on open ones."""
+"""Finds the files of a data set, with their partners, guides and masks.
+
+`usable` leaves out files that cannot be used, and `handles` limits how many are open at a time.
+"""

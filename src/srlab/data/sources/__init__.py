@@ -1,1 +1,1 @@
-"""Sources: one class for each kind of data set, as a YAML in ``conf/data`` names it."""
+"""Sources of LR and HR pairs: one class for each kind of data set in ``conf/data``."""

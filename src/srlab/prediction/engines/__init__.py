@@ -1,4 +1,4 @@
-"""Engines: the order of blocks, and what becomes of them; one a file."""
+"""Engines: each decides who computes the blocks of an output, and when; one a file."""
 
 from srlab.prediction.engines.dask import Dask
 from srlab.prediction.engines.local import Local, run

@@ -43,7 +43,7 @@ PATIENCE = "5 minutes"
 """How long a lost worker may take to begin anew: torch is imported slowly on a busy machine."""
 
 ROWS = {"crop": 4, "blend": 8}
-"""Blocks of a task along the first axis at most, or alone; see `_Tasks`."""
+"""The most blocks of a task where tiles are cropped, and the most rows of a panel otherwise."""
 
 
 class Dask:
@@ -53,7 +53,7 @@ class Dask:
     it starts a cluster of its own on this machine, of a number of `workers`. By default there is
     one for every four cores. The cluster ends with the process, or when the engine is closed.
 
-    Blocks of a lost worker are done again by others. Where they end one worker after the other, a
+    Blocks of a lost worker are done again by others. If the same blocks end several workers, a
     `Mistake` says so. All processes must have the same versions and see the same files. A network
     has as many threads in each worker as Dask gives that, unless another number is asked for.
     """
@@ -71,7 +71,7 @@ class Dask:
         self._cluster: LocalCluster | None = None
 
     def threads(self) -> int:
-        """Return the least number that a worker has; with a cluster of its own, of its cores."""
+        """Return the fewest threads of any worker; in an own cluster, its share of the cores."""
         if self._address is None:
             return max(torch.get_num_threads() // self._own_workers, 1)
         client = self._connected()
@@ -81,7 +81,7 @@ class Dask:
         return int(min(client.nthreads().values()))
 
     def devices(self, asked: Devices) -> int:
-        """Return one, and refuse others."""
+        """Return 1: a worker computes on one device. Other numbers are refused."""
         if asked not in ("auto", 1):
             raise Mistake(
                 f"devices is {asked}, and each worker of engine=dask computes on one: leave "
@@ -97,7 +97,7 @@ class Dask:
         journal: Journal | None = None,
         progress: bool = False,
     ) -> Outcome:
-        """Make an output; what other engines began goes on here, and the other way round."""
+        """Make an output; an output that another engine began goes on here."""
         client = self._connected()  # tells of a missing Dask, which the next line needs
         from srlab.prediction.engines.share import WorkerShare
 
@@ -126,7 +126,7 @@ class Dask:
         if self._client is not None:
             self._client.close()
         if self._cluster is not None:
-            # Python takes seconds to end a process that has torch, and Dask does not wait for that.
+            # A process with torch takes seconds to end. Dask does not wait, and would log errors.
             logging.getLogger("distributed").setLevel(logging.ERROR)
             self._cluster.close()
         self._client = self._cluster = None
@@ -180,9 +180,9 @@ def _own_cluster(workers: int) -> LocalCluster:
     logging.getLogger("distributed.scheduler").setLevel(logging.CRITICAL)  # they come with tasks
     dask.config.set(
         {
-            # After that Dask begins a lost worker no more; by default after 15 s.
+            # A lost worker is begun again until then; Dask's default is 15 s.
             "distributed.deploy.lost-worker-timeout": PATIENCE,
-            # After that tasks fail that no worker is there for; by default they wait for ever.
+            # Without any worker, tasks fail then; by Dask's default they wait for ever.
             "distributed.scheduler.no-workers-timeout": PATIENCE,
         }
     )
@@ -196,7 +196,7 @@ def _own_cluster(workers: int) -> LocalCluster:
 
 
 def _register(client: Client, plugin: WorkerPlugin) -> None:
-    """Send a plugin to all workers; once more where one was lost meanwhile."""
+    """Send a plugin to all workers; once more if a worker was lost meanwhile."""
     try:
         client.register_plugin(plugin)
     except OSError:

@@ -81,8 +81,8 @@ def run(
 
     With a `journal` finished blocks are kept then, and another run goes on from there. Without one
     they are removed. A block has `tiles_per_block` tiles in a row, by default those of one batch.
-    Their number changes memory alone, and no byte of the output. Nor does that of blocks that are
-    computed `at_a_time`.
+    That number affects the memory only, and no byte of the output. The same is true of the number
+    of blocks that are computed `at_a_time`.
     """
     per_block = tiles_per_block or batch_size
     with making(
@@ -119,7 +119,7 @@ def streamed(
         batch_size=batch_size,
         memory=memory_of(tiles, at_a_time=at_a_time),
     )
-    # A generator that is forgotten would end its thread whenever, in whichever thread, by chance.
+    # A generator that is not closed ends its thread when it is collected, at any time and place.
     with closing(_read_ahead(reader, tiles, windows)) as read:
         if at_a_time == 1:
             for window, tiles_seen in read:
@@ -143,6 +143,7 @@ def _first(begun: deque[tuple[Window, Future[Pixels]]]) -> tuple[Window, Pixels]
 def _read_ahead(
     reader: Reader, tiles: TileGrid, windows: Sequence[Window]
 ) -> Generator[tuple[Window, list[Seen]], None, None]:
+    """Yield what the tiles of each window see, and read that of the next window meanwhile."""
     with _threads(1) as thread:
         following: Future[list[Seen]] | None = None
         for number, window in enumerate(windows):
@@ -173,7 +174,7 @@ def _taken(blocks: Blocks, writer: Writer, output: Making) -> Generator[Done, No
 
 @contextmanager
 def _threads(count: int) -> Iterator[ThreadPoolExecutor]:
-    """Give threads; what they have begun is waited for in the end, and nothing else is begun."""
+    """Give threads; in the end, calls that run are waited for, and no further one begins."""
     computing = torch.get_num_threads()
     executor = ThreadPoolExecutor(count, initializer=partial(torch.set_num_threads, computing))
     all_there = Barrier(count)

@@ -1,4 +1,4 @@
-"""An output in the making, whoever computes its blocks."""
+"""The making of an output: its writer, journal and counts, whoever computes the blocks."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def making(
 
 
 class Making:
-    """The side of the writer. A block is noted in the journal when the disk has it."""
+    """An output in the making. A block is noted in the journal when the disk has it."""
 
     windows: list[Window]
     """The blocks that are yet to be done."""
@@ -89,7 +89,7 @@ class Making:
         self.shown.advance(done.pixels)
 
     def keep(self, done: Done) -> None:
-        """Have a block that was written noted soon; from one thread at a time."""
+        """Remember to note a block that was written; to be called by one thread at a time."""
         self._pending.append(done)
         if time.monotonic() - self._last >= SECONDS:
             self.note()

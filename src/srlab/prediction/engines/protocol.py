@@ -22,9 +22,9 @@ class Engine(Protocol):
         """
 
     def devices(self, asked: Devices) -> Devices:
-        """Return how many devices a process computes on, where so many are `asked` for.
+        """Return how many devices a process computes on, given the number that is `asked` for.
 
-        Raises a `Mistake` if it cannot.
+        Raises a `Mistake` if the engine cannot use that number.
         """
 
     def __call__(

@@ -44,9 +44,9 @@ class Part:
 
 
 class WorkerShare(WorkerPlugin):
-    """Has what a worker process needs for an output, from its first block to the last.
+    """The reader, writer and models of a worker, from its first block of an output to the last.
 
-    It is sent to each worker once, also to those that come later. A worker computes one task at a
+    It is sent to each worker once, also to workers that come later. A worker computes one task at a
     time, with the threads of the job, whatever number of tasks Dask gives it.
     """
 
@@ -63,7 +63,7 @@ class WorkerShare(WorkerPlugin):
         self._opened: tuple[Reader, Predict, int] | None = None
 
     async def teardown(self, worker: Worker) -> None:
-        """End: what is computed is waited for, and nothing else is begun."""
+        """End: the block in the making is waited for, and no other is begun."""
         self._ended = True
         waited = 0.0
         while self._lock.locked() and waited < LONGEST:
@@ -73,13 +73,13 @@ class WorkerShare(WorkerPlugin):
             self._opened[0].close()
 
     def compute(self, windows: Sequence[Window]) -> Part:
-        """Compute and write blocks; those that are done before an error count."""
+        """Compute and write blocks; blocks that are done before an error count."""
         done: list[Done] = []
         with self._lock, computing_threads(self._job.threads):
             try:
                 self._compute(windows, done)
                 self._job.writer.sync()
-            except Exception as error:  # whatever it is, the client is to hear of it
+            except Exception as error:  # the client raises it, whatever it is
                 return Part(tuple(done), _portable(error))
         return Part(tuple(done))
 

@@ -1,4 +1,4 @@
-"""Whether an output was made by a model of an input, and lies where that lies, by its header."""
+"""Checks of an output's header: the files that it was made of, and its size and place."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from srlab.io.formats import find_format
 from srlab.mistakes import Mistake
 
 SHOWN = 9
-"""The most entries of which all are printed; of more the first that differs is."""
+"""The most entries that are all printed. Of more, only the first that differs is printed."""
 
 
 def check_hashes(
@@ -41,9 +41,9 @@ def _short(digest: object) -> str:
 
 
 def check_place(output: PathLike, got: Description, wanted: Description) -> None:
-    """Raise a `Mistake` if an output has not the size, axes or place that its input gives it.
+    """Raise a `Mistake` if the size, axes or place of an output do not follow from its input.
 
-    Of a format that keeps no place the size alone counts.
+    For a format that keeps no place, only the size counts.
     """
     form = find_format(str(output), "writer")
     if stated(Path(output)) or (form is not None and not form.keeps_place):

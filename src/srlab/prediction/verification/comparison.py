@@ -16,7 +16,7 @@ Pixels = NDArray[np.float32]
 
 
 class Comparison:
-    """Counts the values of an output that are not as computed, of all its `channels`."""
+    """Counts the values of an output that differ from the computed ones."""
 
     def __init__(self, channels: Sequence[Channel]) -> None:
         self._channels = channels
@@ -72,7 +72,7 @@ class Comparison:
 def as_read(pixels: Pixels, channels: Sequence[Channel]) -> Pixels:
     """Return computed values ``(C, *window)`` as a file of these channels gives them back.
 
-    What has no opacity holds no data.
+    Fully transparent pixels hold no data.
     """
     values = np.stack([_as_read(*pair) for pair in zip(pixels, channels, strict=True)])
     if channels[-1].colour == "alpha":
@@ -94,7 +94,7 @@ def _as_read(pixels: Pixels, channel: Channel) -> Pixels:
 
 
 def _with_holes(values: Pixels, channel: Channel) -> Pixels:
-    """Return values without those that stand for no data, which a file of arrays does not say."""
+    """Return values with NaN for the nodata value, which a file of arrays does not name."""
     if channel.nodata is None or channel.dtype.kind not in "iu":
         return values
     missing = np.float32(channel.nodata * channel.scale + channel.offset)
@@ -102,14 +102,14 @@ def _with_holes(values: Pixels, channel: Channel) -> Pixels:
 
 
 def _step(channel: Channel, values: Pixels) -> float:
-    """Return the difference that counts as one: of an integer its own, of floats 1e-4 of them."""
+    """Return one step: that of an integer type, or 1e-4 of the largest of floats."""
     if channel.dtype.kind in "iu":
         return abs(channel.scale)
     return 1e-4 * float(np.nan_to_num(np.abs(values)).max()) or 1.0
 
 
 def _squares(difference: Pixels, channel: Channel) -> float:
-    """Return the sum of squares in ranges of the type; of floats there is none."""
+    """Return the sum of squares in ranges of an integer type; 0 for floats."""
     if channel.dtype.kind not in "iu":
         return 0.0
     span = float(np.iinfo(channel.dtype).max)

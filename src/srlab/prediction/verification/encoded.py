@@ -23,7 +23,7 @@ from srlab.prediction.verification.verdict import Verdict
 Pixels = NDArray[np.float32]
 
 MADE = Provenance("srlab", "")
-"""Of files that are removed again."""
+"""The provenance of temporary files."""
 
 
 class Encoded:

@@ -1,4 +1,4 @@
-"""What was found of an output, and whether it may stand."""
+"""The result of a verification, and whether the output may stand."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROUNDED = 1 / 20
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was found in the blocks of an output."""
+    """The result of comparing blocks of an output with the same blocks computed anew."""
 
     blocks: int
     of_blocks: int
@@ -38,7 +38,7 @@ class Verdict:
     """The mean square difference from what was encoded anew, in ranges of the type."""
 
     loss: float = 0.0
-    """That of what was encoded anew from what was computed."""
+    """The mean square difference that encoding anew makes, in ranges of the type."""
 
     elsewhere: tuple[str, ...] = ()
     """Where the machine that made the output differs from this one, such as its device."""

@@ -1,4 +1,4 @@
-"""Whether an output is what a model makes of an input, found out on blocks that chance chooses."""
+"""Verification of an output: random blocks are computed anew and compared with the file."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def _request(
 
 
 def _elsewhere(settings: Mapping[str, Any], lossy: Lossy | None) -> tuple[str, ...]:
-    """Return what the machine that made an output has otherwise."""
+    """Name how the machine that made an output differs from this one."""
     here = {
         "torch": str(torch.__version__),
         "cpu": torch.backends.cpu.get_cpu_capability(),
