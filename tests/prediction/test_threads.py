@@ -4,6 +4,7 @@ import pytest
 import torch
 from prediction_examples import Recorder, Repeat, resolver
 
+from srlab.mistakes import Mistake
 from srlab.prediction import Request, TileGrid
 from srlab.prediction.engines import Local
 from srlab.prediction.job import Job
@@ -24,6 +25,7 @@ def test_a_network_has_the_threads_that_were_settled_and_gives_them_back():
     assert torch.get_num_threads() == before
 
 
-def test_threads_are_a_number():
-    with pytest.raises(ValueError, match="threads is 0; give a number of threads >= 1, or auto"):
-        Request(threads=0)
+@pytest.mark.parametrize(("name", "counted"), [("threads", "threads"), ("batch", "tiles")])
+def test_threads_and_tiles_of_a_batch_are_numbers(name, counted):
+    with pytest.raises(Mistake, match=f"{name} is 0; give a number of {counted} >= 1, or auto"):
+        Request(**{name: 0})

@@ -20,6 +20,9 @@ PerAxis = int | Sequence[int] | Literal["auto"]
 _SETTLED = frozenset({"tile", "overlap", "join", "batch", "precision", "threads", "device"})
 """Settings that are settled for each output, so that its provenance has the final values."""
 
+_COUNTS = {"threads": "threads", "devices": "devices", "batch": "tiles"}
+"""Settings that are a number or ``auto``, with the things that they count."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
@@ -56,8 +59,10 @@ class Request:
     def __post_init__(self) -> None:
         if not is_count(self.samples, least=1):
             raise Mistake(f"samples is {self.samples!r}; give a number of samples >= 1.")
-        if self.threads != "auto" and not is_count(self.threads, least=1):
-            raise Mistake(f"threads is {self.threads!r}; give a number of threads >= 1, or auto.")
+        for name, counted in _COUNTS.items():
+            value = getattr(self, name)
+            if value != "auto" and not is_count(value, least=1):
+                raise Mistake(f"{name} is {value!r}; give a number of {counted} >= 1, or auto.")
         if self.cut_threshold is not None:
             check_threshold(self.cut_threshold, key="cut_threshold")
         if self.degradation and not self.project:
@@ -65,8 +70,6 @@ class Request:
                 "degradation= is what a projected output agrees with the input by: add "
                 "project=true, or leave it out."
             )
-        if self.devices != "auto" and not is_count(self.devices, least=1):
-            raise Mistake(f"devices is {self.devices!r}; give a number of devices >= 1, or auto.")
         if self.project and self.match_histogram:
             raise Mistake(
                 "match_histogram=true would undo project=true, by which the output agrees with "
