@@ -96,8 +96,8 @@ def pairs_of(given: str | Sequence[str], output: str) -> list[Pair]:
     folder = Path(os.path.expanduser(output)).absolute()
     if find_format(folder.name, "writer") is not None:
         raise Mistake(
-            f"output={output} names one file, and several inputs are named: name a folder for the "
-            "outputs, without such an ending."
+            f"output={output} names one file, and input= a folder, a glob or several files: name "
+            "a folder for the outputs, without such an ending."
         )
     root = None
     if isinstance(given, str) and not file_and_image(given)[1]:
