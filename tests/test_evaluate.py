@@ -89,7 +89,7 @@ def test_files_of_another_kind_than_the_models_are_refused(command, tmp_path, tr
         file.write(pixels)
     given = [f"model={trained}/model.safetensors", "data=rgb_folder", "data.root=deep.tif"]
     error = command("evaluate", *given).error
-    assert "deep.tif reach 6.494e+04 and the model was trained on values up to" in error
+    assert "deep.tif reach 64944 and the model was trained on values up to" in error
     assert "force=[value_range]" in error
     assert command("evaluate", *given, "force=[value_range]") == Outcome(0, "")
 

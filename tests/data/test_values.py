@@ -70,7 +70,7 @@ def test_files_of_fewer_bits_than_their_type_are_told(top, told, caplog):
 def test_training_values_of_another_unit_are_refused(top):
     message = (
         f"the values of band red of the training files reach {top:.4g} and the configuration "
-        "speaks of values up to 1e+04 (reflectance × 10000); set data.data_range and data.unit"
+        "speaks of values up to 10000 (reflectance × 10000); set data.data_range and data.unit"
     )
     with pytest.raises(ValueError, match=re.escape(message)):
         check(Source(top))

@@ -180,8 +180,8 @@ class Norm:
             comparable = got > 0 and wanted > 0
             if comparable and not smallest <= got / wanted <= LARGEST_RATIO:
                 raise Mistake(
-                    f"the values of band {name} of {file} reach {got:.4g} and {self.whose} values "
-                    f"up to {wanted:.4g}{self._unit}; {self._advice('value_range')}"
+                    f"the values of band {name} of {file} reach {got:.5g} and {self.whose} values "
+                    f"up to {wanted:.5g}{self._unit}; {self._advice('value_range')}"
                 )
 
     def check(self, file: str, description: Description) -> None:
