@@ -11,7 +11,7 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from srlab.axes import Window, common, relative
+from srlab.axes import Window, common, relative, window_shape
 from srlab.io import Reader
 from srlab.nn.shrinking import Spare
 from srlab.prediction.grid.tiles import Tile, TileGrid
@@ -100,7 +100,7 @@ def computed(
         if owned == window and len(seen) == 1:
             return pixels  # a single tile contributes, so no copy is needed
         if result is None:
-            result = np.zeros((len(sr), *_shape(window)), np.float32)
+            result = np.zeros((len(sr), *window_shape(window)), np.float32)
         place = (slice(None), *relative(owned, window))
         if tiles.join == "blend":
             result[place] += tiles.weights(tile, owned) * pixels
@@ -216,10 +216,6 @@ def _between(ends: Sequence[int], *, chunk: int, size: int) -> list[slice]:
     rounded = {min(-(-end // chunk) * chunk, size) for end in ends}
     cuts = [0, *sorted(rounded | {size})]
     return [slice(start, stop) for start, stop in pairwise(cuts)]
-
-
-def _shape(window: Window) -> tuple[int, ...]:
-    return tuple(span.stop - span.start for span in window)
 
 
 def _repeated(mask: NDArray[np.bool_], scale: Sequence[int]) -> NDArray[np.bool_]:

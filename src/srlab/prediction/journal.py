@@ -7,13 +7,14 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from srlab.axes import Window
+from srlab.axes import Window, window_shape
 from srlab.files import partial_folder, remove_if_empty
 from srlab.io import Writer
 from srlab.mistakes import FailedWrite, Mistake
@@ -37,7 +38,7 @@ class Done:
     @property
     def pixels(self) -> int:
         """Pixels of the block."""
-        return int(np.prod([span.stop - span.start for span in self.window]))
+        return prod(window_shape(self.window))
 
 
 def _is_whole(line: bytes) -> bool:
