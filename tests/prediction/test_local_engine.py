@@ -242,7 +242,7 @@ def test_a_mistake_discards_the_output_before_anything_is_read():
             {},
             "the input has 1 channels and 2 spatial axes; the model takes 3 and 2.",
         ),
-        (Repeat((2, 2)), {"batch_size": 0}, "batch is 0; give a number of tiles >= 1."),
+        (Repeat((2, 2)), {"batch_size": 0}, "batch_size is 0; give a number of tiles >= 1."),
         (Repeat((2, 2)), {"noise": torch.ones(1, 5)}, "this model takes no noise."),
     ]
     for network, settings, message in cases:

@@ -84,7 +84,7 @@ def test_the_normaliser_gets_the_statistics_of_the_scene():
 
 def test_wrong_batch_sizes_are_refused():
     for batch_size in [0, -1, "many", 1.5, True]:
-        message = f"batch is {batch_size!r}; give a number of tiles >= 1."
+        message = f"batch_size is {batch_size!r}; give a number of tiles >= 1."
         with pytest.raises(ValueError, match=re.escape(message)):
             Predictor(resolver(Repeat((2, 2))), batch_size=batch_size)
 

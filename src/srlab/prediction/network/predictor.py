@@ -49,7 +49,7 @@ class Predictor:
         precision: torch.dtype = torch.float32,
     ) -> None:
         if not is_count(batch_size, least=1):
-            raise Mistake(f"batch is {batch_size!r}; give a number of tiles >= 1.")
+            raise Mistake(f"batch_size is {batch_size!r}; give a number of tiles >= 1.")
         _check_noise(model, noise)
         self.device = torch.device(device)
         self.model = model.to(self.device)
