@@ -1,5 +1,4 @@
 import re
-from math import prod
 
 import numpy as np
 import pytest
@@ -136,13 +135,6 @@ def test_tiles_reassemble_an_enlarged_scene(grid):
         sr = np.kron(continued[tuple(read)], np.ones(grid.scale))
         pasted[target] = sr[tile.source(target, grid.scale)]
     np.testing.assert_array_equal(pasted, enlarged)
-
-
-@settings(deadline=None, max_examples=30)
-@given(grid=grids())
-def test_coverage_is_what_is_read_in_scenes(grid):
-    pixels = [prod(span.stop - span.start for span in tile.read) for tile in grid]
-    assert grid.coverage == pytest.approx(sum(pixels) / prod(grid.shape))
 
 
 def test_source_and_target_by_hand():

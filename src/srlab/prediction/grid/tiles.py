@@ -153,14 +153,6 @@ class TileGrid:
         """SR pixels of the scene along each axis."""
         return tuple(size * factor for size, factor in zip(self.shape, self.scale, strict=True))
 
-    @property
-    def coverage(self) -> float:
-        """LR pixels that the tiles read, in scenes: 1 where nothing is read twice."""
-        read = 1
-        for axis in self.axes:
-            read *= sum(span.read.stop - span.read.start for span in axis)
-        return read / prod(self.shape)
-
     def touching(self, window: Window) -> Iterator[Tile]:
         """Yield the tiles that contribute to an SR `window` of the scene, in scan order."""
         chosen = []
