@@ -106,7 +106,7 @@ def test_automatic_tiles_cover_little_more_than_the_scene():
     assert sum(prod(window_shape(tile.read)) for tile in grid) <= 1.2 * 1024**2
 
 
-TOO_LITTLE = "every overlap that fits changes more than the tolerance: use larger tiles (tile=)"
+TOO_LITTLE = "that is beyond the tolerance: use larger tiles (tile=) or more overlap (overlap=)"
 
 
 @pytest.mark.parametrize(

@@ -221,7 +221,7 @@ def _inexact_overlap(
     )  # fmt: skip
     if error > tolerance(model):
         log.warning(
-            "every overlap that fits changes more than the tolerance: use larger tiles (tile=)"
+            "that is beyond the tolerance: use larger tiles (tile=) or more overlap (overlap=)"
         )
     return [times * (seen + more) for more in _reach_of_projection(model)]
 
