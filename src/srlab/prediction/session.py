@@ -84,7 +84,8 @@ class Session:
         self._models = [projected(each.model, request) for each in models]
         self._paths = tuple(os.path.abspath(each.path) for each in models)
         self._source, self._request, self._overwrite = source, request, overwrite
-        self._output = Path(output).absolute()
+        self._named = Path(output)
+        self._output = self._named.absolute()
         self._noises = noises(self._model, request)
         self._reader = open_input(
             self._model.card,
@@ -135,7 +136,7 @@ class Session:
             if outcome is not None:
                 outcome.settled = journal.settled
                 for path in self.further_outputs:
-                    log.info("wrote %s", path)
+                    log.info("wrote %s", self._named.with_name(path.name))
                 return outcome
             journal.settled = self._settling.with_smaller_tiles(journal.settled)
             journal.done = []
