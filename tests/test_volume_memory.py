@@ -113,7 +113,8 @@ def test_prediction_of_twice_as_many_slices(volumes):
     folder, ending = volumes
     save_model(folder / "model.safetensors")
     given = ["srlab.predict", "model=model.safetensors", "input={}", "output=sr_{}"]
-    assert growth(volumes, COMMAND, given) < 200
+    # The output has 537 MB. What is freed and allocated anew at a time varies by some 100 MB.
+    assert growth(volumes, COMMAND, given) < 300
     assert nibabel.load(folder / f"sr_{LARGE}{ending}").shape == (LARGE, LARGE, 2 * LARGE)
 
 
