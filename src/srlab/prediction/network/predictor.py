@@ -70,9 +70,9 @@ class Predictor:
         if len(images) > size:
             starts = range(0, len(images), size)
             return np.concatenate([self(images[start : start + size], spare) for start in starts])
-        if images.shape[1:] != self._latest_shape:  # as from one shot of a video to the next
+        if self._latest_shape not in ((), images.shape[1:]):  # another shot of a video
             return_freed_memory()
-            self._latest_shape = images.shape[1:]
+        self._latest_shape = images.shape[1:]
         lr = torch.from_numpy(images)
         filler = lr[-1:].expand(size - len(lr), *lr.shape[1:])
         compute = partial(self._computed, spare=spare)
