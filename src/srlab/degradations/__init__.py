@@ -1,9 +1,10 @@
 """Degradations: models of how LR comes from HR, one in each file.
 
-`protocol` is their interface. `linear` gives the adjoint of a linear one, `projection` the nearest
-image that agrees with LR, `bounds` the nearest such image within a range of values, and `reach` how
-far a projection looks. `filtering`, `psf`, `photo_kernels`, `ranges` and `draws` are shared parts,
-and `in_planes` applies a degradation of images to the planes of volumes.
+- `protocol` is their interface, and `linear` gives the adjoint of a linear one.
+- `projection` finds the nearest image that agrees with LR, and `bounds` the nearest one within a
+  range of values. `reach` measures how far a projection looks.
+- `filtering`, `psf`, `photo_kernels`, `ranges` and `draws` are shared parts.
+- `in_planes` applies a degradation of images to the planes of volumes.
 """
 
 from srlab.degradations.area import Area

@@ -19,9 +19,9 @@ class BlurKernel:
     """Blurs with a given kernel and samples LR pixels.
 
     `kernel` is an array ``(*K)`` on the grid of HR, as nested lists or a ``.npy`` file. It is the
-    image of a point, so HR is convolved with it, after it is divided by its sum. It is centred on
-    the area of an LR pixel, so each size is even where the factor is even, and odd where that is
-    odd. Values are in any unit. The map is linear.
+    image of a point, so HR is convolved with it. It is divided by its sum before. Its centre is
+    that of an LR pixel's area. So each size is even where the factor is even, and odd where that
+    is odd. Values are in any unit. The map is linear.
 
     Raises a `Mistake` if the kernel has another number of axes than the image, values that are not
     finite, or a sum that is not positive.

@@ -53,8 +53,8 @@ def bounded(
     """Return an image near ``(B, C, *S·scale)`` that degrades to the same LR and is within bounds.
 
     A projected image may be darker than black beside a bright edge, and a file would clip it. This
-    is an active-set method: pixels beyond the bounds are held at the bounds, and the others change
-    as little as possible to compensate. If that drives further pixels beyond the bounds, they are
+    is an active-set method. Pixels beyond the bounds are held there, and the others change as
+    little as possible to compensate. Where that drives further pixels beyond the bounds, they are
     held, too.
 
     Only windows around such pixels change. They extend by the `reach` of the projection along each

@@ -17,9 +17,9 @@ from srlab.nn.resample import border_repeated
 def filtered(hr: Tensor, kernel: Tensor, scale: int | Sequence[int]) -> Tensor:
     """Return LR ``(B, C, *S)``: the sums of HR ``(B, C, *S·scale)``, weighted by a kernel.
 
-    The kernel is ``(1, *K)``, or ``(C, *K)`` with one for each channel. It is centred on the area
-    of an LR pixel, so each of its sizes is odd where the factor is odd, and even where that is
-    even. Border pixels are repeated outwards. The kernel is not flipped.
+    The kernel is ``(1, *K)``, or ``(C, *K)`` with one for each channel. Its centre is that of an
+    LR pixel's area. So each size is odd where the factor is odd, and even where that is even.
+    Border pixels are repeated outwards. The kernel is not flipped.
 
     Raises a `Mistake` if the sizes or the number of kernels do not fit.
     """

@@ -45,8 +45,8 @@ def chosen(scores: Sequence[float], random: np.random.Generator) -> int:
 
     If all scores are 0, all candidates are equally likely.
 
-    The N candidates are drawn evenly before. If a share f of all places has the score a and the
-    others have b, then a place of score a is chosen with the probability::
+    The N candidates are drawn evenly before. Let a share f of all places have the score a, and the
+    others b. Then a place of score a is chosen with the probability::
 
         sum over k of binomial(N, k) f^k (1 - f)^(N - k) · k a / (k a + (N - k) b)
     """

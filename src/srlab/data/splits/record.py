@@ -147,4 +147,8 @@ def _spans(window: Window) -> list[Span]:
 
 
 def _regions(reader: Reader, windows: Sequence[Sequence[Span]]) -> list[Region]:
-    return [Region(reader, tuple(slice(*span) for span in window)) for window in windows]
+    return [Region(reader, _window(spans)) for spans in windows]
+
+
+def _window(spans: Sequence[Span]) -> Window:
+    return tuple(slice(*span) for span in spans)
