@@ -13,8 +13,8 @@ from srlab.io.video.frames import Frames, picture_stream
 from srlab.io.video.pyav import av
 from srlab.mistakes import Mistake
 
-CACHE_SIZE = 1 << 26
-"""Bytes of decoded frames that are kept, since the tiles of a frame are read one after another."""
+CACHE_SIZE = 1 << 28
+"""The most bytes of decoded frames that are kept."""
 
 Frame = Any  # of PyAV
 
@@ -31,16 +31,21 @@ class Decoder:
         self._kept: OrderedDict[int, NDArray[Any]] = OrderedDict()
         self._open()
 
-    def frame(self, number: int) -> NDArray[Any]:
-        """Return a frame; a `Mistake` if the file is damaged there."""
-        if number in self._kept:
-            self._kept.move_to_end(number)
-            return self._kept[number]
-        rgb = self._colours.to_rgb(self._decoded(number))
-        self._kept[number] = rgb
-        while len(self._kept) > max(CACHE_SIZE // rgb.nbytes, 1):
-            self._kept.popitem(last=False)
-        return rgb
+    def frames(self, numbers: range) -> Iterator[NDArray[Any]]:
+        """Yield frames; a `Mistake` if the file is damaged there.
+
+        They are kept until others are asked for, since the tiles of some frames are read one after
+        another.
+        """
+        for number in numbers:
+            if number in self._kept:
+                self._kept.move_to_end(number)
+            else:
+                self._kept[number] = self._colours.to_rgb(self._decoded(number))
+            frame = self._kept[number]
+            while len(self._kept) > min(len(numbers), max(CACHE_SIZE // frame.nbytes, 1)):
+                self._kept.popitem(last=False)
+            yield frame
 
     def close(self) -> None:
         """Release the file."""

@@ -105,8 +105,9 @@ class VideoReader:
         values = np.empty((len(self._indices), *window_shape(window)), np.float32)
         stored = self._orientation.stored_window(tuple(space), self.description.shape[1:])
         with pyav(f"{self.path} cannot be read: truncated or damaged"):
-            for index, number in enumerate(range(times.start, times.stop)):
-                part = self._handle.file().frame(number)[stored].transpose(2, 0, 1)
+            frames = self._handle.file().frames(range(times.start, times.stop))
+            for index, frame in enumerate(frames):
+                part = frame[stored].transpose(2, 0, 1)
                 values[:, index] = self._orientation.upright(part[list(self._indices)])
         return values
 
