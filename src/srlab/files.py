@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import fcntl
 import hashlib
 import logging
@@ -81,9 +82,27 @@ def existing_path(path: PathLike) -> Path:
     """Return the absolute path of an existing file or folder; see `existing_file`."""
     found = _absolute(path)
     if not found.exists():
-        raise MissingFile(f"{path} does not exist: check the spelling and the folder.")
+        advice = "check the spelling and the folder."
+        similar = similar_names(path)
+        if similar:
+            advice = f"did you mean {' or '.join(similar)}?"
+        raise MissingFile(f"{path} does not exist: {advice}")
     refuse_device(found)
     return found
+
+
+def similar_names(path: PathLike) -> list[str]:
+    """Return the names in the folder of a path that are similar to its own, at most three."""
+    wanted = _absolute(path)
+    return difflib.get_close_matches(wanted.name, names_in(wanted.parent), cutoff=0.75)
+
+
+def names_in(folder: PathLike) -> list[str]:
+    """Return the names in a folder that are not hidden, sorted; none if it cannot be listed."""
+    try:
+        return sorted(name for name in os.listdir(folder) if not name.startswith("."))
+    except OSError:
+        return []
 
 
 def refuse_device(path: PathLike) -> None:

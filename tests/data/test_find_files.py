@@ -126,11 +126,20 @@ def test_a_missing_place_is_an_error(tmp_path):
         find_files(f"{tmp_path}/nowhere", SUFFIXES)
 
 
-@pytest.mark.parametrize("place", ["", "/*.png", "/**/*", "/[nowhere]"])
-def test_a_place_without_images_is_an_error(tmp_path, place):
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        ("", "holds no .png/.tif files, only notes.txt: check the path"),
+        ("/**/*", "holds no .png/.tif files, only notes.txt: check the path"),
+        ("/*.png", "fits no file; {} holds notes.txt: check the path"),
+        ("/none/*.png", "fits no file: the folder {}/none does not exist"),
+        ("/note.txt", "does not exist: did you mean notes.txt?"),
+    ],
+)
+def test_a_place_without_images_is_an_error_that_names_what_is_there(tmp_path, place, told):
     (tmp_path / "notes.txt").touch()
     (tmp_path / ".hidden.png").touch()
-    message = f"data.root={tmp_path}{place} holds no .png/.tif files: check the path, or"
+    message = f"data.root={tmp_path}{place} {told.format(tmp_path)}"
     with pytest.raises(FileNotFoundError, match=re.escape(message)):
         find_files(f"{tmp_path}{place}", SUFFIXES)
 

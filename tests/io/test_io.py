@@ -45,7 +45,7 @@ def test_what_cannot_be_opened_is_said_in_one_line(tmp_path):
     with pytest.raises(IsADirectoryError, match="is a folder, and a file is wanted"):
         open_reader(tmp_path)
     (tmp_path / "a.docx").write_text("x")
-    listed = r"a.docx is of no format that can be read: .* \.tif, \.tiff, .* or \.hgt"
+    listed = r"a.docx is of no format that can be read: its name must end in \.tif, \.png, .*README"
     with pytest.raises(ValueError, match=listed):
         open_reader(tmp_path / "a.docx")
     for content in (b"no raster", b""):
@@ -73,9 +73,9 @@ def test_where_nothing_can_be_written_is_said_before_anything_is(photo, tmp_path
     def create(path, **options):
         return create_writer(path, like, provenance=MADE, source=photo, **options)
 
-    listed = r"of no format that can be written: .* \.tif, \.tiff, .*\.png, "
+    listed = r"of no format that can be written: its name must end in \.png, for example"
     with pytest.raises(ValueError, match=listed):
-        create(tmp_path / "o.gif")
+        create(tmp_path / "o.docx")
     taken = r"old.tif exists: give another name, or overwrite=true"
     with pytest.raises(FileExistsError, match=taken):
         create(tmp_path / "old.tif")

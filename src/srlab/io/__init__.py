@@ -50,8 +50,8 @@ from srlab.files import (
     sole_writer,
 )
 from srlab.io.description import Axis, Channel, Description, Geometry, Ground
-from srlab.io.format import Format, Role
-from srlab.io.formats import REMOTE, find_format, recognised, suffixes_of
+from srlab.io.format import Format
+from srlab.io.formats import REMOTE, advice_on_ending, find_format, recognised
 from srlab.io.protocols import Provenance, Reader, Writer
 from srlab.mistakes import Mistake
 
@@ -105,7 +105,7 @@ def create_writer(
     folder cannot be written to. Also raises one if the format is unknown, lacks an option or
     cannot hold the image.
     """
-    form = _written_format(path)
+    form = _written_format(path, source)
     file = new_file(path, overwrite=overwrite, source=source, folder=form.folder)
     chosen = {name: value for name, value in (options or {}).items() if value is not None}
     for name, value in chosen.items():
@@ -125,7 +125,7 @@ def reserved(
     """
     if source is not None and not is_remote(source):
         existing_path(file_and_image(source)[0])  # a missing input is told of before a bad name
-    folder = _written_format(path).folder
+    folder = _written_format(path, source).folder
     with sole_writer(new_file(path, overwrite=overwrite, source=source, folder=folder)):
         yield
 
@@ -137,7 +137,7 @@ def _read_format(path: PathLike) -> Format:
     if form is None:
         existing_file(file)
         raise Mistake(
-            f"{file} is of no format that can be read: its name must end in {_listed('reader')}."
+            f"{file} is of no format that can be read: {advice_on_ending(file, 'reader')}"
         )
     if image and not form.several:
         raise Mistake(
@@ -147,12 +147,11 @@ def _read_format(path: PathLike) -> Format:
     return form
 
 
-def _written_format(path: PathLike) -> Format:
+def _written_format(path: PathLike, source: PathLike | None) -> Format:
     form = find_format(str(path), "writer")
     if form is None:
-        raise Mistake(
-            f"{path} is of no format that can be written: its name must end in {_listed('writer')}."
-        )
+        advice = advice_on_ending(path, "writer", like=source)
+        raise Mistake(f"{path} is of no format that can be written: {advice}")
     return form
 
 
@@ -164,8 +163,3 @@ def _check_option(form: Format, name: str, value: str, path: PathLike) -> None:
     if offered:
         choice = ", ".join(offered)
     raise Mistake(f"{name} is {value!r} for {path}; {form.name} offers {choice}.")
-
-
-def _listed(role: Role) -> str:
-    *most, last = suffixes_of(role)
-    return f"{', '.join(most)} or {last}"

@@ -6,6 +6,7 @@ srlab's own formats are in `FORMATS`. Another package adds a format as an entry 
 
 from __future__ import annotations
 
+import difflib
 import os
 from functools import cache
 from importlib.metadata import entry_points
@@ -174,6 +175,12 @@ FORMATS = (
     Format("elevation", (".asc", ".bil", ".dem", ".hgt"), _RASTER),
 )
 
+USUAL = (".tif", ".png", ".jpg", ".nii.gz", ".ome.tif", ".mp4", ".npy")
+"""The suffixes that are named where a name has none that is known: a common one of each kind."""
+
+SIMILAR = 0.7
+"""From this ratio of `difflib` on, an ending is taken for a misspelt one."""
+
 REMOTE = Format("GDAL's names", (), _RASTER, own_pixels=False)
 """The format of names that GDAL resolves (`srlab.files.is_remote`), whatever their suffix."""
 
@@ -235,6 +242,22 @@ def suffixes_of(role: Role) -> tuple[str, ...]:
         if form.target(role):
             suffixes |= dict.fromkeys(form.suffixes)
     return tuple(suffixes)
+
+
+def advice_on_ending(name: PathLike, role: Role, *, like: PathLike | None = None) -> str:
+    """Say which ending a name may have been meant to have, rather than list all of them.
+
+    An output may have the ending of the file `like` which it is made.
+    """
+    known = suffixes_of(role)
+    form = None if like is None else find_format(os.fspath(like), role)
+    likely = difflib.get_close_matches(Path(name).suffix.lower(), known, n=2, cutoff=SIMILAR)
+    if like is not None and form is not None:
+        likely.append(str(ending(os.fspath(like), form.suffixes)))
+    if not likely:
+        likely = [suffix for suffix in USUAL if suffix in known]
+    named = ", ".join(dict.fromkeys(likely))
+    return f"its name must end in {named}, for example; the README lists all formats."
 
 
 def may_be_folder(suffix: str) -> bool:

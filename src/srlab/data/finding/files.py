@@ -9,6 +9,7 @@ from glob import escape, glob, has_magic
 from itertools import chain
 from pathlib import Path
 
+from srlab.data.finding.missing import empty, nowhere
 from srlab.files import PathLike, file_and_image, is_remote, with_image
 from srlab.io import open_reader
 from srlab.io.format import ending
@@ -45,16 +46,12 @@ def find_files(root: str, suffixes: Sequence[str], *, key: str = "data.root") ->
     elif has_magic(root):
         entries = [Path(match) for match in _matches(path.parts, suffixes)]
     else:
-        raise MissingFile(
-            f"{key}={root} does not exist; give a file, a folder or a glob of {_listed(suffixes)}."
-        )
+        raise MissingFile(nowhere(key, root, suffixes))
     images = {entry for entry in entries if _is_image(entry, suffixes)}
     # A file inside a folder that is an image belongs to that image.
     images = {image for image in images if images.isdisjoint(image.parents)}
     if not images:
-        raise MissingFile(
-            f"{key}={root} holds no {_listed(suffixes)}: check the path, or name another one."
-        )
+        raise MissingFile(empty(key, root, suffixes, entries))
     return _without_links(_without_further_parts(sorted(images)))
 
 
@@ -148,7 +145,3 @@ def _is_image(path: Path, suffixes: Sequence[str]) -> bool:
         formats = [form for form in known_formats() if not wanted.isdisjoint(form.suffixes)]
         return any(form.claims(path) for form in formats)
     return path.is_file() or (path.is_dir() and may_be_folder(suffix))
-
-
-def _listed(suffixes: Sequence[str]) -> str:
-    return "/".join(suffixes) + " files"
