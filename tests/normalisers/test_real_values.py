@@ -157,7 +157,7 @@ def test_mistakes_say_what_to_choose():
             "mapping measures each scene, and the histogram is that of the training split",
         ),
         (lambda: Custom(forward="sqrt", inverse="torch.square"), "forward is 'sqrt', which cannot"),
-        (lambda: Custom(forward="math.pi", inverse="torch.square"), "which is no function"),
+        (lambda: Custom(forward="math.pi", inverse="torch.square"), "which is not a function"),
     ]
     for build, message in cases:
         with pytest.raises(Mistake, match=re.escape(message)):

@@ -143,7 +143,7 @@ def test_mistakes_say_what_to_do():
         fit(ZScore(channels=2), image()[0])
     with pytest.raises(ValueError, match=r"normaliser\.scope is 'tile'; choose training or scene"):
         Percentile(channels=1, scope="tile")
-    with pytest.raises(ValueError, match=r"the percentile 50\.5 is not kept; give a tenth"):
+    with pytest.raises(ValueError, match=r"the percentile 50\.5 is not measured; give a whole"):
         Percentile(channels=1, low=50.5)
     with pytest.raises(ValueError, match="high must be larger"):
         Percentile(channels=1, low=99, high=1)

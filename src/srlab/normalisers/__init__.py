@@ -1,7 +1,7 @@
-"""Normalisers between physical units and the network's range, one in each file.
+"""Normalisers map physical units to the network's range and back; each has its own module.
 
-`protocol` is their interface, with the arithmetic that they share. `statistics` measures values in
-one pass, and `matching` is the histogram matching behind `histogram`.
+`protocol` defines their interface. `statistics` measures the values of images in one pass.
+`matching` is the histogram matching that `histogram` uses.
 """
 
 from srlab.normalisers.arcsinh import Arcsinh

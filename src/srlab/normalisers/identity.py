@@ -1,4 +1,4 @@
-"""No normalisation."""
+"""The identity, for images that need no normalisation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from srlab.normalisers.protocol import Scope
 
 
 class Identity(nn.Module):
-    """Leaves values as they are, for units that suit a network, such as reflectance in 0–1."""
+    """Returns every image unchanged, for units that suit a network, such as reflectance in 0–1."""
 
     scope: Scope = "fixed"
 

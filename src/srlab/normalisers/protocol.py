@@ -1,4 +1,8 @@
-"""The interface of normalisers, and the arithmetic that they share."""
+"""The interface of normalisers, and functions that several normalisers share.
+
+The network's range is the range of values that generators, discriminators and losses work on.
+Often it is 0–1, or a few standard deviations around zero. Physical units are those of the files.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +13,15 @@ import torch
 from torch import Tensor
 
 from srlab.mistakes import Mistake
-from srlab.normalisers.statistics import LEVELS, Statistics
+from srlab.normalisers.statistics import ROWS, Statistics
 
 Scope = Literal["fixed", "training", "scene"]
-"""Where the numbers of a normaliser come from.
+"""The origin of a normaliser's numbers, such as its minimum or its mean.
 
-``fixed``: from its arguments. ``training``: from the training split, once, saved with the weights.
-``scene``: from each file as a whole, never from a tile or crop of it.
+- ``fixed``: the constructor's arguments.
+- ``training``: the statistics of the training split. They are measured once and saved with the
+  weights.
+- ``scene``: the statistics of each whole file, never those of a tile or crop.
 """
 
 
@@ -24,53 +30,59 @@ MeasuredScope = Literal["training", "scene"]
 
 
 Measure = Callable[[], Statistics]
-"""Measures the training split in one pass, and returns its statistics."""
+"""A function that reads the training split once and returns its statistics."""
 
 
 class Normaliser(Protocol):
     """An ``nn.Module`` that maps physical units to the network's range and back.
 
-    Its numbers are buffers. `inverse` undoes `hr` to float accuracy and clamps nothing. `scene`
-    ``(B, rows, C + 1)`` holds the statistics of each image's file (`Statistics.as_tensor`), for
-    normalisers of the scope ``scene``.
+    Its numbers are buffers, so they are saved with the weights. `inverse` undoes `hr` up to the
+    rounding of float32, and clamps no value.
+
+    The argument `scene` ``(B, rows, C + 1)`` holds the statistics of each image's file, see
+    `Statistics.as_tensor`. Only normalisers of the scope ``scene`` read it.
     """
 
     scope: Scope
 
     def lr(self, image: Tensor, scene: Tensor | None = None) -> Tensor:
-        """Bring LR ``(B, C, *S)`` from physical units to the network's range."""
+        """Map LR ``(B, C, *S)`` from physical units to the network's range."""
 
     def hr(self, image: Tensor, scene: Tensor | None = None) -> Tensor:
-        """Bring HR ``(B, C', *S)`` from physical units to the network's range."""
+        """Map HR ``(B, C', *S)`` from physical units to the network's range."""
 
     def inverse(self, image: Tensor, scene: Tensor | None = None) -> Tensor:
-        """Bring SR ``(B, C', *S)`` from the network's range to physical units."""
+        """Map SR ``(B, C', *S)`` from the network's range to physical units."""
 
     def fit(self, *, hr: Measure, lr: Measure) -> None:
-        """Take the numbers from the training split; called for the scope ``training`` alone.
+        """Store the statistics of the training split; called for the scope ``training`` only.
 
-        Each measure costs a pass over the data, so a normaliser calls only those it needs.
+        Each measure reads all data once, so a normaliser calls only the measures that it needs.
         """
 
 
-def statistic(value: float | Sequence[float]) -> Tensor:
-    """Return a buffer ``(1,)`` for one number, or ``(C,)`` for one number for each channel."""
+def as_buffer(value: float | Sequence[float]) -> Tensor:
+    """Return one number as float32 ``(1,)``, or one number for each channel as ``(C,)``."""
     return torch.as_tensor(value, dtype=torch.float32).reshape(-1)
 
 
-def positive(name: str, value: float | Sequence[float]) -> Tensor:
-    """Return a buffer of positive numbers; raises a `Mistake` with the `name` for others."""
-    numbers = statistic(value)
+def as_positive_buffer(name: str, value: float | Sequence[float]) -> Tensor:
+    """Return positive numbers as `as_buffer` does.
+
+    Raises a `Mistake` that begins with `name` if a number is not positive and finite.
+    """
+    numbers = as_buffer(value)
     if not bool((numbers > 0).all() and numbers.isfinite().all()):
         raise Mistake(f"{name} is {value}; give a positive number, or one for each channel.")
     return numbers
 
 
 def along_channels(numbers: Tensor, image: Tensor) -> Tensor:
-    """Shape ``(1,)``, ``(C,)`` or ``(B, C)`` numbers to broadcast over ``(B, C, *S)``.
+    """Reshape numbers ``(1,)``, ``(C,)`` or ``(B, C)`` to broadcast over an image ``(B, C, *S)``.
 
-    If there are more numbers than channels, the first ones are used: the channels of HR are the
-    first of LR's, which also has guides.
+    LR may have more channels than HR: guides, which come last. So HR takes the first numbers.
+
+    Raises a `Mistake` if there are fewer numbers than channels, but more than one.
     """
     channels = image.shape[1]
     if numbers.shape[-1] > channels:
@@ -80,31 +92,38 @@ def along_channels(numbers: Tensor, image: Tensor) -> Tensor:
             f"the normaliser has statistics for {numbers.shape[-1]} channels and the image has "
             f"{channels}; give one number, or one for each channel."
         )
-    return numbers.view(-1, numbers.shape[-1], *[1] * (image.ndim - 2))
+    spatial_dims = image.ndim - 2
+    return numbers.view(-1, numbers.shape[-1], *[1] * spatial_dims)
 
 
-def unmeasured(channels: int, *, per_channel: bool) -> Tensor:
-    """Return a buffer for the statistics of the training split, NaN until they are known.
+def statistics_buffer(channels: int, *, per_channel: bool) -> Tensor:
+    """Return a buffer ``(rows, C)`` for the statistics of the training split, filled with NaN.
 
-    It has a column for each channel, or one for all.
+    It has a column for each channel, or a single column if `per_channel` is false.
     """
-    return torch.full((4 + len(LEVELS), channels if per_channel else 1), torch.nan)
+    columns = channels if per_channel else 1
+    return torch.full((ROWS, columns), torch.nan)
 
 
 def check_measured_scope(scope: MeasuredScope) -> Scope:
-    """Return `scope` if its numbers are measured, and raise a `Mistake` otherwise."""
+    """Return `scope` if it is ``training`` or ``scene``, and raise a `Mistake` otherwise."""
     if scope not in get_args(MeasuredScope):
         raise Mistake(f"normaliser.scope is {scope!r}; choose training or scene.")
     return scope
 
 
-def measured(own: Tensor, scene: Tensor | None, *, scope: Scope, per_channel: bool) -> Tensor:
-    """Return the statistics to use, ``(1 or B, rows, C)``: the normaliser's own or the scenes'.
+def statistics_in_use(
+    buffer: Tensor, scene: Tensor | None, *, scope: Scope, per_channel: bool
+) -> Tensor:
+    """Return the statistics that a normaliser of the given `scope` works with.
 
-    Without `per_channel` there is one column for all channels.
+    For ``training`` they are its own `buffer`, ``(1, rows, C)``. For ``scene`` they are columns of
+    `scene`, ``(B, rows, C)``. C is 1 if `per_channel` is false.
+
+    Raises a `Mistake` if the scope is ``scene`` and `scene` is None.
     """
     if scope == "training":
-        return own[None]
+        return buffer[None]
     if scene is None:
         raise Mistake(
             "this model's normaliser needs the statistics of each whole image: give "
@@ -113,15 +132,12 @@ def measured(own: Tensor, scene: Tensor | None, *, scope: Scope, per_channel: bo
     return _columns(scene, per_channel=per_channel)
 
 
-def _columns(table: Tensor, *, per_channel: bool) -> Tensor:
-    """Return the columns of the channels, or the last column, that of all channels together."""
-    return table[..., :-1] if per_channel else table[..., -1:]
+def store_statistics(
+    buffer: Tensor, statistics: Statistics, *, channels: int, per_channel: bool
+) -> None:
+    """Copy the statistics of the training split into a buffer of `statistics_buffer`.
 
-
-def take(own: Tensor, statistics: Statistics, *, channels: int, per_channel: bool) -> None:
-    """Write statistics into the buffer `own`.
-
-    Raises a `Mistake` if they are not of `channels` channels, or a channel has no values.
+    Raises a `Mistake` if their number of channels is not `channels`, or a channel has no value.
     """
     if len(statistics.count) != channels:
         raise Mistake(
@@ -131,4 +147,9 @@ def take(own: Tensor, statistics: Statistics, *, channels: int, per_channel: boo
     table = _columns(statistics.as_tensor(), per_channel=per_channel)
     if not bool(table.isfinite().all()):
         raise Mistake("a channel of the training images holds no value at all; check data.root.")
-    own.copy_(table)
+    buffer.copy_(table)
+
+
+def _columns(table: Tensor, *, per_channel: bool) -> Tensor:
+    """Return the columns of the single channels, or the last one, for all channels together."""
+    return table[..., :-1] if per_channel else table[..., -1:]

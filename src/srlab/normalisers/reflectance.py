@@ -5,15 +5,18 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from srlab.mistakes import Mistake
-from srlab.normalisers.protocol import Scope, statistic
+from srlab.normalisers.protocol import Scope, as_buffer
 
 
 class Reflectance(nn.Module):
-    """Maps stored reflectance to reflectance, ``(value + offset) / quantification``.
+    """Maps stored values to reflectance, ``(value + offset) / quantification``.
 
-    Both numbers are the product's own. Sentinel-2 has a ``QUANTIFICATION_VALUE`` of 10 000. From
-    processing baseline 04.00 on its ``BOA_ADD_OFFSET`` is -1000 (Sentinel-2 Products
-    Specification Document). Reflectance above 1, such as on snow and glint, is kept.
+    Both numbers are in the metadata of the satellite product. For Sentinel-2 they are called
+    ``QUANTIFICATION_VALUE``, which is 10 000, and ``BOA_ADD_OFFSET``. The latter is -1000 from
+    processing baseline 04.00 on (Sentinel-2 Products Specification Document). Reflectance above 1,
+    for example that of snow, is not clamped.
+
+    Raises a `Mistake` if `quantification` is not positive.
     """
 
     scope: Scope = "fixed"
@@ -27,17 +30,17 @@ class Reflectance(nn.Module):
                 f"reflectance got quantification {quantification}; it must be positive, such as "
                 "10000."
             )
-        self.register_buffer("quantification", statistic(quantification))
-        self.register_buffer("offset", statistic(offset))
+        self.register_buffer("quantification", as_buffer(quantification))
+        self.register_buffer("offset", as_buffer(offset))
 
     def lr(self, image: Tensor, scene: Tensor | None = None) -> Tensor:
-        """Bring stored values to reflectance."""
+        """Map stored values to reflectance."""
         return (image + self.offset) / self.quantification
 
     def hr(self, image: Tensor, scene: Tensor | None = None) -> Tensor:
-        """Bring stored values to reflectance."""
+        """Map stored values to reflectance."""
         return self.lr(image)
 
     def inverse(self, image: Tensor, scene: Tensor | None = None) -> Tensor:
-        """Bring reflectance to stored values."""
+        """Map reflectance to stored values."""
         return image * self.quantification - self.offset

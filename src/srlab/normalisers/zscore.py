@@ -11,20 +11,24 @@ from srlab.normalisers.protocol import (
     MeasuredScope,
     along_channels,
     check_measured_scope,
-    measured,
-    take,
-    unmeasured,
+    statistics_buffer,
+    statistics_in_use,
+    store_statistics,
 )
 from srlab.normalisers.statistics import DEVIATION, MEAN
 
 
 class ZScore(nn.Module):
-    """Maps each channel to ``(value - mean) / deviation``; a constant channel is divided by one.
+    """Maps ``x`` to ``(x - mean) / deviation``, where the deviation is the standard deviation.
 
-    Mean and standard deviation come from the training split (`scope` ``training``) or from each
-    file as a whole (``scene``). The latter is for modalities with arbitrary units. `channels` is
-    the number of channels. Each has numbers of its own. If `per_channel` is false, all channels
-    share those of all values together, which keeps the ratios of bands.
+    With the `scope` ``training`` both are measured on the training split. With ``scene`` they are
+    measured on each whole file, for modalities with arbitrary units such as MRI.
+
+    `channels` is the number of channels. Each channel has its own mean and deviation. If
+    `per_channel` is false, all channels share one mean and one deviation. This keeps the ratios
+    between bands. A channel of constant value has a deviation of zero, and is divided by 1 instead.
+
+    Raises a `Mistake` if `channels` or `scope` is not valid.
     """
 
     statistics: Tensor
@@ -36,28 +40,32 @@ class ZScore(nn.Module):
         check_counts(channels=channels)
         self.scope = check_measured_scope(scope)
         self.channels, self.per_channel = channels, per_channel
-        self.register_buffer("statistics", unmeasured(channels, per_channel=per_channel))
+        self.register_buffer("statistics", statistics_buffer(channels, per_channel=per_channel))
 
     def fit(self, *, hr: Measure, lr: Measure) -> None:
-        """Take mean and deviation of the training split."""
-        take(self.statistics, hr(), channels=self.channels, per_channel=self.per_channel)
+        """Store the statistics of HR in the training split."""
+        store_statistics(
+            self.statistics, hr(), channels=self.channels, per_channel=self.per_channel
+        )
 
     def lr(self, image: Tensor, scene: Tensor | None = None) -> Tensor:
-        """Bring physical units to deviations from the mean."""
-        mean, deviation = self._numbers(image, scene)
+        """Map physical units to numbers of standard deviations from the mean."""
+        mean, deviation = self._mean_and_deviation(image, scene)
         return (image - mean) / deviation
 
     def hr(self, image: Tensor, scene: Tensor | None = None) -> Tensor:
-        """Bring physical units to deviations from the mean."""
+        """Map physical units to numbers of standard deviations from the mean."""
         return self.lr(image, scene)
 
     def inverse(self, image: Tensor, scene: Tensor | None = None) -> Tensor:
-        """Bring deviations from the mean to physical units."""
-        mean, deviation = self._numbers(image, scene)
+        """Map numbers of standard deviations from the mean to physical units."""
+        mean, deviation = self._mean_and_deviation(image, scene)
         return image * deviation + mean
 
-    def _numbers(self, image: Tensor, scene: Tensor | None) -> tuple[Tensor, Tensor]:
-        table = measured(self.statistics, scene, scope=self.scope, per_channel=self.per_channel)
-        deviation = table[:, DEVIATION]
-        deviation = torch.where(deviation == 0, 1.0, deviation)
-        return along_channels(table[:, MEAN], image), along_channels(deviation, image)
+    def _mean_and_deviation(self, image: Tensor, scene: Tensor | None) -> tuple[Tensor, Tensor]:
+        table = statistics_in_use(
+            self.statistics, scene, scope=self.scope, per_channel=self.per_channel
+        )
+        mean, deviation = table[:, MEAN], table[:, DEVIATION]
+        divisor = torch.where(deviation == 0, 1.0, deviation)
+        return along_channels(mean, image), along_channels(divisor, image)
