@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 from omegaconf import DictConfig
 
 from srlab.cli.arguments import quoted
-from srlab.cli.command import prepare, require, run
+from srlab.cli.command import prepare, require, require_models, run
 from srlab.cli.settings import check_bands, check_seed
 from srlab.cli.termination import cleaned_up_if_stopped
 from srlab.mistakes import Mistake
@@ -27,16 +28,18 @@ log = logging.getLogger(__name__)
 
 def evaluate(config: DictConfig) -> None:
     """Score every test image of a source, and compare pictures of one."""
+    require(config, "model")
+    require_models([config.model])
+    check_bands(config)
+    check_seed(config.seed)
+    _check_report(config)
+    # Only now is torch imported, which takes seconds.
     import srlab
     from srlab.cli.building import named
     from srlab.cli.following import degradation_of, scored_pairs
     from srlab.prediction.network.device import chosen_device
     from srlab.report.scores import compare, write_report
 
-    require(config, "model")
-    check_bands(config)
-    check_seed(config.seed)
-    _check_report(config)
     model = srlab.load(config.model, trust=config.trust)
     _follow(config, model.card)
     degradation = degradation_of(model.card, config)
@@ -110,8 +113,14 @@ def _check_report(config: DictConfig) -> None:
     """Raise a `Mistake` before anything is scored if there is nothing to report, or no folder."""
     if not config.metric:
         raise Mistake("metric=[] reports nothing; choose one at least, such as metric=[psnr].")
-    if config.output is not None and Path(config.output).is_file():
-        raise Mistake(f"output={config.output} is a file, and a folder is wanted; name another.")
+    if config.output is None:
+        return
+    folder = Path(config.output).absolute()
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    if not there.is_dir():
+        raise Mistake(f"output={config.output}: {there} is a file; name a folder elsewhere.")
+    if not os.access(there, os.W_OK):
+        raise Mistake(f"output={config.output}: {there} may not be written to; write elsewhere.")
 
 
 def main() -> None:

@@ -12,22 +12,26 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, ListConfig
 
 from srlab.cli.arguments import quoted
-from srlab.cli.command import prepare, require, run
+from srlab.cli.command import prepare, require, require_models, run
 from srlab.cli.termination import cleaned_up_if_stopped
 from srlab.mistakes import Mistake
 
 if TYPE_CHECKING:
     from srlab.models.card import ModelCard
-    from srlab.prediction import Opened, Request
+    from srlab.prediction import Opened, Request, Row
 
 log = logging.getLogger(__name__)
+
+NAMED = 3
+"""The most failed files that are named at the end."""
 
 
 def predict(config: DictConfig) -> None:
     """Super-resolve `input` to `output` tile by tile, or many inputs into a folder."""
-    from srlab.prediction import is_many
+    from srlab.io.naming import is_many
 
     require(config, "model", "input", "output")
+    require_models(config.model)
     given = config.input if isinstance(config.input, str) else list(config.input)
     if is_many(given):
         _predict_many(config, given)
@@ -36,25 +40,35 @@ def predict(config: DictConfig) -> None:
 
 
 def _predict_one(config: DictConfig) -> None:
-    from srlab.cli.building import built
     from srlab.io import reserved
-    from srlab.prediction import output_of, super_resolve_file
+    from srlab.io.naming import output_of
 
     output = output_of(config.input, config.output)
+    # A bad name is refused before torch is imported, which takes seconds.
     with reserved(output, source=config.input, overwrite=config.overwrite):
-        models = _models(config)
-        outcome = super_resolve_file(
-            models,
-            config.input,
-            output,
-            request=_request(config, models[0].model.card),
-            engine=built(config.engine),
-            overwrite=config.overwrite,
-            progress=True,
-        )
-    log.info("wrote %s: %s", output, outcome)
+        card = _made(config, output)
     if config.preview:
-        _preview(config, models[0].model.card, output)
+        _preview(config, card, output)
+
+
+def _made(config: DictConfig, output: Path) -> ModelCard:
+    """Make one output, and return the card of its model."""
+    from srlab.cli.building import built
+    from srlab.prediction import super_resolve_file
+
+    models = _models(config)
+    card = models[0].model.card
+    outcome = super_resolve_file(
+        models,
+        config.input,
+        output,
+        request=_request(config, card),
+        engine=built(config.engine),
+        overwrite=config.overwrite,
+        progress=True,
+    )
+    log.info("wrote %s: %s", output, outcome)
+    return card
 
 
 def _preview(config: DictConfig, card: ModelCard, output: Path) -> None:
@@ -77,16 +91,32 @@ def _preview(config: DictConfig, card: ModelCard, output: Path) -> None:
 
 
 def _predict_many(config: DictConfig, given: str | list[str]) -> None:
-    from srlab.cli.building import built
-    from srlab.files import new_folder
-    from srlab.prediction import pairs_of, super_resolve_files
+    from srlab.io.naming import folder_for
 
     if config.preview:
         raise Mistake("preview=true is for a single file: leave it out for many.")
+    # A bad name is refused before torch is imported, which takes seconds.
+    folder = folder_for(given, config.output)
+    rows = _made_many(config, given, folder)
+    counts = Counter(row.status for row in rows)
+    listed = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
+    log.info("%s: %s; see manifest.csv there", folder, listed)
+    failed = [row.input for row in rows if row.status == "failed"]
+    if failed:
+        more = f" and {len(failed) - NAMED} more" if len(failed) > NAMED else ""
+        raise Mistake(
+            f"{len(failed)} of {len(rows)} files failed: {', '.join(failed[:NAMED])}{more}. The "
+            f"reasons are printed above, and in {folder}/manifest.csv."
+        )
+
+
+def _made_many(config: DictConfig, given: str | list[str], folder: Path) -> list[Row]:
+    from srlab.cli.building import built
+    from srlab.prediction import pairs_of, super_resolve_files
+
     pairs = pairs_of(given, config.output)
-    folder = new_folder(config.output)
     models = _models(config)
-    rows = super_resolve_files(
+    return super_resolve_files(
         models,
         pairs,
         folder,
@@ -95,17 +125,6 @@ def _predict_many(config: DictConfig, given: str | list[str]) -> None:
         overwrite=config.overwrite,
         progress=True,
     )
-    counts = Counter(row.status for row in rows)
-    listed = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
-    log.info("%s: %s; see manifest.csv there", folder, listed)
-    failed = [row for row in rows if row.status == "failed"]
-    if failed:
-        first = failed[0]
-        named = first.message if first.input in first.message else f"{first.input}: {first.message}"
-        raise Mistake(
-            f"{len(failed)} of {len(rows)} files failed. The first one: {named} All are in "
-            f"{folder}/manifest.csv."
-        )
 
 
 def _models(config: DictConfig) -> list[Opened]:

@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 def stats(config: DictConfig) -> None:
     """Print a table of the values of all files, and draw their histograms."""
+    outputs = _outputs(config)
+    # Only now is torch imported, which takes seconds.
     from srlab.cli.building import built
     from srlab.cli.following import check_masks, follow_files, is_chosen
     from srlab.files import replaced
@@ -33,7 +35,6 @@ def stats(config: DictConfig) -> None:
     for group in ("normaliser", "degradation", "split"):
         if is_chosen(group):
             raise Mistake(f"{group}= changes nothing here: files are measured as they are.")
-    outputs = _outputs(config)
     follow_files(config)
     data = built(config.data)
     groups = of_source(data, progress=True)

@@ -8,7 +8,7 @@ import sys
 from omegaconf import DictConfig
 
 from srlab.cli.arguments import quoted
-from srlab.cli.command import prepare, require, run
+from srlab.cli.command import prepare, require, require_models, run
 from srlab.cli.termination import cleaned_up_if_stopped
 
 log = logging.getLogger(__name__)
@@ -16,11 +16,18 @@ log = logging.getLogger(__name__)
 
 def verify(config: DictConfig) -> None:
     """Compute some blocks of an output again, and compare them with those in the file."""
+    from srlab.files import existing_path, file_and_image, is_remote
+
+    require(config, "output", "input", "model")
+    require_models(config.model)
+    for name in (config.output, config.input):
+        if not is_remote(name):
+            existing_path(file_and_image(name)[0])
+    # Only now is torch imported, which takes seconds.
     import srlab
     from srlab.prediction import Opened
     from srlab.prediction.verification import verify as verified
 
-    require(config, "output", "input", "model")
     paths = [config.model] if isinstance(config.model, str) else list(config.model)
     verdict = verified(
         [Opened(path, srlab.load(path, trust=config.trust)) for path in paths],

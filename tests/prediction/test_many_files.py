@@ -9,7 +9,8 @@ import pytest
 from conftest import Outcome
 from PIL import Image
 
-from srlab.prediction import is_many, output_of, pairs_of
+from srlab.io.naming import is_many, output_of
+from srlab.prediction import pairs_of
 
 BROKEN = "photos/broken.png"
 
@@ -36,7 +37,7 @@ def test_a_folder_gives_a_folder_and_a_failure_stops_no_other(command, tmp_path,
     given = (f"model={trained}/model.safetensors", "input=photos", "output=out")
     outcome = command("predict", *given)
     assert outcome.code == 1
-    assert "1 of 3 files failed. The first one: photos/broken.png is not a" in outcome.error
+    assert "1 of 3 files failed: photos/broken.png. The reasons" in outcome.error
     assert Image.open(tmp_path / "out" / "a.png").size == (96, 80)
     assert Image.open(tmp_path / "out" / "deep" / "b.jpg").size == (96, 80)
     rows = manifest(tmp_path / "out")

@@ -30,7 +30,8 @@ from srlab.cli.resolvers import (
     output_channels,
 )
 from srlab.cli.streams import patient_output
-from srlab.mistakes import Mistake
+from srlab.files import similar_names
+from srlab.mistakes import MissingFile, Mistake
 
 NO_TRIAL_COMPLETED = ("No trials are completed yet.", "Record does not exist.")
 """Optuna's errors at the end of a search in which every trial has failed."""
@@ -117,3 +118,12 @@ def require(config: DictConfig, *keys: str) -> None:
     if missing:
         wanted = " ".join(f"{key}=PATH" for key in missing)
         raise Mistake(f"{', '.join(missing)} must be given: {wanted}.")
+
+
+def require_models(given: str | Sequence[str]) -> None:
+    """Raise a `Mistake` for a model that does not exist, before torch is imported to open it."""
+    for path in [given] if isinstance(given, str) else given:
+        if not os.path.exists(path):
+            similar = " or ".join(similar_names(path))
+            advice = f"did you mean {similar}?" if similar else "give a file of a trained model."
+            raise MissingFile(f"there is no model at {path}; {advice}")

@@ -22,6 +22,7 @@ All formats share:
 - ``damage``: errors of libraries over damaged files, as one line for the user
 - ``windows``, ``selection``, ``variables``: checks of windows; the choice of bands
 - ``images``: the choice of an image in a file of several, by a name such as ``a.lif#cell``
+- ``naming``: the names of outputs, by those of their inputs
 - ``stored``, ``clipping``: conversion of physical values into stored ones; counts of clipped ones
 - ``staging``, ``write_errors``: the blocks of an unfinished output, on the disk; a full disk
 - ``lossy``: formats that change values as they encode them

@@ -22,6 +22,11 @@ class Chosen:
     """The name of the image; empty if the file has only one."""
 
 
+def has_several(image: str) -> bool:
+    """Whether a name is a pattern that may fit several images of a file."""
+    return "*" in image or "?" in image
+
+
 def chosen_image(names: Sequence[str], wanted: str, path: object) -> Chosen:
     """Return the `wanted` image of a file; an empty text chooses the only image.
 

@@ -20,7 +20,7 @@ from srlab.prediction.grid.planning import plan_tiles
 from srlab.prediction.grid.seams import tiling_error
 from srlab.prediction.grid.tiles import Tile, TileGrid
 from srlab.prediction.job import Job
-from srlab.prediction.many import Pair, Row, is_many, output_of, pairs_of, super_resolve_files
+from srlab.prediction.many import Pair, Row, pairs_of, super_resolve_files
 from srlab.prediction.network.predictor import Predictor
 from srlab.prediction.network.transparency import alpha_of
 from srlab.prediction.opened import Opened
@@ -40,8 +40,6 @@ __all__ = [
     "alpha_of",
     "block",
     "block_windows",
-    "is_many",
-    "output_of",
     "pairs_of",
     "plan_tiles",
     "run",

@@ -8,21 +8,13 @@ import logging
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from glob import has_magic
 from pathlib import Path
 
-from srlab.data.finding.files import find_files, has_several
-from srlab.files import (
-    PathLike,
-    file_and_image,
-    is_remote,
-    part_of_name,
-    remove_if_empty,
-    replaced,
-)
+from srlab.data.finding.files import find_files
+from srlab.files import PathLike, file_and_image, remove_if_empty, replaced
 from srlab.io import reserved
-from srlab.io.format import ending
-from srlab.io.formats import find_format, recognised, suffixes_of
+from srlab.io.formats import suffixes_of
+from srlab.io.naming import folder_for, output_name, root_of
 from srlab.mistakes import Mistake
 from srlab.prediction.engines import Engine
 from srlab.prediction.opened import Opened
@@ -58,61 +50,21 @@ class Row:
     """The settings that were settled for it, such as its tiles, as JSON."""
 
 
-def is_many(given: str | Sequence[str]) -> bool:
-    """Whether several files are named: by a list, a glob, or a folder that is no image itself.
-
-    Several images of a file count as several files.
-    """
-    if not isinstance(given, str):
-        return True
-    file, image = file_and_image(given)
-    if image:
-        return has_several(image)
-    path = Path(os.path.expanduser(file))
-    if is_remote(given) or path.is_file():
-        return False
-    if path.is_dir():
-        return find_format(given, "reader") is None and recognised(path) is None
-    return has_magic(given)
-
-
-def output_of(source: PathLike, output: str) -> Path:
-    """Return the path of a single output; in an existing folder it gets the input's name."""
-    path = Path(os.path.expanduser(output))
-    if path.is_dir() and find_format(path.name, "writer") is None:
-        return path / _name(source)
-    return path
-
-
 def pairs_of(given: str | Sequence[str], output: str) -> list[Pair]:
     """Return the inputs that are named, and an output for each in the folder `output`.
 
     An output has the name of its input, with the ending of a format that can be written. Subfolders
     of the inputs' folder are repeated in that of the outputs.
 
-    Raises a `Mistake` if two outputs would have one name, or would be taken for inputs next time,
-    or if `output` is the name of a single file.
+    Raises a `Mistake` if `folder_for` does, or if two outputs would have one name.
     """
-    folder = Path(os.path.expanduser(output)).absolute()
-    if find_format(folder.name, "writer") is not None:
-        raise Mistake(
-            f"output={output} names one file, and input= a folder, a glob or several files: name "
-            "a folder for the outputs, without such an ending."
-        )
-    root = None
-    if isinstance(given, str) and not file_and_image(given)[1]:
-        root = _root(given)
-    if root is not None and folder.is_relative_to(root):
-        raise Mistake(
-            f"the folder of the outputs, {output}, lies in that of the inputs, {given}: the next "
-            "run would take the outputs for inputs. Name another folder."
-        )
+    folder, root = folder_for(given, output), root_of(given)
     made: dict[Path, PathLike] = {}
     for source in _sources([given] if isinstance(given, str) else given):
         below = Path()
         if root is not None:
             below = Path(file_and_image(source)[0]).absolute().parent.relative_to(root)
-        target = folder / below / _name(source)
+        target = folder / below / output_name(source)
         if target in made:
             raise Mistake(
                 f"{made[target]} and {source} would both become {target}: name one of them alone."
@@ -208,25 +160,3 @@ def _sources(names: Sequence[str]) -> Sequence[PathLike]:
         for source in find_files(name, suffixes_of("reader"), key="input"):
             once.setdefault(os.path.realpath(source), source)
     return list(once.values())
-
-
-def _root(given: str) -> Path:
-    """Return the folder below which a folder or glob finds files."""
-    path = Path(os.path.expanduser(given)).absolute()
-    plain = list(path.parts)
-    while any(has_magic(part) for part in plain):
-        plain.pop()
-    root = Path(*plain)
-    return root if root.is_dir() else root.parent
-
-
-def _name(source: PathLike) -> str:
-    """Return the name of an output: that of the input, in a format that can be written."""
-    file, image = file_and_image(source)
-    name = Path(file).name
-    form = find_format(name, "reader") or recognised(file)
-    if form is None:
-        return name
-    own = ending(name, form.suffixes) or ""
-    written = own if form.writer is not None else form.written_as
-    return f"{name[: len(name) - len(own)]}{part_of_name(image)}{written}"

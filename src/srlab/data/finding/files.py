@@ -14,6 +14,7 @@ from srlab.files import PathLike, file_and_image, is_remote, with_image
 from srlab.io import open_reader
 from srlab.io.format import ending
 from srlab.io.formats import known_formats, may_be_folder
+from srlab.io.images import has_several
 from srlab.mistakes import MissingFile, Mistake, SeveralImages
 
 
@@ -53,11 +54,6 @@ def find_files(root: str, suffixes: Sequence[str], *, key: str = "data.root") ->
     if not images:
         raise MissingFile(empty(key, root, suffixes, entries))
     return _without_links(_without_further_parts(sorted(images)))
-
-
-def has_several(image: str) -> bool:
-    """Whether a name is a pattern that may fit several images of a file."""
-    return "*" in image or "?" in image
 
 
 def _inside(root: str, suffixes: Sequence[str], key: str) -> list[str]:
