@@ -275,8 +275,16 @@ def test_run_that_was_killed_before_it_wrote_its_status_ends_when_resumed(
     [
         ("config.yaml", "a: [", "config.yaml cannot be read"),
         (".hydra/overrides.yaml", "{", "overrides.yaml cannot be read"),
-        ("status.json", "nonsense", "status.json is no status that srlab wrote: delete it"),
-        ("status.json", '{"a": 1}', "status.json is no status that srlab wrote: delete it"),
+        (
+            "status.json",
+            "nonsense",
+            "status.json is not a status that srlab wrote; delete",
+        ),
+        (
+            "status.json",
+            '{"a": 1}',
+            "status.json is not a status that srlab wrote; delete",
+        ),
     ],
 )
 def test_spoilt_files_of_a_run_are_named(command, trained, tmp_path, name, content, message):

@@ -58,7 +58,7 @@ def test_training_sees_what_prediction_gives_and_learns_through_it():
     )
     hr = image(16, 16)
     images = losses.forward({"lr": degradation(hr), "hr": hr}, None)
-    losses.content_side(images, step=0).loss.backward()
+    losses.content_loss(images, step=0).total.backward()
     assert all(parameter.grad is not None for parameter in made.generator.parameters())
     made.agreement = agreement
     predicted = made(images.batch["lr"], edges="zeros")

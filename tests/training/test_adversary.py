@@ -8,9 +8,9 @@ from srlab.adversarial import BCE, LSGAN
 from srlab.discriminators import PatchGANDiscriminator
 from srlab.mistakes import Mistake
 from srlab.training.adversary import Adversary
-from srlab.training.losses import Side
+from srlab.training.losses import NetworkLoss
 
-CONTENT = Side(torch.tensor(3.0), {"loss/content": torch.tensor(3.0)})
+CONTENT = NetworkLoss(torch.tensor(3.0), {"loss/content": torch.tensor(3.0)})
 
 
 class Always:
@@ -43,7 +43,7 @@ def gradients(network):
 def test_generators_side_adds_the_weighted_game_and_teaches_the_discriminator_nothing():
     game, (sr, hr) = adversary(), images()
     real = game.discriminator(hr)
-    side = game.generator_side(CONTENT, sr, real, share=0.1, anything=1.0)
+    result = game.generator_loss(CONTENT, sr, real, share=0.1, any_valid=1.0)
     logits, features = game.discriminator(sr)
     distance = sum((a - b).abs().mean() for a, b in zip(features, real.features, strict=True))
     expected = {
@@ -51,11 +51,11 @@ def test_generators_side_adds_the_weighted_game_and_teaches_the_discriminator_no
         "loss/feature_matching": distance / len(features),
     }
     for name, value in expected.items():
-        torch.testing.assert_close(side.values[name], value)
+        torch.testing.assert_close(result.values[name], value)
     total = 3 + 0.05 * expected["loss/adversarial"] + 0.025 * expected["loss/feature_matching"]
-    torch.testing.assert_close(side.loss, total)
-    assert side.values["loss/generator"] is side.loss
-    side.loss.backward()
+    torch.testing.assert_close(result.total, total)
+    assert result.values["loss/generator"] is result.total
+    result.total.backward()
     assert sr.grad.abs().sum() > 0
     assert gradients(game.discriminator) == [None] * len(gradients(game.discriminator))
     assert all(parameter.requires_grad for parameter in game.discriminator.parameters())
@@ -64,25 +64,25 @@ def test_generators_side_adds_the_weighted_game_and_teaches_the_discriminator_no
 def test_game_without_a_share_leaves_the_content_loss_as_it_is():
     game, (sr, hr) = adversary(), images()
     real = game.discriminator(hr)
-    assert game.generator_side(CONTENT, sr, real, share=0.0, anything=1.0) is CONTENT
+    assert game.generator_loss(CONTENT, sr, real, share=0.0, any_valid=1.0) is CONTENT
 
 
 @pytest.mark.parametrize("update", [0, 1])
 def test_discriminators_side_teaches_the_generator_nothing(update):
     game, (sr, hr) = adversary(objective=BCE(), penalty=Always()), images()
-    side = game.discriminator_side(sr, hr, game.discriminator(hr), update)
+    result = game.discriminator_loss(sr, hr, game.discriminator(hr), update)
     real, fake = game.discriminator(hr).logits[0], game.discriminator(sr).logits[0]
     values = {
         "discriminator/real": real.sigmoid().mean(),
         "discriminator/fake": fake.sigmoid().mean(),
     }
     for name, value in values.items():
-        torch.testing.assert_close(side.values[name], value)
-    assert ("loss/penalty" in side.values) == (update == 1)
+        torch.testing.assert_close(result.values[name], value)
+    assert ("loss/penalty" in result.values) == (update == 1)
     error = functional.binary_cross_entropy_with_logits
     loss = error(real, torch.ones_like(real)) + error(fake, torch.zeros_like(fake))
-    torch.testing.assert_close(side.loss, loss + update)
-    side.loss.backward()
+    torch.testing.assert_close(result.total, loss + update)
+    result.total.backward()
     assert sr.grad is None
 
 

@@ -32,7 +32,7 @@ class Failing:
     ],
 )
 def test_a_lost_worker_is_told_in_one_line(tmp_path, message):
-    with pytest.raises(Mistake, match=r"a process that loads data died \(DataLoader worker"):
+    with pytest.raises(Mistake, match=r"a process that loads data was killed \(DataLoader worker"):
         fit(Failing(RuntimeError(message)), Module(), None, folder=tmp_path, checkpoint=None)
 
 

@@ -64,11 +64,11 @@ def batch(count=2, **more):
 def test_terms_in_physical_units_get_the_hr_of_the_batch():
     spy, given = Spy(), batch()
     made = losses(spy)
-    side = made.content_side(made.forward(given, None), step=3)
+    result = made.content_loss(made.forward(given, None), step=3)
     assert torch.equal(spy.hr, given["hr"])
     assert spy.context.step == 3
-    torch.testing.assert_close(side.values["loss/term"], (spy.sr - given["hr"]).abs().mean())
-    torch.testing.assert_close(side.loss, 2 * side.values["loss/term"])
+    torch.testing.assert_close(result.values["loss/term"], (spy.sr - given["hr"]).abs().mean())
+    torch.testing.assert_close(result.total, 2 * result.values["loss/term"])
 
 
 def test_each_image_is_normalised_and_restored_by_its_own_scene():
@@ -76,7 +76,7 @@ def test_each_image_is_normalised_and_restored_by_its_own_scene():
     images = losses(spy).forward(given, None)
     divided = given["lr"] / torch.tensor([10.0, 50.0]).view(2, 1, 1, 1)
     torch.testing.assert_close(images.lr, divided.round())
-    losses(spy).content_side(images, step=0)
+    losses(spy).content_loss(images, step=0)
     torch.testing.assert_close(spy.sr[1], 50 * images.sr[1].detach())
 
 
@@ -118,8 +118,8 @@ def test_update_in_which_nothing_is_valid_counts_for_nothing():
     given = batch(1, valid=nothing)
     made = losses(L1())
     images = made.forward(given, count_valid([given]))
-    assert images.anything == 0
-    assert made.content_side(images, step=0).loss == 0
+    assert images.any_valid == 0
+    assert made.content_loss(images, step=0).total == 0
 
 
 def test_batch_without_a_mask_counts_in_full_beside_one_with_a_mask():

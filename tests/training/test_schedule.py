@@ -30,14 +30,14 @@ def test_game_begins_at_the_end_of_pretraining(pretrain):
     schedule = Schedule(pretrain_steps=pretrain, ramp_steps=0)
     begun = [False] * pretrain + [True] * (10 - pretrain)
     assert [schedule.share(step) for step in range(10)] == [float(on) for on in begun]
-    assert [schedule.discriminator(step) for step in range(10)] == begun
-    assert [schedule.game(step) for step in range(10)] == begun
+    assert [schedule.trains_discriminator(step) for step in range(10)] == begun
+    assert [schedule.runs_discriminator(step) for step in range(10)] == begun
 
 
 @given(pretrain=STEPS, ramp=STEPS, step=STEPS)
 def test_weight_is_never_on_before_the_discriminator_learns(pretrain, ramp, step):
     schedule = Schedule(pretrain_steps=pretrain, ramp_steps=ramp)
-    assert schedule.discriminator(step) or schedule.share(step) == 0
+    assert schedule.trains_discriminator(step) or schedule.share(step) == 0
 
 
 @pytest.mark.parametrize(("gap", "paused"), [(0.0, False), (0.5, False), (0.7, True)])
@@ -51,15 +51,15 @@ def test_discriminator_pauses_where_it_wins_by_more(gap, paused):
 
 def test_discriminator_warms_up_before_the_generator_listens():
     schedule = Schedule(pretrain_steps=10, ramp_steps=0, discriminator_warmup_steps=4)
-    assert [step for step in range(20) if schedule.discriminator(step)] == list(range(6, 20))
+    assert [step for step in range(20) if schedule.trains_discriminator(step)] == list(range(6, 20))
     assert [schedule.share(step) for step in (9, 10)] == [0.0, 1.0]
-    assert [schedule.game(step) for step in (5, 6, 10)] == [False, True, True]
+    assert [schedule.runs_discriminator(step) for step in (5, 6, 10)] == [False, True, True]
 
 
 def test_discriminator_learns_at_every_kth_update():
     schedule = Schedule(pretrain_steps=10, ramp_steps=0, discriminator_every=3)
-    assert [step for step in range(20) if schedule.discriminator(step)] == [10, 13, 16, 19]
-    assert all(schedule.game(step) for step in range(10, 20))
+    assert [step for step in range(20) if schedule.trains_discriminator(step)] == [10, 13, 16, 19]
+    assert all(schedule.runs_discriminator(step) for step in range(10, 20))
 
 
 @given(
@@ -75,7 +75,7 @@ def test_updates_of_the_discriminator_are_counted(pretrain, warmup, every, steps
         discriminator_warmup_steps=min(warmup, pretrain),
         discriminator_every=every,
     )
-    learnt = sum(schedule.discriminator(step) for step in range(steps))
+    learnt = sum(schedule.trains_discriminator(step) for step in range(steps))
     assert schedule.discriminator_updates(steps) == learnt
 
 
@@ -91,7 +91,7 @@ def test_what_makes_no_sense_is_refused():
         ),
         (
             {"discriminator_warmup_steps": 11},
-            "discriminator_warmup_steps is 11; they are the last of pretraining, so give 0 to 10",
+            "discriminator_warmup_steps is 11; the warm-up is the last part of pretraining",
         ),
         ({"discriminator_warmup_steps": -1}, "discriminator_warmup_steps is -1;"),
         (

@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from srlab.cli.settings import check_axes, check_bands, check_guides, check_seed
 from srlab.cli.trainer_keys import check_callbacks, check_trainer
 from srlab.mistakes import Mistake
-from srlab.training.status import OF_GAME
+from srlab.training.status import ACCURACIES
 
 NEEDED = ("schedule", "guard", "loader")
 """Nodes outside of groups that must not be null."""
@@ -81,7 +81,7 @@ def _check_monitors(config: DictConfig) -> None:
     """
     metrics = [f"val/{name!s}" for name, node in config.metric.items() if node is not None]
     for key, monitor in monitors(config):
-        known = monitor.startswith((*metrics, *OF_GAME)) or not monitor.startswith("val/")
+        known = monitor.startswith((*metrics, *ACCURACIES)) or not monitor.startswith("val/")
         if not known or f"val/{monitor}" in metrics:
             offered = ", ".join(metrics) or "nothing"
             raise Mistake(

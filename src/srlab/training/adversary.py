@@ -1,4 +1,4 @@
-"""Adversary: the discriminator and its adversarial game with the generator."""
+"""Adversary: the discriminator, and the losses of adversarial training."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from srlab.adversarial import Logits, Objective, Penalty, feature_matching
 from srlab.adversarial.heads import mean_over_heads
 from srlab.discriminators import Judgement
 from srlab.mistakes import Mistake
-from srlab.training.losses import Side
+from srlab.training.losses import NetworkLoss
 from srlab.training.optimisers.optimisation import Optimisation
 
 DISCRIMINATOR_VALUES = (
@@ -25,25 +25,30 @@ DISCRIMINATOR_VALUES = (
     "gradient/discriminator",
     "discriminator/paused",
 )
-"""The names of values that are logged only in updates of the discriminator."""
+"""The names of the values that only an update of the discriminator has."""
 
 
 @dataclass(frozen=True)
 class Adversary:
-    """A discriminator and the objective of its game.
+    """A discriminator, its adversarial objective, and the weights of the adversarial terms.
 
-    The generator's loss has `weight` times the objective's generator side.
+    Raises a `Mistake` if a weight is negative or not finite.
     """
 
     discriminator: nn.Module
     objective: Objective
+
     weight: float
+    """The factor of the objective's generator loss in the loss of the generator."""
 
     feature_matching: float
     """The weight of the distance between the discriminator's features of SR and HR; 0: none."""
 
     penalty: Penalty | None
+    """A term of the discriminator's loss, such as R1; None: no term."""
+
     training: Optimisation
+    """The optimiser, learning rate and clipping of the discriminator."""
 
     def __post_init__(self) -> None:
         given = {"weight": self.weight, "feature_matching": self.feature_matching}
@@ -52,66 +57,87 @@ class Adversary:
                 raise Mistake(f"adversarial.{name} is {value}; give a finite number >= 0.")
 
     def weights(self, share: float) -> dict[str, float]:
-        """Return the weight of each term of the game; `share` is the ramp's share, in 0–1."""
+        """Return the weight of each adversarial term at the `share` of the ramp, in 0–1."""
         return {
             "adversarial": share * self.weight,
             "feature_matching": share * self.feature_matching,
         }
 
-    def generator_side(
+    def generator_loss(
         self,
-        content: Side,
+        content: NetworkLoss,
         sr: Tensor,
         real: Judgement,
         *,
         share: float,
-        anything: Tensor | float,
-    ) -> Side:
-        """Add the game's terms to the content loss, without gradients for the discriminator.
+        any_valid: Tensor | float,
+    ) -> NetworkLoss:
+        """Return the `content` loss plus the adversarial terms.
 
-        `sr` is ``(B, C, *S)`` in the network's range, and `real` is the discriminator's output for
-        HR. For `anything` see `Images.anything`.
+        No gradient reaches the discriminator's parameters. `sr` is ``(B, C, *S)`` in the network's
+        range, and `real` is the discriminator's output for HR. `any_valid` is `Images.any_valid`.
         """
         if share == 0:
             return content
         with _frozen(self.discriminator):
             fake = self.discriminator(sr)
-        terms = {"adversarial": self.objective.generator_loss(fake.logits, _detached(real.logits))}
-        if self.feature_matching:
-            terms["feature_matching"] = feature_matching(fake.features, _detached(real.features))
-        weights, loss, values = self.weights(share), content.loss, dict(content.values)
-        for name, value in terms.items():
-            weighted = weights[name] * anything * value
-            loss = loss + weighted
-            values |= {f"loss/{name}": value, f"weighted/{name}": weighted}
-        return Side(loss, values | {"loss/generator": loss})
 
-    def discriminator_side(self, sr: Tensor, hr: Tensor, real: Judgement, update: int) -> Side:
-        """Compute the discriminator's loss after `update` updates of its own."""
+        real_logits = _detached(real.logits)
+        terms = {"adversarial": self.objective.generator_loss(fake.logits, real_logits)}
+        if self.feature_matching:
+            real_features = _detached(real.features)
+            terms["feature_matching"] = feature_matching(fake.features, real_features)
+
+        weights = self.weights(share)
+        total = content.total
+        values = dict(content.values)
+        for name, value in terms.items():
+            weighted = weights[name] * any_valid * value
+            total = total + weighted
+            values[f"loss/{name}"] = value
+            values[f"weighted/{name}"] = weighted
+        values["loss/generator"] = total
+        return NetworkLoss(total, values)
+
+    def discriminator_loss(
+        self, sr: Tensor, hr: Tensor, real: Judgement, update: int
+    ) -> NetworkLoss:
+        """Return the discriminator's loss after `update` updates of its own.
+
+        No gradient reaches the generator. `sr` and `hr` are ``(B, C, *S)`` in the network's range,
+        and `real` is the discriminator's output for HR.
+        """
         sr = sr.detach()
         fake = self.discriminator(sr)
-        loss = self.objective.discriminator_loss(fake.logits, real.logits)
-        realness = self.objective.realness(_detached(fake.logits), _detached(real.logits))
+        total = self.objective.discriminator_loss(fake.logits, real.logits)
+
+        fake_logits, real_logits = _detached(fake.logits), _detached(real.logits)
+        realness_of_fake, realness_of_real = self.objective.realness(fake_logits, real_logits)
         values = {
-            "discriminator/fake": _mean(realness[0]),
-            "discriminator/real": _mean(realness[1]),
+            "discriminator/fake": _mean(realness_of_fake),
+            "discriminator/real": _mean(realness_of_real),
         }
+
         if self.penalty and self.penalty.due(update):
-            values["loss/penalty"] = self.penalty(self.discriminator, sr, hr)
-            loss = loss + values["loss/penalty"]
-        return Side(loss, {"loss/discriminator": loss, **values})
+            penalty = self.penalty(self.discriminator, sr, hr)
+            values["loss/penalty"] = penalty
+            total = total + penalty
+        return NetworkLoss(total, {"loss/discriminator": total, **values})
 
     def accuracies(self, sr: Tensor, hr: Tensor) -> dict[str, Tensor]:
-        """Return the shares of correct logits for SR and for HR ``(B, C, *S)``, as two scalars.
+        """Return the shares of correct logits for SR and for HR ``(B, C, *S)``, as scalars in 0–1.
 
-        The discriminator does not change.
+        The discriminator is not changed.
         """
         with _batch_statistics(self.discriminator):
-            fake, real = self.discriminator(sr), self.discriminator(hr)
-        realness = self.objective.realness(fake.logits, real.logits)
+            fake = self.discriminator(sr)
+            real = self.discriminator(hr)
+        realness_of_fake, realness_of_real = self.objective.realness(fake.logits, real.logits)
+        correct_of_fake = tuple(head < 0.5 for head in realness_of_fake)
+        correct_of_real = tuple(head > 0.5 for head in realness_of_real)
         return {
-            "accuracy_fake": _mean(tuple(head < 0.5 for head in realness[0])),
-            "accuracy_real": _mean(tuple(head > 0.5 for head in realness[1])),
+            "accuracy_fake": _mean(correct_of_fake),
+            "accuracy_real": _mean(correct_of_real),
         }
 
 
@@ -120,12 +146,13 @@ def _detached(tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
 
 
 def _mean(heads: Logits) -> Tensor:
+    """Return the mean over heads of the mean within each head."""
     return mean_over_heads(heads, lambda head: head)
 
 
 @contextmanager
 def _frozen(network: nn.Module) -> Iterator[None]:
-    """Let gradients pass through a network without accumulating in its parameters."""
+    """Let gradients flow through a network to its input, but not into its parameters."""
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     for parameter in trained:
         parameter.requires_grad_(False)
@@ -140,8 +167,8 @@ def _frozen(network: nn.Module) -> Iterator[None]:
 def _batch_statistics(network: nn.Module) -> Iterator[None]:
     """Let batch norm in evaluation mode normalise by the batch, as in training.
 
-    Its running averages mix SR and HR, which are separate batches in training. With them, the
-    discriminator would behave differently.
+    In training, SR and HR are separate batches, each with its own statistics. The running averages
+    mix both, so with them the discriminator would give other logits.
     """
     layers = [layer for layer in network.modules() if isinstance(layer, _BatchNorm)]
     averages = [(layer.running_mean, layer.running_var) for layer in layers]

@@ -1,4 +1,4 @@
-"""The running average of a network's weights."""
+"""EMA: a running average of a network's weights."""
 
 from __future__ import annotations
 
@@ -13,15 +13,18 @@ from srlab.mistakes import Mistake
 
 
 class EMA(nn.Module):
-    """Exponential moving average of a network: of its parameters and float buffers.
+    """Exponential moving average of a network's parameters and float buffers.
 
-    Integer buffers are copied. Batch-norm statistics are averaged like the weights, since averaged
-    weights with the latest statistics would be normalised wrongly.
+    At an update the average becomes ``decay · average + (1 - decay) · network``. With `warmup`, the
+    decay at the t-th update of the average is ``min(decay, (1 + t) / (10 + t))``, so that the first
+    weights are soon forgotten. The average begins after `start_step` updates of the network. Until
+    then it equals the network.
 
-    The average begins after `start_step` updates of the network; until then it equals the network.
-    With `warmup`, the decay after its own update t is ``min(decay, (1 + t) / (10 + t))``, so that
-    the first weights are soon forgotten. `device`, such as ``cpu``, is where the average is kept.
-    Another device than the network's saves GPU memory, and costs a copy at each update.
+    Integer buffers are copied. Running statistics of batch norm are averaged like the weights,
+    since the latest statistics would not fit averaged weights.
+
+    `device`, such as ``cpu``, is where the average is kept; None keeps it with the network. Another
+    device than the network's saves GPU memory, and costs a copy at each update.
 
     Raises a `Mistake` if `decay` is not in [0, 1) or `start_step` is negative.
     """
@@ -44,6 +47,7 @@ class EMA(nn.Module):
             raise Mistake(
                 f"ema.start_step is {start_step}; give a number of generator updates >= 0."
             )
+
         self.decay = decay
         self.start_step = start_step
         self.warmup = warmup
@@ -61,10 +65,13 @@ class EMA(nn.Module):
             for name, average in self.average.state_dict().items():
                 average.copy_(current[name])
             return
+
         self.updates += 1
         decay: Tensor = torch.full((), self.decay, device=self.updates.device)
         if self.warmup:
-            decay = torch.minimum(decay, (1 + self.updates) / (10 + self.updates))
+            warming = (1 + self.updates) / (10 + self.updates)
+            decay = torch.minimum(decay, warming)
+
         for name, average in self.average.state_dict().items():
             if average.is_floating_point():
                 average.lerp_(current[name].to(average), 1 - decay.to(average))
@@ -72,9 +79,9 @@ class EMA(nn.Module):
                 average.copy_(current[name])
 
     def on(self, device: torch.device) -> nn.Module:
-        """Return the average on a device: itself, or a copy if it is kept on another one."""
-        here = next((tensor.device for tensor in self.average.state_dict().values()), device)
-        if here == device:
+        """Return the average on a device; this is a copy if the average is kept elsewhere."""
+        devices = [tensor.device for tensor in self.average.state_dict().values()]
+        if not devices or devices[0] == device:
             return self.average
         return copy.deepcopy(self.average).to(device)
 
@@ -83,8 +90,8 @@ class EMA(nn.Module):
         return super().train(False)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        """Move with a parent, unless it has a device of its own."""
+        """Follow a parent module to its device, unless the average has a device of its own."""
         if self.device is not None:
             return self
-        move: Callable[..., Self] = super()._apply  # torch leaves it without annotations
+        move: Callable[..., Self] = super()._apply  # torch does not annotate it
         return move(fn, recurse)

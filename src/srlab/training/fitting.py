@@ -1,4 +1,4 @@
-"""Fitting: a training from its first step to the record of how it ended."""
+"""Fitting: a training run from its first step to the record of how it ended."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from srlab.training.status import STATUS, Outcome, Status
 log = logging.getLogger(__name__)
 
 FINITE = 1e9
-"""The largest value that a sweep compares; a run that diverged has it, or its negative."""
+"""The largest value that a sweep gets; a run that diverged counts as this or as its negative."""
 
 
 def fit(
@@ -30,20 +30,21 @@ def fit(
     folder: Path,
     checkpoint: str | None,
 ) -> Status | None:
-    """Train, and write the status to the run's folder; None if the run can be resumed.
+    """Train, and write and return the status; None if the run was interrupted and can be resumed.
 
-    `checkpoint` is the file to resume from. If the run diverges, its status is written before the
-    `Diverged` is raised.
+    `folder` is the run's folder, and `checkpoint` the file to resume from. If the run diverges, the
+    status is written before the `Diverged` is raised.
 
     Raises a `Mistake` for settings that Lightning refuses, or if a loader worker was killed.
     """
     if trainer.is_global_zero:
         (folder / STATUS).unlink(missing_ok=True)
         log.info("training %s in %s", _described(module), folder)
+
     try:
         trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     except SystemExit as stop:
-        if stop.code != 1:  # Lightning exits with 1 after Ctrl-C
+        if stop.code != 1:  # Lightning exits with 1 after Ctrl-C.
             raise
         _log_how_to_resume(folder)
         raise KeyboardInterrupt from None
@@ -54,43 +55,49 @@ def fit(
         raise
     except Diverged as error:
         _write(trainer, folder, _status(trainer, "diverged"))
-        if is_child(trainer):
-            raise SystemExit(0) from error  # the first process writes the status and the message
+        if is_child(trainer):  # The first process shows the message.
+            raise SystemExit(0) from error
         raise
+
     status = _ended(trainer)
     _write(trainer, folder, status)
     return status
 
 
 def _refuse_lost_worker(error: RuntimeError, folder: Path) -> None:
-    """Raise a `Mistake` if the error is PyTorch's about a loader worker that was killed."""
+    """Raise a `Mistake` if PyTorch reports by this error that a loader worker was killed."""
     if not str(error).startswith("DataLoader worker (pid"):
         return
     _log_how_to_resume(folder)
+    report = " ".join(str(error).split())
     raise Mistake(
-        f"a process that loads data died ({' '.join(str(error).split())[:80]}). The system kills "
-        "processes where memory runs out: lower loader.num_workers, loader.batch_size or the crop "
-        "size."
+        f"a process that loads data was killed ({report[:80]}). The system does so when memory "
+        "runs out; lower loader.num_workers, loader.batch_size or crop_size."
     ) from error
 
 
 def best_value(trainer: Trainer) -> float | None:
-    """Return the best value that the checkpoints monitored; None if there was none."""
+    """Return the best monitored value of the run; None if no validation reported one."""
     return checkpoints_of(trainer).best
 
 
 def compared_value(trainer: Trainer, value: float | None) -> float:
-    """Return a finite value for a sweep; the worst one for None, since NaN would fail the trial."""
-    kept = checkpoints_of(trainer)
+    """Return the value by which a sweep compares the run: finite, and the worst one for None.
+
+    Optuna counts a trial that returns NaN as failed.
+    """
+    checkpoints = checkpoints_of(trainer)
     if value is not None:
         return max(-FINITE, min(value, FINITE))
-    worst = -FINITE if kept.mode == "max" else FINITE
-    log.warning("this run counts as %g in the sweep, the worst %s there is", worst, kept.monitor)
+    worst = -FINITE if checkpoints.mode == "max" else FINITE
+    log.warning(
+        "this run counts in the sweep as the worst value of %s, %g", checkpoints.monitor, worst
+    )
     return worst
 
 
 def _ended(trainer: Trainer) -> Status | None:
-    """Return how a run ended; None if it was only interrupted by a callback."""
+    """Return the status of a run that has ended; None if a callback only interrupted it."""
     if trainer.global_step >= trainer.max_steps:
         return _status(trainer, "completed")
     for callback in _callbacks(trainer):
@@ -100,11 +107,17 @@ def _ended(trainer: Trainer) -> Status | None:
 
 
 def _status(trainer: Trainer, outcome: Outcome) -> Status:
-    kept = checkpoints_of(trainer)
-    return Status(status=outcome, step=trainer.global_step, best=kept.best, monitor=kept.monitor)
+    checkpoints = checkpoints_of(trainer)
+    return Status(
+        status=outcome,
+        step=trainer.global_step,
+        best=checkpoints.best,
+        monitor=checkpoints.monitor,
+    )
 
 
 def _write(trainer: Trainer, folder: Path, status: Status | None) -> None:
+    """Write and log the status, on the first process; without one, log how to resume."""
     if not trainer.is_global_zero:
         return
     if status is None:
@@ -119,7 +132,7 @@ def _write(trainer: Trainer, folder: Path, status: Status | None) -> None:
 
 def _log_how_to_resume(folder: Path) -> None:
     if (folder / "checkpoints" / "last.ckpt").is_file():
-        log.info("stopped; go on from the last checkpoint: resume=last hydra.run.dir=%s", folder)
+        log.info("stopped; to resume, run again with resume=last hydra.run.dir=%s", folder)
 
 
 def _callbacks(trainer: Trainer) -> list[Callback]:
@@ -127,6 +140,7 @@ def _callbacks(trainer: Trainer) -> list[Callback]:
 
 
 def _described(module: GAN) -> str:
+    """Describe the networks of a run, for the log."""
     scale = "×".join(str(factor) for factor in module.card.scale)
     text = f"{_size(module.generator)} at scale {scale}"
     if module.discriminator is not None:

@@ -21,51 +21,52 @@ Batch = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Images:
-    """A micro-batch in the network's range, and the generator's SR of it."""
+    """The images of a micro-batch in the network's range: LR, HR, and the generator's SR."""
 
     batch: Batch
-    """The micro-batch itself, in physical units."""
+    """The micro-batch in physical units."""
 
     lr: Tensor
     hr: Tensor
     sr: Tensor
 
     valid_count: Tensor | None
-    """See `count_valid`."""
+    """The number of valid pixels that `count_valid` returns for the update."""
 
     @property
-    def anything(self) -> Tensor | float:
-        """1, or 0 if the whole update has no valid pixel and must not count."""
+    def any_valid(self) -> Tensor | float:
+        """1 if the update has a valid pixel, otherwise 0; a factor of the adversarial losses."""
         if self.valid_count is None:
             return 1.0
         return (self.valid_count > 0).float()
 
     @property
     def finite(self) -> Tensor:
-        """``(B,)``: whether the SR of each sample is finite."""
+        """Whether the SR of each sample is finite: booleans ``(B,)``."""
         return self.sr.detach().isfinite().flatten(1).all(dim=1)
 
     def visible(self) -> tuple[Tensor, Tensor]:
-        """Return SR and HR with hidden pixels set to zero, as the discriminator sees them."""
+        """Return SR and HR for the discriminator, with pixels that are not valid set to zero."""
         valid = self.batch.get("valid")
         return without_hidden(self.sr, valid), without_hidden(self.hr, valid)
 
 
 @dataclass(frozen=True)
-class Side:
-    """The loss of one network, generator or discriminator."""
+class NetworkLoss:
+    """The loss of one network on a micro-batch: of the generator or of the discriminator."""
 
-    loss: Tensor
+    total: Tensor
+    """The scalar for the backward pass."""
 
     values: dict[str, Tensor]
-    """The loss and its parts by name, for the log."""
+    """The total and its parts as scalars for the log, by name."""
 
 
 class Losses:
     """Runs the generator on a micro-batch and compares its SR with HR.
 
-    With an `agreement`, SR is projected in physical units to agree with LR. Gradients pass through
-    the projection, so the network learns only what the degradation removes.
+    An `agreement` projects SR in physical units, so that degrading it gives LR. Gradients pass
+    through the projection. The network then learns only what the degradation removes.
     """
 
     def __init__(
@@ -86,22 +87,27 @@ class Losses:
         self.agreement = agreement
 
     def forward(self, batch: Batch, valid_count: Tensor | None) -> Images:
-        """Super-resolve a micro-batch, with a noise vector per image for a stochastic generator."""
+        """Super-resolve a micro-batch; a stochastic generator gets a noise vector per image."""
         scene = batch.get("scene")
         lr = self.normaliser.lr(batch["lr"], scene)
         hr = self.normaliser.hr(batch["hr"], scene)
-        inputs, channels = [lr], noise_channels(self.generator)
+
+        inputs = [lr]
+        channels = noise_channels(self.generator)
         if channels is not None:
             inputs.append(torch.randn(len(lr), channels, device=lr.device))
         sr = self.generator(*inputs)
+
         if self.agreement:
             physical = self.normaliser.inverse(sr.float(), scene)
-            sr = self.normaliser.hr(self.agreement(physical, batch["lr"]), scene)
+            projected = self.agreement(physical, batch["lr"])
+            sr = self.normaliser.hr(projected, scene)
         return Images(batch, lr, hr, sr, valid_count)
 
-    def content_side(self, images: Images, step: int) -> Side:
+    def content_loss(self, images: Images, step: int) -> NetworkLoss:
         """Return the weighted sum of the loss terms that count after `step` updates."""
-        batch, lr = images.batch, images.lr
+        batch = images.batch
+        lr = images.lr
         context = Context(
             lr=lr,
             lr_physical=batch["lr"],
@@ -117,26 +123,29 @@ class Losses:
         values = {f"loss/{name}": value for name, value in content.terms.items()}
         values |= {f"weighted/{name}": value for name, value in content.weighted.items()}
         values |= {"loss/content": content.total, "loss/generator": content.total}
-        return Side(content.total, values)
+        return NetworkLoss(content.total, values)
 
 
 def count_valid(micro_batches: Sequence[Batch]) -> Tensor | None:
     """Return the mean number of valid pixels of a micro-batch, over the update and all ranks.
 
-    It is None in a single process without hidden pixels.
+    In a single process whose micro-batches have no masks, the result is None.
     """
-    if not several() and not any("valid" in batch for batch in micro_batches):
+    masked = any("valid" in batch for batch in micro_batches)
+    if not masked and not several():
         return None
-    mean = torch.stack([_count(batch) for batch in micro_batches]).float().mean()
+    counts = torch.stack([_count(batch) for batch in micro_batches])
+    mean = counts.float().mean()
     average([mean])
     return mean
 
 
 def _count(batch: Batch) -> Tensor:
+    """Return the number of valid pixels of a micro-batch, as a scalar on its device."""
     if "valid" in batch:
         return batch["valid"].sum()
     hr = batch["hr"]
-    # Filled on the device, since copying a number there would make the host wait.
+    # The scalar is made on the device. If it were copied there, the host would wait.
     return hr.new_full((), hr[:, 0].numel(), dtype=torch.long)
 
 
@@ -144,4 +153,9 @@ def one_draw(
     degradation: Degradation, device: torch.device, *, seed: int
 ) -> Callable[[Tensor], Tensor]:
     """Return the degradation as a function that draws the same random numbers at every call."""
-    return lambda hr: degradation(hr, generator=torch.Generator(device=device).manual_seed(seed))
+
+    def degrade(hr: Tensor) -> Tensor:
+        generator = torch.Generator(device=device).manual_seed(seed)
+        return degradation(hr, generator=generator)
+
+    return degrade

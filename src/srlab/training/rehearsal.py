@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from srlab.data.module import collate
 from srlab.data.sources.source import PairDataset, PairsOfFiles
 from srlab.mistakes import Mistake
-from srlab.training.status import OF_GAME
+from srlab.training.status import ACCURACIES
 
 if TYPE_CHECKING:
     from srlab.training.module import GAN
@@ -23,17 +23,19 @@ class Rehearsed(Protocol):
     """A callback that can try its work on a validation view before training."""
 
     def rehearse(self, trainer: Any, pl_module: GAN | Any, sr: Tensor, batch: Any) -> None:
-        """Process one view as at a validation, and discard the result."""
+        """Process one view in the same way as at a validation, and discard the result."""
         ...
 
 
 class Rehearsal(Callback):
-    """Scores one validation view of each shape, and lets callbacks draw it, before training.
+    """Scores one validation view of each shape before training, and lets callbacks draw it.
 
-    A view that is too small for a metric, or has too many bands, would otherwise end a run at its
-    first validation. So would a monitored value that is never reported. `monitors` holds the key of
-    each callback or scheduler that monitors a value, and the value's name. No result of a run
-    depends on the rehearsal.
+    Some mistakes would otherwise end a run at its first validation: a view that is too small for a
+    metric, too many bands, or a monitored value that is never reported. The results of a run do not
+    depend on the rehearsal.
+
+    Each entry of `monitors` is the key of a callback or scheduler, and the name of the value that
+    it monitors.
     """
 
     def __init__(self, monitors: Iterable[tuple[str, str]] = ()) -> None:
@@ -43,25 +45,28 @@ class Rehearsal(Callback):
         """Raise the `Mistake` that the first validation would raise."""
         if not trainer.enable_validation:
             return
-        data = trainer.datamodule
-        views = data.source.validation
-        _check_anything(views, range(len(views)))
+        views = trainer.datamodule.source.validation
+        _check_that_a_pixel_is_valid(views, range(len(views)))
+
         modes = [(part, part.training) for part in pl_module.modules()]
         pl_module.eval()
         pl_module.validation.start(pl_module.super_resolver(), None)
         self._score(trainer, pl_module, views)
         _restore(modes)
+
         self._check_monitors(pl_module)
 
     def _score(self, trainer: Any, pl_module: GAN | Any, views: PairDataset) -> None:
+        """Score and draw the first of this rank's views of each shape."""
         drawing = [callback for callback in trainer.callbacks if isinstance(callback, Rehearsed)]
-        known: set[Hashable] = set()
+        known_shapes: set[Hashable] = set()
         for position in trainer.datamodule.own_views():
             batch = collate([views[position]])
-            shape = tuple((name, tensor.shape) for name, tensor in batch.items())
-            if shape in known:
+            shapes = tuple((name, tensor.shape) for name, tensor in batch.items())
+            if shapes in known_shapes:
                 continue
-            known.add(shape)
+            known_shapes.add(shapes)
+
             batch = trainer.precision_plugin.convert_input(batch)
             batch = trainer.strategy.batch_to_device(batch)
             with torch.inference_mode(), trainer.precision_plugin.val_step_context():
@@ -73,9 +78,10 @@ class Rehearsal(Callback):
                     callback.rehearse(trainer, pl_module, sr, batch)
 
     def _check_monitors(self, pl_module: GAN | Any) -> None:
+        """Raise a `Mistake` if a monitored value of validation is never reported."""
         reported = pl_module.validation.names()
         if pl_module.adversary:
-            reported |= set(OF_GAME)
+            reported |= set(ACCURACIES)
         for key, monitor in self.monitors:
             if monitor.startswith("val/") and monitor not in reported:
                 raise Mistake(
@@ -84,8 +90,8 @@ class Rehearsal(Callback):
                 )
 
 
-def _check_anything(views: PairDataset, positions: Sequence[int]) -> None:
-    """Raise a `Mistake` unless a pixel of any view holds data."""
+def _check_that_a_pixel_is_valid(views: PairDataset, positions: Sequence[int]) -> None:
+    """Raise a `Mistake` if no pixel of any view holds data."""
     for position in positions:
         sample = views[position]
         if "valid" not in sample or bool(sample["valid"].any()):
@@ -97,11 +103,14 @@ def _check_anything(views: PairDataset, positions: Sequence[int]) -> None:
 
 
 def _failure(views: PairDataset, position: int) -> str:
-    """Return a message that names the file of a view that cannot be scored."""
-    of_file = f" of {views.file(position)}" if isinstance(views, PairsOfFiles) else ""
-    return f"validation cannot score what split holds out{of_file}"
+    """Return the start of a message on a view that cannot be scored; it names the view's file."""
+    of_file = ""
+    if isinstance(views, PairsOfFiles):
+        of_file = f" of {views.file(position)}"
+    return f"validation cannot score the part{of_file} that split holds out"
 
 
 def _restore(modes: Iterable[tuple[nn.Module, bool]]) -> None:
+    """Put each module back into training or evaluation mode."""
     for part, training in modes:
         part.training = training

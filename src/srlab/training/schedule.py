@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import ceil
 
 from torch import Tensor
 
@@ -15,25 +16,31 @@ from srlab.mistakes import Mistake
 
 @dataclass(frozen=True)
 class Schedule:
-    """Content-only pretraining, then an adversarial weight that rises to its full value.
+    """The phases of a run: pretraining on content losses, then adversarial training.
 
-    The weight rises over `ramp_steps` generator updates in the shape `ramp` (`srlab.losses.Ramp`).
-    The discriminator learns at every `discriminator_every`-th update. It begins
-    `discriminator_warmup_steps` before the end of pretraining.
-
-    The discriminator pauses in updates in which its lead exceeds `pause_above`; null: never. Its
-    lead is the mean realness of real images minus that of fake ones, both in 0–1
-    (`Objective.realness`).
-
-    Raises a `Mistake` if a number is out of range.
+    All counts are generator updates. Raises a `Mistake` if a number is out of range.
     """
 
     pretrain_steps: int
+    """The updates with content losses alone."""
+
     ramp_steps: int
+    """The updates after pretraining in which the adversarial weight rises to its full value."""
+
     ramp: RampShape = "linear"
+    """The shape of the rise (`srlab.losses.Ramp`)."""
+
     discriminator_warmup_steps: int = 0
+    """The updates before the end of pretraining in which the discriminator already learns."""
+
     discriminator_every: int = 1
+    """The discriminator learns in every such update of the generator."""
+
     pause_above: float | None = None
+    """The lead above which the discriminator pauses; None: it never pauses.
+
+    The lead is the mean realness of HR minus that of SR, both in 0–1 (`Objective.realness`).
+    """
 
     def __post_init__(self) -> None:
         counts = {
@@ -53,50 +60,52 @@ class Schedule:
             )
         if self.discriminator_warmup_steps > self.pretrain_steps:
             raise Mistake(
-                f"schedule.discriminator_warmup_steps is {self.discriminator_warmup_steps}; they "
-                f"are the last of pretraining, so give 0 to {self.pretrain_steps} "
-                "(schedule.pretrain_steps)."
+                f"schedule.discriminator_warmup_steps is {self.discriminator_warmup_steps}; the "
+                "warm-up is the last part of pretraining, so give a number from 0 to "
+                f"schedule.pretrain_steps ({self.pretrain_steps})."
             )
         if self.pause_above is not None and not 0 < self.pause_above < 1:
             raise Mistake(
                 f"schedule.pause_above is {self.pause_above}; give a difference of probabilities "
                 "between 0 and 1, or null."
             )
-        self._ramp()  # so that a wrong shape raises a mistake now, not in the first step
+        self._ramp()  # A wrong shape raises a mistake here, not only in the first step.
 
     def _ramp(self) -> Ramp:
         return Ramp(self.pretrain_steps, self.ramp_steps, self.ramp)
 
     @property
     def discriminator_start(self) -> int:
-        """The number of generator updates before the first update of the discriminator."""
+        """The number of generator updates before the discriminator's first update."""
         return self.pretrain_steps - self.discriminator_warmup_steps
 
     def share(self, step: int) -> float:
         """Return the share of the adversarial weight after `step` generator updates, in 0–1."""
         return self._ramp().share(step)
 
-    def game(self, step: int) -> bool:
+    def runs_discriminator(self, step: int) -> bool:
         """Whether the discriminator runs in the update after `step` others.
 
-        It does if it learns itself, or if the generator learns from it.
+        It runs if it is trained, or if the generator is trained against it.
         """
-        return step >= self.pretrain_steps or self.discriminator(step)
+        return step >= self.pretrain_steps or self.trains_discriminator(step)
 
-    def discriminator(self, step: int) -> bool:
-        """Whether the update after `step` others trains the discriminator."""
-        since = step - self.discriminator_start
-        return since >= 0 and since % self.discriminator_every == 0
+    def trains_discriminator(self, step: int) -> bool:
+        """Whether the discriminator is trained in the update after `step` others."""
+        since_start = step - self.discriminator_start
+        return since_start >= 0 and since_start % self.discriminator_every == 0
 
     def discriminator_updates(self, step: int) -> int:
         """Return the number of discriminator updates in the first `step` generator updates."""
-        return max(0, -(-(step - self.discriminator_start) // self.discriminator_every))
+        since_start = max(step - self.discriminator_start, 0)
+        return ceil(since_start / self.discriminator_every)
 
     def paused(self, values: Mapping[str, Tensor]) -> Tensor | None:
-        """Whether the discriminator pauses in an update with these logged `values`.
+        """Return whether the discriminator pauses in an update with these logged `values`.
 
         The result is a boolean on the device, or None if the discriminator never pauses.
         """
         if self.pause_above is None:
             return None
-        return values["discriminator/real"] - values["discriminator/fake"] > self.pause_above
+        lead = values["discriminator/real"] - values["discriminator/fake"]
+        return lead > self.pause_above

@@ -14,22 +14,27 @@ from srlab.mistakes import Mistake
 STATUS = "status.json"
 Outcome = Literal["completed", "stopped early", "diverged"]
 
-OF_GAME = ("val/accuracy_real", "val/accuracy_fake")
-"""The values that validation logs besides the metrics, once a discriminator has learnt."""
+ACCURACIES = ("val/accuracy_real", "val/accuracy_fake")
+"""The values that validation logs besides the metrics, once a discriminator has been trained."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
-    """The outcome of a run after `step` generator updates.
+    """The outcome of a run that has ended.
 
-    `best` is the best value of `monitor`, if there was one. A run that is still running, or was
-    interrupted, has no status.
+    A run that is still running or was interrupted has no status.
     """
 
     status: Outcome
+
     step: int
+    """The number of generator updates done."""
+
     best: float | None
+    """The best value of `monitor`; None if no validation reported one."""
+
     monitor: str | None
+    """The name of the value that decides which checkpoint is best."""
 
     def __str__(self) -> str:
         text = f"{self.status} after {self.step} steps"
@@ -41,13 +46,16 @@ class Status:
         """Write ``status.json`` to a run's folder, completely or not at all."""
         written = self
         if self.best is not None and not math.isfinite(self.best):
-            written = replace(self, best=None)  # JSON has no infinities
+            written = replace(self, best=None)  # JSON cannot hold an infinite number.
         with replaced(folder / STATUS) as unfinished:
             unfinished.write_text(json.dumps(asdict(written)) + "\n")
 
 
 def read_status(folder: Path) -> Status | None:
-    """Read the status of the run in a folder; None if it has not ended."""
+    """Read the status of the run in a folder; None if the run has not ended.
+
+    Raises a `Mistake` if the file holds something else.
+    """
     path = folder / STATUS
     if not path.is_file():
         return None
@@ -55,5 +63,5 @@ def read_status(folder: Path) -> Status | None:
         return Status(**json.loads(path.read_text()))
     except (ValueError, TypeError) as error:
         raise Mistake(
-            f"{path} is no status that srlab wrote: delete it if the run is to go on."
+            f"{path} is not a status that srlab wrote; delete the file to resume the run."
         ) from error

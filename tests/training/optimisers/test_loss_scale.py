@@ -20,7 +20,7 @@ def updated(network, *, factors, scaler=None, step=None, guard=None):
     ]
     for number, factor in enumerate(factors):
         losses, norms = {}, {}
-        guard.remember([])
+        guard.remember_buffers([])
         for name, part, optimiser in zip("gd", network, optimisers, strict=True):
             optimiser.zero_grad()
             loss = factor * part(torch.full((2, 3), number + 1.0)).square().mean()
