@@ -74,7 +74,10 @@ def test_what_cannot_be_projected_is_refused():
             "Bicubic, as it made LR, .* is not linear",
         ),
         ({"degradation": {"_target_": "os.system"}}, "not a class of srlab.degradations"),
-        ({"output_names": ("red", "green", "nir")}, "'nir' is none of the input's .red, green"),
+        (
+            {"output_names": ("red", "green", "nir")},
+            "'nir' is not among the input channels .red, green",
+        ),
     ]
     for changes, message in cases:
         made = model()

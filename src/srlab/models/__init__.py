@@ -1,9 +1,21 @@
 """Models on disk and in memory.
 
-- `super_resolver` is a model in use: normaliser and generator together, in physical units.
-- `card` describes a model, `bundle` reads and writes it as one file, and `rebuilding` makes its
-  networks again without running foreign code. `messages` words what may go wrong there.
-- `compatibility` compares a model with its input. `agreement` projects SR so that it agrees with
-  LR, and `pictures` draws what a model makes.
-- `onnx` holds models in ONNX files, and `pretrained` applies weights that others published.
+A model in use:
+
+- ``super_resolver``: normaliser and generator as one callable, in physical units
+- ``agreement``: the projection of SR so that it agrees with LR
+- ``compatibility``: checks that input files are of the kind that a model was trained on
+
+A model in a file:
+
+- ``card``: the description of a model, such as its scale, channels and training range
+- ``bundle``: the file ``model.safetensors``, with weights and card
+- ``rebuilding``: building the networks that a card names, without running foreign code
+- ``messages``: shortening of text for error messages
+
+Models that srlab did not train:
+
+- ``onnx``: networks in ONNX files
+- ``pretrained``: weights that others published
+- ``pictures``: the card of such networks, which are made for 8-bit pictures
 """

@@ -14,7 +14,7 @@ from srlab.models.rebuilding import build
 
 
 class Agreement:
-    """Projects SR ``(B, C', *S·scale)`` so that, degraded, it equals LR ``(B, C, *S)``.
+    """The projection of SR ``(B, C', *S·scale)``, whose degraded result equals LR ``(B, C, *S)``.
 
     Each output channel agrees with the input channel of the same name. LR may have further
     channels, such as guides. All values are in physical units. See `srlab.degradations.Projection`.
@@ -32,7 +32,7 @@ class Agreement:
         new = [name for name in output_names if name not in input_names]
         if new:
             raise Mistake(
-                f"the output channel {new[0]!r} is none of the input's "
+                f"the output channel {new[0]!r} is not among the input channels "
                 f"({', '.join(input_names)}), so there is nothing that it could agree with; leave "
                 "projection out."
             )
@@ -42,7 +42,10 @@ class Agreement:
 
     @cached_property
     def reach(self) -> tuple[int | None, ...]:
-        """The overlap, in LR pixels along each axis, that tiles need; None if none suffices."""
+        """The overlap of tiles that the projection needs, in LR pixels along each axis.
+
+        None stands for an axis along which no overlap suffices.
+        """
         return projection_reach(self.projection, channels=len(self.channels))
 
     @property
@@ -55,7 +58,7 @@ class Agreement:
         return self.projection(sr, lr[:, self.channels])
 
     def within(self, sr: Tensor, bounds: Bounds) -> Tensor:
-        """Return an image near a projected SR that agrees as well, and is within bounds."""
+        """Return an image near a projected SR that also agrees with LR, and lies within bounds."""
         return bounded(self.projection, sr, bounds, reach=self.reach)
 
     def measured(self, lr: Tensor) -> Tensor:
@@ -66,9 +69,9 @@ class Agreement:
 def agreement_of(
     card: ModelCard, degradation: Mapping[str, JSON] | None = None, *, trust: bool = False
 ) -> Agreement:
-    """Build the agreement of a model from `degradation`, or else from the one in its card.
+    """Build the agreement of a model from `degradation`; None: the degradation in its card.
 
-    Raises a `Mistake` if neither names one, or if it is not linear.
+    Raises a `Mistake` if the degradation is unknown or not linear.
     """
     recipe = degradation or card.degradation
     if not recipe:

@@ -1,7 +1,8 @@
-"""The bundle on disk: tensors and a model card, without code.
+"""The bundle: a model on disk, with tensors and a model card, but no code.
 
-``model.safetensors`` holds the weights and the normaliser's buffers. Its metadata hold the card as
-JSON. A checkpoint ``.ckpt`` has the same card, and is unpickled with ``weights_only=True``.
+``model.safetensors`` holds the generator's weights and the normaliser's buffers. Its metadata hold
+the card as JSON. A training checkpoint (``.ckpt``) has the same card. It is unpickled with
+``weights_only=True``, so that it cannot run code either.
 """
 
 from __future__ import annotations
@@ -27,18 +28,19 @@ CARD_KEY = "srlab"
 
 
 def write_bundle(path: PathLike, *, tensors: Mapping[str, Tensor], card: ModelCard) -> None:
-    """Write tensors and card; an existing file is replaced only by a complete one."""
+    """Write a bundle; an existing file is replaced only when the new one is complete."""
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with replaced(Path(path)) as unfinished:
         unfinished.write_bytes(save(contiguous, metadata={CARD_KEY: card.to_json()}))
 
 
 def read_bundle(path: PathLike) -> tuple[dict[str, Tensor], ModelCard]:
-    """Read the tensors and the card of a bundle or a checkpoint; of the latter, averaged weights.
+    """Read the tensors and the card of a bundle or a checkpoint.
 
-    No code in the file is run.
+    The weights from a checkpoint are the averaged ones (EMA), if training averaged any. No code in
+    the file is run.
 
-    Raises a `Mistake` that names the file if it is missing, damaged or no model.
+    Raises a `Mistake` that names the file if it is missing or damaged, or holds no model.
     """
     path = Path(path)
     if (path / "model.safetensors").is_file():
@@ -96,13 +98,14 @@ def load_checkpoint(path: PathLike) -> dict[str, Any]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file may raise anything
         raise Mistake(
-            f"{path} is not a checkpoint of a run, or it is damaged, or it carries code, which is "
-            f"never run: {first_sentence(error)}. Give a .ckpt or a model.safetensors of a run."
+            f"{path} is not a checkpoint of a run, is damaged, or contains code, which is never "
+            f"run: {first_sentence(error)}. Give a .ckpt or a model.safetensors of a run."
         ) from error
     parts = dict(content) if isinstance(content, dict) else {}
-    card, state = parts.get(CARD_KEY), parts.get("state_dict")
-    named = isinstance(state, dict) and all(isinstance(name, str) for name in state)
-    if not isinstance(card, str) or not named:
+    has_card = isinstance(parts.get(CARD_KEY), str)
+    state = parts.get("state_dict")
+    has_weights = isinstance(state, dict) and all(isinstance(name, str) for name in state)
+    if not has_card or not has_weights:
         raise Mistake(
             f"{path} is not a checkpoint of a run: it has no model card, or no weights. Give a "
             ".ckpt of a run."
@@ -111,7 +114,7 @@ def load_checkpoint(path: PathLike) -> dict[str, Any]:
 
 
 def below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """Return the tensors whose names begin with `prefix`, without it."""
+    """Return the tensors whose names begin with `prefix`, and remove it from the names."""
     return {
         name.removeprefix(prefix): tensor
         for name, tensor in tensors.items()
@@ -120,9 +123,10 @@ def below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def file_hash(path: PathLike) -> str:
-    """Return the SHA-256 of a model's file, or of its two files one after the other.
+    """Return the SHA-256 of a model's content, as hexadecimal digits.
 
-    An ncnn network has two files, and an ONNX graph may have its weights in a second one.
+    An ncnn network has two files, and an ONNX graph may keep its weights in a second file. Two
+    files are hashed as if the second followed the first.
     """
     digest = hashlib.sha256()
     for part in _files_of(Path(path)):

@@ -22,13 +22,14 @@ from srlab.normalisers import Scope
 JSON = None | bool | int | float | str | list["JSON"] | dict[str, "JSON"]
 
 FORMAT = 2
-"""The format of cards that this version of srlab writes; it reads all formats up to this one.
+"""The number of the card's format that this version of srlab writes. It reads all earlier ones.
 
-A card of format 1 has no `format`, one list ``channels`` of names and one ``pixel_size`` in metres.
+A card of format 1 has no field `format`. Its ``channels`` are the names of the input channels, and
+its ``pixel_size`` is in metres along each axis.
 """
 
 LARGEST = 1_000_000
-"""The largest count in a card, and the largest length of a list; larger ones are refused."""
+"""The largest number in a card, and the most entries of a list; larger ones are refused."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +49,7 @@ class ModelCard:
     """The bands that were read from each training file, by number from 1 or by name."""
 
     input_names: tuple[str, ...]
-    """The names of the input channels: of the bands, then of each pixel of the guides."""
+    """The names of the input channels: the bands, then each pixel of a guide in an LR pixel."""
 
     output_names: tuple[str, ...]
     """The names of the output channels."""
@@ -60,10 +61,10 @@ class ModelCard:
     """The 0.1st and 99.9th percentile of each input channel in training, in physical units."""
 
     axes: tuple[Axis, ...]
-    """Name, spacing and unit of each spatial axis of the training files, as far as known."""
+    """Name, spacing and unit of each spatial axis of the training files, if they are known."""
 
     versions: dict[str, str]
-    """The srlab and the torch that trained the model."""
+    """The versions of srlab and torch with which the model was trained."""
 
     degradation: dict[str, JSON] = field(default_factory=dict)
     """``_target_`` and constructor arguments of the degradation; empty if unknown."""
@@ -81,7 +82,7 @@ class ModelCard:
     """``_target_`` and constructor arguments of the degradation of the guides."""
 
     dates: int = 1
-    """The number of dates whose bands are input channels; the first one is super-resolved."""
+    """The number of dates whose bands are input channels; the first date is super-resolved."""
 
     across: str = ""
     """The axis across the slices, for a model that makes the slices of volumes thinner.
@@ -116,7 +117,7 @@ class ModelCard:
 
     @property
     def continued(self) -> tuple[int, ...] | None:
-        """The positions, from 0, of the input channels that have the output channels' names.
+        """For each output channel, the index of the input channel of the same name.
 
         None if an output channel has a name that no input channel has.
         """
@@ -127,7 +128,7 @@ class ModelCard:
 
     @property
     def pixel_size(self) -> tuple[float, ...] | None:
-        """Metres per pixel of the training files; None unless each axis has a known length."""
+        """Metres per pixel of the training files; None if any axis has no known pixel size."""
         return metres(self.axes)
 
     def to_json(self) -> str:
@@ -161,12 +162,14 @@ def _naming_the_card() -> Iterator[None]:
 
 
 def _refuse_newer(values: Mapping[str, Any]) -> None:
+    """Raise a `Mistake` for a card in a format that only a later version of srlab reads."""
     if is_count(values.get("format"), least=FORMAT + 1):
+        found = shortened(values["format"], 20)
+        versions = shortened(values.get("versions"), 100)
         raise Mistake(
-            f"it was made by a newer srlab: its model card has the format "
-            f"{shortened(values['format'], 20)} and names the versions "
-            f"{shortened(values.get('versions'), 100)}, while srlab {srlab.__version__} reads "
-            f"formats up to {FORMAT}; install that srlab, or a later one."
+            f"it was made by a newer srlab: its model card has the format {found} and names the "
+            f"versions {versions}, while srlab {srlab.__version__} reads formats up to {FORMAT}; "
+            "install that srlab, or a later one."
         )
 
 
@@ -181,7 +184,8 @@ def _current(values: dict[str, Any]) -> dict[str, Any]:
         for field in fields(ModelCard)
         if field.default is MISSING and field.default_factory is MISSING
     }
-    if missing := required - set(values):
+    missing = required - set(values)
+    if missing:
         raise Mistake(f"it lacks {', '.join(sorted(missing))}")
     return values
 
@@ -189,13 +193,14 @@ def _current(values: dict[str, Any]) -> dict[str, Any]:
 def _of_format_1(values: dict[str, Any]) -> dict[str, Any]:
     """Add to a card of format 1 the fields of later formats.
 
-    The outputs get the inputs' names, unless the generator has another number of outputs. Three
-    axes are taken for those of a volume.
+    The output channels get the names of the input channels. If the generator has another number of
+    outputs, they are numbered from 1. Three axes are assumed to be those of a volume, z, y and x.
     """
     missing = {"generator", "scale", "channels", "pixel_size"} - set(values)
     if missing:
         raise Mistake(f"it lacks {', '.join(sorted(missing))}")
-    names = outputs = values["channels"]
+    names = values["channels"]
+    outputs = names
     number = dict(values["generator"]).get("out_channels", len(names))
     if is_count(number, least=1) and number != len(names):
         outputs = range(1, min(number, LARGEST) + 1)
@@ -210,27 +215,35 @@ def _of_format_1(values: dict[str, Any]) -> dict[str, Any]:
 
 def _check(card: ModelCard) -> None:
     """Raise a `Mistake` for values that no model has."""
+    dims, channels = card.spatial_dims, len(card.input_names)
+    guide_axes = dims if card.guides else 0
     spacings = [axis.spacing for axis in card.axes if axis.spacing is not None]
+    limits = [*chain(*card.training_range)]
     valid = {
-        "scale": card.spatial_dims in (2, 3) and all(1 <= n <= LARGEST for n in card.scale),
-        "bands": all(isinstance(band, (int, str)) for band in card.bands),
-        "guides": all(isinstance(band, (int, str)) for band in card.guides),
-        "guide_ratio": len(card.guide_ratio) == (card.spatial_dims if card.guides else 0)
-        and all(1 <= n <= LARGEST for n in card.guide_ratio),
+        "scale": dims in (2, 3) and _are_counts(card.scale),
+        "bands": _are_bands(card.bands),
+        "guides": _are_bands(card.guides),
+        "guide_ratio": len(card.guide_ratio) == guide_axes and _are_counts(card.guide_ratio),
         "dates": card.dates >= 1,
         "edges": card.edges in get_args(Edges),
-        "across": card.across in ("", "x", "y", "z") and (not card.across or len(card.scale) == 2),
-        "input_names": len(card.input_names) > 0,
+        "across": card.across == "" or (card.across in ("x", "y", "z") and dims == 2),
+        "input_names": channels > 0,
         "output_names": len(card.output_names) > 0,
-        "training_range": len(card.training_range) == len(card.input_names)
-        and all(map(math.isfinite, chain(*card.training_range))),
-        "axes": len(card.axes) == card.spatial_dims
-        and all(0 < spacing < math.inf for spacing in spacings),
+        "training_range": len(limits) == 2 * channels and all(map(math.isfinite, limits)),
+        "axes": len(card.axes) == dims and all(0 < spacing < math.inf for spacing in spacings),
         "scope": card.scope in get_args(Scope),
     }
     for name, is_valid in valid.items():
         if not is_valid:
             raise Mistake(f"its {name} is {shortened(vars(card)[name], 100)}")
+
+
+def _are_counts(values: Iterable[int]) -> bool:
+    return all(1 <= value <= LARGEST for value in values)
+
+
+def _are_bands(values: Iterable[Any]) -> bool:
+    return all(isinstance(band, (int, str)) for band in values)
 
 
 def _integers(values: Iterable[Any]) -> tuple[int, ...]:
@@ -285,4 +298,4 @@ PARSERS: dict[str, Callable[[Any], Any]] = {
     "metrics": _scores,
     "limits": str,
 }
-"""The functions that convert plain JSON values to those of the card, by field."""
+"""For each field of the card, the function that converts its plain JSON value."""

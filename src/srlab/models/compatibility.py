@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -30,10 +30,13 @@ log = logging.getLogger(__name__)
 
 
 PROBED = 16
-"""The largest number of files of a source whose values are read."""
+"""The most files of a source whose values are read."""
 
 SMALLEST_OF_MANY = SMALLEST_RATIO / 10
-"""The smallest share of the expected range that a file of many may reach; some are nearly black."""
+"""The smallest share of the expected range that one of many files must reach.
+
+It is below that for a single file, since some of many pictures are nearly black.
+"""
 
 
 def open_input(
@@ -45,28 +48,30 @@ def open_input(
     guides: Sequence[int | str] | None = None,
     dates: str | None = None,
 ) -> Reader:
-    """Open a file for a model; `bands` and `guides` are those of the model unless others are given.
+    """Open a file as the input of a model.
 
-    The guides are bands of the same file, or of the file `guide`. The further dates of a model of
-    several lie in the folder or glob `dates`. A model of colour pictures takes a grey one as well,
-    whose band is repeated.
+    `bands` and `guides` choose channels by number or name; None: those in the model card. The
+    guides are read from the file `guide`, or from `path` itself. A model of several dates finds the
+    other dates in the folder or glob `dates`. A model of colour pictures also accepts a grey
+    picture, whose band is repeated.
 
-    Raises a `Mistake` if guides or dates are given to a model without, or dates are missing.
+    Raises a `Mistake` if guides or dates are given to a model that takes none, or if `dates` is
+    missing.
     """
     bands = bands or card.bands
     if card.dates > 1:
-        return dated(
-            open_reader(path, bands=bands),
-            [open_reader(other, bands=bands) for other in _told_dates(card, path, dates)],
-            dates=card.dates,
-        )
+        others = _logged_dates(card, path, dates)
+        further = [open_reader(other, bands=bands) for other in others]
+        return dated(open_reader(path, bands=bands), further, dates=card.dates)
     if dates:
         raise Mistake("this model takes a single date: leave dates= out.")
+
     if card.guides:
         finer = open_reader(guide or path, bands=guides or card.guides)
         return guided(open_reader(path, bands=bands), finer, ratio=card.guide_ratio)
     if guide or guides:
         raise Mistake("this model takes no guide: leave guide= and guides= out.")
+
     if set(card.input_names) == set(RGB_COLOURS):
         reader = open_as_colour(path, bands=bands)
     else:
@@ -79,22 +84,27 @@ def open_input(
     return reader
 
 
-def _told_dates(card: ModelCard, path: PathLike, dates: str | None) -> list[PathLike]:
+def _logged_dates(card: ModelCard, path: PathLike, dates: str | None) -> list[PathLike]:
+    """Return the files of the further dates, and log which they are and how many are missing."""
     others = further_dates(card, path, dates)
     log.info("further dates: %s", ", ".join(map(str, others)) or "none")
     wanted = card.dates - 1
     if len(others) < wanted:
-        log.warning("%d dates are missing, and show the input", wanted - len(others))
+        log.warning("%d dates are missing: the input is used in their place", wanted - len(others))
     return others
 
 
 def further_dates(card: ModelCard, path: PathLike, dates: str | None) -> list[PathLike]:
-    """Return the latest files of a folder or glob, by their names, without the input itself."""
+    """Return the files of the dates that a model takes beside the input, the latest first.
+
+    The files of the folder or glob `dates` are sorted by name, which is expected to begin with the
+    date. The input itself is not among the result.
+    """
     wanted = card.dates - 1
     if dates is None:
         raise Mistake(
-            f"this model takes {card.dates} dates: name a folder or glob that holds the other "
-            f"{wanted} by dates=."
+            f"this model takes {card.dates} dates: give the folder or glob of the other {wanted} "
+            "by dates=."
         )
     found = find_files(dates, suffixes_of("reader"), key="dates")
     others = [each for each in found if os.path.realpath(each) != os.path.realpath(path)]
@@ -104,12 +114,13 @@ def further_dates(card: ModelCard, path: PathLike, dates: str | None) -> list[Pa
 def refuse_stranger(card: ModelCard, reader: Reader, *, force: Collection[Check] = ()) -> None:
     """Raise a `Mistake` if a file is not of the kind on which a model was trained.
 
-    Its axes, bands, pixel sizes, stored types and values are compared; `force` leaves checks out.
-    If the normaliser measures each scene, the unit of the values is arbitrary and not compared.
+    Its axes, bands, pixel sizes, stored types and values are compared. `force` names checks to
+    skip. Values are not compared if the normaliser measures each scene, since their unit is then
+    arbitrary. Pixels that are less than twice as coarse or as fine only cause a warning.
 
-    A model of uneven scale also accepts pixels of the size of its LR in training. For example, one
-    of ``(3, 1, 1)`` that was trained on voxels of 1 mm accepts slices of 3 mm. Pixels that are less
-    than twice as coarse or as fine only cause a warning.
+    If the scale differs between axes, the pixel size of the LR in training is accepted, too. For
+    example, a model of scale ``(3, 1, 1)`` was trained on voxels of 1 mm, which were degraded to
+    slices of 3 mm. It accepts both.
     """
     norm = replace(_input_norm(card, reader, force), pixel_ratio=USABLE_PIXEL_RATIO)
     _check_header(card, norm, reader)
@@ -128,45 +139,54 @@ def refuse_stranger(card: ModelCard, reader: Reader, *, force: Collection[Check]
 def refuse_strange_source(
     card: ModelCard, source: Source, *, force: Collection[Check] = ()
 ) -> None:
-    """Raise a `Mistake` if a file of a source to score is not of the kind of a model's.
+    """Raise a `Mistake` if a file of `source` is not of the kind on which a model was trained.
 
-    The headers of all files are compared, and the values of at most `PROBED` of them, which must
-    also be in the configured unit. A model for thick slices is scored on volumes of thin slices,
-    unless the source gives planes.
+    The source holds the HR images on which the model is to be scored. The headers of all its files
+    are compared, but the values of at most `PROBED` files. These must also be in the configured
+    unit. A model for thick slices is scored on volumes of thin slices, or on a source that makes
+    planes out of volumes itself.
     """
-    norm, readers = norm_of(card, force), files_of(source)
-    thin = bool(card.across) and not isinstance(source, OfThickSlices)
+    norm = norm_of(card, force)
+    readers = files_of(source)
+    needs_thin_slices = bool(card.across) and not isinstance(source, OfThickSlices)
     for reader in readers:
         _check_header(card, norm, reader)
-        if thin:
+        if needs_thin_slices:
             check_thickness(
                 str(reader), reader.description, card.across, 1,
                 advice="give volumes of thin slices, or score planes by data=self_thick_slices",
                 force=force,
             )  # fmt: skip
     _warn_of_names(norm, readers[0])
-    if card.scope == "scene":
-        return
-    names = source.channel_names
+    if card.scope != "scene":
+        _check_values([norm, configured(source, force)], source.channel_names, readers)
+
+
+def _check_values(norms: Sequence[Norm], names: tuple[str, ...], readers: Sequence[Reader]) -> None:
+    """Raise a `Mistake` if the values of files that are spread over a source break a norm.
+
+    The brightest of them must reach the range that is expected of a single file.
+    """
     probed: dict[str, tuple[float, ...]] = {}
     for place in evenly(len(readers), min(len(readers), PROBED)):
         try:
             probed[str(readers[place])] = reached(readers[place])
-        except Mistake:  # a damaged file is left out when it is scored
+        except Mistake:  # scoring leaves a damaged file out, and names it
             continue
-    for wanted in (norm, configured(source, force)):
+    if not probed:
+        return
+    brightest = max(probed, key=lambda file: np.nan_to_num(probed[file]).max())
+    for norm in norms:
         for file, values in probed.items():
-            wanted.check_values(file, names, values, smallest=SMALLEST_OF_MANY)
-        if probed:
-            brightest = max(probed, key=lambda file: np.nan_to_num(probed[file]).max())
-            wanted.check_values(brightest, names, probed[brightest])
+            norm.check_values(file, names, values, smallest=SMALLEST_OF_MANY)
+        norm.check_values(brightest, names, probed[brightest])
 
 
 def norm_of(card: ModelCard, force: Collection[Check] = ()) -> Norm:
-    """Return the kind of file on which a model was trained, as a norm to check files by."""
-    highest: Iterable[float] = ()
+    """Return the norm of a model: the kind of file on which it was trained."""
+    highest: list[float] = []
     if card.scope != "scene":
-        highest = (max(map(abs, limits)) for limits in card.training_range)
+        highest = [max(abs(low), abs(high)) for low, high in card.training_range]
     return Norm(
         whose="the model was trained on",
         names=card.input_names,
@@ -184,19 +204,25 @@ def norm_of(card: ModelCard, force: Collection[Check] = ()) -> Norm:
 
 
 def _input_norm(card: ModelCard, reader: Reader, force: Collection[Check]) -> Norm:
-    """Return the norm of a model's training files, or of its LR if a file has LR's pixel size."""
+    """Return the norm of a model, with the pixel size of its LR in training if the file has that.
+
+    Only a model whose scale differs between axes may have been made for the pixel size of its LR.
+    """
     norm = norm_of(card, force)
     if card.across or len(set(card.scale)) == 1:
         return norm
-    lr = [
+    lr_axes = [
         replace(axis, spacing=axis.spacing and axis.spacing * factor)
         for axis, factor in zip(card.axes, card.scale, strict=True)
     ]
-    coarse = replace(norm, axes=tuple(lr))
-    return norm if coarse.has_other_pixels(reader.description.axes) else coarse
+    lr_norm = replace(norm, axes=tuple(lr_axes))
+    if lr_norm.has_other_pixels(reader.description.axes):
+        return norm
+    return lr_norm
 
 
 def _check_header(card: ModelCard, norm: Norm, reader: Reader) -> None:
+    """Raise a `Mistake` if the axes, the number of bands or the pixel size of a file do not fit."""
     description = reader.description
     if len(description.axes) < card.spatial_dims:
         raise Mistake(
@@ -215,6 +241,7 @@ def _check_header(card: ModelCard, norm: Norm, reader: Reader) -> None:
 
 
 def _warn_of_names(norm: Norm, reader: Reader) -> None:
+    """Warn if a file's bands have other names than those that the model was trained on."""
     names = reader.description.names
     if norm.has_other_names(names):
         got, wanted = ", ".join(names), ", ".join(norm.names)

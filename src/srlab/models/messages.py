@@ -1,4 +1,4 @@
-"""Shortening of text from files and errors, for messages of one line."""
+"""Shortening of texts from files and errors, so that a message stays on one line."""
 
 from __future__ import annotations
 

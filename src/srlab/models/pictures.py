@@ -1,4 +1,4 @@
-"""The model card of published networks for 8-bit pictures."""
+"""The model card of networks that others published for 8-bit pictures."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def card_of_pictures(
     channels: int,
     training_data: str,
 ) -> ModelCard:
-    """Return the card of a model for 8-bit pictures, in colour or grey."""
+    """Return the card of a published network for 8-bit pictures of 1 or 3 channels."""
     return ModelCard(
         generator=generator,
         normaliser=normaliser,

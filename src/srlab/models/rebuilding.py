@@ -1,6 +1,6 @@
 """Building of networks and normalisers from a model card, without running foreign code.
 
-Only classes that srlab's own packages define and export are built, and only from plain JSON values.
+Only classes that srlab itself defines and exports are built, and only from plain JSON values.
 """
 
 from __future__ import annotations
@@ -29,27 +29,28 @@ UNFIT = (
     TypeError,
     ValueError,
 )
-"""Errors of a constructor, or of torch's allocator, that wrong arguments may cause."""
+"""Errors that wrong arguments may cause in a constructor or in torch's allocation of memory."""
 
 
 def build(
     recipe: Mapping[str, JSON], *, package: str, kind: type = nn.Module, trust: bool = False
 ) -> Any:
-    """Build an object from ``{"_target_": ..., **arguments}``.
+    """Build an object from a recipe ``{"_target_": ..., **arguments}``.
 
-    Without `trust`, the target must be a class that `package` defines and exports, and that derives
-    from `kind`. Each argument must be a plain JSON value, a recipe of the same form, or a list of
-    recipes. Nothing else is imported or called.
+    The target must be a class that `package` defines and exports, and that derives from `kind`.
+    Each argument must be a plain JSON value, a recipe of the same form, or a list of recipes.
+    Nothing else is imported or called. With `trust`, any class and any arguments are allowed.
 
     Raises a `Mistake` if the recipe is not allowed, or its arguments do not fit.
     """
     target = recipe.get("_target_")
     arguments = {name: value for name, value in recipe.items() if name != "_target_"}
     if trust:
-        return _foreign(str(target))(**_values(arguments, package, kind, trust=True))
-    made = _exported_class(target, package, kind)
+        trusted_class = _foreign(str(target))
+        return trusted_class(**_values(arguments, package, kind, trust=True))
+    own_class = _exported_class(target, package, kind)
     try:
-        return made(**_values(arguments, package, kind, trust=False))
+        return own_class(**_values(arguments, package, kind, trust=False))
     except UNFIT as error:
         raise Mistake(
             f"the model card's arguments do not fit {target} of srlab {srlab.__version__}: "
@@ -60,17 +61,17 @@ def build(
 def check_fit(recipe: Mapping[str, JSON], tensors: Mapping[str, Tensor], *, package: str) -> None:
     """Raise an error if a file's tensors do not fit a network, before memory is allocated for it.
 
-    The network is built on the meta device, where tensors have shapes but no values. Building stops
-    when the network has many more tensors than the file. A constructor must therefore not read
-    values of tensors, for example by ``.item()``.
+    The network is built on the meta device, where tensors have shapes but no values. A constructor
+    must therefore not read values of tensors, for example by ``.item()``. Building stops when the
+    network has many more tensors than the file.
     """
     for name, value in recipe.items():
-        for number in value if isinstance(value, list) else [value]:
-            if isinstance(number, int) and abs(number) > LARGEST:
-                raise Mistake(
-                    f"the model card's argument {name!r} is {shortened(value, 200)}; no network is "
-                    "that large."
-                )
+        entries = value if isinstance(value, list) else [value]
+        if any(isinstance(entry, int) and abs(entry) > LARGEST for entry in entries):
+            raise Mistake(
+                f"the model card's argument {name!r} is {shortened(value, 200)}; no network is "
+                "that large."
+            )
     with _at_most(len(tensors)), torch.device("meta"):
         rehearsed = build(recipe, package=package)
     rehearsed.load_state_dict(dict(tensors), assign=True)
@@ -112,8 +113,8 @@ def _exported_class(target: JSON, package: str, kind: type) -> type:
     module = importlib.import_module(package)
     exported = {f"{package}.{name}": getattr(module, name) for name in module.__all__}
     found: Any = exported.get(target) if isinstance(target, str) else None
-    ours = isinstance(found, type) and found.__module__.startswith(f"{package}.")
-    if not ours or not issubclass(found, kind):
+    is_own = isinstance(found, type) and found.__module__.startswith(f"{package}.")
+    if not is_own or not issubclass(found, kind):
         raise Mistake(
             f"the model card names {shortened(repr(target), 200)}, which is not a class of "
             f"{package}, and was not run. If you know where the file comes from, trust=true allows "

@@ -1,4 +1,4 @@
-"""Normaliser and generator as one callable."""
+"""`SuperResolver`: a model in use, with normaliser and generator as one callable."""
 
 from __future__ import annotations
 
@@ -29,11 +29,12 @@ from srlab.normalisers import Normaliser
 
 
 class SuperResolver(nn.Module):
-    """``inverse ∘ generator ∘ forward``: LR in physical units to SR in physical units.
+    """A model that maps LR in physical units to SR in physical units.
 
-    Called on whole images ``(B, C, *S)`` it returns ``(B, C', *S·scale)``, without gradients. With
-    an `agreement` that SR is projected, so that it degrades to LR. `load` gives it in evaluation
-    mode.
+    It is called on whole images ``(B, C, *S)`` and returns ``(B, C', *S·scale)``, without
+    gradients. The normaliser maps LR to the range of the network, the generator makes SR, and the
+    normaliser's inverse maps SR back. With an `agreement`, SR is then projected, so that it
+    degrades to LR. A loaded model is in evaluation mode.
     """
 
     generator: Generator
@@ -69,12 +70,15 @@ class SuperResolver(nn.Module):
     ) -> Tensor:
         """Super-resolve a batch of whole images in physical units.
 
-        `edges` says what the network sees beyond their borders; None: what the card says. A pixel
-        without a finite value in every channel is NaN in SR. The network sees the nearest value in
-        its place. `noise` ``(B, noise_channels)`` is for generators that take it, see
-        `draw_noise`. `scene` ``(B, rows, C + 1)`` holds the statistics of each image's whole file.
-        Normalisers of the scope ``scene`` need it. A `Mistake` says if `lr` has another shape or
-        `scene` is missing.
+        - `noise` ``(B, noise_channels)`` is for stochastic generators; see `draw_noise`.
+        - `scene` ``(B, rows, C + 1)`` holds the statistics of the whole file of each image.
+          Normalisers of the scope ``scene`` need it.
+        - `edges` is the padding beyond the borders; None: the default of the card.
+
+        A pixel is NaN in SR unless all its channels are finite in LR. The network sees the nearest
+        valid value in its place.
+
+        Raises a `Mistake` if `lr` has another shape or `scene` is missing.
         """
         self._check(lr, scene)
         missing = ~lr.isfinite().all(dim=1, keepdim=True)
@@ -82,12 +86,14 @@ class SuperResolver(nn.Module):
         if some_missing:
             images = [torch.from_numpy(filled(image)) for image in lr.float().cpu().numpy()]
             lr = torch.stack(images).to(lr)
-        around = (0,) * self.card.spatial_dims
-        seen = check_edges(edges or self.card.edges)
-        if seen != "zeros":
-            around = margin(self.generator)
-        spare = tuple((pixels, pixels) for pixels in around)
-        sr = self.tile(continued(lr, around, seen), noise, scene, spare=spare)
+
+        padding = (0,) * self.card.spatial_dims
+        mode = check_edges(edges or self.card.edges)
+        if mode != "zeros":  # each layer pads with zeros itself
+            padding = margin(self.generator)
+        spare = tuple((pixels, pixels) for pixels in padding)
+        sr = self.tile(continued(lr, padding, mode), noise, scene, spare=spare)
+
         if self.agreement:
             sr = self.agreement(sr, lr)
         if some_missing:
@@ -103,18 +109,18 @@ class SuperResolver(nn.Module):
         *,
         spare: Spare | None = None,
     ) -> Tensor:
-        """Super-resolve what the network is to see at once, with nothing added around it.
+        """Super-resolve one tile of an image: nothing is added around it, and nothing projected.
 
-        All values of `lr` must be finite. The arguments are those of a call. SR has none of the
-        `spare` LR pixels at the borders; None: it has all. Nothing is projected, since that depends
-        on where the image ends.
+        All values of `lr` must be finite. `spare` is the number of LR pixels at both ends of each
+        axis that are only context for the others. SR does not contain them. The other arguments
+        are those of a call. A projection is left out, since it depends on where the image ends.
         """
         self._check(lr, scene)
         inputs = [self.normaliser.lr(lr, scene)]
         if noise is not None:
             inputs.append(noise)
         sr = core(self.generator, *inputs, spare=spare) if spare else self.generator(*inputs)
-        # half precision would round physical units to three digits
+        # Half precision would round physical units to three digits.
         sr = sr.to(torch.promote_types(sr.dtype, torch.float32))
         return self.normaliser.inverse(sr, scene)
 
@@ -142,9 +148,10 @@ class SuperResolver(nn.Module):
             )
 
     def draw_noise(self, seed: int) -> Tensor:
-        """Draw ``(1, noise_channels)`` for one sample, the same on every device for a seed.
+        """Draw the noise ``(1, noise_channels)`` of one sample, equal on all devices for a seed.
 
-        A `Mistake` refuses a generator without noise, and a seed that is no whole number below 2³².
+        Raises a `Mistake` if the generator takes no noise, or `seed` is not a whole number from 0
+        to 2³² - 1.
         """
         channels = noise_channels(self.generator)
         if channels is None:
@@ -152,24 +159,27 @@ class SuperResolver(nn.Module):
                 f"{type(self.generator).__name__} takes no noise, so it makes no samples; leave "
                 "noise_seed and samples out, or use a model with a stochastic generator."
             )
-        # torch's CPU generator ignores higher bits: a seed of 2³² would repeat the sample of 0
+        # torch's CPU generator ignores higher bits: a seed of 2³² would repeat the sample of 0.
         if not is_count(seed) or seed >= 2**32:
             raise Mistake(f"noise_seed is {seed!r}; give a whole number from 0 to 4294967295.")
         return torch.randn(1, channels, generator=torch.Generator().manual_seed(seed))
 
     def of_planes(self) -> SuperResolver:
-        """Return the same model for images that are planes across thick slices already."""
+        """Return the same model for images that are already planes across thick slices.
+
+        The model itself takes volumes, and cuts such planes out of them.
+        """
         return self._with(replace(self.card, across=""), self.agreement)
 
     def projected(
         self, degradation: Mapping[str, JSON] | None = None, *, trust: bool = False
     ) -> SuperResolver:
-        """Return the same model with SR that agrees with LR; see `agreement_of`."""
+        """Return the same model, but with SR projected to agree with LR; see `agreement_of`."""
         agreement = self.agreement or agreement_of(self.card, degradation, trust=trust)
         return self._with(self.card, agreement)
 
     def _with(self, card: ModelCard, agreement: Agreement | None) -> SuperResolver:
-        """Return a model of the same generator and normaliser."""
+        """Return a model with the same generator and normaliser, and another card or agreement."""
         made = SuperResolver(
             generator=self.get_submodule("generator"),
             normaliser=self.get_submodule("normaliser"),
@@ -179,7 +189,7 @@ class SuperResolver(nn.Module):
         return made.train(self.training)
 
     def save(self, path: PathLike) -> None:
-        """Write the bundle; an earlier one at `path` is replaced only by a complete one."""
+        """Write the bundle; an existing file is replaced only when the new one is complete."""
         write_bundle(path, tensors=self.state_dict(), card=self.card)
 
     @classmethod
@@ -197,7 +207,10 @@ class SuperResolver(nn.Module):
         trust: bool = False,
         source: str = "the bundle",
     ) -> SuperResolver:
-        """Build the modules that the card names and fill them; a `Mistake` names the `source`."""
+        """Build the networks that the card names, and load `tensors` into them.
+
+        Raises a `Mistake`, which names the `source`, if they do not fit or are not allowed.
+        """
         try:
             if not trust:
                 _check_recipes(card, tensors)
@@ -212,7 +225,7 @@ class SuperResolver(nn.Module):
         except Mistake as error:
             raise Mistake(f"{source} cannot be opened: {error}") from error
         except RuntimeError as error:
-            names = shortened(str(error).partition("\n")[2])  # may be a thousand
+            names = shortened(str(error).partition("\n")[2])  # a thousand tensors may be listed
             raise Mistake(
                 f"{source} is damaged: its tensors are not those of the model it names. {names}"
             ) from error
@@ -220,19 +233,19 @@ class SuperResolver(nn.Module):
         return model.eval().requires_grad_(False)
 
     def check_card(self, source: str) -> None:
-        """Refuse a card that contradicts the network; the `Mistake` names the `source`."""
-        named = {"scale": self.card.scale, "output channels": len(self.card.output_names)}
-        built = {"scale": self.generator.scale, "output channels": self.out_channels}
-        for name, value in named.items():
-            if value != built[name]:
+        """Raise a `Mistake`, which names the `source`, if the card contradicts the network."""
+        by_card = {"scale": self.card.scale, "output channels": len(self.card.output_names)}
+        by_network = {"scale": self.generator.scale, "output channels": self.out_channels}
+        for name, value in by_card.items():
+            if value != by_network[name]:
                 raise Mistake(
                     f"{source} is damaged: its card says {name} {value} and its generator "
-                    f"{built[name]}."
+                    f"{by_network[name]}."
                 )
 
 
 def _check_recipes(card: ModelCard, tensors: Mapping[str, Tensor]) -> None:
-    """Refuse recipes of networks and statistics that are larger than the file's."""
+    """Raise a `Mistake` if the generator or normaliser of a card is larger than its tensors."""
     check_fit(card.generator, below(tensors, "generator."), package="srlab.generators")
     for channels in _channels(card.normaliser):
         if channels not in (len(card.input_names), len(card.output_names)):
@@ -243,7 +256,7 @@ def _check_recipes(card: ModelCard, tensors: Mapping[str, Tensor]) -> None:
 
 
 def _channels(recipe: Mapping[str, JSON]) -> Iterator[JSON]:
-    """Yield the numbers of channels in a recipe, and in those that it holds."""
+    """Yield every number of channels in a recipe, and in the recipes among its arguments."""
     for name, value in recipe.items():
         if name == "channels":
             yield value

@@ -151,7 +151,7 @@ class TestPartial:
 
     def test_nothing_at_all_is_refused(self, tmp_path):
         path = saved(tmp_path, compact_state())
-        message = "of whose weights none fits.*It is a network of generator=compact"
+        message = "none of its weights fits.*It is a network of generator=compact"
         refused(rrdb(), path, message, match="partial")
 
     def test_trunk_of_a_pixel_unshuffle_network_is_used(self, tmp_path):

@@ -94,7 +94,7 @@ def test_training_starts_from_the_file_of_its_scale(tmp_path):
     load_weights(generator, compact_graph(state, 4).save(tmp_path))
     assert torch.equal(generator.tail[0].weight, as_stored(state)["body.8.weight"])
     path = compact_graph(state, 4, reduction=0.5).save(tmp_path)
-    with pytest.raises(Mistake, match=r"made smaller by 0\.5, which no training continues"):
+    with pytest.raises(Mistake, match=r"resized by 0\.5, which training cannot continue"):
         load_weights(generator, path)
 
 
@@ -146,7 +146,7 @@ def test_damaged_weights_are_told_with_their_file(tmp_path):
 
 def test_a_reduction_to_no_whole_scale_is_refused(tmp_path):
     path = compact_graph(compact_state(4), 4, reduction=0.6).save(tmp_path)
-    assert "for scale 4 and changes its output by 0.6" in refusal(path)
+    assert "for scale 4 and resizes its output by 0.6" in refusal(path)
 
 
 @settings(deadline=None, max_examples=100, suppress_health_check=[*HealthCheck])

@@ -71,7 +71,7 @@ NO_ARRAY = "has a tensor a that is no plain array of real numbers."
 @pytest.mark.filterwarnings("ignore:Validating sparse tensor invariants")
 def test_files_without_usable_tensors_are_refused(tmp_path):
     cases = [
-        ([1, 2], "at its top or under params_ema, params, state_dict, model; it has list."),
+        ([1, 2], "at its top level or under params_ema, params, state_dict, model; it has list."),
         ({"params": {}, "iter": 3}, "model; it has params, iter."),
         ({"a": torch.zeros(2, dtype=torch.complex64)}, NO_ARRAY),
         ({"a": torch.zeros(2, device="meta")}, NO_ARRAY),

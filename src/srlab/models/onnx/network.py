@@ -1,4 +1,4 @@
-"""OnnxNetwork: a network that is a graph in an ONNX file."""
+"""`OnnxNetwork`: the graph in an ONNX file, used as a generator."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from srlab.mistakes import MissingFile, MissingPackage, Mistake
 from srlab.models.messages import listed, shortened
 
 TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
-"""The types of images that a graph may take."""
+"""The types of images that a graph may take, by ONNX's names for them."""
 
 CELLS = (1, 2, 4, 8, 16, 32)
-"""The multiples of LR pixels to try, for graphs that do not accept every size."""
+"""The multiples to try, in LR pixels: some graphs only accept sizes that one of them divides."""
 
 TRIED = (13, 11, 9)
-"""The numbers of cells along each axis of the image of a trial: odd and different."""
+"""The size of the trial image, in cells along each axis: odd numbers, all different."""
 
 
 class OnnxNetwork(nn.Module):
     """A network from LR to SR in an ONNX file, computed by onnxruntime on the CPU.
 
     Maps ``(B, in_channels, *S)`` to ``(B, out_channels, *S·scale)`` for any size ``S``, one image
-    after the other. The graph must have one input and one output, with dynamic sizes. Its scale,
-    and the multiple of pixels that it requires, are found by trials. Other sizes are padded with
-    border pixels, and the result is cropped.
+    after the other. The graph must have one input and one output, with dynamic sizes. Its scale is
+    found by trials, as is the number of pixels by which each side must be divisible. An image of
+    another size is padded with its border pixels, and the result is cropped.
 
     Raises a `Mistake` if the graph is not of this kind, or onnxruntime is not installed (``pip
     install 'srlab[onnx]'``).
@@ -47,7 +47,8 @@ class OnnxNetwork(nn.Module):
 
     def forward(self, lr: Tensor) -> Tensor:
         """Map LR to SR, both in the range of the graph; the result is on the device of `lr`."""
-        images = F.pad(lr.detach().float().cpu(), self._missing(lr.shape[2:]), mode="replicate")
+        on_cpu = lr.detach().float().cpu()
+        images = F.pad(on_cpu, self._missing(lr.shape[2:]), mode="replicate")
         results = [self.graph(image[None]) for image in images.numpy()]
         sr = torch.from_numpy(np.concatenate(results)).to(lr)
         for axis, factor in enumerate(self.scale, start=2):
@@ -55,10 +56,11 @@ class OnnxNetwork(nn.Module):
         return sr
 
     def _missing(self, size: Sequence[int]) -> list[int]:
-        """Return the padding up to the next multiples, for `torch.nn.functional.pad`."""
-        sides: list[int] = []
+        """Return the padding up to the next multiples, as `torch.nn.functional.pad` takes it."""
+        sides: list[int] = []  # the last axis comes first
         for length, cell in zip(size, self.multiple_of, strict=True):
-            sides = [0, -length % cell, *sides]
+            missing = -length % cell
+            sides = [0, missing, *sides]
         return sides
 
     def get_extra_state(self) -> None:
@@ -69,7 +71,10 @@ class OnnxNetwork(nn.Module):
 
 
 class Graph:
-    """A graph from one array to another; copies share it, and unpickling reads the file again."""
+    """A graph from one array to another.
+
+    Copies of the object share one onnxruntime session. Unpickling reads the file again.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -136,42 +141,52 @@ def _session(path: Path) -> Any:
 
 
 def _check_shape(path: Path, shape: Sequence[int | str | None]) -> None:
-    """Raise a `Mistake` unless the input is a batch of images of any size with known channels."""
-    takes = f"{path} takes arrays of the shape ({', '.join(map(str, shape))})"
+    """Raise a `Mistake` unless the input is a batch of images of any size with known channels.
+
+    In `shape`, an axis of any length is None or a name.
+    """
+    listed_shape = ", ".join(map(str, shape))
+    takes = f"{path} takes arrays of the shape ({listed_shape})"
     if len(shape) not in (4, 5):
         raise Mistake(f"{takes}; a model takes (batch, channels, height, width), or one axis more.")
     batch, channels, *size = shape
     if not isinstance(channels, int) or channels < 1:
         raise Mistake(f"{takes}, which does not tell the number of channels; export it with that.")
-    if any(isinstance(length, int) for length in size) or batch not in (1, None, str(batch)):
+    fixed_size = any(isinstance(length, int) for length in size)
+    fixed_batch = isinstance(batch, int) and batch != 1
+    if fixed_size or fixed_batch:
         raise Mistake(f"{takes} alone; export it with free sizes (dynamic axes).")
 
 
 def _tried(graph: Graph) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
-    """Find the output's channels, the scale, and the required multiple of pixels, by trials."""
+    """Find by trials the number of output channels, the scale, and `OnnxNetwork.multiple_of`.
+
+    A multiple is accepted if images of two sizes, which differ by one cell, have the same scale.
+    """
     reasons = []
     for cell in CELLS:
         sizes = [cells * cell for cells in TRIED[: graph.spatial_dims]]
         larger = [size + cell for size in sizes]
         try:
-            channels_and_scale = _result_of(graph, sizes)
-            if channels_and_scale == _result_of(graph, larger):
-                return *channels_and_scale, (cell,) * graph.spatial_dims
+            channels, scale = _result_of(graph, sizes)
+            if (channels, scale) == _result_of(graph, larger):
+                return channels, scale, (cell,) * graph.spatial_dims
         except Mistake as error:
             reasons.append(error)
             continue
-        reasons.append(Mistake(f"{graph.path} gives an output of no whole multiple of its input."))
+        reasons.append(
+            Mistake(f"{graph.path} makes an output that is no whole multiple of its input.")
+        )
     raise reasons[0]
 
 
 def _result_of(graph: Graph, size: Sequence[int]) -> tuple[int, tuple[int, ...]]:
-    """Return the output's channels and the scale for an image of zeros."""
+    """Return the number of output channels and the scale for an image of zeros."""
     shape = graph(np.zeros((1, graph.channels, *size), np.float32)).shape
-    whole = len(shape) == len(size) + 2
-    whole = whole and not any(out % own for out, own in zip(shape[2:], size, strict=True))
-    if not whole:
+    divided = [divmod(out, own) for out, own in zip(shape[2:], size, strict=False)]
+    if len(shape) != len(size) + 2 or any(rest for _, rest in divided):
         raise Mistake(
             f"{graph.path} makes an array of the shape {shape} of an image of the size "
             f"{tuple(size)}; a model enlarges every axis by a whole number."
         )
-    return shape[1], tuple(out // own for out, own in zip(shape[2:], size, strict=True))
+    return shape[1], tuple(factor for factor, _ in divided)

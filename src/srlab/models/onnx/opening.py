@@ -17,20 +17,20 @@ from srlab.nn.resample import enlarge
 from srlab.normalisers import Identity, MinMax
 
 FURTHEST = 0.1
-"""The largest mean difference of a network's output from its enlarged input, for 0–1."""
+"""The largest mean difference between a network's output and its enlarged input, both in 0–1."""
 
 
 def is_onnx(path: PathLike) -> bool:
-    """Whether a file's name is that of an ONNX graph."""
+    """Whether a file has the suffix of ONNX."""
     return Path(path).suffix == ".onnx"
 
 
 def open_onnx(path: PathLike) -> SuperResolver:
     """Open an ONNX file as a model, computed by onnxruntime on the CPU.
 
-    A file with a model card in its metadata, under the key ``srlab``, takes and returns the
-    physical units of the card. A file without one must be a network for pictures, RGB or grey in
-    0–1, which a trial checks. No code in a file is run.
+    A file that srlab exported has a model card in its metadata, under the key ``srlab``. Its graph
+    takes and returns the physical units of the card. A file without a card must be a network for
+    grey or RGB pictures with values in 0–1. This is checked by a trial. No code in a file is run.
 
     Raises a `Mistake` if the file is damaged or of another kind.
     """
@@ -63,12 +63,12 @@ def _with_card(network: OnnxNetwork, text: str) -> SuperResolver:
 
 
 def _of_pictures(network: OnnxNetwork) -> SuperResolver:
-    path, channels = network.graph.path, (network.in_channels, network.out_channels)
-    if len(network.scale) != 2 or not are_pictures(*channels):
+    path = network.graph.path
+    if len(network.scale) != 2 or not are_pictures(network.in_channels, network.out_channels):
         raise Mistake(
-            f"{path} has no model card and makes {channels[1]} channels of {channels[0]} in "
-            f"{len(network.scale)} dimensions; only networks of pictures, in grey (1) or colour "
-            "(3), can be applied without a card."
+            f"{path} has no model card and makes {network.out_channels} channels of "
+            f"{network.in_channels} in {len(network.scale)} dimensions; only networks of pictures, "
+            "in grey (1) or colour (3), can be applied without a card."
         )
     _check_values(network)
     limits = {"minimum": 0.0, "maximum": 255.0}
@@ -76,7 +76,7 @@ def _of_pictures(network: OnnxNetwork) -> SuperResolver:
         generator={"_target_": "srlab.models.onnx.network.OnnxNetwork"},
         normaliser={"_target_": "srlab.normalisers.MinMax", **limits},
         scale=network.scale,
-        channels=channels[0],
+        channels=network.in_channels,
         training_data=f"ONNX file {path.name}",
     )
     return SuperResolver(generator=network, normaliser=MinMax(**limits), card=card).eval()
@@ -85,11 +85,12 @@ def _of_pictures(network: OnnxNetwork) -> SuperResolver:
 def _check_values(network: OnnxNetwork) -> None:
     """Raise a `Mistake` if a network does not map a picture in 0–1 to a similar one."""
     ramp = torch.linspace(0.2, 0.8, 32)
-    picture = torch.stack([ramp.expand(32, 32)] * network.in_channels)[None]
-    difference = (network(picture) - enlarge(picture, network.scale)).abs().mean().item()
-    if not difference <= FURTHEST:
+    picture = ramp.expand(1, network.in_channels, 32, 32)
+    errors = network(picture) - enlarge(picture, network.scale)
+    difference = errors.abs().mean().item()
+    if not difference <= FURTHEST:  # also if it is NaN
         raise Mistake(
             f"{network.graph.path} has no model card and seems to take other values than pictures "
-            f"in 0–1: of a grey ramp it makes one that is off by {difference:.2g} on average. Give "
-            "a file with a card, or one whose graph takes and returns 0–1."
+            f"in 0–1: its output for a grey ramp is off by {difference:.2g} on average. Give a "
+            "file with a card, or one whose graph takes and returns 0–1."
         )

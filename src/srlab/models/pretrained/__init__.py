@@ -1,7 +1,11 @@
-"""Published weights of others, for training and for direct use.
+"""Weights that others published, for training and for direct use.
 
-- `weights` loads a file into a generator, and `applying` makes a model of a file without training.
-- `reading` reads files, `layouts` translates the names of tensors, and `sizes` finds a network's
-  arguments. `fitting` compares tensors with a generator, and `inflation` adapts them to bands.
-- `ncnn`, `ncnn_steps` and `ncnn_networks` read the networks of Real-ESRGAN from ncnn's files.
+- ``weights``: loading a file into the generator of a run
+- ``applying``: making a model of a file, without training
+- ``reading``: reading the tensors of a file, without running code
+- ``layouts``: the names that other programs give to tensors, and ours for the same tensors
+- ``sizes``: the constructor arguments of a published network, found from its tensors
+- ``fitting``: comparing the tensors of a file with those of a generator
+- ``inflation``: adapting the first and last layer to other bands
+- ``ncnn``, ``ncnn_steps``, ``ncnn_networks``: reading Real-ESRGAN's networks from files of ncnn
 """

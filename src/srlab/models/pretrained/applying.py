@@ -1,15 +1,15 @@
-"""Applying of published weights as a model, without a training run."""
+"""Making a model of published weights, without a training run."""
 
 from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from torch import nn
 
 from srlab.files import PathLike
-from srlab.generators import Reduced
+from srlab.generators import Generator, Reduced
 from srlab.generators.spandrel import Spandrel, recognised
 from srlab.mistakes import MissingPackage, Mistake
 from srlab.models.bundle import CARD_KEY, open_safetensors
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 def is_published(path: PathLike) -> bool:
-    """Whether a file's name is that of published weights, and it is no bundle or checkpoint."""
+    """Whether a file holds published weights, by its suffix; a bundle or a checkpoint does not."""
     path = Path(path)
     if path.suffix == ".safetensors" and path.is_file():
         return CARD_KEY not in open_safetensors(path)[1]
@@ -38,34 +38,35 @@ def is_published(path: PathLike) -> bool:
 def published(path: PathLike) -> SuperResolver:
     """Return a model with published weights, for 8-bit pictures in colour or grey.
 
-    The architecture and its sizes follow from the names and shapes of the tensors. Networks that
-    srlab does not know are opened by the spandrel library, if it is installed. No code in the file
-    is run.
+    The architecture and its sizes are found from the names and shapes of the tensors. The spandrel
+    library opens networks that srlab does not know, if it is installed. No code in the file is run.
 
     Raises a `Mistake` if the network is unknown, or does not map pictures to pictures.
     """
     path = Path(path)
     file = read_weights(path, own_names=())
-    generator, recipe = _rebuilt(file)
-    values = file.layout.takes if file.layout else UNIT
-    made: Any = generator
-    channels = (made.in_channels, made.out_channels)
-    if not are_pictures(*channels) or len(values.minimum) not in (1, channels[0]):
+    network, recipe = _rebuilt(file)
+    generator = cast(Generator, network)
+    channels = generator.in_channels
+    outputs = generator.out_channels
+    values = file.layout.values if file.layout else UNIT
+    if not are_pictures(channels, outputs) or len(values.minimum) not in (1, channels):
         raise Mistake(
-            f"{path} holds {file.origin} from {channels[0]} channels to {channels[1]}; only "
-            "networks of pictures, in grey (1) or colour (3), can be applied as they are. Start a "
-            "run from it by weights=."
+            f"{path} holds {file.origin} from {channels} channels to {outputs}; only networks of "
+            "pictures, in grey (1) or colour (3), can be applied as they are. Start a run from it "
+            "by weights=."
         )
+
     limits: Any = {"minimum": [*values.minimum], "maximum": [*values.maximum]}
     card = card_of_pictures(
         generator=recipe,
         normaliser={"_target_": "srlab.normalisers.MinMax", **limits},
-        scale=made.scale,
-        channels=channels[0],
+        scale=generator.scale,
+        channels=channels,
         training_data=f"published weights {path.name}",
     )
-    log.info("%s holds %s for scale %d", path, file.origin, made.scale[0])
-    model = SuperResolver(generator=generator, normaliser=MinMax(**limits), card=card)
+    log.info("%s holds %s for scale %d", path, file.origin, generator.scale[0])
+    model = SuperResolver(generator=network, normaliser=MinMax(**limits), card=card)
     return model.eval().requires_grad_(False)
 
 
@@ -80,23 +81,25 @@ def _rebuilt(file: WeightsFile) -> tuple[nn.Module, dict[str, JSON]]:
     if file.reduction == 1:
         return generator, recipe
     scale = _reduced_scale(file, generator.scale[0])
-    smaller = Reduced(network=generator, scale=scale)
-    return smaller, {"_target_": "srlab.generators.Reduced", "network": recipe, "scale": scale}
+    reduced = Reduced(network=generator, scale=scale)
+    return reduced, {"_target_": "srlab.generators.Reduced", "network": recipe, "scale": scale}
 
 
-def _reduced_scale(file: WeightsFile, larger: int) -> int:
-    scale = round(larger * file.reduction, 3)
-    if scale not in range(1, larger + 1):
+def _reduced_scale(file: WeightsFile, full_scale: int) -> int:
+    """Return the scale of a network whose output is made smaller by a bicubic reduction."""
+    scale = round(full_scale * file.reduction, 3)
+    if scale not in range(1, full_scale + 1):
         raise Mistake(
-            f"{file.path} holds {file.origin} for scale {larger} and changes its output by "
-            f"{file.reduction:g}; only what gives a whole scale, of at most {larger}, is read."
+            f"{file.path} holds {file.origin} for scale {full_scale} and resizes its output by "
+            f"{file.reduction:g}; this must give a whole scale, of at most {full_scale}."
         )
     return int(scale)
 
 
 def _by_spandrel(file: WeightsFile) -> tuple[nn.Module, dict[str, JSON]]:
+    """Build a network that srlab does not know itself, and return it with its recipe."""
     known = ", ".join(layout.origin for layout in LAYOUTS)
-    strange = (
+    unknown = (
         f"{file.path} has no model card, and its tensors are not of a network that srlab knows by "
         f"itself ({known})"
     )
@@ -104,10 +107,10 @@ def _by_spandrel(file: WeightsFile) -> tuple[nn.Module, dict[str, JSON]]:
         found = recognised(file.tensors)
     except MissingPackage as error:
         raise MissingPackage(
-            f"{strange}; the spandrel library knows many more: pip install 'srlab[spandrel]'."
+            f"{unknown}; the spandrel library knows many more: pip install 'srlab[spandrel]'."
         ) from error
     except Mistake as error:
-        raise Mistake(f"{strange}, and {error}") from error
+        raise Mistake(f"{unknown}, and {error}") from error
     arguments: dict[str, JSON] = {"in_channels": found.input_channels, "scale": found.scale}
     generator = Spandrel(in_channels=found.input_channels, scale=found.scale)
     generator.load_state_dict(dict(file.tensors))

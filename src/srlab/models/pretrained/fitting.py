@@ -1,11 +1,11 @@
-"""Comparison of a file's tensors with a generator's, and checks that refuse other networks."""
+"""Comparison of the tensors of a file with those of a generator; refusal of other networks."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isqrt, prod
+from math import isqrt
 from typing import cast
 
 from torch import Tensor, nn
@@ -18,16 +18,24 @@ from srlab.models.pretrained.layouts import translate
 from srlab.models.pretrained.reading import WeightsFile
 
 PARTIAL = "or weights_match=partial to load what fits."
+"""The end of a message about tensors that do not fit."""
 
 
 @dataclass(frozen=True)
 class Fit:
-    """The result of a comparison, with the generator's names; `left_over` has the file's names."""
+    """The result of a comparison; tensors have the generator's names, if it has such a tensor."""
 
     fitting: dict[str, Tensor]
+    """The tensors of the file that fit by name and shape."""
+
     missing: list[str]
+    """The tensors of the generator that the file lacks."""
+
     left_over: list[str]
+    """The tensors of the file that the generator lacks, by their names in the file."""
+
     reshaped: list[str]
+    """The tensors of different shape, each with both shapes."""
 
     @property
     def differences(self) -> str:
@@ -44,22 +52,27 @@ class Fit:
 def compare(
     generator: nn.Module, tensors: Mapping[str, Tensor], names: Mapping[str, str] | None = None
 ) -> Fit:
-    """Compare tensors with a generator's; `names` maps their names to those in the file."""
+    """Compare tensors with those of a generator.
+
+    `names` maps their names to the names in the file; names that it lacks are the same in both.
+    """
     own, names = generator.state_dict(), names or {}
-    common = {name: tensor for name, tensor in tensors.items() if name in own}
-    other = [name for name, tensor in common.items() if tensor.shape != own[name].shape]
-    return Fit(
-        fitting={name: tensor for name, tensor in common.items() if name not in other},
-        missing=[name for name in own if name not in tensors],
-        left_over=[names.get(name, name) for name in tensors if name not in own],
-        reshaped=[
-            f"{name}: {tuple(common[name].shape)} for {tuple(own[name].shape)}" for name in other
-        ],
-    )
+    fitting: dict[str, Tensor] = {}
+    reshaped: list[str] = []
+    left_over: list[str] = []
+    for name, tensor in tensors.items():
+        if name not in own:
+            left_over.append(names.get(name, name))
+        elif tensor.shape != own[name].shape:
+            reshaped.append(f"{name}: {tuple(tensor.shape)} for {tuple(own[name].shape)}")
+        else:
+            fitting[name] = tensor
+    missing = [name for name in own if name not in tensors]
+    return Fit(fitting, missing, left_over, reshaped)
 
 
 def names_in_file(generator: nn.Module, file: WeightsFile) -> dict[str, str]:
-    """Return the name in the file of each tensor, by its name in the generator."""
+    """Map the name of each tensor in the generator to its name in the file."""
     if file.layout is None:
         return {name: name for name in file.tensors}
     ours = translate(file.layout, file.tensors, generator.state_dict())
@@ -81,12 +94,13 @@ def refuse_other_unshuffle(
 ) -> None:
     """Raise a `Mistake` if a network has another factor of pixel-unshuffle at its input.
 
-    Otherwise its first layer could seem to fit after being adapted to other bands.
+    Without this check, its first layer might be adapted as if it had other bands.
     """
-    own, given = multiple_of(cast(Generator, generator)), _unshuffle(generator, file, tensors)
+    own = multiple_of(cast(Generator, generator))
+    given = _unshuffle(generator, file, tensors)
     if given is None or given == own:
         return
-    wanted = f"set generator.unshuffle={_shortest(given)}"
+    wanted = f"set generator.unshuffle={_as_setting(given)}"
     if file.layout:
         wanted += f" and scale={published_enlargement(tensors) // given[0]}"
     raise Mistake(
@@ -117,50 +131,64 @@ def _unshuffle(
 def _published_unshuffle(
     in_channels: int, own: int, tensors: Mapping[str, Tensor]
 ) -> tuple[int, int] | None:
-    """Find the factor from the channels of the first and last convolution."""
+    """Find the factor from the channels of the first and last convolution.
+
+    `own` is the factor of the run's generator, which has `in_channels` input channels.
+    """
     head, tail = tensors.get("head.weight"), tensors.get("tail.weight")
     if head is None or tail is None or head.ndim != 4 or tail.ndim != 4:
         return None
-    before, after = head.shape[1], tail.shape[0]
-    if before == in_channels * own**2:  # with guides, more bands come in than go out
+    inputs, outputs = head.shape[1], tail.shape[0]
+    if inputs == in_channels * own**2:  # with guides, there are more input than output bands
         return own, own
-    factor = next((factor for factor in (2, 4) if before == factor**2 * after), 1)
-    return factor, factor
+    for factor in (2, 4):
+        if inputs == factor**2 * outputs:
+            return factor, factor
+    return 1, 1
 
 
-def _shortest(factors: Sequence[int]) -> int | list[int]:
-    """Return one number if all are equal, as a user would write it."""
+def _as_setting(factors: Sequence[int]) -> int | list[int]:
+    """Return factors as a user would write them: one number if all are equal, a list otherwise."""
     return factors[0] if len(set(factors)) == 1 else list(factors)
 
 
 def refuse_other_scale(
     generator: nn.Module, file: WeightsFile, tensors: Mapping[str, Tensor]
 ) -> None:
-    """Raise a `Mistake` for a model of another scale."""
-    given = cast(Generator, generator)
-    wanted = scale = tuple(given.scale)
+    """Raise a `Mistake` for a model of another scale; a model of unknown scale is accepted."""
+    ours = cast(Generator, generator)
+    wanted = tuple(ours.scale)
     if file.card:
-        scale = file.card.scale
+        given = file.card.scale
     elif file.layout and len(wanted) == 2:
         enlargement = published_enlargement(tensors)
-        scale = tuple(enlargement // cell for cell in multiple_of(given))
-    if scale != wanted:
+        given = tuple(enlargement // factor for factor in multiple_of(ours))
+    else:
+        return
+    if given != wanted:
         raise Mistake(
-            f"{file.path} is a model for scale {scale} and this run has scale {wanted}; set scale "
+            f"{file.path} is a model for scale {given} and this run has scale {wanted}; set scale "
             f"to match, {PARTIAL}"
         )
 
 
 def published_enlargement(tensors: Mapping[str, Tensor]) -> int:
-    """Return the factor of a published upsampler.
+    """Return the factor of a published upsampler, from the shapes of its convolutions.
 
-    It has either a single pixel shuffle at its end, or stages. The convolution of a stage is
-    followed by a pixel shuffle, or has as many outputs as inputs and follows a doubling of the
-    size.
+    There are three kinds of upsampler:
+
+    - one pixel shuffle at the end of the network, with ``scale²`` planes for each channel
+    - stages of a convolution and a pixel shuffle, with ``factor²`` maps for each feature
+    - stages that double the size and then convolve, without changing the number of features
     """
     filled = {name: tensor for name, tensor in tensors.items() if tensor.numel()}
     shapes = {name: tensor.shape for name, tensor in filled.items() if tensor.ndim == 4}
     if "tail.0.weight" in shapes and "head.0.weight" in shapes:
-        return isqrt(shapes["tail.0.weight"][0] // shapes["head.0.weight"][1])
-    stages = [shape for name, shape in shapes.items() if "upsampler." in name]
-    return prod(isqrt(rows // columns) if rows != columns else 2 for rows, columns, *_ in stages)
+        planes, channels = shapes["tail.0.weight"][0], shapes["head.0.weight"][1]
+        return isqrt(planes // channels)
+    enlargement = 1
+    for name, (maps, features, *_) in shapes.items():
+        if "upsampler." not in name:
+            continue
+        enlargement *= 2 if maps == features else isqrt(maps // features)
+    return enlargement

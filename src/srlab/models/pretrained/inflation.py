@@ -26,14 +26,18 @@ class _Ends:
 
     first: str
     last: str
+
     inputs: int
+    """The number of input channels of the network."""
+
     outputs: int
+    """The number of output channels of the network."""
 
     gathered: int
-    """The channels of the first layer for each input channel, after a pixel unshuffle."""
+    """The planes of the first convolution for each input channel, after a pixel unshuffle."""
 
     cells: int
-    """The channels of the last layer for each output channel, before a pixel shuffle."""
+    """The planes of the last convolution for each output channel, before a pixel shuffle."""
 
 
 def inflated(
@@ -47,57 +51,74 @@ def inflated(
 
     Without names of bands, every input channel gets the mean of the pretrained input filters times
     ``old channels / new channels``. Every output channel gets the mean of the pretrained output
-    filters and biases. For an image that is equal in all channels, each output channel is then the
-    mean of the pretrained network's. If the number of channels is equal, nothing changes.
+    filters and biases. If all channels of an image are equal, each output channel is then the mean
+    of the pretrained outputs. Nothing changes if the number of channels is the same.
 
-    `before` and `after` name the bands of the pretrained network and of the generator. A band in
-    both keeps its own filters. The filters of removed bands are distributed evenly over the new
-    ones, or over all if none is new, so that an image with equal channels has the same features. If
-    no band is removed, new ones start at zero. A new output channel is the mean of all.
+    `before` and `after` name the bands of the pretrained network and of the generator:
+
+    - A band in both keeps its own filters.
+    - The filters of removed bands are distributed evenly over the new bands, or over all bands if
+      none is new. If all channels of an image are equal, its features then stay the same.
+    - If no band is removed, the input filters of new bands start at zero.
+    - The output filters of a new band are the mean of the pretrained ones.
 
     Tensors that do not fit for another reason are returned unchanged.
     """
     result, own, ends = dict(tensors), generator.state_dict(), _ends(generator)
     if ends is None:
         return result
+
     head = f"{ends.first}.weight"
     inputs, rest = _input_channels(result.get(head), ends.gathered)
     if not rest and _differ_at(result.get(head), own.get(head), axis=1):
         kept = _kept(inputs, ends.inputs, before, after)
-        result[head] = _inputs(result[head].to(own[head].dtype), kept, ends.gathered)
+        weight = result[head].to(own[head].dtype)
+        result[head] = _with_inputs(weight, kept, ends.gathered)
+
     for name in (f"{ends.last}.weight", f"{ends.last}.bias"):
         if not _differ_at(result.get(name), own.get(name), axis=0):
             continue
         outputs, rest = divmod(len(result[name]), ends.cells)
-        # Another number of cells, and so another scale, would look like other bands.
+        # A network of another scale has another number of cells, which would look like other bands.
         same_scale = ends.cells == 1 or (outputs == inputs) == (ends.outputs == ends.inputs)
         if same_scale and not rest:
             kept = _kept(outputs, ends.outputs, before, after)
-            result[name] = _outputs(result[name].to(own[name].dtype), kept, ends.cells)
+            tensor = result[name].to(own[name].dtype)
+            result[name] = _with_outputs(tensor, kept, ends.cells)
     return result
 
 
 def _input_channels(weight: Tensor | None, gathered: int) -> tuple[int, int]:
-    """Return the input channels of a first convolution, and the planes beyond whole channels."""
+    """Return the input channels of a first convolution, and the planes that are left over."""
     if weight is None or weight.ndim < 2:
         return 0, 0
     return divmod(weight.shape[1], gathered)
 
 
 def _ends(generator: nn.Module) -> _Ends | None:
-    """Find the ends; None if they are not plain convolutions over the generator's channels."""
+    """Find both ends of a generator.
+
+    Returns None if they are not plain convolutions of the generator's channels.
+    """
     layers = [
         (name, module)
         for name, module in generator.named_modules()
         if isinstance(module, (*CONVOLUTIONS, *SHUFFLES))
     ]
-    gathered = cells = 1
-    if layers and isinstance(layers[0][1], PixelUnshuffle):
-        gathered = _cells(layers.pop(0)[1])
-    if layers and isinstance(layers[-1][1], SHUFFLES):
-        cells = _cells(layers.pop()[1])
     if len(layers) < 2:
         return None
+
+    gathered = cells = 1
+    first_layer, last_layer = layers[0][1], layers[-1][1]
+    if isinstance(first_layer, PixelUnshuffle):
+        gathered = _cells(first_layer)
+        layers = layers[1:]
+    if isinstance(last_layer, SHUFFLES):
+        cells = _cells(last_layer)
+        layers = layers[:-1]
+    if len(layers) < 2:
+        return None
+
     (first, head), (last, tail) = layers[0], layers[-1]
     if not _is_plain(head) or not _is_plain(tail):
         return None
@@ -108,7 +129,7 @@ def _ends(generator: nn.Module) -> _Ends | None:
 
 
 def _cells(shuffle: nn.Module) -> int:
-    """Return the number of pixels that a shuffle makes from one, or gathers into one."""
+    """Return the number of fine pixels in a coarse pixel of a shuffle."""
     if isinstance(shuffle, nn.PixelShuffle):
         return int(shuffle.upscale_factor) ** 2
     return prod(cast(PixelShuffle | PixelUnshuffle, shuffle).scale)
@@ -128,42 +149,46 @@ def _differ_at(given: Tensor | None, own: Tensor | None, *, axis: int) -> bool:
 
 
 def _kept(old: int, new: int, before: Sequence[str] | None, after: Sequence[str] | None) -> Kept:
-    """Find the bands of the run among those of the pretrained network, by name or by order."""
+    """Find the bands of the run among those of the pretrained network.
+
+    They are compared by name if all names are known, and by order if the numbers are equal.
+    """
     before, after = before or (), after or ()
-    known = (len(before), len(after)) == (old, new) and _are_names(before) and _are_names(after)
-    if known and set(before) & set(after):
+    complete = len(before) == old and len(after) == new
+    if complete and _are_names(before) and _are_names(after) and set(before) & set(after):
         places = {name: place for place, name in enumerate(before)}
         return [places.get(name) for name in after]
     return range(old) if old == new else [None] * new
 
 
 def _are_names(names: Sequence[str]) -> bool:
-    """Whether names identify bands: they are different, and not just numbers in some file."""
+    """Whether names identify bands: all are different, and none is a mere number."""
     return len(set(names)) == len(names) and not any(name.isdigit() for name in names)
 
 
-def _inputs(weight: Tensor, kept: Kept, gathered: int) -> Tensor:
+def _with_inputs(weight: Tensor, kept: Kept, gathered: int) -> Tensor:
     """Adapt filters ``(maps, channels · gathered, *kernel)`` to other input channels."""
-    # The pixel unshuffle gives consecutive planes for the cells of one channel.
+    # The pixel unshuffle makes consecutive planes of the pixels of one channel.
     weight = weight.reshape(len(weight), -1, gathered, *weight.shape[2:])
-    gone = [channel for channel in range(weight.shape[1]) if channel not in kept]
+    removed = [channel for channel in range(weight.shape[1]) if channel not in kept]
     new = [channel for channel, source in enumerate(kept) if source is None]
-    takers = new or range(len(kept))
-    share = weight[:, gone].sum(dim=1) / len(takers)
+    receivers = new or range(len(kept))
+    share = weight[:, removed].sum(dim=1) / len(receivers)
+
     filters = []
     for channel, source in enumerate(kept):
         own = torch.zeros_like(share)
         if source is not None:
             own = weight[:, source]
-        if gone and channel in takers:
+        if removed and channel in receivers:
             own = own + share
         filters.append(own)
     return torch.stack(filters, dim=1).flatten(1, 2)
 
 
-def _outputs(tensor: Tensor, kept: Kept, cells: int) -> Tensor:
+def _with_outputs(tensor: Tensor, kept: Kept, cells: int) -> Tensor:
     """Adapt filters or biases ``(channels · cells, ...)`` to other output channels."""
-    # The pixel shuffle takes consecutive maps for the cells of one channel.
+    # The pixel shuffle makes one channel of consecutive planes.
     channels = tensor.reshape(-1, cells, *tensor.shape[1:])
     mean = channels.mean(dim=0)
     return torch.cat([mean if source is None else channels[source] for source in kept])

@@ -1,6 +1,6 @@
-"""The names of tensors in published files, and those of the same tensors in our generators.
+"""The names of tensors in published files, and the names of the same tensors in our generators.
 
-A new layout is one more entry of `LAYOUTS`.
+To read the files of another program, add an entry to `LAYOUTS`.
 """
 
 from __future__ import annotations
@@ -14,26 +14,27 @@ from torch import nn
 from srlab.generators import RCAB, RRDB, Compact, MSRResNet, Residual
 
 Names = Sequence[tuple[str, str | Callable[..., str] | None]]
-"""Pairs of a published name, as a regular expression, and ours.
+"""Pairs of a published name, which is a regular expression, and our name.
 
-Ours is a text into which the numbers found are put, a function of them, or None for a tensor that
-our generator does without. The last part of a name, ``weight`` or ``bias``, is left out on both
-sides. A number may be counted from the end, as in Python: ``body.-1`` is the last of the body.
+Our name is a format string, a function, or None if our generator has no such tensor. The string and
+the function take the numbers that the groups of the expression match. The last part of a name,
+``weight`` or ``bias``, is left out on both sides. Numbers may be counted from the end, as in
+Python: ``body.-1`` is the last layer of the body.
 """
 
 
 @dataclass(frozen=True)
 class Values:
-    """The values that a network takes and returns, which the normaliser must provide."""
+    """The range of values that a network takes and returns, which the normaliser must provide."""
 
-    said: str
-    """In words, for messages."""
+    in_words: str
+    """The range in words, for messages."""
 
     minimum: tuple[float, ...]
-    """The 8-bit value that becomes 0, of each channel or of all."""
+    """The 8-bit value that becomes 0: one number for all channels, or one for each."""
 
     maximum: tuple[float, ...]
-    """The 8-bit value that becomes 1."""
+    """The 8-bit value that becomes 1: one number for all channels, or one for each."""
 
 
 @dataclass(frozen=True)
@@ -44,29 +45,29 @@ class Layout:
     """The program and its network, for messages."""
 
     kind: type[nn.Module]
-    """Our generator."""
+    """The class of our generator."""
 
     layers: tuple[str, ...]
-    """Layers that, all together, give the layout away."""
+    """Published names of layers: a file that has all of them is of this layout."""
 
     names: Names
 
-    takes: Values
+    values: Values
 
     @property
     def marks(self) -> frozenset[str]:
-        """The tensor names by which the layout is recognised."""
+        """The published names of tensors by which the layout is recognised."""
         return frozenset(f"{layer}.weight" for layer in self.layers)
 
     @property
     def choice(self) -> str:
-        """The name of our generator's YAML."""
+        """The name of our generator's YAML file, for ``generator=``."""
         return self.kind.__name__.lower()
 
 
 UNIT = Values("RGB in 0–1", (0.0,), (255.0,))
 _CENTRED = Values(
-    "RGB in 0–255 less the mean of its training images",
+    "RGB in 0–255 minus the mean of its training images",
     (114.444, 111.4605, 103.02),
     (115.444, 112.4605, 104.02),
 )
@@ -219,34 +220,44 @@ def recognise(names: Iterable[str]) -> Layout | None:
 
 
 def translate(layout: Layout, names: Iterable[str], own: Iterable[str]) -> dict[str, str | None]:
-    """Map each tensor name in a file to the name in our generator.
+    """Map the name of each tensor in a file to its name in our generator.
 
-    A tensor that we do without is mapped to None, one that the layout does not know to itself.
+    `own` are the names of the generator's tensors. A tensor that our generator does not have is
+    mapped to None. A name that the layout does not know is mapped to itself.
     """
-    given, wanted = _Numbers(names), _Numbers(own)
+    published, ours = _Numbers(names), _Numbers(own)
     result: dict[str, str | None] = {}
-    for name in given.names:
+    for name in published.names:
         stem, dot, parameter = name.rpartition(".")
-        ours = _translated(layout.names, stem, given.from_the_end(stem))
-        result[name] = ours and wanted.from_the_start(ours) + dot + parameter
+        translated = _translated(layout.names, stem, published.from_the_end(stem))
+        if translated is None:
+            result[name] = None
+        else:
+            result[name] = ours.from_the_start(translated) + dot + parameter
     return result
 
 
-def _translated(names: Names, stem: str, from_the_end: str) -> str | None:
-    """Translate a name without its last part, given in both spellings of its number."""
+def _translated(names: Names, stem: str, stem_from_the_end: str) -> str | None:
+    """Translate a name without its last part.
+
+    Both spellings of its number are given, such as ``body.34`` and ``body.-1``.
+    """
     for pattern, ours in names:
-        found = re.fullmatch(pattern, stem) or re.fullmatch(pattern, from_the_end)
+        found = re.fullmatch(pattern, stem) or re.fullmatch(pattern, stem_from_the_end)
         if not found:
             continue
         if ours is None:
             return None
-        make = ours.format if isinstance(ours, str) else ours
-        return make(*map(int, found.groups()))
+        translate_numbers = ours.format if isinstance(ours, str) else ours
+        return translate_numbers(*map(int, found.groups()))
     return stem
 
 
 class _Numbers:
-    """The number of entries below each prefix of a set of names, such as 35 of ``body.34``."""
+    """The lengths of numbered lists of layers, such as 35 for ``body`` if ``body.34`` is the last.
+
+    They convert between numbers counted from the start and from the end of a list.
+    """
 
     def __init__(self, names: Iterable[str]) -> None:
         self.names = list(names)
@@ -259,14 +270,14 @@ class _Numbers:
                     self.counts[prefix] = max(self.counts.get(prefix, 0), int(part) + 1)
 
     def from_the_end(self, stem: str) -> str:
-        """Return ``body.-1`` for ``body.34`` of 35, and a name that ends in no number as it is."""
+        """Return ``body.-1`` for ``body.34`` of 35; a name without a number at its end is kept."""
         prefix, _, number = stem.rpartition(".")
         if not re.fullmatch(r"\d{1,6}", number):
             return stem
         return f"{prefix}.{int(number) - self.counts[prefix]}"
 
     def from_the_start(self, stem: str) -> str:
-        """Return ``trunk.16`` for ``trunk.-1`` of 17, and a name without such a number as it is."""
+        """Return ``trunk.16`` for ``trunk.-1`` of 17; a name without ``.-1`` is kept."""
         prefix, minus, rest = stem.partition(".-1")
         if not minus or prefix not in self.counts:
             return stem

@@ -1,4 +1,4 @@
-"""Reading of weights files, srlab's own or published ones, without running code in them."""
+"""Reading of weights files, of srlab or of others, without running the code in them."""
 
 from __future__ import annotations
 
@@ -20,17 +20,21 @@ from srlab.models.pretrained.layouts import Layout, recognise
 from srlab.models.pretrained.ncnn_networks import read_ncnn
 
 WRAPPERS = ("params_ema", "params", "state_dict", "model")
-"""Keys under which published files store tensors; averaged ones come first."""
+"""The keys under which published files store tensors. Averaged weights (EMA) are preferred."""
 
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """A weights file: srlab's own with a card, or a published one, with its layout if known."""
+    """The content of a weights file."""
 
     path: Path
     tensors: Mapping[str, Tensor]
+
     card: ModelCard | None = None
+    """The model card; None for a published file."""
+
     layout: Layout | None = None
+    """The layout of a published file; None if it is unknown."""
 
     reduction: float = 1.0
     """The factor of a bicubic reduction of the output at the end; 1 for most networks."""
@@ -46,9 +50,10 @@ class WeightsFile:
 
 
 def read_weights(path: Path, *, own_names: Collection[str]) -> WeightsFile:
-    """Read a bundle, a checkpoint, or a published file: PyTorch's, ``.safetensors`` or ncnn's.
+    """Read a bundle, a checkpoint, or a published file of PyTorch, safetensors or ncnn.
 
-    `own_names` are the names of the generator's tensors.
+    `own_names` are the names of the generator's tensors. If the generator itself has the published
+    names, the result has no layout, so that they are not translated.
 
     Raises a `Mistake` that names the file if it is missing or damaged, has no tensors or contains
     code.
@@ -69,17 +74,16 @@ def read_weights(path: Path, *, own_names: Collection[str]) -> WeightsFile:
         return _with_card(path)
     tensors = _unwrapped(content, path)
     layout = recognise(tensors)
-    if layout and not set(layout.marks) <= set(own_names):
-        return WeightsFile(path, tensors, layout=layout)
-    # A generator from another package may itself have the published names.
-    return WeightsFile(path, tensors)
+    if layout and layout.marks <= set(own_names):
+        # The generator is from another package, which uses the published names.
+        return WeightsFile(path, tensors)
+    return WeightsFile(path, tensors, layout=layout)
 
 
 def _of_ncnn(path: Path) -> WeightsFile:
     network = read_ncnn(path)
-    return WeightsFile(
-        path, network.tensors, layout=recognise(network.tensors), reduction=network.reduction
-    )
+    layout = recognise(network.tensors)
+    return WeightsFile(path, network.tensors, layout=layout, reduction=network.reduction)
 
 
 def _with_card(path: Path) -> WeightsFile:
@@ -93,9 +97,11 @@ def _unpickled(path: Path) -> object:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file may raise anything
-        reason = shortened(str(error).partition("\n")[0])
-        if found := re.search(r"GLOBAL ([\w.]+)", str(error)):
-            reason = f"it calls {found[1]}"
+        first_line = str(error).partition("\n")[0]
+        reason = shortened(first_line)
+        called = re.search(r"GLOBAL ([\w.]+)", str(error))
+        if called:
+            reason = f"it calls {called[1]}"
         raise Mistake(
             f"{path} carries more than tensors, or it is damaged, and nothing in it was run: "
             f"{reason}. Give weights in a .safetensors file, or in a .pth or .pt file of tensors "
@@ -106,14 +112,15 @@ def _unpickled(path: Path) -> object:
 def _unwrapped(content: object, path: Path) -> dict[str, Tensor]:
     """Return the named tensors of a file, without the dictionaries around them."""
     top: dict[Any, Any] = content if isinstance(content, dict) else {}
-    candidates = (_named_tensors(part) for part in (*map(top.get, WRAPPERS), top))
-    tensors = next(filter(None, candidates), None)
-    if tensors is None:
-        found = listed([str(key) for key in top]) or type(content).__name__
+    parts = [*map(top.get, WRAPPERS), top]
+    found = [tensors for tensors in map(_named_tensors, parts) if tensors]
+    if not found:
+        content_keys = listed([str(key) for key in top]) or type(content).__name__
         raise Mistake(
-            f"{path} has no named tensors, at its top or under {', '.join(WRAPPERS)}; it has "
-            f"{found}."
+            f"{path} has no named tensors, at its top level or under {', '.join(WRAPPERS)}; it has "
+            f"{content_keys}."
         )
+    tensors = found[0]
     for name, tensor in tensors.items():
         if not _is_plain(tensor):
             raise Mistake(
@@ -125,6 +132,7 @@ def _unwrapped(content: object, path: Path) -> dict[str, Tensor]:
 
 
 def _named_tensors(part: object) -> dict[str, Tensor]:
+    """Return the tensors among the entries of a dictionary; none for any other object."""
     if not isinstance(part, dict):
         return {}
     return {
@@ -135,5 +143,6 @@ def _named_tensors(part: object) -> dict[str, Tensor]:
 
 
 def _is_plain(tensor: Tensor) -> bool:
+    """Whether a tensor is dense, real, not quantised and on the CPU."""
     dense = tensor.layout == torch.strided and not tensor.is_quantized
     return dense and not tensor.is_complex() and tensor.device.type == "cpu"

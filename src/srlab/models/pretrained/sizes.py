@@ -20,15 +20,15 @@ Tensors = Mapping[str, Tensor]
 Sizes = dict[str, int | float]
 
 LARGE = 256
-"""Channels of the large EDSR, whose residual scale is 0.1 (Lim et al. 2017, sec. 3.3)."""
+"""The channels of the large EDSR, whose residual scale is 0.1 (Lim et al. 2017, sec. 3.3)."""
 
 
 def sizes_of(file: WeightsFile) -> Sizes:
-    """Return the generator's arguments for a file of a known layout.
+    """Return the constructor arguments of the generator for a file of a known layout.
 
-    Arguments that no tensor tells are those of the network's paper.
+    Arguments that do not show in the tensors have the values of the network's paper.
 
-    Raises a `Mistake` if the tensors are not those of the layout.
+    Raises a `Mistake` if the tensors do not belong to the layout.
     """
     layout = file.layout
     assert layout is not None
@@ -38,7 +38,7 @@ def sizes_of(file: WeightsFile) -> Sizes:
         return _SIZES[layout.kind](tensors)
     except (KeyError, IndexError, ValueError, ZeroDivisionError) as error:
         raise Mistake(
-            f"{file.path} holds {layout.origin}, and its tensors do not tell how large it is: it "
+            f"{file.path} holds {layout.origin}, but its size cannot be found from its tensors: it "
             "is damaged, or a variant that srlab does not know."
         ) from error
 
@@ -54,7 +54,8 @@ def _of_rrdb(tensors: Tensors) -> Sizes:
     channels, inputs = tensors["head.weight"].shape[:2]
     outputs = len(tensors["tail.weight"])
     unshuffle = isqrt(inputs // outputs)
-    return _ends(outputs, outputs, published_enlargement(tensors) // unshuffle) | {
+    scale = published_enlargement(tensors) // unshuffle
+    return _ends(outputs, outputs, scale) | {
         "channels": channels,
         "blocks": _count(tensors, r"trunk\.(\d+)\.blocks\.0\.convs\.0\.weight"),
         "growth_channels": len(tensors["trunk.0.blocks.0.convs.0.weight"]),
@@ -98,7 +99,7 @@ def _ends(inputs: int, outputs: int, scale: int) -> Sizes:
 
 
 def _count(tensors: Tensors, pattern: str) -> int:
-    """Count the names that match a pattern."""
+    """Count the tensors whose names match a pattern."""
     return sum(re.fullmatch(pattern, name) is not None for name in tensors)
 
 

@@ -42,11 +42,11 @@ def load_weights(
     - ``exact``: every tensor must fit.
     - ``partial``: loads the tensors that fit by name and shape, and logs the others.
     - ``inflate``: like ``exact``, after adapting the first and last convolution to other bands
-      (`srlab.models.pretrained.inflation`). `names` are the bands of this run; a band of a bundle
-      with the same name keeps its filters.
+      (`srlab.models.pretrained.inflation`). `names` are the bands of this run. A band that has the
+      same name in the file, which only a bundle or checkpoint tells, keeps its filters.
 
-    Raises a `Mistake` if the tensors do not fit, or with ``partial`` none does. The generator is
-    then unchanged.
+    Raises a `Mistake` if the tensors do not fit. With ``partial``, raises one if none of them fits.
+    The generator is then unchanged.
     """
     if match not in get_args(Match):
         raise Mistake(
@@ -55,8 +55,8 @@ def load_weights(
     file = read_weights(Path(path), own_names=generator.state_dict().keys())
     if file.reduction != 1:
         raise Mistake(
-            f"{file.path} holds {file.origin} whose output is made smaller by {file.reduction:g}, "
-            "which no training continues; give the file of the network for the larger scale."
+            f"{file.path} holds {file.origin} whose output is resized by {file.reduction:g}, which "
+            "training cannot continue; give the file of the network for the larger scale."
         )
     if getattr(generator, "built_from_weights", False):
         _build_from(generator, file, match)
@@ -74,6 +74,7 @@ def load_weights(
 
 
 def _build_from(generator: nn.Module, file: WeightsFile, match: Match) -> None:
+    """Load a generator that takes its layers, too, from the file."""
     if match != "exact":
         raise Mistake(
             f"{type(generator).__name__} is built from its weights; weights_match={match} has no "
@@ -89,19 +90,19 @@ def fitted(
     match: Match = "exact",
     names: Sequence[str] | None = None,
 ) -> Fit:
-    """Translate tensors to the generator's names and bands, and compare them with its own.
+    """Translate the tensors of a file to a generator's names and bands, and compare them.
 
-    Raises a `Mistake` if they are of another network.
+    Raises a `Mistake` if they belong to another network.
     """
-    theirs = names_in_file(generator, file)
-    tensors = {name: file.tensors[their] for name, their in theirs.items()}
+    file_names = names_in_file(generator, file)
+    tensors = {name: file.tensors[file_name] for name, file_name in file_names.items()}
     if match != "partial":
         refuse_other_unshuffle(generator, file, tensors)
         refuse_other_scale(generator, file, tensors)
     if match == "inflate":
         before = file.card.input_names if file.card else None
         tensors = inflated(generator, tensors, before=before, after=names)
-    fit = compare(generator, tensors, theirs)
+    fit = compare(generator, tensors, file_names)
     if fit.differences and match != "partial":
         raise Mistake(
             f"{file.path} holds {file.origin}, whose weights do not fit this run's generator: "
@@ -111,22 +112,26 @@ def fitted(
     if not fit.fitting:
         hint = f" It is a network of generator={file.layout.choice}." if file.layout else ""
         raise Mistake(
-            f"{file.path} holds {file.origin}, of whose weights none fits this run's generator: "
+            f"{file.path} holds {file.origin}, and none of its weights fits this run's generator: "
             f"{fit.differences}.{hint}"
         )
     return fit
 
 
 def _advice(generator: nn.Module, tensors: Mapping[str, Tensor]) -> str:
-    if compare(generator, inflated(generator, tensors)).differences:
+    """Return the setting of weights_match with which the tensors would load."""
+    after_inflation = compare(generator, inflated(generator, tensors))
+    if after_inflation.differences:
         return "weights_match=partial to load what fits"
     return "weights_match=inflate to adapt the first and last layer to this run's bands"
 
 
 def _report(generator: nn.Module, fit: Fit, file: WeightsFile) -> None:
+    """Log how many tensors and parameters were loaded, and which were not."""
     own = generator.state_dict()
     sizes = {name: parameter.numel() for name, parameter in generator.named_parameters()}
-    loaded, total = sum(sizes.get(name, 0) for name in fit.fitting), sum(sizes.values())
+    loaded = sum(sizes.get(name, 0) for name in fit.fitting)
+    total = sum(sizes.values())
     log.info(
         "loaded %d of %d tensors (%.1f %%) and %d of %d parameters (%.1f %%) from %s",
         *(len(fit.fitting), len(own), 100 * len(fit.fitting) / len(own)),
@@ -141,5 +146,5 @@ def _report(generator: nn.Module, fit: Fit, file: WeightsFile) -> None:
     if file.layout:
         log.info(
             "it is %s, made for %s; the normaliser must provide that",
-            *(file.layout.origin, file.layout.takes.said),
+            *(file.layout.origin, file.layout.values.in_words),
         )
