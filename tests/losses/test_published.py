@@ -93,7 +93,7 @@ def test_failed_download_says_how_to_get_the_file_and_leaves_none(
     monkeypatch.setattr(torch.hub, "urlopen", answer)
     advice = (
         "; fetch https://download.pytorch.org/models/vgg19-dcbb9e9d.pth elsewhere and set the "
-        f"term's weights=PATH or put it into {cache}, or do without by weights=random."
+        f"term's weights=PATH or put it into {cache}, or set weights=random."
     )
     with pytest.raises(ValueError, match=re.escape(advice)) as caught:
         filled("pretrained")

@@ -1,4 +1,13 @@
-"""Loss terms ``(sr, hr, context)``, and the weighted sum of them."""
+"""Loss terms, which compare SR with HR, and their weighted sum.
+
+- `term` is the interface of a loss term. `context` is what a term may use besides SR and HR.
+- `weighted` adds up the chosen terms. `ramp` raises a weight gradually.
+- `bands`, `difference`, `frozen`, `norms` and `published` are parts that several terms share.
+- Each of the other files holds one term, or terms of one kind.
+
+Physical units are the units of the files. The network's range holds the values that a normaliser
+makes of them. A pixel is called hidden where HR holds no data.
+"""
 
 from srlab.losses.consistency import Consistency
 from srlab.losses.context import Context

@@ -1,4 +1,4 @@
-"""The input of a feature network: chosen bands of an image, in the network's value range."""
+"""Preparation of an image for a feature network: its bands are chosen, its values are scaled."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ Channels = Sequence[int] | Sequence[Sequence[int]]
 
 
 class Bands:
-    """Chooses the bands that a network of `in_channels` inputs sees.
+    """Chooses the bands of an image for a network that takes `in_channels` channels.
 
-    `channels` are positions in ``data.bands``, counted from 1. They are given in one of three ways.
+    `channels` are positions in ``data.bands``, counted from 1. They are given in one of three ways:
 
-    - As many as the network takes, for example ``[3, 2, 1]``.
-    - One, which is repeated, for example ``[4]``.
-    - A list of such lists. Each makes an image of its own in the batch, so that a mean over the
-      batch is the mean over the lists.
+    - `in_channels` positions, for example ``[3, 2, 1]``.
+    - One position, for example ``[4]``. Its band is repeated for every channel of the network.
+    - A list of such lists. Each list makes its own images in the batch, so a mean over the batch
+      is also a mean over the lists.
 
-    None takes all channels of an image that has `in_channels`. It repeats the channel of an image
-    that has one. Any other number is a `Mistake`.
+    If `channels` is None, an image must have `in_channels` channels, or one, which is repeated.
+
+    Raises a `Mistake` for other lists, and for images that lack a chosen band.
     """
 
     def __init__(self, channels: Channels | None, *, in_channels: int = 3) -> None:
@@ -35,21 +36,23 @@ class Bands:
             self.groups = _groups(channels, in_channels)
 
     def __call__(self, image: Tensor) -> Tensor:
-        """``(B, C, *S)`` to ``(lists·B, in_channels, *S)``."""
+        """Return the bands ``(lists·B, in_channels, *S)`` of images ``(B, C, *S)``."""
         groups = self.groups or [self._all(image.shape[1])]
         return torch.cat([self._pick(image, group) for group in groups])
 
     def _pick(self, image: Tensor, group: Sequence[int]) -> Tensor:
+        """Return the bands of one list, ``(B, in_channels, *S)``."""
         if max(group) > image.shape[1]:
             raise Mistake(
                 f"channels asks for band {max(group)} of images that have {image.shape[1]}; give "
                 "positions in data.bands, from 1."
             )
-        # Slices: a list of positions would be copied from the host to the device each time.
+        # Indexing by a list would copy the positions from the host to the device each time.
         picked = torch.cat([image[:, band - 1 : band] for band in group], dim=1)
         return picked.expand(-1, self.in_channels, *image.shape[2:])
 
     def _all(self, count: int) -> Sequence[int]:
+        """Return the positions of all `count` channels of an image, if the network takes them."""
         if count not in (1, self.in_channels):
             raise Mistake(
                 f"the images have {count} channels and the feature network takes "
@@ -62,10 +65,12 @@ class Bands:
 def to_unit_range(
     image: Tensor, *, low: float | None, high: float | None, data_range: float
 ) -> Tensor:
-    """Map physical values such that `low` becomes 0 and `high` becomes 1.
+    """Map physical values linearly, so that `low` becomes 0 and `high` becomes 1.
 
-    None stands for 0 and for `data_range`. Values outside are not clamped, so that they keep their
-    gradients. Raises a `Mistake` unless `low` is below `high`.
+    `low` is 0 if it is None, and `high` is `data_range` if it is None. Values outside the range are
+    not clamped, so they keep their gradients.
+
+    Raises a `Mistake` unless `low` is below `high`.
     """
     if low is None:
         low = 0.0
@@ -77,10 +82,12 @@ def to_unit_range(
 
 
 class FeatureInput:
-    """Brings an image from physical units into the input of a feature network.
+    """Turns an image in physical units into the input of a feature network.
 
-    It chooses bands by `channels` (see `Bands`) and maps `low` to 0 and `high` to 1 (see
-    `to_unit_range`). Images of other than `spatial_dims` axes are a `Mistake`.
+    It chooses the bands `channels` (see `Bands`), then maps `low` to 0 and `high` to 1 (see
+    `to_unit_range`). Images have `spatial_dims` spatial axes.
+
+    Raises a `Mistake` for images with another number of axes.
     """
 
     def __init__(
@@ -93,11 +100,12 @@ class FeatureInput:
         spatial_dims: int = 2,
     ) -> None:
         self.bands = Bands(channels, in_channels=in_channels)
-        self.low, self.high = low, high
+        self.low = low
+        self.high = high
         self.spatial_dims = spatial_dims
 
     def __call__(self, image: Tensor, *, data_range: float) -> Tensor:
-        """``(B, C, *S)`` in physical units to ``(lists·B, in_channels, *S)``, mostly in 0–1."""
+        """Return ``(lists·B, in_channels, *S)``, mostly in 0–1, for images ``(B, C, *S)``."""
         if image.ndim - 2 != self.spatial_dims:
             raise Mistake(
                 f"the feature network takes images of {self.spatial_dims} spatial axes, and these "
@@ -105,11 +113,12 @@ class FeatureInput:
                 "srlab.losses.Slices, as loss=[perceptual_vgg_slices] does, or use a network that "
                 "takes them."
             )
-        return to_unit_range(self.bands(image), low=self.low, high=self.high, data_range=data_range)
+        chosen = self.bands(image)
+        return to_unit_range(chosen, low=self.low, high=self.high, data_range=data_range)
 
 
 def _groups(channels: Any, in_channels: int) -> list[Sequence[int]]:
-    """The lists of positions in `channels`; one list if it is plain."""
+    """Return the lists of positions in `channels`, or `channels` itself as the only list."""
     groups = [channels]
     if isinstance(channels, Sequence) and any(isinstance(entry, Sequence) for entry in channels):
         groups = list(channels)
@@ -121,13 +130,13 @@ def _groups(channels: Any, in_channels: int) -> list[Sequence[int]]:
 
 
 def _is_group(group: object, in_channels: int) -> bool:
-    """Whether these are positions from 1, as many as the network takes or one."""
+    """Whether `group` is a list of positions from 1, and has one or `in_channels` entries."""
     if not isinstance(group, Sequence) or len(group) not in (1, in_channels):
         return False
     return all(is_count(band, least=1) for band in group)
 
 
 def _ways(in_channels: int) -> str:
-    """The ways to choose bands, for an error."""
+    """Return the part of an error message that lists the ways to choose bands."""
     chosen = list(range(in_channels, 0, -1))
     return f"{chosen}, one to be repeated such as [1], or a list of such lists to be averaged"

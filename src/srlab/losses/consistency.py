@@ -1,4 +1,4 @@
-"""The difference between SR, degraded again, and the LR image it came from."""
+"""The difference between LR and SR that has been degraded again."""
 
 from __future__ import annotations
 
@@ -14,20 +14,24 @@ from srlab.nn.masks import without_hidden
 
 
 class Consistency(nn.Module):
-    """Difference between degraded SR and LR, in data ranges (back-projection, Irani & Peleg 1991).
+    """Difference between degraded SR and LR (back-projection error, Irani & Peleg 1991).
 
-    SR ``(B, C, *S)`` is degraded in physical units, and the difference is divided by the data
-    range. So it means the same for photographs and for reflectance. The scalar is the mean absolute
-    difference for the norm "l1", and the mean square for "l2".
+    SR ``(B, C, *S·scale)`` is degraded in physical units and compared with LR ``(B, C, *S)``. The
+    difference is divided by the data range, so that one weight fits photographs and reflectance
+    alike. The result is a scalar: the mean absolute difference for the norm "l1", and the mean
+    squared difference for "l2".
 
-    `channels` are the LR channels, from 1, that the channels of SR correspond to, for LR that has
-    more (a guide, for example). None takes all.
+    LR may have more channels than SR, such as those of a guide. `channels` are then the LR channels
+    to compare with SR, counted from 1. None takes all of them.
 
-    An LR pixel counts if its cell of HR pixels is valid throughout, and so are `reach` cells on
-    each side of it. Antialiased bicubic shrinking looks at 2; a blur before it needs more.
+    Hidden pixels count in the following way. Each LR pixel covers a cell of HR pixels. It counts if
+    all pixels of its own cell are valid, and all pixels of the `reach` cells on each side of it.
+    Antialiased bicubic shrinking reaches 2 cells far. A blur before the shrinking reaches farther.
 
-    A random degradation is drawn once an update, independently of the draw that made LR. The term
-    is exact only for a fixed one.
+    A random degradation is drawn once for each update, independently of the draw that made LR. Even
+    perfect SR then differs from LR; it agrees exactly only for a degradation that is not random.
+
+    Raises a `Mistake` if the channels or sizes do not fit, or if the degradation has no gradient.
     """
 
     space = "physical"
@@ -45,19 +49,23 @@ class Consistency(nn.Module):
         self.reach = reach
 
     def forward(self, sr: Tensor, hr: Tensor, context: Context) -> Tensor:
-        """Return the difference as a scalar."""
+        """Return the difference as a scalar; HR is not used."""
         lr = self._counterpart(context.lr_physical, sr.shape[1])
         degraded = context.degrade(sr)
         _check_degraded(degraded, lr, sr)
+
         error = self.norm((degraded - lr) / context.data_range)
         if context.valid is None:
             return error.mean()
-        factors = [high // low for high, low in zip(sr.shape[2:], lr.shape[2:], strict=True)]
+
+        sides = zip(sr.shape[2:], lr.shape[2:], strict=True)
+        factors = [hr_side // lr_side for hr_side, lr_side in sides]
         counts = _untouched(context.valid, factors, self.reach).expand_as(error)
-        return without_hidden(error, counts).sum() / counts.sum().clamp(min=1)
+        total = without_hidden(error, counts).sum()
+        return total / counts.sum().clamp(min=1)
 
     def _counterpart(self, lr: Tensor, wanted: int) -> Tensor:
-        """The LR channels that SR's correspond to."""
+        """Return the LR channels that correspond to the `wanted` channels of SR."""
         count = lr.shape[1]
         channels = list(self.channels or range(1, count + 1))
         if len(channels) != wanted or not all(1 <= channel <= count for channel in channels):
@@ -87,11 +95,16 @@ def _check_degraded(degraded: Tensor, lr: Tensor, sr: Tensor) -> None:
 
 
 def _untouched(valid: Tensor, factors: Sequence[int], reach: int) -> Tensor:
-    """LR pixels ``(B, 1, *S)`` whose own cell and `reach` cells on each side are all valid."""
+    """Return a mask of LR pixels ``(B, 1, *S)``: true if no hidden HR pixel can affect them.
+
+    Their own cell of HR pixels and `reach` cells on each side are then valid. Cells beyond the
+    border of the image count as valid.
+    """
     for axis, factor in enumerate(factors, start=2):
         shape = list(valid.shape)
         shape[axis] = reach * factor
         outside = valid.new_ones(shape)
         padded = torch.cat([outside, valid, outside], dim=axis)
-        valid = padded.unfold(axis, (2 * reach + 1) * factor, factor).all(dim=-1)
+        window = (2 * reach + 1) * factor
+        valid = padded.unfold(axis, window, factor).all(dim=-1)
     return valid

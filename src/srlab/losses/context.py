@@ -1,4 +1,4 @@
-"""The circumstances in which a loss term compares two images."""
+"""The data and functions that a loss term may use besides SR and HR."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Context:
-    """The circumstances of one comparison of SR with HR."""
+    """The data and functions that a loss term may use besides SR and HR."""
 
     lr: Tensor
-    """The LR batch ``(B, C, *S)`` in the network's range."""
+    """The LR batch ``(B, C, *S)``, in the network's range."""
 
     lr_physical: Tensor
-    """The LR batch in physical units."""
+    """The LR batch ``(B, C, *S)``, in physical units."""
 
     hr_physical: Tensor
-    """The HR batch ``(B, C, *S·scale)`` in physical units."""
+    """The HR batch ``(B, C, *S·scale)``, in physical units."""
 
     valid: Tensor | None
-    """``(B, 1, *S·scale)``, true where HR holds data; None where it does everywhere."""
+    """``(B, 1, *S·scale)``, true where HR holds data; None if HR holds data everywhere."""
 
     valid_count: Tensor | None
-    """Valid pixels of a micro-batch, averaged over those of the update and over all ranks.
+    """The mean number of valid pixels in a micro-batch of this update, over all ranks.
 
-    None: this batch's own are counted.
+    If it is None, the valid pixels of this batch are counted instead.
     """
 
     step: int
-    """Generator updates done."""
+    """The number of generator updates done so far."""
 
     data_range: float
-    """The span of physical values that counts as the full scale: 255 for 8-bit photographs."""
+    """The span of physical values that counts as full scale, such as 255 for 8-bit photographs."""
 
     degrade: Callable[[Tensor], Tensor]
-    """HR in physical units to LR in physical units."""
+    """The degradation: it maps HR to LR, both in physical units."""
 
     denormalise: Callable[[Tensor], Tensor]
-    """The network's range to physical units."""
+    """The inverse of the normaliser: it maps the network's range to physical units."""

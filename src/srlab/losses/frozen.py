@@ -1,4 +1,4 @@
-"""A network that is used and never trained."""
+"""A network that a loss uses and never trains."""
 
 from __future__ import annotations
 
@@ -9,32 +9,33 @@ from torch import Tensor, nn
 
 
 class Frozen(nn.Module):
-    """Runs a network as it is: in evaluation mode, without trainable parameters.
+    """Runs a network in evaluation mode, without trainable parameters.
 
-    The network keeps its own precision. It moves with its parent to a device or type. Otherwise it
-    is invisible: to checkpoints, optimisers, EMA, distributed strategies and ``train()``. The
-    network is taken over, not copied.
+    The network moves with this module to another device or type, and otherwise keeps its own
+    precision. It is not a child module. So checkpoints, optimisers, EMA, distributed strategies
+    and ``train()`` do not see it. The given network itself is changed and used, not a copy.
     """
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
-        # In a tuple, so that torch does not see a child.
+        # A module inside a tuple does not become a child module.
         self._hidden = (network.eval().requires_grad_(False),)
 
     @property
     def network(self) -> nn.Module:
-        """The network itself."""
+        """The frozen network."""
         return self._hidden[0]
 
     def forward(self, *images: Tensor) -> Any:
-        """Return the network's output for the images, which are cast to its parameters' type."""
+        """Return the network's output for the images, cast to the type of its parameters."""
         first = next(self.network.parameters(), None)
-        if first is not None:
-            return self.network(*(image.to(first.dtype) for image in images))
-        return self.network(*images)
+        if first is None:
+            return self.network(*images)
+        cast = [image.to(first.dtype) for image in images]
+        return self.network(*cast)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        """Move the network, too: torch's ways to another device or type all lead through here."""
+        """Move the network as well; ``to``, ``cuda``, ``half`` and the like call this method."""
         self.network._apply(fn, recurse)  # type: ignore[no-untyped-call]  # torch's is untyped
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         return self

@@ -1,4 +1,4 @@
-"""The difference of derivatives: edges, blind to a constant offset."""
+"""The difference of spatial derivatives, which compares edges and ignores a constant offset."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from srlab.losses.norms import Norm, norm_of
 class Gradient(nn.Module):
     """Difference between the spatial derivatives of SR and HR (Mathieu et al. 2016, §3.3).
 
-    A derivative is the difference of neighbours along an axis, in the network's range per pixel.
-    The map ``(B, C, *S)`` is the mean over the axes of ``|d sr - d hr|``. The norm "l2" takes its
-    square. The derivatives keep their signs, where the paper takes absolute values: only so does a
-    bright edge differ from a dark one.
+    A derivative is the difference of two neighbours along an axis, in the network's range per
+    pixel. The map ``(B, C, *S)`` is the mean over the axes of ``|d sr - d hr|`` for the norm "l1",
+    and of ``(d sr - d hr)²`` for "l2".
 
-    The last pixel along an axis has no derivative there and counts as zero. So does a pair of
-    neighbours of which one is hidden.
+    The paper compares the absolute values of the derivatives. Here they keep their signs, so that a
+    rising edge differs from a falling one.
+
+    The last pixel along an axis has no next neighbour, and counts as zero. A pair of neighbours
+    also counts as zero if one of them is hidden.
     """
 
     def __init__(self, *, norm: Norm = "l1") -> None:

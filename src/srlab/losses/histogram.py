@@ -1,4 +1,4 @@
-"""The distance between distributions of values, blind to their place."""
+"""The distance between the distributions of values, which ignores the places of the pixels."""
 
 from __future__ import annotations
 
@@ -10,26 +10,27 @@ from srlab.nn.masks import without_hidden
 
 
 class Histogram(nn.Module):
-    """Wasserstein-1 distance between the values of SR and of HR, for each image and channel.
+    """Wasserstein-1 distance between the values of SR and HR, for each image and channel.
 
-    On a line the optimal transport joins equal ranks (Peyré & Cuturi 2019, §2.6). So the distance
-    is the mean of ``|sort(sr) - sort(hr)|``, in the network's range. It is zero if pixels are
-    permuted, and a shift has the distance of its amount.
+    For single numbers, the optimal transport matches values of equal rank (Peyré & Cuturi 2019,
+    §2.6). So the distance is the mean of ``|sort(sr) - sort(hr)|``, in the network's range. It is
+    zero if SR holds the pixels of HR in another order. If SR is HR plus a constant, the distance is
+    the size of the constant.
 
-    The map ``(B, C, *S)`` holds at each SR pixel its distance from the HR value of the same rank.
-    Hidden pixels rank last in both images, so only visible ones are matched with each other.
+    The map ``(B, C, *S)`` holds the distance of each SR pixel from the HR value of the same rank.
+    Hidden pixels rank last in both images, so visible pixels are matched with visible ones.
     """
 
     def forward(self, sr: Tensor, hr: Tensor, context: Context) -> Tensor:
         """Return the map of distances, ``(B, C, *S)``, zero at hidden pixels."""
-        ranks = _hidden_last(sr, context.valid).argsort(dim=2, stable=True)
-        values = _hidden_last(hr, context.valid).sort(dim=2).values
-        matched = torch.zeros_like(values).scatter(2, ranks, values).view_as(hr)
-        return without_hidden(sr - matched, context.valid).abs()
+        sr_order = _hidden_last(sr, context.valid).argsort(dim=2, stable=True)
+        hr_sorted = _hidden_last(hr, context.valid).sort(dim=2).values
+        matched = torch.zeros_like(hr_sorted).scatter(2, sr_order, hr_sorted)
+        return without_hidden(sr - matched.view_as(hr), context.valid).abs()
 
 
 def _hidden_last(image: Tensor, valid: Tensor | None) -> Tensor:
-    """``(B, C, pixels)`` with infinity for hidden ones."""
+    """Return ``(B, C, pixels)``, with infinity at hidden pixels, which sorts them last."""
     if valid is not None:
         image = torch.where(valid, image, torch.inf)
     return image.flatten(2)

@@ -1,4 +1,4 @@
-"""The learned perceptual distance, as a loss."""
+"""The learned perceptual distance LPIPS, used as a loss."""
 
 from __future__ import annotations
 
@@ -22,24 +22,32 @@ _PUBLISHED = {
     "vgg": "VGG16_Weights.IMAGENET1K_V1",
     "squeeze": "SqueezeNet1_1_Weights.IMAGENET1K_V1",
 }
-_LEAST = {"alex": 31, "vgg": 16, "squeeze": 17}
-"""Pixels a side that pass through all of a network's poolings."""
+_SMALLEST = {"alex": 31, "vgg": 16, "squeeze": 17}
+"""The smallest side of an image, in pixels, that passes all pooling layers of a network."""
 
 
 class LPIPS(nn.Module):
     """Learned perceptual image patch similarity, version 0.1 (Zhang et al. 2018, eq. 1).
 
-    The linear layers are those of the lpips package. The network's `weights` are ``pretrained``
-    (torchvision's, downloaded once), ``random`` (of a fixed seed, for baselines and tests), or the
-    path of torchvision's state dict. The authors advise `net` ``vgg`` for a loss and ``alex``
-    for a score.
+    The scalar is the mean over the batch, 0 for equal images. Gradients flow into SR alone.
 
-    Images are in physical units. The range from `low` to `high` becomes -1 to 1, without clamping
-    (None: 0 and the context's ``data_range``). `channels` chooses bands from 1 and may be several
-    lists, whose mean is taken (see `Bands`). Volumes need `Slices`.
+    `net` is the classification network whose features are compared: ``vgg``, ``alex`` or
+    ``squeeze``. The authors advise ``vgg`` for a loss and ``alex`` for a score. The linear layers
+    behind it are from the lpips package. `weights` are those of the network:
 
-    The scalar is the mean over the batch. Gradients flow into SR alone. Hidden pixels are physical
-    zeros in both images: features that see nothing else agree, and count in the mean.
+    - ``pretrained``: torchvision's, which are downloaded once.
+    - ``random``: weights from a fixed seed, for baselines and tests.
+    - The path of a torchvision state dict.
+
+    Images are ``(B, C, H, W)`` in physical units; `Slices` applies the term to volumes. Values are
+    mapped linearly, such that `low` becomes -1 and `high` becomes 1, without clamping. If they are
+    None, `low` is 0 and `high` is the data range. `channels` are the bands to compare, counted from
+    1. For several lists of bands, the mean distance is taken (see `Bands`).
+
+    Hidden pixels are physical zeros in both images. Features that see hidden pixels alone are
+    equal, and add zeros to the mean.
+
+    Raises a `Mistake` for another `net`, unreadable weights, or images that are too small.
     """
 
     space = "physical"
@@ -58,19 +66,23 @@ class LPIPS(nn.Module):
         self.distance = Frozen(LearnedDistance(net=net, weights=weights))
 
     def forward(self, sr: Tensor, hr: Tensor, context: Context) -> Tensor:
-        """Compare SR with HR, both ``(B, C, H, W)`` in physical units: a scalar."""
-        seen = 2 * self.feature_input(sr, data_range=context.data_range) - 1
-        wanted = 2 * self.feature_input(hr, data_range=context.data_range) - 1
-        value: Tensor = self.distance(seen, wanted).mean()
+        """Return the mean distance of SR and HR, both ``(B, C, H, W)``, as a scalar."""
+        sr_input = 2 * self.feature_input(sr, data_range=context.data_range) - 1
+        hr_input = 2 * self.feature_input(hr, data_range=context.data_range) - 1
+        value: Tensor = self.distance(sr_input, hr_input).mean()
         return value.to(sr.dtype)
 
 
 class LearnedDistance(nn.Module):
-    """The lpips package's distance of RGB images in -1 to 1, ``(N, 3, H, W)`` to ``(N,)``.
+    """Distance of RGB images ``(N, 3, H, W)`` in -1 to 1, from the lpips package: ``(N,)``.
 
-    Features are divided by ``sqrt(|f|² + 1e-8)``. The package (0.1.4) divides by ``|f| + 1e-10``,
-    whose gradient grows without bound as features vanish. It is NaN where their squares underflow.
+    It differs from the package (0.1.4) in how features f are normalised. Here they are divided by
+    ``sqrt(|f|² + 1e-8)``. The package divides them by ``|f| + 1e-10``. The gradient of that grows
+    without bound as features vanish, and is NaN where their squares underflow.
+
     No gradient flows into the second image.
+
+    Raises a `Mistake` for an unknown `net`, and for images that are too small for it.
     """
 
     def __init__(self, *, net: Net, weights: str = "pretrained") -> None:
@@ -80,36 +92,47 @@ class LearnedDistance(nn.Module):
         self.net = net
         self.lpips = _package(net)
         trunk = self.lpips.net
-        names = {name: f"features.{name.partition('.')[2]}" for name in trunk.state_dict()}
+        names = {}
+        for name in trunk.state_dict():
+            _, _, layer = name.partition(".")
+            names[name] = f"features.{layer}"
         fill(trunk, names, weights=weights, published=_PUBLISHED[net])
 
     def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
-        """Compare each SR with its HR."""
-        if min(sr.shape[2:]) < _LEAST[self.net]:
+        """Return the distance of each SR image from its HR image."""
+        smallest = _SMALLEST[self.net]
+        if min(sr.shape[2:]) < smallest:
             raise Mistake(
-                f"LPIPS with net={self.net} needs images of at least {_LEAST[self.net]} pixels a "
-                f"side, and these have {tuple(sr.shape[2:])}; use larger crops (data.crop_size) or "
-                "another net."
+                f"LPIPS with net={self.net} needs images of at least {smallest} pixels a side, and "
+                f"these have {tuple(sr.shape[2:])}; use larger crops (data.crop_size) or another "
+                "net."
             )
-        found = self._features(sr)
+        sr_features = self._features(sr)
         with torch.no_grad():
-            wanted = self._features(hr)
-        layers = zip(self.lpips.lins, found, wanted, strict=True)
-        distances = [linear((a - b).square()).mean((1, 2, 3)) for linear, a, b in layers]
+            hr_features = self._features(hr)
+
+        distances = []
+        layers = zip(self.lpips.lins, sr_features, hr_features, strict=True)
+        for linear, sr_feature, hr_feature in layers:
+            weighted = linear((sr_feature - hr_feature).square())
+            distances.append(weighted.mean((1, 2, 3)))
         return torch.stack(distances).sum(0)
 
     def _features(self, image: Tensor) -> list[Tensor]:
-        features = self.lpips.net(self.lpips.scaling_layer(image))
-        return [
-            feature / (feature.square().sum(1, keepdim=True) + 1e-8).sqrt() for feature in features
-        ]
+        """Return the features of each layer, with unit length along the channels."""
+        scaled = self.lpips.scaling_layer(image)
+        normalised = []
+        for feature in self.lpips.net(scaled):
+            squared_length = feature.square().sum(1, keepdim=True)
+            normalised.append(feature / (squared_length + 1e-8).sqrt())
+        return normalised
 
 
 def _package(net: Net) -> Any:
-    """The package's module with its linear layers; the rest of its weights is arbitrary."""
+    """Return the package's module with its linear layers; its other weights are arbitrary."""
     import lpips  # takes three seconds, with torchvision
 
-    # On the meta device, since it builds a classifier of 138 M weights only to drop it.
+    # The package builds a classifier of 138 M weights and drops it. The meta device makes that free.
     with torch.device("meta"), warnings.catch_warnings(action="ignore"):
         module = lpips.LPIPS(net=net, pretrained=False, pnet_rand=True, verbose=False)
     module.to_empty(device="cpu")

@@ -1,4 +1,4 @@
-"""The two measures of a difference: absolute and squared."""
+"""The absolute value and the square, as two measures of a difference."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _NORMS: dict[Norm, Callable[[Tensor], Tensor]] = {"l1": torch.abs, "l2": torch.s
 
 
 def norm_of(norm: Norm, *, term: str) -> Callable[[Tensor], Tensor]:
-    """Return the elementwise ``|x|`` for "l1" and ``x²`` for "l2".
+    """Return the elementwise function ``|x|`` for "l1", or ``x²`` for "l2".
 
-    Any other name is a `Mistake` that names the `term`.
+    Raises a `Mistake` for another name. Its message mentions the `term`.
     """
     if norm not in _NORMS:
         raise Mistake(f"loss.{term}.term.norm is {norm!r}; it must be one of {', '.join(_NORMS)}.")

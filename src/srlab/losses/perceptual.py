@@ -1,4 +1,4 @@
-"""The distance of SR and HR in the features of any network."""
+"""The distance between SR and HR in the features of any network."""
 
 from __future__ import annotations
 
@@ -18,30 +18,35 @@ Distance = Literal["l1", "l2"]
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-"""Mean and deviation of red, green and blue in 0–1 over ImageNet's training images.
+"""The mean and standard deviation of red, green and blue in 0–1, over ImageNet's training images.
 
-The networks of torchvision and timm expect images standardised by them.
+The networks of torchvision and timm expect images that are standardised by them.
 """
 
 
 class Perceptual(nn.Module):
-    """Absolute or squared error of a network's features (Johnson et al. 2016, eq. 2).
+    """Error between the features that a network sees in SR and in HR (Johnson et al. 2016, eq. 2).
 
-    The sum over layers is ``Σ weight · mean |φ(SR) - φ(HR)|``. With `distance` ``l2`` it is of the
-    square (Ledig et al. 2017, eq. 5).
+    With φ for the features of a layer, the scalar is the sum over layers of
+    ``weight · mean |φ(SR) - φ(HR)|``. With `distance` ``l2`` the error is squared (Ledig et al.
+    2017, eq. 5). Gradients flow into SR alone.
 
-    The `extractor` is any module from images ``(N, in_channels, *S)`` to a tensor, or to a list,
-    tuple or dictionary of tensors. It is frozen, kept in evaluation mode, and in no checkpoint.
-    `layers` chooses outputs by name, or by position from 1 (None: all). `layer_weights` are their
-    weights in the same order (None: 1 each).
+    The `extractor` is any module that takes images ``(N, in_channels, *S)`` with `spatial_dims`
+    axes in S. It returns a tensor, or a list, tuple or dictionary of tensors. It is kept frozen, in
+    evaluation mode and out of checkpoints. `layers` are the outputs to compare, by name or by
+    position from 1. None compares all of them. `layer_weights` has a weight for each of them, in
+    the same order. None weighs each by 1.
 
-    Images are in physical units. The range from `low` to `high` becomes 0–1, without clamping
-    (None: 0 and the context's ``data_range``). Then `mean` is subtracted and the rest divided by
-    `std`, each with one value a channel (None: neither). `channels` chooses bands from 1 and may be
-    several lists, whose mean is taken (see `Bands`).
+    Images are ``(B, C, *S)`` in physical units. `channels` are the bands to compare, counted from
+    1. For several lists of bands, the mean error is taken (see `Bands`). Then values are mapped
+    linearly, such that `low` becomes 0 and `high` becomes 1, without clamping. If they are None,
+    `low` is 0 and `high` is the data range. Last, `mean` is subtracted and the result is divided by
+    `std`. Each has one value for each channel, or is None to leave that step out.
 
-    Gradients flow into SR alone. Hidden pixels are physical zeros in both images: features that see
-    nothing else agree, and count in the mean.
+    Hidden pixels are physical zeros in both images. Features that see hidden pixels alone are
+    equal, and add zeros to the mean.
+
+    Raises a `Mistake` if layers, weights, channels or sizes do not fit the extractor.
     """
 
     space = "physical"
@@ -76,27 +81,33 @@ class Perceptual(nn.Module):
             in_channels=in_channels,
             spatial_dims=spatial_dims,
         )
-        for name, values in {"mean": mean or (0.0,), "std": std or (1.0,)}.items():
+        standardisation = {"mean": mean or (0.0,), "std": std or (1.0,)}
+        for name, values in standardisation.items():
             if len(values) not in (1, in_channels):
                 raise Mistake(
                     f"{name} has {len(values)} values for {in_channels} channels; give one each, "
                     "or null."
                 )
-            buffer = torch.tensor(values).view(-1, *[1] * spatial_dims)
-            self.register_buffer(name, buffer, persistent=False)
+            shaped = torch.tensor(values).view(-1, *[1] * spatial_dims)
+            self.register_buffer(name, shaped, persistent=False)
 
     def forward(self, sr: Tensor, hr: Tensor, context: Context) -> Tensor:
-        """Compare SR with HR, both ``(B, C, *S)`` in physical units: a scalar."""
-        found = self._features(sr, context)
+        """Return the weighted error between SR and HR, both ``(B, C, *S)``, as a scalar."""
+        sr_features = self._features(sr, context)
         with torch.no_grad():
-            wanted = self._features(hr, context)
+            hr_features = self._features(hr, context)
+
         error = {"l1": F.l1_loss, "l2": F.mse_loss}[self.distance]
-        errors = [weight * error(found[name], wanted[name]) for name, weight in self._chosen(found)]
+        errors = []
+        for name, weight in self._chosen(sr_features):
+            errors.append(weight * error(sr_features[name], hr_features[name]))
         return torch.stack(errors).sum().to(sr.dtype)
 
     def _features(self, image: Tensor, context: Context) -> dict[str, Tensor]:
+        """Return the outputs of the extractor by name, or by position where they have no names."""
         image = self.feature_input(image, data_range=context.data_range)
-        features = self.extractor((image - self.mean) / self.std)
+        standardised = (image - self.mean) / self.std
+        features = self.extractor(standardised)
         if isinstance(features, Tensor):
             return {"1": features}
         if isinstance(features, Mapping):
@@ -104,7 +115,7 @@ class Perceptual(nn.Module):
         return {str(number): feature for number, feature in enumerate(features, start=1)}
 
     def _chosen(self, features: Mapping[str, Tensor]) -> list[tuple[str, float]]:
-        """The names and weights of the layers to compare."""
+        """Return the name and the weight of each layer to compare."""
         layers = self.layers or list(features)
         for name in layers:
             if name not in features:

@@ -1,6 +1,6 @@
-"""Terms that compare pixel by pixel.
+"""Loss terms that compare SR and HR pixel by pixel, in the network's range.
 
-Each returns its map, which is then averaged over valid pixels.
+Each returns a map ``(B, C, *S)``, which is then averaged over the valid pixels.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from srlab.mistakes import Mistake
 
 
 class L1(nn.Module):
-    """Absolute error, the content term of EDSR and ESRGAN (Lim et al. 2017; Wang et al. 2018)."""
+    """Absolute error, as in EDSR (Lim et al. 2017) and ESRGAN (Wang et al. 2018, eq. 3)."""
 
     def forward(self, sr: Tensor, hr: Tensor, context: Context) -> Tensor:
         """Return the map ``|sr - hr|``, ``(B, C, *S)``."""
@@ -22,7 +22,7 @@ class L1(nn.Module):
 
 
 class L2(nn.Module):
-    """Squared error, the content term of SRResNet (Ledig et al. 2017, eq. 4)."""
+    """Squared error, as in SRResNet (Ledig et al. 2017, eq. 4)."""
 
     def forward(self, sr: Tensor, hr: Tensor, context: Context) -> Tensor:
         """Return the map ``(sr - hr)²``, ``(B, C, *S)``."""
@@ -30,10 +30,13 @@ class L2(nn.Module):
 
 
 class Huber(nn.Module):
-    """Squared error where it is small, absolute error where it is large (Huber 1964).
+    """Squared error of small differences and absolute error of large ones (Huber 1964).
 
-    `delta`, in the network's range, is the error at which one becomes the other. The value is
-    ``d²/2`` below it and ``delta·(|d| - delta/2)`` above, so the slope never exceeds `delta`.
+    `delta` is the difference that separates the two, in the network's range. For a difference
+    ``d = sr - hr`` the value is ``d²/2`` where ``|d| <= delta``, and ``delta·(|d| - delta/2)``
+    elsewhere. So the slope never exceeds `delta`.
+
+    Raises a `Mistake` unless `delta` is above 0.
     """
 
     def __init__(self, *, delta: float = 0.1) -> None:
@@ -41,14 +44,17 @@ class Huber(nn.Module):
         self.delta = _positive(delta, "huber.term.delta")
 
     def forward(self, sr: Tensor, hr: Tensor, context: Context) -> Tensor:
-        """Return the map, ``(B, C, *S)``."""
+        """Return the map of values, ``(B, C, *S)``."""
         return F.huber_loss(sr, hr, reduction="none", delta=self.delta)
 
 
 class Charbonnier(nn.Module):
-    """Absolute error rounded off at zero (Charbonnier et al. 1994), as in LapSRN (Lai et al. 2017).
+    """Smoothed absolute error (Charbonnier et al. 1994), as in LapSRN (Lai et al. 2017).
 
-    `eps`, in the network's range, is the radius of the rounding, and the value where SR equals HR.
+    For a difference ``d = sr - hr`` the value is ``sqrt(d² + eps²)``. `eps` is in the network's
+    range. It is the value where SR equals HR, and the difference below which the curve is round.
+
+    Raises a `Mistake` unless `eps` is above 0.
     """
 
     def __init__(self, *, eps: float = 1e-3) -> None:

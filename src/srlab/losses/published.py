@@ -1,4 +1,4 @@
-"""Weights of classification networks that torchvision publishes."""
+"""The weights of classification networks that torchvision publishes."""
 
 from __future__ import annotations
 
@@ -17,20 +17,24 @@ from torch import nn
 from srlab.mistakes import MissingFile, Mistake
 
 PATIENCE = 15.0
-"""Seconds without a byte after which a download is given up."""
+"""The number of seconds without any data after which a download is given up."""
 
 State = Mapping[str, Any]
-"""Tensors by name, as they came out of a file: not checked yet."""
+"""Tensors by name, read from a file and not checked yet."""
 
 
 def fill(network: nn.Module, names: Mapping[str, str], *, weights: str, published: str) -> None:
-    """Fill a network with `weights`; `names` maps the names of its tensors to torchvision's.
+    """Load `weights` into a network; `names` maps the names of its tensors to torchvision's.
 
-    - ``pretrained``: torchvision's file, from its cache or downloaded into it. `published` is its
-      name there, for example ``VGG19_Weights.IMAGENET1K_V1``.
-    - ``random``: He-normal weights of a fixed seed and no biases, as a baseline and for tests
-      (He et al. 2015, eq. 10).
-    - a path: a torchvision state dict, ``.safetensors`` or pickled. No code in it is run.
+    `weights` is one of three:
+
+    - ``pretrained``: torchvision's file, from torch's cache or downloaded into it. `published` is
+      torchvision's name of it, for example ``VGG19_Weights.IMAGENET1K_V1``.
+    - ``random``: normally distributed weights and zero biases, from a fixed seed, for baselines and
+      tests (He et al. 2015, eq. 10).
+    - The path of a torchvision state dict, ``.safetensors`` or pickled. No code in it is run.
+
+    Raises a `Mistake` if the file is missing, damaged, not downloadable, or of another network.
     """
     if weights == "random":
         _randomise(network)
@@ -40,12 +44,7 @@ def fill(network: nn.Module, names: Mapping[str, str], *, weights: str, publishe
     else:
         origin = Path(weights).expanduser()
         state = _read(origin)
-    shapes = {ours: tensor.shape for ours, tensor in network.state_dict().items()}
-    wrong = [
-        theirs
-        for ours, theirs in names.items()
-        if getattr(state.get(theirs), "shape", None) != shapes[ours]
-    ]
+    wrong = _misfits(network, names, state)
     if wrong:
         raise Mistake(
             f"{origin} does not hold the weights of torchvision's {published.partition('_')[0]}: "
@@ -53,6 +52,17 @@ def fill(network: nn.Module, names: Mapping[str, str], *, weights: str, publishe
             f"{wrong[0]}; give its state dict."
         )
     network.load_state_dict({ours: state[theirs] for ours, theirs in names.items()})
+
+
+def _misfits(network: nn.Module, names: Mapping[str, str], state: State) -> list[str]:
+    """Return torchvision's names of the tensors that are missing, or of another shape."""
+    own = network.state_dict()
+    wrong = []
+    for ours, theirs in names.items():
+        shape = getattr(state.get(theirs), "shape", None)
+        if shape != own[ours].shape:
+            wrong.append(theirs)
+    return wrong
 
 
 def _randomise(network: nn.Module) -> None:
@@ -65,7 +75,7 @@ def _randomise(network: nn.Module) -> None:
 
 
 def _pretrained(published: str) -> tuple[State, Path]:
-    """Torchvision's state dict and the path of its file, downloaded if it is not there."""
+    """Return torchvision's state dict and the path of its file, which is downloaded if missing."""
     from torchvision.models import get_weight  # takes two seconds
 
     source = get_weight(published)
@@ -74,7 +84,7 @@ def _pretrained(published: str) -> tuple[State, Path]:
         return _read(path), path
     try:
         with _impatient():
-            # Torch downloads under another name, and renames the file once its hash is right.
+            # Torch downloads into a file of another name, and renames it if its hash is right.
             state = source.get_state_dict(
                 check_hash=True,
                 map_location="cpu",
@@ -82,17 +92,17 @@ def _pretrained(published: str) -> tuple[State, Path]:
                 progress=sys.stderr.isatty(),
             )
     except (OSError, RuntimeError, HTTPException) as error:
+        reason = " ".join(str(error).split())
         raise Mistake(
-            f"{path.name} could not be downloaded ({' '.join(str(error).split())}); fetch "
-            f"{source.url} elsewhere and set the term's weights=PATH or put it into {path.parent}, "
-            "or do without by weights=random."
+            f"{path.name} could not be downloaded ({reason}); fetch {source.url} elsewhere and set "
+            f"the term's weights=PATH or put it into {path.parent}, or set weights=random."
         ) from error
     return state, path
 
 
 @contextmanager
 def _impatient() -> Iterator[None]:
-    """Let no connection wait without end, for example where a firewall swallows packets."""
+    """Limit the time that a connection waits, since a firewall may drop packets silently."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(PATIENCE)
     try:
@@ -102,6 +112,7 @@ def _impatient() -> Iterator[None]:
 
 
 def _read(path: Path) -> State:
+    """Read tensors by name from a file; the result is empty if the file holds something else."""
     if not path.is_file():
         raise MissingFile(
             f"there are no weights at {path}; weights is pretrained, random, or the path of a "

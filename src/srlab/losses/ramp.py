@@ -1,4 +1,4 @@
-"""The gradual rise of a weight."""
+"""A weight that rises gradually during training."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ RampShape = Literal["none", "linear", "cosine"]
 
 @dataclass(frozen=True)
 class Ramp:
-    """Nothing before `start` generator updates, then a rise to the full weight over `steps` more.
+    """The share of a weight that is in force at each step of a training run, from 0 to 1.
 
-    Let ``t = clip((s - start) / steps, 0, 1)`` after s updates. Then the share of the weight is t
-    for "linear" and ``(1 - cos πt) / 2`` for "cosine". Without steps it is 1 from `start` on.
+    The share is 0 before `start` generator updates, and then rises to 1 over `steps` updates. Let
+    ``t = (s - start) / steps``, at most 1, after s updates. The share is t for the `shape`
+    "linear", and ``(1 - cos πt) / 2`` for "cosine". If `steps` is 0, it is 1 from `start` on.
+
+    Raises a `Mistake` for another shape, for negative numbers, and for the shape "none" with steps.
     """
 
     start: int = 0
@@ -40,7 +43,7 @@ class Ramp:
             )
 
     def share(self, step: int) -> float:
-        """The share in force after `step` generator updates, in 0–1."""
+        """Return the share in force after `step` generator updates, in 0–1."""
         if step < self.start:
             return 0.0
         done = 1.0

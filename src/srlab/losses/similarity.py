@@ -1,4 +1,4 @@
-"""Terms that compare structure through Gaussian windows, in physical units."""
+"""Structural similarity in Gaussian windows, as loss terms in physical units."""
 
 from __future__ import annotations
 
@@ -16,21 +16,26 @@ from srlab.nn.similarity import (
 )
 
 _LEAST_LEVEL = 1 / 16
-"""A power of two, so that the addition to a level above it is exactly zero."""
+"""The similarity below which a level of MS-SSIM is replaced by a curve that stays positive.
+
+It is a power of two, so levels above it stay the same to the last bit.
+"""
 
 
 class SSIM(nn.Module):
     """One minus the structural similarity, from 0 to 2 (Wang et al. 2004, eq. 13).
 
-    It is the mean over channels and over the windows that lie inside the image. Images are in
-    physical units, so that the constants weigh as they do in the metric.
+    The similarity is averaged over images, channels, and all windows that lie inside the image.
+    Images ``(B, C, *S)`` are in physical units, so the constants of SSIM weigh as in the metric.
 
-    The Gaussian has a sigma of 1.5 pixels, and `window` is the odd side at which it is cut off. It
-    is one for all axes or one for each, for example ``[5, 11, 11]`` for five slices. Smaller images
-    are a `Mistake`.
+    The window is a Gaussian with a standard deviation of 1.5 pixels. `window` is the odd side, in
+    pixels, at which it is cut off. It is one number for all axes, or one for each axis. For example
+    ``[5, 11, 11]`` looks at five slices at a time.
 
-    Hidden pixels are equal in both images. A window of them alone counts as perfect, and a window
-    at their border nearly so.
+    Hidden pixels are equal in both images. A window that holds hidden pixels alone has a similarity
+    of 1, and a window at the border of the hidden area nearly so.
+
+    Raises a `Mistake` if the window is larger than the image, or one of its sides is even.
     """
 
     space = "physical"
@@ -41,26 +46,30 @@ class SSIM(nn.Module):
         self.window = window
 
     def forward(self, sr: Tensor, hr: Tensor, context: Context) -> Tensor:
-        """Compare images ``(B, C, *S)``: a scalar."""
+        """Return one minus the mean similarity, as a scalar."""
         similarity, _ = ssim_map(sr, hr, data_range=context.data_range, window=self.window)
         return 1 - similarity.mean()
 
 
 class MSSSIM(nn.Module):
-    """One minus the structural similarity over several resolutions (Wang et al. 2003, eq. 7).
+    """One minus the multi-scale structural similarity, from 0 to 1 (Wang et al. 2003, eq. 7).
 
-    It is the mean over images and channels of the product over levels, from 0 to 1. Images are in
-    physical units.
+    The similarity is the product of its values at several resolutions, the levels. It is averaged
+    over images and channels. Images ``(B, C, *S)`` are in physical units.
 
-    `levels` are the resolutions, each half as fine as the one before. The paper's 5 need images of
-    176 pixels, 4 need 88. The weights of the finest levels are used, scaled to a sum of one.
-    `window` is as in `SSIM`; an axis with a window of 1 is not shrunk.
+    `levels` is the number of resolutions. Each has half as many pixels a side as the one before.
+    With the default window, the paper's 5 levels need images of 176 pixels a side, and 4 levels
+    need 88. The weights of the finest levels are used, scaled to a sum of one. `window` is as in
+    `SSIM`. An axis with a window of 1 is not halved.
 
-    A level may be negative, where its root has no value. Below 1/16 it is replaced by a curve that
-    stays positive and keeps rising. So the gradient is finite and never lost.
+    The paper raises each level to a power, which is not defined for negative levels. So a level
+    below 1/16 is replaced by a curve that stays positive and keeps rising. Its gradient is finite
+    and never zero.
 
-    Hidden pixels are equal in both images. A window of them alone counts as perfect, and a window
-    at their border nearly so.
+    Hidden pixels are equal in both images. A window that holds hidden pixels alone has a similarity
+    of 1, and a window at the border of the hidden area nearly so.
+
+    Raises a `Mistake` if the images are too small for the levels, or a side of the window is even.
     """
 
     space = "physical"
@@ -69,20 +78,23 @@ class MSSSIM(nn.Module):
         super().__init__()
         check_levels(levels)
         check_window(window)
-        self.levels, self.window = levels, window
+        self.levels = levels
+        self.window = window
 
     def forward(self, sr: Tensor, hr: Tensor, context: Context) -> Tensor:
-        """Compare images ``(B, C, *S)``: a scalar."""
+        """Return one minus the mean similarity, as a scalar."""
         levels = ms_ssim_levels(
             sr, hr, data_range=context.data_range, levels=self.levels, window=self.window
         )
-        return 1 - ms_ssim_product(_lifted(levels)).mean()
+        similarity = ms_ssim_product(_made_positive(levels))
+        return 1 - similarity.mean()
 
 
-def _lifted(level: Tensor) -> Tensor:
-    """Return `level` above the least value e, and ``e² / (2e - level)`` below it.
+def _made_positive(level: Tensor) -> Tensor:
+    """Return `level` itself above e = 1/16, and ``e² / (2e - level)`` below it.
 
-    Both meet at e with the same slope.
+    Both curves have the same value and the same slope at e.
     """
-    low = _LEAST_LEVEL**2 / (2 * _LEAST_LEVEL - level.clamp(max=_LEAST_LEVEL))
-    return level.clamp(min=_LEAST_LEVEL) + (low - _LEAST_LEVEL)
+    curve = _LEAST_LEVEL**2 / (2 * _LEAST_LEVEL - level.clamp(max=_LEAST_LEVEL))
+    # The curve equals e for levels above e, so the addition is exactly zero there.
+    return level.clamp(min=_LEAST_LEVEL) + (curve - _LEAST_LEVEL)

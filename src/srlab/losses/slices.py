@@ -1,4 +1,4 @@
-"""Two-dimensional terms on volumes and video."""
+"""Two-dimensional loss terms, applied to slices of volumes and frames of video."""
 
 from __future__ import annotations
 
@@ -14,19 +14,21 @@ from srlab.mistakes import Mistake
 
 
 class Slices(nn.Module):
-    """Runs a 2D term on some slices of volumes ``(B, C, *S)``, as one batch of images.
+    """Applies a 2D term to some slices of volumes ``(B, C, D, H, W)``, as one batch of images.
 
-    `count` slices are cut along `axis`, or all if there are fewer. The axis is 0, 1 or 2 of the
-    spatial axes; 0 of a video is time. The slices are the same in SR, HR and every image of the
-    batch. Their positions depend on the step alone. Every slice has its turn in
-    ``ceil(size / count)`` steps.
+    `axis` is the spatial axis across which slices are cut: 0, 1 or 2. Axis 0 of a video is time, so
+    its slices are frames. `count` slices are cut at each step, or all if there are fewer. They lie
+    at the same positions in SR, HR and all volumes of the batch. The positions depend on the step
+    alone, and every slice has its turn within ``ceil(size / count)`` steps.
 
-    The term must return a scalar; a pixel term takes volumes itself. It gets a context cut in the
-    same way: LR at the same places, and the same slices of all else. ``degrade`` is refused, since
-    a slice of LR depends on the neighbours of a slice of HR.
+    The result is the scalar of the `term`. Pixel terms, which return a map, are refused, since they
+    take volumes themselves. The term gets a `Context` of the same slices, with LR cut at the same
+    places. It cannot call ``degrade``, since a slice of LR depends on several slices of HR.
 
-    This term sees the space of the term inside, and hidden pixels mean the same as there. A slice
-    without a valid pixel is two equal images of zeros.
+    Images are in the range that the term declares, the network's or physical units. The term also
+    decides what hidden pixels mean. A slice without a valid pixel is zero in both images.
+
+    Raises a `Mistake` for images, pixel terms, or a wrong axis or count.
     """
 
     def __init__(self, *, term: nn.Module, axis: int = 0, count: int = 4) -> None:
@@ -41,28 +43,34 @@ class Slices(nn.Module):
         self.space = space_of(term)
 
     def forward(self, sr: Tensor, hr: Tensor, context: Context) -> Tensor:
-        """Compare slices of SR with slices of HR, both ``(B, C, *S)``: the term's scalar."""
+        """Return the term's scalar for slices of SR and HR, both ``(B, C, D, H, W)``."""
         if sr.ndim != 5:
             raise Mistake(
                 "Slices takes volumes (B, C, D, H, W), and these have the shape "
                 f"{tuple(sr.shape)}; use the term itself for images."
             )
-        size = sr.shape[2 + self.axis]
+        axis = 2 + self.axis
+        size = sr.shape[axis]
         positions = self._positions(size, context.step)
 
         def cut(volume: Tensor) -> Tensor:
-            """Slices of a volume whose axis may be shorter than that of SR."""
-            own = volume.shape[2 + self.axis]
-            return torch.cat(
-                [volume.select(2 + self.axis, position * own // size) for position in positions]
-            )
+            """Return the slices of a volume as a batch; LR has fewer slices along the axis."""
+            own_size = volume.shape[axis]
+            slices = []
+            for position in positions:
+                own_position = position * own_size // size
+                slices.append(volume.select(axis, own_position))
+            return torch.cat(slices)
 
+        valid = context.valid
+        if valid is not None:
+            valid = cut(valid)
         sliced = replace(
             context,
             lr=cut(context.lr),
             lr_physical=cut(context.lr_physical),
             hr_physical=cut(context.hr_physical),
-            valid=None if context.valid is None else cut(context.valid),
+            valid=valid,
             degrade=_refuse,
         )
         value: Tensor = self.term(cut(sr), cut(hr), sliced)
@@ -73,12 +81,18 @@ class Slices(nn.Module):
         return value
 
     def _positions(self, size: int, step: int) -> list[int]:
-        """Deal from a shuffled pack of slices, which is shuffled anew after each round."""
-        steps = ceil(size / self.count)
-        generator = torch.Generator().manual_seed(step // steps)
+        """Return the slices of a step: the next `count` of a random order of all slices.
+
+        A round is the number of steps in which every slice has its turn. Each round has an order
+        of its own.
+        """
+        steps_of_round = ceil(size / self.count)
+        number, place = divmod(step, steps_of_round)
+        generator = torch.Generator().manual_seed(number)
         order = torch.randperm(size, generator=generator).tolist()
-        start = step % steps * self.count
-        return [order[(start + turn) % size] for turn in range(min(self.count, size))]
+        first = place * self.count
+        chosen = range(first, first + min(self.count, size))
+        return [order[turn % size] for turn in chosen]
 
 
 def _refuse(image: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The angle between spectra, blind to brightness."""
+"""The angle between spectra, which does not depend on their brightness."""
 
 from __future__ import annotations
 
@@ -9,18 +9,22 @@ from srlab.mistakes import Mistake
 from srlab.nn.spectra import spectral_angle
 
 _DARK = 1e-6
-"""Length in data ranges up to which a spectrum has no direction.
+"""The length up to which a spectrum counts as having no direction, as a share of the data range.
 
-Derivatives grow as the inverse of the length.
+The derivative of the angle grows with the inverse of the length, so it needs such a limit.
 """
 
 
 class SpectralAngle(nn.Module):
     """Angle between the spectra of SR and HR, in radians (Kruse et al. 1993, eq. 2).
 
-    Both are ``(B, C, *S)`` with ``C >= 2``, in physical units. A factor on a spectrum leaves its
-    angle to others alone, but the shift of a normaliser would not. The map is ``(B, 1, *S)``, from
-    0 to pi. The angle counts as zero where SR or HR is shorter than a millionth of the data range.
+    Images are ``(B, C, *S)`` with ``C >= 2``, in physical units. A factor on a spectrum does not
+    change its angle to other spectra. An offset does, such as the one that a normaliser subtracts.
+
+    The map is ``(B, 1, *S)``, from 0 to π. The angle counts as zero where the spectrum of SR or HR
+    is at most a millionth of the data range long.
+
+    Raises a `Mistake` for images of a single channel.
     """
 
     space = "physical"
@@ -33,4 +37,6 @@ class SpectralAngle(nn.Module):
                 f"the spectral angle got images of {channels} channel; it needs at least 2: choose "
                 "more data.bands, or leave spectral_angle out of loss=."
             )
-        return spectral_angle(sr / context.data_range, hr / context.data_range, least=_DARK)
+        sr = sr / context.data_range
+        hr = hr / context.data_range
+        return spectral_angle(sr, hr, least=_DARK)

@@ -1,4 +1,4 @@
-"""The contract of a loss term."""
+"""The interface of loss terms."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ Space = Literal["network", "physical"]
 
 
 class Term(Protocol):
-    """A loss term.
+    """A measure of the difference between SR and HR, which training makes small.
 
-    It returns a scalar, or a map ``(B, C, *S)`` that is averaged over valid pixels. It sees both
+    It returns a scalar, or a map ``(B, C, *S)``, which is averaged over valid pixels. It gets both
     images in the network's range, or in physical units if it declares ``space = "physical"``.
     """
 
     def __call__(self, sr: Tensor, hr: Tensor, context: Context) -> Tensor:
-        """Compare SR with HR, both ``(B, C, *S)`` and equal wherever pixels are hidden."""
+        """Compare SR with HR, both ``(B, C, *S)``; hidden pixels are zero in both."""
 
 
 def space_of(term: nn.Module) -> Space:
-    """The space that a term declares; the network's if it declares none."""
+    """Return the space that a term declares, or "network" if it declares none."""
     space: Space = getattr(term, "space", "network")
     return space

@@ -1,4 +1,4 @@
-"""The roughness of SR by itself."""
+"""The total variation of SR, which is large for noise and small for smooth images."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from srlab.mistakes import Mistake
 
 
 class TotalVariation(nn.Module):
-    """Length of the gradient of SR, each channel by itself (Rudin et al. 1992, eq. 2.2a).
+    """Length of the spatial gradient of SR, for each channel (Rudin et al. 1992, eq. 2.2a).
 
-    This is the isotropic form over all spatial axes, in the network's range per pixel. It takes
-    differences to the next pixel. A difference is zero at the last pixel of an axis, and between
-    neighbours of which one is hidden. HR takes no part.
+    The map ``(B, C, *S)`` is ``sqrt(|∇sr|² + eps²) - eps``, in the network's range per pixel. The
+    gradient ∇ holds the differences to the next pixel along all spatial axes. HR is not used.
 
-    The map is ``sqrt(|∇sr|² + eps²) - eps``. The original has no derivative at zero; `eps`, in the
-    same unit, rounds it off there.
+    The length alone has no derivative at zero. `eps` makes it smooth there. It has the same unit.
+
+    A difference is zero at the last pixel of an axis, and where one of the two pixels is hidden.
+
+    Raises a `Mistake` unless `eps` is above 0.
     """
 
     def __init__(self, *, eps: float = 1e-3) -> None:
@@ -32,6 +34,7 @@ class TotalVariation(nn.Module):
         eps = sr.new_full((), self.eps)
         length = eps
         for axis in range(2, sr.ndim):
-            # It starts at eps, so that no hypot is ever zero and every derivative exists.
-            length = torch.hypot(length, forward_difference(sr, axis, context.valid))
+            difference = forward_difference(sr, axis, context.valid)
+            # The length starts at eps, so it is never zero and every derivative exists.
+            length = torch.hypot(length, difference)
         return length - eps

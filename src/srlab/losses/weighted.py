@@ -1,4 +1,4 @@
-"""The weighted sum of loss terms, over valid pixels alone."""
+"""The weighted sum of loss terms, over the valid pixels only."""
 
 from __future__ import annotations
 
@@ -19,10 +19,14 @@ from srlab.nn.masks import without_hidden
 
 @dataclass(frozen=True)
 class WeightedTerm:
-    """One entry of the configuration group ``loss``: a term, its weight, and when it counts.
+    """One entry of the configuration group ``loss``: a term, its weight, and its steps.
 
-    It counts from `start_step` generator updates until `stop_step`, and is not computed otherwise.
-    A term of weight 0 is computed, so that it can be logged.
+    The term counts from `start_step` generator updates on, until `stop_step`. None never stops it.
+    At other steps it is not computed. The weight rises to its full value over the first
+    `warmup_steps` updates, in the shape `warmup` (see `Ramp`). A term of weight 0 is computed, so
+    that it can be logged.
+
+    Raises a `Mistake` for a negative or infinite weight, and for negative or reversed steps.
     """
 
     term: nn.Module
@@ -44,33 +48,43 @@ class WeightedTerm:
 
     @property
     def ramp(self) -> Ramp:
-        """The rise of the weight."""
+        """The rise of the weight after `start_step`."""
         return Ramp(self.start_step, self.warmup_steps, self.warmup)
 
     def counts(self, step: int) -> bool:
         """Whether the term is part of the loss after `step` updates."""
-        return self.start_step <= step and (self.stop_step is None or step < self.stop_step)
+        started = self.start_step <= step
+        stopped = self.stop_step is not None and self.stop_step <= step
+        return started and not stopped
 
 
 @dataclass(frozen=True)
 class LossValue:
-    """A weighted sum and what each term contributed to it, without gradients."""
+    """The weighted sum of the terms, and the terms themselves, for the logs."""
 
     total: Tensor
+    """The sum, a scalar with its gradient."""
+
     terms: dict[str, Tensor]
-    """Unweighted."""
+    """The terms without their weights, by name; scalars without gradients."""
 
     weighted: dict[str, Tensor]
+    """The terms with their weights, by name; scalars without gradients."""
 
 
 class WeightedLoss(nn.Module):
-    """Sums named terms by their weights, in float32 or float64 whatever the networks run in.
+    """Weighted sum of named loss terms.
 
-    Hidden pixels are set to zero in both images before any term sees them. A NaN or a fill value
-    there reaches neither value nor gradient. Where nothing is valid the sum is zero.
+    It is computed in float32 or float64, even if the networks run in half precision.
 
-    A map is summed over valid pixels and divided by their mean number in a micro-batch. So the mean
-    over micro-batches and ranks is that over all valid pixels of the update.
+    Hidden pixels are set to zero in both images before any term sees them. So a NaN or a fill value
+    there changes neither the loss nor its gradient. If no pixel is valid, the sum is zero.
+
+    The map of a pixel term is summed over valid pixels and divided by the mean number of valid
+    pixels in a micro-batch. Averaged over the micro-batches and ranks of an update, this is the
+    mean over all valid pixels of the update.
+
+    Raises a `Mistake` if there are no terms, or an entry is not a `WeightedTerm`.
     """
 
     def __init__(self, terms: Mapping[str, WeightedTerm]) -> None:
@@ -87,26 +101,34 @@ class WeightedLoss(nn.Module):
         self.terms = nn.ModuleDict({name: entry.term for name, entry in terms.items()})
 
     def forward(self, sr: Tensor, hr: Tensor, context: Context) -> LossValue:
-        """Compare SR with HR, both ``(B, C, *S)`` in the network's range."""
+        """Return the loss of SR against HR, both ``(B, C, *S)`` in the network's range."""
         step = context.step
-        values, weighted = {}, {}
+        values = {}
+        weighted = {}
         with torch.autocast(sr.device.type, enabled=False):
-            sr, hr = _at_least_float32(sr), _at_least_float32(hr)
+            sr = _at_least_float32(sr)
+            hr = _at_least_float32(hr)
             for name, entry in self.entries.items():
                 if entry.counts(step):
-                    values[name] = _value(entry.term, sr, hr, context)
-                    weighted[name] = entry.weight * entry.ramp.share(step) * values[name]
-            total = torch.stack([*weighted.values(), sr.new_zeros(())]).sum()
+                    value = _value(entry.term, sr, hr, context)
+                    weight = entry.weight * entry.ramp.share(step)
+                    values[name] = value
+                    weighted[name] = weight * value
+            zero = sr.new_zeros(())  # the sum at steps where no term counts
+            total = torch.stack([*weighted.values(), zero]).sum()
         return LossValue(total, _detached(values), _detached(weighted))
 
 
 def _value(term: nn.Module, sr: Tensor, hr: Tensor, context: Context) -> Tensor:
-    """The unweighted term, a scalar."""
+    """Return the term without its weight, as a scalar."""
     if space_of(term) == "physical":
-        sr, hr = context.denormalise(sr), _at_least_float32(context.hr_physical)
-    sr, hr = without_hidden(sr, context.valid), without_hidden(hr, context.valid)
+        sr = context.denormalise(sr)
+        hr = _at_least_float32(context.hr_physical)
+    sr = without_hidden(sr, context.valid)
+    hr = without_hidden(hr, context.valid)
     value: Tensor = term(sr, hr, context)
-    if value.ndim:
+    is_map = value.ndim > 0
+    if is_map:
         return _valid_mean(value, context)
     if context.valid is None:
         return value
@@ -114,7 +136,7 @@ def _value(term: nn.Module, sr: Tensor, hr: Tensor, context: Context) -> Tensor:
 
 
 def _valid_mean(error: Tensor, context: Context) -> Tensor:
-    """The mean of a map ``(B, C, *S)`` over valid pixels; zero without any."""
+    """Return the mean of a map ``(B, C, *S)`` over valid pixels, or zero if none is valid."""
     valid, count = context.valid, context.valid_count
     if valid is None and count is None:
         return error.mean()
@@ -123,10 +145,12 @@ def _valid_mean(error: Tensor, context: Context) -> Tensor:
     if count is None:
         count = valid.sum()
     divisor = torch.where(count > 0, count, torch.ones_like(count))
-    return without_hidden(error, valid).sum() / (error.shape[1] * divisor)
+    channels = error.shape[1]
+    return without_hidden(error, valid).sum() / (channels * divisor)
 
 
 def _at_least_float32(image: Tensor) -> Tensor:
+    """Return the image in float32 if it has half precision, and unchanged otherwise."""
     if image.dtype in (torch.float16, torch.bfloat16):
         return image.float()
     return image
