@@ -132,7 +132,7 @@ def _package(net: Net) -> Any:
     """Return the package's module with its linear layers; its other weights are arbitrary."""
     import lpips  # takes three seconds, with torchvision
 
-    # The package builds a classifier of 138 M weights and drops it. The meta device makes that free.
+    # The package builds a classifier of 138 M weights and drops it; the meta device makes it free.
     with torch.device("meta"), warnings.catch_warnings(action="ignore"):
         module = lpips.LPIPS(net=net, pretrained=False, pnet_rand=True, verbose=False)
     module.to_empty(device="cpu")

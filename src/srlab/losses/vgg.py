@@ -33,8 +33,8 @@ def _layers() -> tuple[str, ...]:
 LAYERS = _layers()
 """The names of VGG19's layers in torchvision's order: ``conv1_1``, ``relu1_1``, … ``pool5``.
 
-``convN_M`` is the M-th convolution of block N, and ``reluN_M`` is its activation. ``poolN`` ends the
-block.
+``convN_M`` is the M-th convolution of block N, and ``reluN_M`` is its activation. ``poolN`` is the
+pooling at the end of the block.
 """
 
 
