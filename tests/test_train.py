@@ -242,7 +242,7 @@ def test_other_versions_warn_on_resume(command, trained, tmp_path):
     torch.save(state, run / "checkpoints" / "last.ckpt")
     assert command("train", "resume=last", "hydra.run.dir=run") == Outcome(0, "")
     warning = (
-        f"resuming with torch {torch.__version__}, where the run had 1.13.1: results may differ"
+        f"resuming with torch {torch.__version__}; the run began with 1.13.1, so results may differ"
     )
     assert warning in (run / "train.log").read_text()
     assert checkpoint(run)["global_step"] == 7

@@ -27,7 +27,7 @@ from srlab.training.optimisers.schedulers import Scheduler, Validated
 from srlab.training.processes.conditions import conditions, warn_of_changes
 from srlab.training.processes.ranks import (
     average,
-    keep_to_each,
+    keep_out_of_ddp,
     no_exchange,
     reseed,
 )
@@ -112,7 +112,7 @@ class GAN(LightningModule):
         """Raise a `Mistake` if the trainer's strategy cannot train two networks in turns."""
         check_strategy(self.trainer.strategy)
         if self.ema:  # Every rank averages the weights for itself.
-            keep_to_each(self, "ema")
+            keep_out_of_ddp(self, "ema")
 
     def configure_optimizers(self) -> Any:
         """Build one optimiser and one scheduler for each network."""

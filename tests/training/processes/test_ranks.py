@@ -3,7 +3,7 @@ from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from srlab.training.ema import EMA
-from srlab.training.processes.ranks import keep_to_each
+from srlab.training.processes.ranks import keep_out_of_ddp
 
 
 @pytest.fixture
@@ -21,6 +21,6 @@ def test_average_may_be_kept_on_another_device_under_data_parallelism(one_proces
     module.ema = EMA(module.network, decay=0.9, device="meta")  # as a CPU's is beside a GPU
     with pytest.raises(ValueError, match="device"):
         DistributedDataParallel(module)
-    keep_to_each(module, "ema")
+    keep_out_of_ddp(module, "ema")
     wrapped = DistributedDataParallel(module)
     assert set(dict(wrapped.module.named_parameters())) >= {"network.weight", "ema.average.weight"}

@@ -1,5 +1,6 @@
 """Optimisers: the optimiser of a network, its learning rates, and the clipping of its gradients.
 
-`optimisation` holds these three together for one network. `clipping` has the ways to clip,
-`loss_scale` the loss scale of float16, and `schedulers` the learning-rate schedulers.
+- `optimisation` holds these three together for one network.
+- `schedulers` has learning-rate schedulers, and `clipping` kinds of gradient clipping.
+- `loss_scale` applies the loss scale of float16.
 """

@@ -1,7 +1,7 @@
-"""Bounds on the gradients of an update.
+"""Gradient clipping: bounds on the gradients of an update.
 
-They apply after the guard has judged the gradients, so they never hide one that is not finite.
-None of them waits for the device.
+Gradients are clipped after the guard has checked that they are finite, so clipping hides no error.
+The host never waits for the device.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class Clip(Protocol):
 
 
 class ClipNorm:
-    """Scales all gradients by ``min(1, max_norm / norm)`` (Pascanu et al. 2013, alg. 1).
+    """Scales all gradients of a network by ``min(1, max_norm / norm)``.
 
-    The direction of the update stays the same.
+    This keeps their direction (Pascanu et al. 2013, alg. 1).
     """
 
     def __init__(self, *, max_norm: float) -> None:
@@ -54,15 +54,15 @@ class ClipValue:
 
 
 class ClipAdaptive:
-    """Bounds the gradient of each unit by its own weights (AGC; Brock et al. 2021, eq. 3).
+    """Bounds the gradient of each unit by the norm of its weights (AGC; Brock et al. 2021, eq. 3).
 
-    With G the gradient of a unit and W its weights, G is scaled by
-    ``min(1, factor · max(‖W‖, eps) / ‖G‖)``. `eps` lets weights of zero learn.
+    Let G be the gradient of a unit and W its weights. Then G is scaled by
+    ``min(1, factor · max(‖W‖, eps) / ‖G‖)``. Because of `eps`, weights of zero can still change.
 
-    A unit is a slice of the first axis: an output channel of a linear or convolutional layer, an
-    input channel of a transposed one. A parameter with a single axis, such as a bias, is one unit.
-    The paper leaves out the last linear layer. Networks for images have none, so all layers are
-    clipped here.
+    A unit is a slice of a parameter along its first axis. In a linear or convolutional layer it is
+    an output channel, and in a transposed convolution an input channel. A parameter with a single
+    axis, such as a bias, is one unit. The paper does not clip the last linear layer. Generators end
+    in a convolution, so all layers are clipped here.
     """
 
     def __init__(self, *, factor: float, eps: float) -> None:
@@ -73,13 +73,15 @@ class ClipAdaptive:
     def __call__(self, parameters: Sequence[nn.Parameter], norm: Tensor) -> None:
         """Scale each unit's gradient."""
         for parameter in parameters:
-            if parameter.grad is not None:
-                bound = self.factor * _unit_norms(parameter).clamp(min=self.eps)
-                parameter.grad *= (bound / _unit_norms(parameter.grad)).clamp(max=1)
+            if parameter.grad is None:
+                continue
+            bound = self.factor * _unit_norms(parameter).clamp(min=self.eps)
+            ratio = bound / _unit_norms(parameter.grad)
+            parameter.grad *= ratio.clamp(max=1)
 
 
 def _unit_norms(tensor: Tensor) -> Tensor:
-    """The L2 norm of each unit, in a shape that multiplies with the tensor."""
+    """Return the L2 norm of each unit; its shape broadcasts to that of `tensor`."""
     axes = tuple(range(1, tensor.ndim)) or None
     norms: Tensor = torch.linalg.vector_norm(tensor, dim=axes, keepdim=True)
     return norms

@@ -11,26 +11,26 @@ from torch.optim import Optimizer
 
 
 class LossScale:
-    """Removes the scale from the gradients of all optimisers, and adapts it once per update.
+    """Removes the loss scale from gradients, and adapts the scale once per update.
 
-    Lightning multiplies losses by the scale of its `scaler`. Its own optimiser steps would adapt
-    the scale after each optimiser, and wait for the device. Only the precision ``16-mixed`` has a
-    scaler; without one nothing happens.
+    Lightning multiplies losses by the scale of its `scaler`. Lightning's own optimiser steps are
+    not used, since they would adapt the scale once per optimiser and wait for the device. Only the
+    precision ``16-mixed`` has a scaler. Without one, the methods do nothing.
     """
 
     def __init__(self, scaler: GradScaler | None) -> None:
         self._scaler = scaler
 
     def unscale(self, optimisers: Iterable[Optimizer]) -> None:
-        """Divide the gradients of `optimisers` by the scale, and note whether they overflowed."""
+        """Divide the gradients of `optimisers` by the scale; the scaler notes an overflow."""
         if self._scaler is not None:
             for optimiser in optimisers:
                 self._scaler.unscale_(optimiser)
 
     def overflowed(self, losses: Iterable[Tensor], norms: Iterable[Tensor]) -> Tensor | None:
-        """Return, on the device, whether the scale made gradients infinite; None without a scale.
+        """Return, on the device, whether the scale made gradients infinite; None without a scaler.
 
-        The scale is the reason if the losses are finite and it is still above 1.
+        The scale is taken as the reason if all losses are finite and the scale is above 1.
         """
         if self._scaler is None:
             return None
@@ -39,7 +39,7 @@ class LossScale:
         return finite & ~_all_finite(norms) & (scale > 1)
 
     def update(self) -> None:
-        """Halve the scale after an overflow; double it after many updates without one."""
+        """Halve the scale after an overflow, and double it after many updates without one."""
         if self._scaler is not None:
             self._scaler.update()
 

@@ -1,4 +1,4 @@
-"""The conditions, besides the configuration, on which the last bit of a result depends."""
+"""The conditions of a run, besides its configuration, that can change the last bits of a result."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 def conditions(processes: int) -> dict[str, str]:
-    """Return the conditions of this run, by name."""
+    """Return the conditions of a run with a number of `processes`, by name."""
     return {
         "srlab": srlab.__version__,
         "torch": str(torch.__version__),
@@ -23,10 +23,11 @@ def conditions(processes: int) -> dict[str, str]:
 
 
 def warn_of_changes(before: Mapping[str, str], now: Mapping[str, str]) -> None:
-    """Warn of each condition that keeps a resumed run from equalling the uninterrupted one."""
+    """Warn of each changed condition: a resumed run may then differ from the uninterrupted one."""
     for name, value in now.items():
         if before.get(name) != value:
             log.warning(
-                "resuming with %s %s, where the run had %s: results may differ in the last bits",
+                "resuming with %s %s; the run began with %s, so results may differ in the last "
+                "bits",
                 name, value, before.get(name),
             )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The lock that keeps a run's folder to one process at a time."""
+"""The lock by which only one process at a time uses a run's folder."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ LOCK = ".lock"
 
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Hold a run's folder; raise a `BusyFile` if another process does.
+    """Lock a run's folder, or raise a `BusyFile` if another process has locked it.
 
-    The folder is free again when this process ends, in whatever way.
+    The lock is released when this process ends, even if it is killed.
     """
     with (folder / LOCK).open("w") as file:
         if not locked(file.fileno()):
@@ -25,20 +25,20 @@ def held(folder: Path) -> Iterator[None]:
 
 
 def refuse_held(folder: Path) -> None:
-    """Raise a `BusyFile` if another process holds a run's folder."""
+    """Raise a `BusyFile` if another process has locked a run's folder."""
     if is_held(folder):
         raise _busy(folder)
 
 
 def _busy(folder: Path) -> BusyFile:
     return BusyFile(
-        f"{folder} is in use: another process trains there. Wait until it ends, or choose another "
-        "run."
+        f"{folder} is in use: another process trains there. Wait until that process ends, or "
+        "choose another run."
     )
 
 
 def is_held(folder: Path) -> bool:
-    """Whether another process holds a run's folder."""
+    """Return whether another process has locked a run's folder."""
     if not (folder / LOCK).is_file():
         return False
     with (folder / LOCK).open("r+") as file:

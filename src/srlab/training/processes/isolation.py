@@ -1,4 +1,4 @@
-"""The state of the process that a run changes and leaves as it was."""
+"""Isolation: the state of the process is the same after a run as before it."""
 
 from __future__ import annotations
 
@@ -14,22 +14,25 @@ import numpy as np
 import torch
 
 _LOGGERS = ("lightning.pytorch", "lightning.fabric")
-_HARMLESS = (
+_HARMLESS_WARNINGS = (
     ".*does not have many workers.*",
-    ".*module.s. in eval mode at the start of training.*",  # the weight average always is
-    ".*Detected call of .lr_scheduler.step.*",  # the discriminator's counts while it still rests
-    ".*sync_dist=True.*",  # the means are over all ranks already
+    # The average of the weights is always in evaluation mode.
+    ".*module.s. in eval mode at the start of training.*",
+    # During pretraining, the discriminator's scheduler is stepped without its optimiser.
+    ".*Detected call of .lr_scheduler.step.*",
+    # Logged scores are means over all ranks already.
+    ".*sync_dist=True.*",
     ".*isinstance.treespec, LeafSpec.*",
 )
 
 
 @contextmanager
 def isolated() -> Iterator[None]:
-    """Leave the process as it was found.
+    """Restore the state of the process at the end.
 
-    The jobs of a sweep run in one process, one after another, and each is then as it would be
-    alone. Restored are environment variables, random generators, torch's flags and threads, the
-    levels of loggers and the filters of warnings.
+    The jobs of a sweep run one after another in one process. Each must give the same result as if
+    it ran alone. These are restored: environment variables, random generators, torch's flags and
+    number of threads, levels of loggers, and filters of warnings.
     """
     environment = dict(os.environ)
     levels = {name: logging.getLogger(name).level for name in _LOGGERS}
@@ -44,44 +47,53 @@ def isolated() -> Iterator[None]:
 
 
 def quieten() -> None:
-    """Silence torch and Lightning about what srlab does on purpose, so that users read the rest."""
+    """Hide messages of torch and Lightning about things that srlab does on purpose.
+
+    Users then notice the messages that matter.
+    """
     for name in _LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
-    for message in _HARMLESS:
+    for message in _HARMLESS_WARNINGS:
         warnings.filterwarnings("ignore", message=message)
 
 
 @contextmanager
 def _generators_kept() -> Iterator[None]:
-    python, numpy, of_torch = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    """Restore the states of Python's, NumPy's and torch's random generators at the end."""
+    python_state = random.getstate()
+    numpy_state = np.random.get_state()
+    torch_state = torch.get_rng_state()
     try:
         yield
     finally:
-        random.setstate(python)
-        np.random.set_state(numpy)
-        torch.set_rng_state(of_torch)
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)
+        torch.set_rng_state(torch_state)
 
 
 @contextmanager
 def _flags_kept() -> Iterator[None]:
-    memory: Any = torch.utils.deterministic  # torch declares none of its flags
+    """Restore torch's flags and its number of threads at the end."""
+    flags: Any = torch.utils.deterministic  # torch does not annotate its flags.
     deterministic = _deterministic()
-    fill = memory.fill_uninitialized_memory
-    benchmark, threads = torch.backends.cudnn.benchmark, torch.get_num_threads()
+    fill = flags.fill_uninitialized_memory
+    benchmark = torch.backends.cudnn.benchmark
+    threads = torch.get_num_threads()
     try:
         yield
     finally:
-        if _deterministic() != deterministic:  # to set it, torch imports its compiler for seconds
-            torch.use_deterministic_algorithms(deterministic[0], warn_only=deterministic[1])
-        memory.fill_uninitialized_memory = fill
+        # If nothing changed, nothing is set: this would import torch's compiler for seconds.
+        if _deterministic() != deterministic:
+            enabled, warn_only = deterministic
+            torch.use_deterministic_algorithms(enabled, warn_only=warn_only)
+        flags.fill_uninitialized_memory = fill
         torch.backends.cudnn.benchmark = benchmark
         if torch.get_num_threads() != threads:
             torch.set_num_threads(threads)
 
 
 def _deterministic() -> tuple[bool, bool]:
-    """Whether algorithms must be deterministic, and whether torch only warns where they are not."""
-    return (
-        torch.are_deterministic_algorithms_enabled(),
-        torch.is_deterministic_algorithms_warn_only_enabled(),
-    )
+    """Return whether algorithms must be deterministic, and whether torch only warns if not."""
+    enabled = torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    return enabled, warn_only

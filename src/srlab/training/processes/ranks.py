@@ -1,4 +1,4 @@
-"""The ranks of a run: what they exchange, and what differs between them."""
+"""The ranks of a run: their exchange of values, and random numbers for each of them."""
 
 from __future__ import annotations
 
@@ -18,26 +18,34 @@ T = TypeVar("T")
 def average(tensors: Iterable[Tensor]) -> None:
     """Replace `tensors` in place by their means over all ranks, with one exchange for each dtype.
 
-    Every rank must give tensors of the same shapes in the same order, and then holds the same bits.
-    A value that is not finite on some rank is finite on none. In a single process nothing happens.
+    Every rank must give tensors of the same shapes in the same order. The means are then the same,
+    bit for bit, on every rank. If a value is not finite on one rank, its mean is not finite either.
+    In a single process nothing happens.
     """
     if not several():
         return
+
     by_dtype: dict[torch.dtype, list[Tensor]] = defaultdict(list)
     for tensor in tensors:
         by_dtype[tensor.dtype].append(tensor.detach())
+
     for dtype in sorted(by_dtype, key=str):
         group = by_dtype[dtype]
         flat = torch.cat([tensor.reshape(-1) for tensor in group])
         distributed.all_reduce(flat)
         flat /= distributed.get_world_size()
-        means = torch.split(flat, [tensor.numel() for tensor in group])
+
+        sizes = [tensor.numel() for tensor in group]
+        means = torch.split(flat, sizes)
         for tensor, mean in zip(group, means, strict=True):
             tensor.copy_(mean.view(tensor.shape))
 
 
 def gathered(value: T) -> list[T]:
-    """Return the `value` of every rank, which can be pickled; the host waits for all of them."""
+    """Return the `value` of every rank, in their order; the host waits for all ranks.
+
+    The value must be one that can be pickled.
+    """
     if not several():
         return [value]
     values: list[T] = [value] * distributed.get_world_size()
@@ -46,10 +54,10 @@ def gathered(value: T) -> list[T]:
 
 
 def by_view(ours: Mapping[int, T]) -> dict[int, T]:
-    """Return the findings of all ranks by their views' numbers, in the order of these.
+    """Return the results for all validation views on all ranks, by the rising number of the view.
 
-    Each view of validation is there once. Every rank must call this equally often, with its own
-    findings, which can be pickled.
+    `ours` are the results of this rank's views, by number; they can be pickled. Every rank must
+    call this equally often.
     """
     found: dict[int, T] = {}
     for theirs in gathered(dict(ours)):
@@ -58,7 +66,7 @@ def by_view(ours: Mapping[int, T]) -> dict[int, T]:
 
 
 def several() -> bool:
-    """Whether there is more than one process."""
+    """Return whether the run has more than one process."""
     return (
         distributed.is_available()
         and distributed.is_initialized()
@@ -67,33 +75,34 @@ def several() -> bool:
 
 
 def is_first() -> bool:
-    """Whether this is the first process, or the only one."""
+    """Return whether this is the first process, or the only one."""
     return not several() or distributed.get_rank() == 0
 
 
 def no_exchange(wrapper: object) -> AbstractContextManager[None]:
-    """Keep data parallelism, if `wrapper` is that, from averaging in each backward pass."""
+    """Keep `wrapper` from averaging gradients in each backward pass, if it is DDP."""
     if isinstance(wrapper, DistributedDataParallel):
         return wrapper.no_sync()
     return nullcontext()
 
 
-def keep_to_each(module: nn.Module, part: str) -> None:
-    """Keep data parallelism from a part of `module` that every rank computes for itself.
+def keep_out_of_ddp(module: nn.Module, part: str) -> None:
+    """Keep DDP from a part of `module` that every rank computes for itself.
 
     The part may then be on any device.
     """
     names = [f"{part}.{name}" for name in module.get_submodule(part).state_dict()]
-    wrapper: Any = DistributedDataParallel  # torch has no annotations there
+    wrapper: Any = DistributedDataParallel  # torch does not annotate the method.
     wrapper._set_params_and_buffers_to_ignore_for_model(module, names)
 
 
 def reseed(seed: int, step: int, rank: int) -> None:
-    """Make all randomness in a step a function of the step.
+    """Seed all random generators by the run's seed, the step and the rank.
 
-    No generator's state need be stored then.
+    All random numbers of a step then depend on these alone. So a checkpoint need not hold the
+    states of generators.
     """
-    from lightning import seed_everything  # two seconds, which not every use of this module needs
+    from lightning import seed_everything  # The import takes two seconds, and few callers need it.
 
     entropy = np.random.SeedSequence([seed, step, rank]).generate_state(1)
     seed_everything(int(entropy[0]), verbose=False)

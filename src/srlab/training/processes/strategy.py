@@ -1,4 +1,4 @@
-"""How Lightning lays a run on processes."""
+"""Lightning's strategy: the way in which a run is distributed over processes."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from srlab.mistakes import Mistake
 
 
 def check_strategy(strategy: Strategy) -> None:
-    """Raise a `Mistake` if processes do not train two networks in turns by it."""
+    """Raise a `Mistake` for a strategy that cannot train two networks in turns."""
     known = isinstance(strategy, DDPStrategy | SingleDeviceStrategy)
     if not known or isinstance(strategy, DeepSpeedStrategy):
         raise Mistake(
-            f"trainer.strategy is {type(strategy).__name__}, which does not train two networks in "
+            f"trainer.strategy is {type(strategy).__name__}, which cannot train two networks in "
             "turns; choose trainer=ddp for several devices."
         )
 
 
 def is_child(trainer: Trainer) -> bool:
-    """Whether Lightning's first process started this one.
+    """Return whether Lightning's first process started this one.
 
-    The first one is killed if a child fails before it ends.
+    If a child fails while the first process still runs, Lightning kills the first process.
     """
     environment = getattr(trainer.strategy, "cluster_environment", None)
     if environment is None or trainer.is_global_zero:

@@ -1,8 +1,8 @@
-"""Learning-rate schedulers, for cases where those of torch do not suffice.
+"""Learning-rate schedulers that torch does not have in this form.
 
-A scheduler is stepped once after each generator update, for either network. Schedulers of torch
-work as they are, with two exceptions: its plateau needs a metric at each step, and its chains
-cannot contain a plateau (pytorch issue 68978).
+The scheduler of either network is stepped once after each generator update. Most schedulers of
+torch can be used directly. There are two exceptions: its plateau scheduler needs a metric at each
+step, and its chains cannot contain a plateau scheduler (pytorch issue 68978).
 """
 
 from srlab.training.optimisers.schedulers.chained import Chained

@@ -13,10 +13,12 @@ from srlab.training.optimisers.schedulers.protocol import Scheduler, Validated
 
 
 class Chained:
-    """Lets `first` set the rates of the first `steps` generator updates, and `then` the others.
+    """Uses the scheduler `first` for `steps` generator updates, and then the scheduler `then`.
 
-    Each counts its own updates from 0, and begins with the optimiser's rates. Each can be any
-    scheduler, including another chain. The scores of a validation are passed to the active one.
+    Each can be any scheduler, including another chain. Each counts updates from its own start, and
+    begins with the optimiser's rates. Scores of validations go to the active one.
+
+    Raises a `Mistake` if `steps` is not a whole number >= 1.
     """
 
     def __init__(
@@ -35,37 +37,40 @@ class Chained:
             )
         self.optimizer = optimiser
         self.steps = steps
-        at_start = _settings(optimiser)
+
+        # torch's schedulers store values in the optimiser's groups when they are made. Each is made
+        # with the groups as they are now, and finds its own values when it becomes active.
+        original = _settings(optimiser)
         self._first = first(optimiser)
-        of_first = _settings(optimiser)  # torch's schedulers store values in the groups
-        _restore(optimiser, at_start)
+        settings_of_first = _settings(optimiser)
+        _restore(optimiser, original)
         self._then = then(optimiser)
-        self._of_then = _settings(optimiser)
-        _restore(optimiser, of_first)
+        self._settings_of_then = _settings(optimiser)
+        _restore(optimiser, settings_of_first)
         self._done = 0
 
     @property
-    def _in_force(self) -> Scheduler:
+    def _active(self) -> Scheduler:
         return self._first if self._done < self.steps else self._then
 
     def step(self) -> None:
         """Set the rates of the next update."""
-        self._in_force.step()
+        self._active.step()
         self._done += 1
         if self._done == self.steps:
-            _restore(self.optimizer, self._of_then)
+            _restore(self.optimizer, self._settings_of_then)
 
     def validated(self, metrics: Mapping[str, float]) -> None:
-        """Pass the scores on to the scheduler in force, if it depends on them."""
-        if isinstance(self._in_force, Validated):
-            self._in_force.validated(metrics)
+        """Pass the scores to the active scheduler, if it depends on them."""
+        if isinstance(self._active, Validated):
+            self._active.validated(metrics)
 
     def get_last_lr(self) -> list[float | Tensor]:
-        """Return the rates in force, one for each group."""
-        return self._in_force.get_last_lr()
+        """Return the current rate of each group."""
+        return self._active.get_last_lr()
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the number of updates and the state of both."""
+        """Return the number of updates done, and the state of both schedulers."""
         return {
             "done": self._done,
             "first": self._first.state_dict(),
@@ -73,14 +78,14 @@ class Chained:
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from a state."""
+        """Continue from a state that `state_dict` returned."""
         self._done = state_dict["done"]
         self._first.load_state_dict(state_dict["first"])
         self._then.load_state_dict(state_dict["then"])
 
 
 def _settings(optimiser: Optimizer) -> list[dict[str, Any]]:
-    """All that the groups of an optimiser hold besides their parameters."""
+    """Return everything that the groups of an optimiser hold besides their parameters."""
     settings = [dict(group) for group in optimiser.param_groups]
     for group in settings:
         del group["params"]
@@ -88,7 +93,7 @@ def _settings(optimiser: Optimizer) -> list[dict[str, Any]]:
 
 
 def _restore(optimiser: Optimizer, settings: Sequence[Mapping[str, Any]]) -> None:
-    """Put back what `_settings` returned."""
+    """Put settings back that `_settings` returned."""
     for group, values in zip(optimiser.param_groups, settings, strict=True):
         for name in group.keys() - values.keys() - {"params"}:
             del group[name]

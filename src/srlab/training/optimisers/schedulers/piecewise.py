@@ -14,8 +14,10 @@ from srlab.mistakes import Mistake
 class Piecewise(LambdaLR):
     """Multiplies the optimiser's rates by ``factors[i]`` once `i` of the `milestones` are reached.
 
-    Milestones count generator updates. Rates may rise again, for example where a second phase of
-    training begins; torch's ``MultiStepLR`` only multiplies by the same factor each time.
+    Milestones count generator updates. Rates may rise again, for example when a second phase of
+    training begins. torch's ``MultiStepLR`` has the same factor at each milestone.
+
+    Raises a `Mistake` if milestones do not rise, or if the number of factors does not fit.
     """
 
     def __init__(

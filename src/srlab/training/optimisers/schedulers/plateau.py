@@ -17,10 +17,10 @@ Mode = Literal["max", "min"]
 class Plateau:
     """Multiplies the rates by `factor` after more than `patience` validations without improvement.
 
-    `monitor` improves if it changes by more than `threshold`, in its own unit and in the direction
-    of `mode` (``max`` or ``min``); NaN is no improvement. The first `cooldown` validations after a
-    reduction do not count. No rate falls below `min_lr`. The decision is that of torch's
-    ``ReduceLROnPlateau``.
+    It is torch's ``ReduceLROnPlateau``, counted in validations. `monitor` is the name of a logged
+    value. It improves if it changes by more than `threshold`, in its own unit and in the direction
+    of `mode` (``max`` or ``min``). NaN is no improvement. The first `cooldown` validations after a
+    reduction do not count. No rate falls below `min_lr`.
 
     Raises a `Mistake` if an argument is out of range.
     """
@@ -56,16 +56,16 @@ class Plateau:
             patience=patience,
             cooldown=cooldown,
             threshold=threshold,
-            threshold_mode="abs",  # "rel" takes a repeated negative value for an improvement
+            threshold_mode="abs",  # "rel" counts a repeated negative value as an improvement.
             min_lr=min_lr,
-            eps=0.0,  # with torch's default, rates of 1e-8 and less would never fall
+            eps=0.0,  # With torch's default, rates up to 1e-8 would never fall.
         )
 
     def step(self) -> None:
-        """Leave the rates as they are."""
+        """Do nothing: the rates change after validations only."""
 
     def validated(self, metrics: Mapping[str, float]) -> None:
-        """Reduce the rates if it is time; raises a `Mistake` if `metrics` lacks the monitor."""
+        """Reduce the rates if a reduction is due; a `Mistake` if `metrics` lacks the monitor."""
         if self.monitor not in metrics:
             raise Mistake(
                 f"scheduler.monitor is {self.monitor!r}, which validation does not report; it "
@@ -74,13 +74,13 @@ class Plateau:
         self._decider.step(metrics[self.monitor])
 
     def get_last_lr(self) -> list[float | Tensor]:
-        """Return the rates in force, one for each group."""
+        """Return the current rate of each group."""
         return self._decider.get_last_lr()
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the best value and the counts."""
+        """Return the best value, and the counts of validations."""
         return self._decider.state_dict()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from a state."""
+        """Continue from a state that `state_dict` returned."""
         self._decider.load_state_dict(state_dict)

@@ -10,7 +10,7 @@ from torch.optim import Optimizer
 
 
 class Scheduler(Protocol):
-    """Sets the learning rate of each group of an optimiser, as torch's schedulers do."""
+    """Sets the learning rate of each parameter group of an optimiser, as torch's schedulers do."""
 
     optimizer: Optimizer
 
@@ -19,15 +19,15 @@ class Scheduler(Protocol):
         ...
 
     def get_last_lr(self) -> list[float | Tensor]:
-        """Return the rates in force, one for each group."""
+        """Return the current rate of each group."""
         ...
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a resumed run needs besides the optimiser's own state."""
+        """Return the state that a resumed run needs besides the optimiser's own."""
         ...
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from a state."""
+        """Continue from a state that `state_dict` returned."""
         ...
 
 

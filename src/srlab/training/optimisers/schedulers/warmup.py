@@ -16,11 +16,15 @@ WarmupShape = Literal["linear", "cosine"]
 
 
 class Warmup:
-    """Lets the rates of another scheduler, `then`, rise over the first `steps` generator updates.
+    """Lets the rates of the scheduler `then` rise from zero over the first `steps` updates.
 
-    With ``t = min(n / steps, 1)``, the n-th update, from 1, has the rate of `then` times t (linear;
-    Goyal et al. 2017, sec. 2.2) or ``(1 - cos πt) / 2`` (cosine). `then` can be any scheduler, and
-    counts from the first update, too. With 0 steps there is no warm-up.
+    Updates are those of the generator. Let ``t = min(n / steps, 1)`` at the n-th update, counted
+    from 1. The rate of `then` is multiplied by t for ``linear`` (Goyal et al. 2017, sec. 2.2) and
+    by ``(1 - cos πt) / 2`` for ``cosine``. With 0 steps there is no warm-up.
+
+    `then` can be any scheduler. It counts from the first update, not from the end of the warm-up.
+
+    Raises a `Mistake` for another shape or negative `steps`.
     """
 
     def __init__(
@@ -46,31 +50,33 @@ class Warmup:
     def step(self) -> None:
         """Set the rates of the next update."""
         self._done += 1
-        self._set(self._then.get_last_lr())  # torch's schedulers continue from the current rates
+        # torch's schedulers continue from the optimiser's rates, so these must be without warm-up.
+        self._set(self._then.get_last_lr())
         self._then.step()
         self._set(self.get_last_lr())
 
     def validated(self, metrics: Mapping[str, float]) -> None:
-        """Pass the scores on to `then`, if it depends on them."""
+        """Pass the scores to `then`, if it depends on them."""
         if isinstance(self._then, Validated):
             self._set(self._then.get_last_lr())
             self._then.validated(metrics)
             self._set(self.get_last_lr())
 
     def get_last_lr(self) -> list[float | Tensor]:
-        """Return the rates in force, one for each group."""
+        """Return the current rate of each group."""
         share = self._ramp.share(self._done + 1)
         return [share * rate for rate in self._then.get_last_lr()]
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the number of updates and the state of `then`."""
+        """Return the number of updates done, and the state of `then`."""
         return {"done": self._done, "then": self._then.state_dict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from a state."""
+        """Continue from a state that `state_dict` returned."""
         self._done = state_dict["done"]
         self._then.load_state_dict(state_dict["then"])
 
     def _set(self, rates: Sequence[float | Tensor]) -> None:
+        """Give each group of the optimiser its rate."""
         for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
             group["lr"] = rate
