@@ -26,3 +26,13 @@ def test_both_sides_show_the_same_place(tmp_path, monkeypatch, shape, scale):
     left, right = below_caption[:, :width], below_caption[:, width + 8 :]
     np.testing.assert_array_equal(left, right)
     assert left.std() > 20
+
+
+def test_small_bright_things_before_a_dark_ground_are_not_cut(tmp_path):
+    picture = np.random.default_rng(0).normal(150, 10, (1, 100, 100)).astype(np.float32)
+    picture[0, 40:60, 40:60] = np.linspace(10_000, 30_000, 400).reshape(20, 20)  # 4 % of all
+    path = tmp_path / "preview.png"
+    preview.write_preview(ArrayReader(picture), ArrayReader(picture), path, continued=None)
+    shown = np.asarray(Image.open(path).convert("L"))[28 + 40 : 28 + 60, 40:60]
+    assert (shown == 255).mean() < 0.02
+    assert (shown > 128).mean() > 0.5

@@ -66,10 +66,14 @@ def panels(
     reference = torch.cat([pixels.flatten() for pixels in shown])
     low, high = torch.quantile(thinned(reference[reference.isfinite()]), limits).tolist()
     cut = [plane.pixels[indices].float().cpu() for plane in planes(image, view, axes)]
-    return [_stretched(pixels, low, high) for pixels in cut]
+    return [stretched(pixels, low, high) for pixels in cut]
 
 
-def _stretched(plane: Tensor, low: float, high: float) -> Tensor:
+def stretched(plane: Tensor, low: float, high: float) -> Tensor:
+    """Return ``(C, H, W)`` as a picture ``(3, H, W)``: black at `low`, white at `high`.
+
+    C is 1 or 3. Values that are not finite are black.
+    """
     shown = (plane - low) / max(high - low, 1e-12)
     return torch.where(plane.isfinite(), shown.clamp(0, 1), 0.0).expand(3, -1, -1)
 

@@ -11,10 +11,21 @@ from torch import Tensor
 from srlab.axes import Window, enlarged
 from srlab.files import replaced
 from srlab.io import Reader
-from srlab.report.pictures import comparison, panels
+from srlab.report.pictures import comparison, stretched, thinned
 
 SIDE = 384
 """The largest side of the preview in SR pixels."""
+
+DARK, BRIGHT = 0.01, 0.99
+"""The quantiles of SR that are shown as black and as white.
+
+Where small things stand out from an even background, nearly all pixels are background, and the
+things themselves would be cut. So each quantile is one of the pixels that differ from the other end
+of the values by more than `ALIKE`. In most pictures these are nearly all pixels.
+"""
+
+FARTHEST, ALIKE = 0.001, 0.1
+"""The quantile on either side where the values end, and the share of their range that is alike."""
 
 
 def write_preview(
@@ -23,7 +34,8 @@ def write_preview(
     """Write a PNG of the middle of `output` and of the same place in its `source`.
 
     Of an image with more than two axes, the middle plane is shown. LR is enlarged by repeating
-    pixels. `continued` are the indices of the LR channels that SR has as well; None shows all.
+    pixels, and has the same black and white as SR. `continued` are the indices of the LR channels
+    that SR has as well; None shows all.
     """
     lr_shape, sr_shape = source.description.shape, output.description.shape
     scale = [finer // coarser for finer, coarser in zip(sr_shape, lr_shape, strict=True)]
@@ -34,10 +46,22 @@ def write_preview(
     for axis, factor in enumerate(scale, start=1):
         lr = lr.repeat_interleave(factor, dim=axis)
     sr = torch.from_numpy(output.read(enlarged(window, scale)))
-    images = {"LR": _plane(lr), "SR": _plane(sr)}
-    pictures = {name: panels(image, like=images["SR"])[0] for name, image in images.items()}
+    shown = 3 if len(sr) >= 3 else 1
+    images = {"LR": _plane(lr)[:shown], "SR": _plane(sr)[:shown]}
+    low, high = _limits(images["SR"])
+    pictures = {name: stretched(image, low, high) for name, image in images.items()}
     with replaced(path, suffix=".png") as unfinished:
         comparison(pictures, unfinished)
+
+
+def _limits(picture: Tensor) -> tuple[float, float]:
+    """Return the values that are shown as black and as white."""
+    values = thinned(picture[picture.isfinite()].flatten())
+    least, most = torch.quantile(values, torch.tensor([FARTHEST, 1 - FARTHEST])).tolist()
+    alike = ALIKE * (most - least)
+    low = torch.quantile(values[values <= most - alike], DARK)
+    high = torch.quantile(values[values >= least + alike], BRIGHT)
+    return low.item(), high.item()
 
 
 def _middle(shape: Sequence[int], scale: Sequence[int]) -> Window:
