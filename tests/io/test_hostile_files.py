@@ -3,6 +3,8 @@
 See `hostile_files`, `hostile_stacks`, `hostile_arrays` and `hostile_videos`.
 """
 
+import re
+
 import pytest
 from hostile_arrays import UNREADABLE_ARRAYS
 from hostile_files import ODD, UNREADABLE
@@ -14,6 +16,12 @@ pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreference
 
 MOST_MEGABYTES = 1024  # a block of `MOST_BLOCK` bytes, GDAL's cache, and the libraries
 
+ADVICE = re.compile(
+    r"[:;.,] (or )?(check|convert|copy|cut|export|give|name|put|save|set|store|unpack|write"
+    r"|its name must) ",
+    re.IGNORECASE,
+)
+"""What to do, behind what was got and what was wanted."""
 
 HARMED = {
     "pictures and rasters": UNREADABLE,
@@ -32,9 +40,10 @@ def reading():
 
 
 def told(result, name):
-    """Whether reading ended in one line that names the file, within memory."""
+    """Whether reading ended in one line that names the file and says what to do, within memory."""
     one_line = name in result.message and "\n" not in result.message
-    return result.kind == "mistake" and one_line and result.megabytes < MOST_MEGABYTES
+    whole = one_line and ADVICE.search(result.message) is not None
+    return result.kind == "mistake" and whole and result.megabytes < MOST_MEGABYTES
 
 
 @pytest.mark.parametrize("files", HARMED)

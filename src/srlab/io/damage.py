@@ -9,7 +9,19 @@ from contextlib import contextmanager
 from math import prod
 from xml.etree.ElementTree import ParseError
 
+from srlab.axes import Window
 from srlab.mistakes import Mistake
+
+COPY_AGAIN = "Copy it again from its source, or export it anew."
+"""What to do about a file that is truncated or damaged."""
+
+CHECK_ENDING = "Check that its ending is right; if it is, copy the file again from its source."
+"""What to do about a file that is of another format, or damaged at its beginning."""
+
+CHECK_STORE = (
+    "Check that the folder is whole and its codecs are among those of zarr; if not, export it anew."
+)
+"""What to do about a folder that zarr cannot open."""
 
 DAMAGE: tuple[type[Exception], ...] = (
     *(OSError, EOFError, ValueError, TypeError, LookupError, AttributeError, AssertionError),
@@ -29,17 +41,36 @@ DENSEST = 1032
 
 
 @contextmanager
-def damage_as_mistake(failure: str, *further: type[Exception]) -> Iterator[None]:
+def damage_as_mistake(
+    failure: str, *further: type[Exception], advice: str = COPY_AGAIN
+) -> Iterator[None]:
     """Turn the errors in `DAMAGE`, and `further` ones, into a `Mistake`.
 
-    Its message is `failure`, followed by the reason in brackets.
+    Its message is `failure`, followed by the reason in brackets and by `advice`.
     """
     try:
         yield
     except Mistake:
         raise
     except (*DAMAGE, *further) as problem:
-        raise Mistake(f"{failure} ({_reason(problem)}).") from problem
+        raise Mistake(f"{failure} ({_reason(problem)}). {advice}") from problem
+
+
+def damaged(path: object, how: str) -> Mistake:
+    """Return the `Mistake` of a file that is truncated or damaged; `how` says where that shows."""
+    return Mistake(f"{path} is truncated or damaged: {how}. {COPY_AGAIN}")
+
+
+def empty(path: object, sizes: Sequence[int]) -> Mistake:
+    """Return the `Mistake` of a file without pixels; `sizes` are those of its axes."""
+    listed = " x ".join(map(str, sizes)) or "nothing"
+    return Mistake(f"{path} is empty: its header says {listed}. {COPY_AGAIN}")
+
+
+def unreadable(path: object, window: Window) -> str:
+    """Return what a `Mistake` says of a damaged file of which a window cannot be read."""
+    spans = ", ".join(f"{span.start} to {span.stop}" for span in window)
+    return f"{path} cannot be read at {spans}: truncated or damaged"
 
 
 def check_block_size(path: object, sides: Sequence[int], itemsize: int, advice: str) -> None:

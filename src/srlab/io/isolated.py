@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from srlab.axes import Window
 from srlab.files import PathLike, existing_file, file_and_image, is_remote, with_image
+from srlab.io.damage import COPY_AGAIN
 from srlab.io.description import Description
 from srlab.io.protocols import Reader
 from srlab.mistakes import Mistake
@@ -85,8 +86,8 @@ class IsolatedReader:
             except _Ended as end:
                 code = end.code
         raise Mistake(
-            f"{self} cannot be read: the process that reads it ended with {_named(code)}. The "
-            "file is damaged, or takes more memory than there is: fetch it again."
+            f"{self} cannot be read: the process that reads it ended with {_named(code)}. It is "
+            f"damaged, or takes more memory than there is. {COPY_AGAIN}"
         )
 
 

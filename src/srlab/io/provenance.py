@@ -10,6 +10,7 @@ from typing import Any
 from zipfile import ZipFile
 
 from srlab.files import PathLike, existing_path
+from srlab.io.damage import COPY_AGAIN
 from srlab.io.exif import DESCRIPTION, SOFTWARE
 from srlab.mistakes import Mistake
 
@@ -31,7 +32,7 @@ def read_provenance(path: PathLike) -> Tags:
         try:
             tags = _READERS[suffix](file)
         except (OSError, ValueError, KeyError, ImportError) as error:
-            raise Mistake(f"{path} cannot be read: {error}") from error
+            raise Mistake(f"{path} cannot be read: {error}. {COPY_AGAIN}") from error
     if "MODEL_SHA256" not in tags:
         raise Mistake(
             f"{path} holds no note of what made it: it is no output of srlab, or its format has no "
@@ -45,7 +46,7 @@ def _from_raster(path: Path) -> Tags:
 
     from srlab.io.raster.gdal import gdal
 
-    with gdal(f"{path} cannot be read"), rasterio.open(path) as file:
+    with gdal(f"{path} cannot be read", advice=COPY_AGAIN), rasterio.open(path) as file:
         # PNG spells some keys with small letters, such as "Software".
         return {name.upper(): text for name, text in file.tags().items()}
 

@@ -56,7 +56,7 @@ def choose(
     among several variables.
     """
     if not variables:
-        raise Mistake(f"{path} holds no array of rows and columns: is it an image?")
+        raise Mistake(f"{path} holds no array of rows and columns: save an image as one.")
     if wanted is None:
         only = _only(variables, path)
         return (Part(only, tuple(range(1, only.bands + 1))),)

@@ -22,7 +22,7 @@ from srlab.io.array.stored import (
     read_layout,
 )
 from srlab.io.array.writer import ArrayFileWriter
-from srlab.io.damage import DENSEST, damage_as_mistake
+from srlab.io.damage import CHECK_ENDING, DENSEST, damage_as_mistake
 from srlab.io.description import Description
 from srlab.io.protocols import Provenance
 from srlab.mistakes import Mistake
@@ -56,7 +56,7 @@ def arrays_in(path: Path) -> dict[str, StoredArray]:
     """
     arrays: dict[str, StoredArray] = {}
     with (
-        damage_as_mistake(f"{path} is no .npz that can be read", BadZipFile),
+        damage_as_mistake(f"{path} is no .npz that can be read", BadZipFile, advice=CHECK_ENDING),
         ZipFile(path) as archive,
     ):
         for info in archive.infolist():

@@ -20,7 +20,7 @@ from srlab.io.array.axes import (
     space_of,
 )
 from srlab.io.array.stored import StoredArray, is_number
-from srlab.io.damage import damage_as_mistake
+from srlab.io.damage import damage_as_mistake, empty, unreadable
 from srlab.io.description import Axis, Channel, Description
 from srlab.io.handle import ProcessHandle
 from srlab.io.stored import without_infinities
@@ -77,7 +77,7 @@ class ArrayFileReader:
         Raises a `Mistake` if the window is not inside the image, or the file is damaged there.
         """
         check_window(window, self.description.shape)
-        with damage_as_mistake(f"{self.path} cannot be read at {window}: truncated or damaged"):
+        with damage_as_mistake(unreadable(self.path, window)):
             arrays = self._handle.file()
             parts = [self._read(arrays[part.variable.name], part, window) for part in self._parts]
         with np.errstate(over="ignore"):  # values too large for float32 become infinite
@@ -140,4 +140,4 @@ def _check_numbers(path: Path, array: StoredArray) -> None:
             "at most 64 bits."
         )
     if min(array.shape) < 1:
-        raise Mistake(f"{path} is empty: its shape is {array.shape}.")
+        raise empty(path, array.shape)

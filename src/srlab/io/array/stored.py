@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from srlab.axes import Window
-from srlab.io.damage import damage_as_mistake
+from srlab.io.damage import CHECK_ENDING, damage_as_mistake, damaged
 from srlab.mistakes import Mistake
 
 
@@ -88,7 +88,8 @@ def read_layout(file: IO[bytes], path: object) -> Layout:
     Raises a `Mistake` if it is damaged, or has a version that plain numbers never need.
     """
     start = file.tell()
-    with damage_as_mistake(f"{path} does not begin as an array", SyntaxError, TokenError):
+    failure = f"{path} does not begin as an array"
+    with damage_as_mistake(failure, SyntaxError, TokenError, advice=CHECK_ENDING):
         version = np.lib.format.read_magic(file)
         if version == (1, 0):
             shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
@@ -107,7 +108,5 @@ def is_number(dtype: np.dtype[Any]) -> bool:
 def check_size(path: object, layout: Layout, held: int) -> None:
     """Raise a `Mistake` if a header claims more than the `held` bytes that the file can hold."""
     if layout.size > held:
-        raise Mistake(
-            f"{path} is truncated or damaged: its header says {layout.size:.3g} bytes, and at "
-            f"most {held:.3g} are there."
-        )
+        how = f"its header says {layout.size:.3g} bytes, and at most {held:.3g} are there"
+        raise damaged(path, how)

@@ -18,7 +18,7 @@ from srlab.io.array.staged import UNNAMED, StagedArray, by_name
 from srlab.io.array.stored import StoredArray
 from srlab.io.array.writer import ArrayFileWriter
 from srlab.io.blosc import check_blosc
-from srlab.io.damage import check_block_size, damage_as_mistake
+from srlab.io.damage import CHECK_STORE, check_block_size, damage_as_mistake
 from srlab.io.description import Description
 from srlab.io.protocols import Provenance
 from srlab.io.raster.zarr.place import DIMENSIONS
@@ -56,7 +56,7 @@ def arrays_of(path: Path) -> dict[str, StoredArray]:
     Raises a `Mistake` if the store is damaged, or a chunk is too large to be read.
     """
     check_blosc()
-    with damage_as_mistake(f"{path} is no Zarr store that can be read"):
+    with damage_as_mistake(f"{path} is no Zarr store that can be read", advice=CHECK_STORE):
         arrays: dict[str, StoredArray] = {}
         for name, opened in arrays_by_name(zarr.open(path, mode="r")).items():
             array = ZarrArray(opened)

@@ -112,8 +112,8 @@ def check_planes(xml: str, path: str) -> None:
         most = max(sizes, *counts, 0)
         if most > MOST_PLANES:
             raise Mistake(
-                f"{path} says that it has {most} planes, and at most {MOST_PLANES} are read: it is "
-                "damaged, or must be divided."
+                f"{path} says that it has {most} planes, and at most {MOST_PLANES} are read: "
+                "export it anew, in several files if it has that many."
             )
 
 

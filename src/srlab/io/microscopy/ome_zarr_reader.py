@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from srlab.axes import Window, window_shape
 from srlab.files import PathLike, existing_path, file_and_image, with_image
 from srlab.io.blosc import check_blosc
-from srlab.io.damage import check_block_size, damage_as_mistake
+from srlab.io.damage import CHECK_STORE, check_block_size, damage_as_mistake, empty, unreadable
 from srlab.io.description import Axis, Description
 from srlab.io.handle import ProcessHandle
 from srlab.io.microscopy.channels import named_channels
@@ -41,7 +41,7 @@ class OmeZarrReader:
     def __init__(self, path: PathLike, *, bands: Sequence[int | str] | None = None) -> None:
         name, wanted = file_and_image(path)
         self.path = existing_path(name)
-        with damage_as_mistake(f"{path} is not an OME-Zarr that zarr can read"):
+        with damage_as_mistake(f"{path} is not an OME-Zarr that zarr can read", advice=CHECK_STORE):
             self._group, image, array = _opened(self.path, wanted)
             self._axes = image.axes
             whole = _described(image, array, str(path))
@@ -66,7 +66,7 @@ class OmeZarrReader:
         selection: dict[str, Any] = dict(zip(spatial, window, strict=True))
         selection["c"] = list(self._indices)
         stored_selection = tuple(selection.get(name, slice(0, 1)) for name in self._axes)
-        with damage_as_mistake(f"{self} cannot be read at {window}: truncated or damaged"):
+        with damage_as_mistake(unreadable(self, window)):
             values = np.asarray(self._handle.file().oindex[stored_selection])
         # Axes with a single entry come first, then the channels, then those of the description.
         kept = [self._axes.index(name) for name in ("c", *spatial) if name in self._axes]
@@ -129,4 +129,4 @@ def _check_axes(axes: Sequence[str], shape: Sequence[int], path: str) -> None:
             "it with these."
         )
     if min(shape) < 1:
-        raise Mistake(f"{path} is empty: an axis has no entry.")
+        raise empty(path, shape)

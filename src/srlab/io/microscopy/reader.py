@@ -14,7 +14,7 @@ from tifffile import TiffFile
 
 from srlab.axes import Window
 from srlab.files import PathLike, existing_file, file_and_image, with_image
-from srlab.io.damage import check_block_size, damage_as_mistake
+from srlab.io.damage import CHECK_ENDING, check_block_size, damage_as_mistake, empty, unreadable
 from srlab.io.description import Axis, Description
 from srlab.io.handle import ProcessHandle
 from srlab.io.images import chosen_image
@@ -61,7 +61,7 @@ class StackReader:
         self.path = existing_file(name)
         self._handle = ProcessHandle(partial(_OpenStack, self.path, wanted), _OpenStack.close)
         failure = f"{path} is not a TIFF that tifffile can read"
-        with damage_as_mistake(failure), TiffFile(self.path) as file:
+        with damage_as_mistake(failure, advice=CHECK_ENDING), TiffFile(self.path) as file:
             _check_parts(file, name)
             chosen_series = chosen_image([series.name for series in file.series], wanted, name)
             self._image = chosen_series.name
@@ -94,7 +94,7 @@ class StackReader:
             for axis, span in zip(self.description.axes, window, strict=True)
         }
         slices = tuple(_span(axis, spans) for axis in self._axes)
-        with damage_as_mistake(f"{self} cannot be read at {window}: truncated or damaged"):
+        with damage_as_mistake(unreadable(self, window)):
             values = np.asarray(self._handle.file().pixels[slices])
         return without_infinities(self._arranged(values))
 
@@ -196,7 +196,7 @@ def _check_axes(sizes: dict[str, int], path: str) -> None:
             f"{path} has the axes {axes}; any of T, C, Z, Y and X are read: save it with these."
         )
     if min(sizes.values()) < 1:
-        raise Mistake(f"{path} is empty: an axis has no entry.")
+        raise empty(path, tuple(sizes.values()))
 
 
 def _described(metadata: Metadata, series: Any, sizes: dict[str, int], path: str) -> Description:

@@ -9,7 +9,7 @@ from math import prod
 from pathlib import Path
 from typing import BinaryIO
 
-from srlab.mistakes import Mistake
+from srlab.io.damage import damaged
 
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 4, 6: 8, 7: 1, 8: 2, 9: 4, 10: 8, 11: 8}
 """Bytes of a value of each type."""
@@ -33,9 +33,7 @@ def check_classic_header(path: Path) -> None:
         try:
             _Header(file, path.stat().st_size, version=magic[3]).check()
         except (struct.error, KeyError, IndexError) as error:
-            raise Mistake(
-                f"{path} cannot be read as netCDF (it is truncated or damaged): fetch it again."
-            ) from error
+            raise damaged(path, "its header claims values that it does not hold") from error
 
 
 @dataclass(frozen=True)

@@ -27,11 +27,13 @@ _SETTINGS = {
 
 
 @contextmanager
-def gdal(failure: str, *, error: type[Mistake] = Mistake, sidecars: bool = True) -> Iterator[None]:
+def gdal(
+    failure: str, *, advice: str = "", error: type[Mistake] = Mistake, sidecars: bool = True
+) -> Iterator[None]:
     """Call GDAL with strict settings, and turn its errors into an `error`.
 
-    The message is `failure`, followed by GDAL's reason in brackets. Without `sidecars`, no
-    ``.aux.xml`` beside a file is read or written.
+    The message is `failure`, followed by GDAL's reason in brackets and by `advice`. Without
+    `sidecars`, no ``.aux.xml`` beside a file is read or written.
     """
     settings = {key: value for key, value in _SETTINGS.items() if key not in os.environ}
     if not sidecars:
@@ -42,7 +44,7 @@ def gdal(failure: str, *, error: type[Mistake] = Mistake, sidecars: bool = True)
             yield
     # Names and tags of a damaged file may not be valid UTF-8.
     except (RasterioError, CRSError, CPLE_BaseError, UnicodeDecodeError) as problem:
-        raise error(f"{failure} ({_reason(problem)}).") from problem
+        raise error(f"{failure} ({_reason(problem)}). {advice}".strip()) from problem
 
 
 def _reason(problem: BaseException) -> str:

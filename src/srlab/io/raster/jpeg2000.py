@@ -6,7 +6,7 @@ import struct
 from pathlib import Path
 from typing import BinaryIO
 
-from srlab.mistakes import Mistake
+from srlab.io.damage import damaged
 
 HEAD = 2**16
 """Bytes at the beginning of a file that contain the beginning of its codestream."""
@@ -40,7 +40,7 @@ def check_boxes(path: Path) -> None:
                 if length == 0 and outermost:
                     break
                 if length < header_size or (start + length > end and not outermost):
-                    raise Mistake(f"{path} is a damaged JPEG 2000 file: fetch or export it again.")
+                    raise damaged(path, "its boxes contradict each other")
                 if kind in _SUPERBOXES:
                     spans.append((start + header_size, min(start + length, end), False))
                 start += length

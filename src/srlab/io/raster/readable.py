@@ -8,7 +8,7 @@ import numpy as np
 from rasterio.enums import ColorInterp
 
 from srlab.files import PathLike, is_remote
-from srlab.io.damage import check_block_size
+from srlab.io.damage import check_block_size, damaged
 from srlab.io.raster.jpeg2000 import HEAD, tile_shape
 from srlab.mistakes import Mistake
 
@@ -41,7 +41,7 @@ def _check_images(dataset: Any, path: PathLike) -> None:
 def _check_size(dataset: Any, path: PathLike) -> None:
     if min(dataset.shape) < 1:
         sizes = " x ".join(map(str, dataset.shape))
-        raise Mistake(f"{path} is damaged: its header says {sizes} pixels. Fetch it again.")
+        raise damaged(path, f"its header says {sizes} pixels")
 
 
 def _check_numbers(dataset: Any, path: PathLike) -> None:

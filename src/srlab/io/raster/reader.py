@@ -17,6 +17,7 @@ from rasterio.windows import Window as RasterWindow
 
 from srlab.axes import Window
 from srlab.files import PathLike, existing_file, is_remote
+from srlab.io.damage import CHECK_ENDING, COPY_AGAIN
 from srlab.io.description import Description
 from srlab.io.exif import Exif
 from srlab.io.handle import ProcessHandle
@@ -69,11 +70,8 @@ class RasterReader:
             check_classic_header(self.path)
             check_boxes(self.path)
         self._handle = ProcessHandle(partial(rasterio.open, self.path), DatasetReader.close)
-        failure = (
-            f"{path} is not a raster that GDAL can read: check that it is whole, and its ending "
-            "right"
-        )
-        with gdal(failure), rasterio.open(self.path) as dataset:
+        failure = f"{path} is not a raster that GDAL can read"
+        with gdal(failure, advice=_when_not_opened(path)), rasterio.open(self.path) as dataset:
             check_readable(dataset, path)
             self._table = colour_table(dataset)
             all_bands = describe(dataset, self._table)
@@ -119,9 +117,9 @@ class RasterReader:
         rows, columns = self._orientation.stored_window(window, shape)
         height, width = rows.stop - rows.start, columns.stop - columns.start
         stored_window = RasterWindow(columns.start, rows.start, width, height)
-        with gdal(
-            f"{self.path} cannot be read at rows {rows.start} to {rows.stop}: truncated or damaged"
-        ):
+        failure = f"{self.path} cannot be read at rows {rows.start} to {rows.stop}"
+        cause, advice = _when_not_read(self.path)
+        with gdal(f"{failure}{cause}", advice=advice):
             values = self._read(self._handle.file(), stored_window)
         return self._orientation.upright(values)
 
@@ -241,3 +239,19 @@ def _noted_crs(dataset: Any) -> CRS | None:
         return CRS.from_user_input(attribute.removeprefix("+init="))
     except CRSError:
         return None
+
+
+def _when_not_opened(path: PathLike) -> str:
+    """Return what to do about a file that GDAL does not open."""
+    if is_remote(path):
+        return "Check the name, and the connection if it is a URL."
+    return CHECK_ENDING
+
+
+def _when_not_read(path: PathLike) -> tuple[str, str]:
+    """Return the likely cause if pixels cannot be read, and what to do about it."""
+    if is_remote(path):
+        return "", "Check the connection, or copy the file where it lies again from its source."
+    if str(path).lower().endswith(".vrt"):
+        return "", "Check that the files it names are there and whole."
+    return ": truncated or damaged", COPY_AGAIN

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from srlab.axes import Window
 from srlab.files import PathLike, existing_file
+from srlab.io.damage import CHECK_ENDING
 from srlab.io.description import Channel
 from srlab.io.raster.classic_netcdf import check_classic_header
 from srlab.io.raster.gdal import gdal
@@ -39,7 +40,7 @@ class SubdatasetReader:
         self.path = existing_file(path)
         check_classic_header(self.path)
         self._chosen = bands and list(bands)
-        with gdal(f"{path} cannot be read as netCDF or HDF5"):
+        with gdal(f"{path} cannot be read as netCDF or HDF5", advice=CHECK_ENDING):
             variables = list(_variables(self.path))
         parts = choose(variables, bands, path)
         self._readers = [

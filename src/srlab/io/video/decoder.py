@@ -8,6 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from srlab.io.damage import damaged
 from srlab.io.video.colours import Colours
 from srlab.io.video.frames import Frames, picture_stream
 from srlab.io.video.pyav import av
@@ -69,10 +70,8 @@ class Decoder:
             frame = self._forward(number)
             if frame is not None:
                 return frame
-        raise Mistake(
-            f"{self._path} is truncated or damaged: frame {number} of {len(self._frames.times)} "
-            "cannot be decoded."
-        )
+        how = f"frame {number} of {len(self._frames.times)} cannot be decoded"
+        raise damaged(self._path, how)
 
     def _seek(self, start: int) -> None:
         """Go to a keyframe, by its number."""
@@ -101,7 +100,7 @@ class Decoder:
 
     def _checked(self, frame: Frame, number: int) -> Frame:
         if frame.is_corrupt:
-            raise Mistake(f"{self._path} is truncated or damaged at frame {number}.")
+            raise damaged(self._path, f"frame {number} is incomplete")
         if (frame.height, frame.width) != self._shape:
             raise Mistake(
                 f"{self._path} changes its size at frame {number}, from {_size(self._shape)} to "

@@ -9,6 +9,7 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
+from srlab.io.damage import damaged
 from srlab.io.video.pyav import av
 from srlab.mistakes import Mistake
 
@@ -83,10 +84,8 @@ def find_frames(container: Container, stream: Stream, path: str) -> Frames:
                 # Packets themselves are not kept: together they are as large as the file.
                 shown.append((packet.pts, packet.duration or 0, packet.is_keyframe))
     if not shown or stream.frames > count:
-        raise Mistake(
-            f"{path} is truncated or damaged: {count} frames are there, and its header says "
-            f"{stream.frames or 'there are some'}."
-        )
+        claimed = stream.frames or "there are some"
+        raise damaged(path, f"{count} frames are there, and its header says {claimed}")
     disordered = container.format.name == "avi" and stream.codec_context.name in REORDERING
     if disordered or any(time is None for time, _, _ in shown):
         rate = stream.average_rate or Fraction(25)

@@ -15,16 +15,23 @@ except ModuleNotFoundError as error:
         "python -m pip install 'srlab[video]'."
     ) from error
 
-__all__ = ["av", "pyav"]
+__all__ = ["FREE_ROOM", "av", "pyav"]
+
+FREE_ROOM = "Free some room on its disk, or write elsewhere."
+"""What to do about a video that cannot be written."""
 
 
 @contextmanager
-def pyav(failure: str) -> Iterator[None]:
-    """Turn PyAV's errors into a `Mistake`: `failure`, followed by the reason in brackets."""
+def pyav(failure: str, *, advice: str) -> Iterator[None]:
+    """Turn PyAV's errors into a `Mistake`.
+
+    Its message is `failure`, followed by the reason in brackets and by `advice`.
+    """
     try:
         yield
     except Mistake:
         raise
     except (av.FFmpegError, OSError, ValueError, OverflowError, MemoryError) as problem:
         reason = str(getattr(problem, "strerror", None) or problem or type(problem).__name__)
-        raise Mistake(f"{failure} ({' '.join(reason.split()).rstrip('.')}).") from problem
+        reason = " ".join(reason.split()).rstrip(".")
+        raise Mistake(f"{failure} ({reason}). {advice}") from problem

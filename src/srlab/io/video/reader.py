@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from srlab.axes import Window, window_shape
 from srlab.files import PathLike, existing_file
+from srlab.io.damage import CHECK_ENDING, COPY_AGAIN, damaged
 from srlab.io.description import RGB_COLOURS, Axis, Channel, Description
 from srlab.io.handle import ProcessHandle
 from srlab.io.selection import chosen
@@ -24,7 +25,6 @@ from srlab.io.video.frames import Frames, find_frames, picture_stream
 from srlab.io.video.geometry import VideoGeometry
 from srlab.io.video.pyav import av, pyav
 from srlab.io.windows import check_window
-from srlab.mistakes import Mistake
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class VideoReader:
 
     def __init__(self, path: PathLike, *, bands: Sequence[int | str] | None = None) -> None:
         self.path = existing_file(path)
-        with pyav(f"{path} is not a video that PyAV can read"):
+        with pyav(f"{path} is not a video that PyAV can read", advice=CHECK_ENDING):
             with av.open(str(self.path)) as container:
                 stream = picture_stream(container, str(path))
                 self._frames = find_frames(container, stream, str(path))
@@ -104,7 +104,7 @@ class VideoReader:
         times, *space = window
         values = np.empty((len(self._indices), *window_shape(window)), np.float32)
         stored = self._orientation.stored_window(tuple(space), self.description.shape[1:])
-        with pyav(f"{self.path} cannot be read: truncated or damaged"):
+        with pyav(f"{self.path} cannot be read: truncated or damaged", advice=COPY_AGAIN):
             frames = self._handle.file().frames(range(times.start, times.stop))
             for index, frame in enumerate(frames):
                 part = frame[stored].transpose(2, 0, 1)
@@ -119,7 +119,7 @@ class VideoReader:
         rows, columns = map(min, self._stored_shape, THUMBNAIL)
         small = np.zeros((rows, columns), np.uint8)
         with (
-            pyav(f"{self.path} cannot be read: truncated or damaged"),
+            pyav(f"{self.path} cannot be read: truncated or damaged", advice=COPY_AGAIN),
             av.open(str(self.path)) as container,
         ):
             yielded = 0
@@ -163,4 +163,4 @@ def _first_frame(path: Path) -> Any:
     with av.open(str(path)) as container:
         for frame in container.decode(picture_stream(container, str(path))):
             return frame
-    raise Mistake(f"{path} is truncated or damaged: none of its frames can be decoded.")
+    raise damaged(path, "none of its frames can be decoded")

@@ -17,7 +17,7 @@ from srlab.io.stored import to_stored
 from srlab.io.video.encoding import ENCODINGS, Codec
 from srlab.io.video.geometry import VideoGeometry
 from srlab.io.video.muxing import check_sound, mux
-from srlab.io.video.pyav import pyav
+from srlab.io.video.pyav import FREE_ROOM, pyav
 from srlab.io.video.segments import Segment, begin, folder_of, remove, segments, sync
 from srlab.io.windows import check_block
 from srlab.mistakes import Mistake
@@ -86,7 +86,7 @@ class VideoWriter:
         provenance = json.dumps(self._provenance.tags() | self.clipping.tags, sort_keys=True)
         metadata = {**self._description.tags, "comment": provenance}
         with (
-            pyav(f"{self.path} cannot be written"),
+            pyav(f"{self.path} cannot be written", advice=FREE_ROOM),
             replaced(self.path, suffix=self.path.suffix) as unfinished,
         ):
             encoded = [segment.encoded for segment in self._segments()]
@@ -108,7 +108,7 @@ class VideoWriter:
     def _encode(self, segment: Segment) -> None:
         geometry = self._geometry
         with (
-            pyav(f"{self.path} cannot be written"),
+            pyav(f"{self.path} cannot be written", advice=FREE_ROOM),
             replaced(segment.encoded, suffix=self._encoding.container) as unfinished,
         ):
             self._encoding.encode(

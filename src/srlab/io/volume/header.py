@@ -11,6 +11,7 @@ import nibabel
 import numpy as np
 from numpy.typing import NDArray
 
+from srlab.io.damage import empty
 from srlab.io.description import Axis, Channel, Description
 from srlab.io.protocols import Provenance
 from srlab.io.volume.geometry import Qform, VolumeGeometry, rows, three
@@ -59,13 +60,13 @@ class Layout:
 
     def check(self) -> None:
         """Raise a `Mistake` if the file is empty, or has more than 5 axes."""
-        sizes = " x ".join(map(str, self.stored))
         if not self.stored or min(self.stored) < 1:
-            raise Mistake(f"{self.path} is empty: its header says {sizes or 'nothing'} voxels.")
+            raise empty(self.path, self.stored)
         if any(size > 1 for size in self.stored[5:]):
+            sizes = " x ".join(map(str, self.stored))
             raise Mistake(
-                f"{self.path} has {len(self.stored)} axes ({sizes}); at most 5 are read: space, "
-                "time and channels."
+                f"{self.path} has {len(self.stored)} axes ({sizes}), and at most 5 are read: save "
+                "each part along the others as a file of space, time and channels."
             )
 
     def _size(self, axis: int) -> int:

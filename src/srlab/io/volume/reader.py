@@ -19,14 +19,13 @@ from numpy.typing import NDArray
 
 from srlab.axes import Window
 from srlab.files import PathLike, existing_file
-from srlab.io.damage import DENSEST, damage_as_mistake
+from srlab.io.damage import CHECK_ENDING, DENSEST, damage_as_mistake, damaged, unreadable
 from srlab.io.handle import ProcessHandle
 from srlab.io.seekable_gzip import SeekableGzip
 from srlab.io.selection import chosen
 from srlab.io.stored import without_infinities
 from srlab.io.volume.header import described
 from srlab.io.windows import check_window
-from srlab.mistakes import Mistake
 
 GZIP = (".gz", ".mgz")
 """The suffixes of files that are compressed by gzip."""
@@ -49,7 +48,8 @@ class VolumeReader:
     def __init__(self, path: PathLike, *, bands: Sequence[int | str] | None = None) -> None:
         self.path = existing_file(path)
         self._handle = ProcessHandle(partial(_voxels, self.path))
-        with damage_as_mistake(f"{path} is not a volume that nibabel can read", *ERRORS):
+        failure = f"{path} is not a volume that nibabel can read"
+        with damage_as_mistake(failure, *ERRORS, advice=CHECK_ENDING):
             image: Any = nibabel.load(self.path)
             whole = described(image, str(path))
             _check_size(image, self.path)
@@ -74,8 +74,7 @@ class VolumeReader:
         if not time:
             time = [slice(0, 1)]
         spans = [x, y, z, *time, *[slice(None)] * 3]  # in the order of the file
-        failure = f"{self.path} cannot be read at {_listed(window)}: truncated or damaged"
-        with damage_as_mistake(failure, *ERRORS):
+        with damage_as_mistake(unreadable(self.path, window), *ERRORS):
             values = np.asarray(self._handle.file()[tuple(spans[: self._stored_axes])])
         # Always five axes, i, j, k, t and channels, even if the file lacks the last ones.
         values = values.reshape((*values.shape, *[1] * 5)[:5])
@@ -108,11 +107,5 @@ def _check_size(image: Any, path: Path) -> None:
     is_compressed = file.suffix in (*GZIP, ".bz2", ".zst")
     largest_ratio = DENSEST if is_compressed else 1
     if claimed > size * largest_ratio:
-        raise Mistake(
-            f"{path} is truncated or damaged: its header says {claimed:.3g} bytes of voxels, and "
-            f"the file has {size}."
-        )
-
-
-def _listed(window: Window) -> str:
-    return ", ".join(f"{span.start} to {span.stop}" for span in window)
+        how = f"its header says {claimed:.3g} bytes of voxels, and the file has {size}"
+        raise damaged(file, how)

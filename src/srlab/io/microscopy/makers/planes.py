@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from srlab.axes import Window, window_shape
 from srlab.files import PathLike, existing_file, file_and_image, with_image
-from srlab.io.damage import damage_as_mistake
+from srlab.io.damage import CHECK_ENDING, damage_as_mistake, empty, unreadable
 from srlab.io.description import Axis, Description
 from srlab.io.handle import ProcessHandle
 from srlab.io.microscopy.channels import named_channels
@@ -85,7 +85,9 @@ class PlaneReader:
         self._opener = opener
         self._handle = ProcessHandle(partial(opener, self.path, wanted), Planes.close)
         # nd2 0.12 raises a NameError for a channel without a dye; lxml raises a SyntaxError.
-        with damage_as_mistake(f"{path} cannot be read", NameError, SyntaxError):
+        with damage_as_mistake(
+            f"{path} cannot be read", NameError, SyntaxError, advice=CHECK_ENDING
+        ):
             planes = opener(self.path, wanted)
             try:
                 self._image = planes.image
@@ -113,7 +115,7 @@ class PlaneReader:
         times, depths, rows, columns = (spans[name] for name in "tzyx")
         shape = window_shape((times, depths, rows, columns))
         values = np.empty((len(self._indices), *shape), np.float32)
-        with damage_as_mistake(f"{self} cannot be read at {window}: truncated or damaged"):
+        with damage_as_mistake(unreadable(self, window)):
             planes = self._handle.file()
             for t, z in product(range(shape[0]), range(shape[1])):
                 values[:, t, z] = planes.read(
@@ -133,7 +135,7 @@ class PlaneReader:
 def _described(contents: Contents, path: str) -> Description:
     metadata = contents.metadata
     if not contents.types or min(contents.sizes.values()) < 1:
-        raise Mistake(f"{path} is empty: an axis has no entry.")
+        raise empty(path, tuple(contents.sizes.values()))
     kept = [name for name in "tzyx" if name in "yx" or contents.sizes.get(name, 1) > 1]
     axes = tuple(Axis(name, *metadata.spacing.get(name, (None, None))) for name in kept)
     shape = tuple(contents.sizes[name] for name in kept)

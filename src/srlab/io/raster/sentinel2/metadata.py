@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
 
+from srlab.io.damage import COPY_AGAIN
 from srlab.mistakes import Mistake
 
 BANDS = (
@@ -60,7 +61,7 @@ def read_metadata(content: bytes, path: Path) -> tuple[Radiometry, dict[str, str
     except (ElementTree.ParseError, KeyError, IndexError, ValueError, ZeroDivisionError) as error:
         raise Mistake(
             f"the metadata of {path} (MTD_MSIL*.xml) are damaged or state no quantification value "
-            f"({type(error).__name__}: {error}): fetch the product again."
+            f"({type(error).__name__}: {error}). {COPY_AGAIN}"
         ) from error
     tags = {name: texts[name] for name in _KEPT if texts.get(name)}
     return Radiometry(scale, offsets), tags

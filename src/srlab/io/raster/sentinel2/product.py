@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
+from srlab.io.damage import CHECK_ENDING, COPY_AGAIN
 from srlab.io.raster.sentinel2.metadata import Radiometry, radiometry_of_name, read_metadata
 from srlab.mistakes import Mistake
 
@@ -172,8 +173,8 @@ def _band_files(path: Path, members: Mapping[str, str]) -> Iterator[BandFile]:
         yield BandFile(name, metres, target)
     if not seen:
         raise Mistake(
-            f"{path} holds no band of Sentinel-2 (GRANULE/*/IMG_DATA/*_B02*.jp2): is it unpacked "
-            "whole, and is it a SAFE product?"
+            f"{path} holds no band of Sentinel-2 (GRANULE/*/IMG_DATA/*_B02*.jp2): unpack "
+            "it whole, or check that it is a SAFE product."
         )
 
 
@@ -198,7 +199,7 @@ def _archive(path: Path) -> Iterator[ZipFile]:
             yield archive
     except _DAMAGE as error:
         reason = " ".join(str(error).split())
-        raise Mistake(f"{path} is no zip of a SAFE product ({reason}).") from error
+        raise Mistake(f"{path} is no zip of a SAFE product ({reason}). {CHECK_ENDING}") from error
 
 
 def _content(path: Path, member: str) -> bytes:
@@ -212,6 +213,6 @@ def _content(path: Path, member: str) -> bytes:
     if len(content) > MOST_METADATA:
         raise Mistake(
             f"{path} has metadata ({member}) of more than {MOST_METADATA} bytes, which no "
-            "product has: fetch it again."
+            f"product has. {COPY_AGAIN}"
         )
     return content

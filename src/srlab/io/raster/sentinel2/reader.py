@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from srlab.axes import Window
 from srlab.files import PathLike, existing_path
+from srlab.io.damage import COPY_AGAIN
 from srlab.io.description import Channel
 from srlab.io.raster.reader import RasterReader
 from srlab.io.raster.sentinel2.metadata import UNIT
@@ -46,7 +47,7 @@ class Sentinel2Reader:
         if len(shapes) > 1 or any(len(each.channels) > 1 for each in descriptions):
             raise Mistake(
                 f"the bands of {path} are of {len(shapes)} sizes or have several channels, and "
-                "each is one channel of one size: fetch the product again."
+                f"each is one channel of one size. {COPY_AGAIN}"
             )
         channels = [_channel(product, file) for file in files]
         first = replace(descriptions[0], tags=product.tags, colour_profile={})

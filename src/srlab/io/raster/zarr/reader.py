@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from srlab.axes import Window
 from srlab.files import PathLike, existing_path
 from srlab.io.blosc import check_blosc
-from srlab.io.damage import check_block_size, damage_as_mistake
+from srlab.io.damage import CHECK_STORE, check_block_size, damage_as_mistake, unreadable
 from srlab.io.description import Channel, Description
 from srlab.io.handle import ProcessHandle
 from srlab.io.raster.geometry import RasterGeometry
@@ -54,7 +54,7 @@ class ZarrReader:
         self._handle = ProcessHandle(partial(_Store, self.path))
         store = _Store(self.path)
         self._parts = store.choose(bands)
-        with damage_as_mistake(f"{path} contradicts itself"):
+        with damage_as_mistake(f"{path} contradicts itself", advice=CHECK_STORE):
             self.description = store.describe(self._parts)
 
     def __str__(self) -> str:
@@ -67,7 +67,7 @@ class ZarrReader:
         """Read ``(C, *window)`` in physical units, NaN where there is no data."""
         check_window(window, self.description.shape)
         arrays = self._handle.file().arrays
-        with damage_as_mistake(f"{self.path} cannot be read at {window}: truncated or damaged"):
+        with damage_as_mistake(unreadable(self.path, window)):
             stored: list[NDArray[Any]] = []
             for part in self._parts:
                 stored.extend(_planes(arrays[part.variable.name], part.numbers, window))
@@ -85,7 +85,7 @@ class _Store:
     def __init__(self, path: Path) -> None:
         self.path = path
         check_blosc()
-        with damage_as_mistake(f"{path} is no Zarr store that can be read"):
+        with damage_as_mistake(f"{path} is no Zarr store that can be read", advice=CHECK_STORE):
             root = zarr.open(path, mode="r")
             self.attributes: dict[str, Any] = dict(root.attrs)
             self.arrays: dict[str, Array] = arrays_by_name(root)

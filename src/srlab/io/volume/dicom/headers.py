@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from srlab.io.damage import CHECK_ENDING, COPY_AGAIN
 from srlab.io.volume.dicom.frames import OF_ALL, OF_EACH, frames_of
 from srlab.io.volume.dicom.quiet import get_decoder, pydicom, pydicom_reads
 from srlab.mistakes import Mistake
@@ -42,6 +43,9 @@ WANTED = (
 
 INDEX = "DICOMDIR"
 """The name of a file that lists the images of a disc and is none itself (PS3.10, 8.6)."""
+
+CONVERT = "Convert it to NIfTI first, by dcm2niix."
+"""What to do about an image that is stored in an unusual way."""
 
 Numbers = tuple[float, ...]
 
@@ -107,11 +111,11 @@ def headers_of(path: Path) -> list[Header]:
     Raises a `Mistake` if the file is no image that pydicom can read.
     """
     failure = f"{path} is not a DICOM image that pydicom can read: truncated, damaged or no image"
-    with pydicom_reads(failure):
+    with pydicom_reads(failure, advice=CHECK_ENDING):
         data = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(WANTED))
         frames = frames_of(data)
         if not frames:
-            raise Mistake(f"{failure}.")
+            raise Mistake(f"{failure}. {CHECK_ENDING}")
         refusal = _refusal(data, len(frames), path.stat().st_size)
         return [_header(path, number, data, own, refusal) for number, own in enumerate(frames)]
 
@@ -145,7 +149,7 @@ def headers_in(folder: Path) -> tuple[Header, ...]:
 
     A warning tells of files that are no DICOM images.
     """
-    with pydicom_reads(f"{folder} cannot be listed: it may not be read"):
+    with pydicom_reads(f"{folder} cannot be listed", advice="Check its permissions."):
         files = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
     states = []
     for path in files:
@@ -221,21 +225,22 @@ def _numbers(data: Any, name: str, count: int) -> Numbers:
 def _refusal(data: Any, frames: int, size: int) -> str:
     """Return why the pixels of a file of `size` bytes cannot be read; empty if they can."""
     if _number(data, "NumberOfFrames", 1) != frames:
-        return "holds several frames that have no place: convert it to NIfTI first, by dcm2niix"
+        return f"holds several frames that have no place. {CONVERT}"
     monochrome = str(data.PhotometricInterpretation) in ("MONOCHROME1", "MONOCHROME2")
     if _number(data, "SamplesPerPixel", 1) != 1 or not monochrome:
-        return "is a picture in colours, and a volume of one grey value a voxel is wanted"
+        return "is a picture in colours, and grey values are wanted. Export it as PNG."
     if int(data.BitsAllocated) not in (8, 16, 32):
-        return "holds values of neither 8, 16 nor 32 bits: convert it to NIfTI first, by dcm2niix"
+        return f"holds values of neither 8, 16 nor 32 bits. {CONVERT}"
     if "ModalityLUTSequence" in data:
-        return "gives its values by a table, and a slope and an intercept are wanted"
+        return f"gives its values by a table, and a slope and an intercept are wanted. {CONVERT}"
     if not 1 <= _number(data, "BitsStored", data.BitsAllocated) <= data.BitsAllocated:
-        return "is damaged: its values have more bits than there is room for, or none"
+        return f"is damaged: its values have more bits than there is room for. {COPY_AGAIN}"
     syntax = data.file_meta.TransferSyntaxUID
     claimed = frames * data.Rows * data.Columns * data.BitsAllocated // 8
     is_compressed = syntax.is_compressed or syntax.is_deflated
     if not is_compressed and claimed > size:
-        return f"is truncated: its header says {claimed} bytes of pixels, and the file has {size}"
+        sizes = f"its header says {claimed} bytes of pixels, and the file has {size}"
+        return f"is truncated: {sizes}. {COPY_AGAIN}"
     return _undecoded(syntax)
 
 
@@ -244,8 +249,9 @@ def _undecoded(syntax: Any) -> str:
     try:
         decoder = get_decoder(syntax)
     except NotImplementedError:
-        return "is compressed in a way that pydicom does not know: decompress it first, by gdcmconv"
+        return "is compressed in an unknown way. Decompress it first, by gdcmconv."
     if decoder.is_available:
         return ""
     plugins = "; ".join(decoder.missing_dependencies)
-    return f"is compressed as {syntax.name}, for which pydicom lacks a plugin ({plugins})"
+    lack = f"for which pydicom lacks a plugin ({plugins})"
+    return f"is compressed as {syntax.name}, {lack}. Install one of them by pip."

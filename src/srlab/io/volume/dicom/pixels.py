@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from srlab.io.damage import COPY_AGAIN
 from srlab.io.volume.dicom.headers import Header, Stored
 from srlab.io.volume.dicom.quiet import pixel_array, pydicom_reads
 from srlab.mistakes import Mistake
@@ -21,7 +22,7 @@ def pixels_of(header: Header) -> NDArray[Any]:
     with pydicom_reads(failure):
         values = np.asarray(pixel_array(header.path, raw=True, index=header.frame))
         if values.shape != header.shape:
-            raise Mistake(f"{failure}.")
+            raise Mistake(f"{failure}. {COPY_AGAIN}")
         stored = values.astype(header.stored.dtype, casting="unsafe")
         return _inverted(stored, header.stored) if header.stored.inverted else stored
 

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from srlab.io.damage import COPY_AGAIN
 from srlab.mistakes import MissingPackage, Mistake
 
 try:  # the other files here import from this one, so that it says what to install
@@ -33,8 +34,11 @@ _DAMAGE = (
 
 
 @contextmanager
-def pydicom_reads(failure: str) -> Iterator[None]:
-    """Turn pydicom's errors into a `Mistake` with the message `failure`, and drop its warnings."""
+def pydicom_reads(failure: str, *, advice: str = COPY_AGAIN) -> Iterator[None]:
+    """Turn pydicom's errors into a `Mistake`, and drop its warnings.
+
+    The message is `failure`, followed by `advice`.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -43,4 +47,4 @@ def pydicom_reads(failure: str) -> Iterator[None]:
         raise
     except _DAMAGE:
         # The message and the chain of errors are dropped, since both may quote the header.
-        raise Mistake(f"{failure}.") from None
+        raise Mistake(f"{failure}. {advice}") from None

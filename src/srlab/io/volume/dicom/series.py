@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from srlab.io.damage import CHECK_ENDING, empty
 from srlab.io.images import chosen_image
 from srlab.io.volume.dicom.headers import Header, headers_in, headers_of
 from srlab.io.volume.geometry import VolumeGeometry, rows, three
@@ -80,7 +81,7 @@ def _wanted_series(folder: Path, wanted: str) -> tuple[str, list[Header]]:
     for header in headers:
         firsts.setdefault(header.series, header.path.name)
     if not headers:
-        raise Mistake(f"{folder} holds no DICOM image that pydicom can read.")
+        raise Mistake(f"{folder} holds no DICOM image that pydicom can read. {CHECK_ENDING}")
     chosen = chosen_image(list(firsts.values()), wanted, folder)
     series = list(firsts)[chosen.index]
     return chosen.name, [header for header in headers if header.series == series]
@@ -88,11 +89,9 @@ def _wanted_series(folder: Path, wanted: str) -> tuple[str, list[Header]]:
 
 def _check_readable(header: Header) -> None:
     if header.refusal:
-        raise Mistake(f"{header.path} {header.refusal}.")
+        raise Mistake(f"{header.path} {header.refusal}")
     if min(header.shape) < 1:
-        raise Mistake(
-            f"{header.path} is empty: its header says {header.shape[0]} x {header.shape[1]}."
-        )
+        raise empty(header.path, header.shape)
     if header.slope == 0:
         raise Mistake(f"{header.path} has a slope of 0, so that all values are the same: mend it.")
     if header.spacing and min(header.spacing) <= 0:
