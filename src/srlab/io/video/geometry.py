@@ -16,6 +16,16 @@ from srlab.mistakes import Mistake
 
 
 @dataclass(frozen=True)
+class VideoPlace:
+    """The part of a video's place that every format keeps, to a relative precision of 1e-6."""
+
+    frame_times_in_1000_s: NDArray[np.float64]
+    """Some formats round times to 1 ms, which is 1e-6 in this unit."""
+
+    pixel_aspect: float
+
+
+@dataclass(frozen=True)
 class VideoGeometry:
     """The place of frames in time, in the order of display.
 
@@ -44,13 +54,10 @@ class VideoGeometry:
         """None, since a video does not tell which place it shows."""
 
     @property
-    def place(self) -> tuple[NDArray[np.float64], float]:
-        """The time of each frame in units of 1000 s, and the aspect ratio of pixels.
-
-        Some formats round times to 1 ms, which is 1e-6 in this unit: the precision of any place.
-        """
+    def place(self) -> VideoPlace:
+        """The time of each frame, and the aspect ratio of pixels."""
         seconds = [float(time * self.time_base) for time in self.times]
-        return np.array(seconds) / 1000, float(self.pixel_aspect)
+        return VideoPlace(np.array(seconds) / 1000, float(self.pixel_aspect))
 
     @property
     def rate(self) -> Fraction:
