@@ -206,3 +206,12 @@ def test_unknown_edges_are_refused():
     message = "edges is 'mirror'; it must be one of replicate, reflect, zeros."
     with pytest.raises(ValueError, match=re.escape(message)):
         TileGrid((9, 9), (9, 9), (1, 1), (1, 1), edges="mirror")
+
+
+def test_a_tile_is_found_in_a_scene_of_any_size():
+    """A damaged file may claim any size, and a list of all tiles would take hours."""
+    side = 10**15
+    grid = TileGrid((side, side), tile=(100, 100), overlap=(10, 10), scale=(2, 2))
+    (last,) = grid.touching((slice(2 * side - 1, 2 * side),) * 2)
+    assert last.core[0].stop == last.core[1].stop == side
+    assert len(grid) >= (side // 80) ** 2

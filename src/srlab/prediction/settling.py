@@ -104,8 +104,7 @@ class Settling:
         """Return the number of tiles at a time."""
         if self.request.batch != "auto":
             return int(self.request.batch)
-        sides = [max(span.read.stop - span.read.start for span in axis) for axis in tiles.axes]
-        return fitting_batch(self.models[0], self.device, prod(sides))
+        return fitting_batch(self.models[0], self.device, prod(tiles.sides))
 
     def _grid(
         self, tile: PerAxis, overlap: PerAxis, join: Join | Literal["auto"], cuts: Sequence[int]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 
 class Span(NamedTuple):
@@ -36,46 +36,72 @@ class Stretch(NamedTuple):
         return self.tile >= self.size or _longest_step(self) >= 1
 
 
-def divided(axis: Stretch, *, fade: int) -> list[Span]:
-    """Divide an axis evenly into the fewest tiles, which fade into each other.
+class Division(Sequence[Span]):
+    """The even division of an axis into the fewest tiles, which fade into each other.
 
     They do so over up to `fade` pixels on each side of where they meet, so that no pixel fades
-    twice.
+    twice. Each tile is computed when it is asked for, since a damaged file may claim any size.
     """
-    pairs = _cores_and_reads(axis)
-    shortest = min(core.stop - core.start for core, _ in pairs)
-    fade = min(fade, shortest // 2)
-    spans = []
-    for core, read in pairs:
-        faded = slice(max(core.start - fade, 0), min(core.stop + fade, axis.size))
+
+    def __init__(self, axis: Stretch, *, fade: int) -> None:
+        self._axis = axis
+        shared, whole = _shared(axis), axis.size + 2 * axis.rim
+        if axis.tile >= axis.size:
+            self._step, self.side, self._count = whole, whole, 1
+        else:
+            count = -(-(whole - shared) // _longest_step(axis))
+            self._step = -(-(whole - shared) // (count * axis.cell)) * axis.cell
+            self.side = self._step + shared
+            self._count = -(-(whole - shared) // self._step)
+        self._fade = min(fade, self._shortest() // 2)
+
+    side: int
+    """The pixels that each of the tiles reads."""
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, number: int) -> Span: ...
+    @overload
+    def __getitem__(self, number: slice) -> list[Span]: ...
+    def __getitem__(self, number: int | slice) -> Span | list[Span]:
+        chosen = range(self._count)[number]
+        if isinstance(chosen, range):
+            return [self._span(each) for each in chosen]
+        return self._span(chosen)
+
+    def _span(self, number: int) -> Span:
+        axis, core = self._axis, self._core(number)
+        first = min(self._begin(number), axis.size + axis.rim - self.side)
+        read = slice(first, first + self.side)
+        faded = slice(max(core.start - self._fade, 0), min(core.stop + self._fade, axis.size))
         core, read, faded = (_moved(each, axis.scene.start) for each in (core, read, faded))
-        spans.append(Span(core, read, faded, axis.scene))
-    return spans
+        return Span(core, read, faded, axis.scene)
+
+    def _core(self, number: int) -> slice:
+        """Return the core of a tile, counted from the beginning of the scene."""
+        start, stop = 0, self._axis.size
+        # The outermost tiles have no neighbour on one side, so their cores reach up to the border.
+        if number > 0:
+            start = self._begin(number) + self._axis.overlap
+        if number < self._count - 1:
+            stop = self._begin(number + 1) + self._axis.overlap
+        return slice(start, stop)
+
+    def _begin(self, number: int) -> int:
+        """Return where a tile begins to read; the last one is moved back to end with the rim."""
+        return number * self._step - self._axis.rim
+
+    def _shortest(self) -> int:
+        """Return the pixels of the shortest core: the first, the last or one of those between."""
+        cores = [self._core(number) for number in (0, self._count // 2, self._count - 1)]
+        return min(int(core.stop - core.start) for core in cores)
 
 
 def shots(size: int, cuts: Sequence[int]) -> list[slice]:
     """Return the parts into which an axis of a `size` is cut."""
     return [slice(start, stop) for start, stop in pairwise([0, *cuts, size])]
-
-
-def _cores_and_reads(axis: Stretch) -> list[tuple[slice, slice]]:
-    """Return core and read of each tile, counted from the beginning of the scene."""
-    size, rim, overlap, cell = axis.size, axis.rim, axis.overlap, axis.cell
-    if axis.tile >= size:
-        return [(slice(0, size), slice(-rim, size + rim))]
-    whole = size + 2 * rim
-    shared = _shared(axis)
-    count = -(-(whole - shared) // _longest_step(axis))
-    step = -(-(whole - shared) // (count * cell)) * cell
-    length = step + shared
-    begins = [begin - rim for begin in range(0, whole - shared, step)]
-    # The outermost tiles have no neighbour on one side, so their cores reach up to the border.
-    ends = [0, *(begin + overlap for begin in begins[1:]), size]
-    spans = []
-    for begin, (start, stop) in zip(begins, pairwise(ends), strict=True):
-        first = min(begin, size + rim - length)
-        spans.append((slice(start, stop), slice(first, first + length)))
-    return spans
 
 
 def _longest_step(axis: Stretch) -> int:

@@ -26,7 +26,7 @@ from srlab.axes import Window, common, enlarged, relative
 from srlab.mistakes import Mistake
 from srlab.nn.edges import Edges, check_edges
 from srlab.nn.shrinking import Spare
-from srlab.prediction.grid.spans import Span, Stretch, divided, shots
+from srlab.prediction.grid.spans import Division, Span, Stretch, shots
 
 Join = Literal["crop", "blend"]
 """``crop``: each pixel comes from one tile. ``blend``: where tiles meet, they fade into each other.
@@ -189,15 +189,27 @@ class TileGrid:
         return total
 
     @cached_property
-    def axes(self) -> list[list[Span]]:
+    def axes(self) -> list[Sequence[Span]]:
         """The tiles along each axis.
 
         Where they fade, it is over half the overlap on each side of where they meet. So the borders
         of what a network sees have no part in it.
         """
+        return [
+            shot if not others else [*chain(shot, *others)] for shot, *others in self._divisions
+        ]
+
+    @property
+    def sides(self) -> tuple[int, ...]:
+        """LR pixels that the largest tile reads along each axis."""
+        return tuple(max(shot.side for shot in axis) for axis in self._divisions)
+
+    @cached_property
+    def _divisions(self) -> list[list[Division]]:
+        """The tiles of each shot along each axis."""
         divisions = []
         for shots_of_axis, fade in zip(self._axes(), self._fades, strict=True):
-            divisions.append([span for shot in shots_of_axis for span in divided(shot, fade=fade)])
+            divisions.append([Division(shot, fade=fade) for shot in shots_of_axis])
         return divisions
 
     @property
