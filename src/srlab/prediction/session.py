@@ -16,6 +16,7 @@ import srlab
 from srlab.files import PathLike, file_and_image, is_remote, new_file, sole_writer
 from srlab.io import Description, Provenance, Writer, create_writer
 from srlab.io.formats import find_format
+from srlab.models.band_order import warn_of_order
 from srlab.models.bundle import file_hash
 from srlab.models.compatibility import open_input, refuse_stranger
 from srlab.models.super_resolver import SuperResolver
@@ -97,6 +98,8 @@ class Session:
         )
         for model in self._models:
             refuse_stranger(model.card, self._reader, force=request.force)
+        if request.bands is None:
+            warn_of_order(self._model.card, source, self._reader, force=request.force)
         self._alpha = alpha_of(source, self._reader)
         self._device = chosen_device(request.device)
         self.hashes = self._hashed()
