@@ -1,6 +1,9 @@
-"""Adversarial objectives, penalties and feature matching, one a file.
+"""Adversarial objectives, penalties on the discriminator's gradient, and feature matching.
 
-An objective has a generator's side and a discriminator's side.
+An objective has two losses: one that the generator minimises, and one that the discriminator
+minimises. `protocol` holds the interfaces. `checks`, `heads` and `ranks` are shared parts.
+
+HR images are called real, and SR images fake.
 """
 
 from srlab.adversarial.bce import BCE

@@ -1,4 +1,4 @@
-"""One number from the logits of several heads."""
+"""Functions of the logits of all heads of a discriminator."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from srlab.adversarial.protocol import Logits
 
 
 def mean_over_heads(logits: Logits, loss: Callable[[Tensor], Tensor]) -> Tensor:
-    """Average the elementwise `loss` within each head, then over heads.
+    """Average an elementwise `loss` within each head, and then over the heads.
 
-    So a head counts the same at any size.
+    So each head counts the same, whatever its number of logits.
     """
-    return torch.stack([head.mean() for head in each_head(logits, loss)]).mean()
+    means = [head.mean() for head in each_head(logits, loss)]
+    return torch.stack(means).mean()
 
 
 def each_head(logits: Logits, function: Callable[[Tensor], Tensor]) -> Logits:
-    """Apply an elementwise `function` to every head."""
+    """Apply an elementwise `function` to the logits of every head."""
     return tuple(function(at_least_float32(head)) for head in logits)
 
 
 def at_least_float32(values: Tensor) -> Tensor:
-    """Widen float16 and bfloat16: squares overflow there, and means over large maps lose digits."""
+    """Convert half precision, in which squares overflow and large means lose digits, to float32."""
     return values.to(torch.promote_types(values.dtype, torch.float32))

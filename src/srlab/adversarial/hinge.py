@@ -10,25 +10,26 @@ from srlab.adversarial.protocol import Logits
 
 
 class Hinge:
-    """Hinges at a margin of 1 for the discriminator, bare logits for the generator (Lim & Ye 2017).
+    """The hinge loss with a margin of 1 (Lim & Ye 2017; Miyato et al. 2018, eq. 16 and 17).
 
-    Written as in Miyato et al. 2018, eq. 16-17. Logits beyond the margin give the discriminator no
-    gradient.
+    The discriminator gets no gradient from logits beyond the margin: above 1 for real images, and
+    below -1 for fake ones. The generator's loss is linear in the logits.
     """
 
     relative = False
 
     def generator_loss(self, fake: Logits, real: Logits) -> Tensor:
-        """``-fake``, averaged."""
+        """Return the mean of ``-fake``."""
         return -mean_over_heads(fake, lambda head: head)
 
     def discriminator_loss(self, fake: Logits, real: Logits) -> Tensor:
-        """``max(0, 1 - real) + max(0, 1 + fake)``, averaged."""
+        """Return the mean of ``max(0, 1 - real) + max(0, 1 + fake)``."""
         on_real = mean_over_heads(real, lambda head: F.relu(1 - head))
-        return on_real + mean_over_heads(fake, lambda head: F.relu(1 + head))
+        on_fake = mean_over_heads(fake, lambda head: F.relu(1 + head))
+        return on_real + on_fake
 
     def realness(self, fake: Logits, real: Logits) -> tuple[Logits, Logits]:
-        """``(1 + logit) / 2``, clamped: 0 from the margin of fake on, 1 from that of real on."""
+        """Return ``(1 + logit) / 2``, clamped: 0 for logits below -1, and 1 for logits above 1."""
         return each_head(fake, _within_margins), each_head(real, _within_margins)
 
 

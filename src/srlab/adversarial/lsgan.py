@@ -1,4 +1,4 @@
-"""The least-squares objective."""
+"""The least-squares adversarial objective."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from srlab.adversarial.protocol import Logits
 
 
 class LSGAN:
-    """Half the squared distance of logits to 1 for real, 0 for fake (Mao et al. 2017, eq. 9).
+    """Half the squared difference between the logits and their targets (Mao et al. 2017, eq. 9).
 
-    `label_smoothing` s makes the discriminator's target for real images 1 - s. The generator still
-    aims at 1.
+    The discriminator's target is 0 for fake images and ``1 - s`` for real ones, with `s` the
+    `label_smoothing`. The generator's target is 1.
+
+    Raises a `Mistake` unless `label_smoothing` is in [0, 1).
     """
 
     relative = False
@@ -22,16 +24,18 @@ class LSGAN:
         self.label_smoothing = check_label_smoothing(label_smoothing)
 
     def generator_loss(self, fake: Logits, real: Logits) -> Tensor:
-        """``(fake - 1)² / 2``, averaged."""
+        """Return the mean of ``(fake - 1)² / 2``."""
         return mean_over_heads(fake, lambda head: (head - 1).square()) / 2
 
     def discriminator_loss(self, fake: Logits, real: Logits) -> Tensor:
-        """``(real - (1 - s))² / 2 + fake² / 2``, averaged."""
-        on_real = mean_over_heads(real, lambda head: (head - (1 - self.label_smoothing)).square())
-        return (on_real + mean_over_heads(fake, lambda head: head.square())) / 2
+        """Return the mean of ``(real - (1 - s))² / 2 + fake² / 2``."""
+        target = 1 - self.label_smoothing
+        on_real = mean_over_heads(real, lambda head: (head - target).square())
+        on_fake = mean_over_heads(fake, lambda head: head.square())
+        return (on_real + on_fake) / 2
 
     def realness(self, fake: Logits, real: Logits) -> tuple[Logits, Logits]:
-        """The logits themselves, clamped to the targets 0 and 1."""
+        """Return the logits, clamped to the range between the targets 0 and 1."""
         return each_head(fake, _within_targets), each_head(real, _within_targets)
 
 

@@ -1,4 +1,4 @@
-"""Averages over the processes of a distributed run."""
+"""The average of a value over the processes (ranks) of a distributed run."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from torch import Tensor, distributed
 
 
 def mean_over_ranks(value: Tensor) -> Tensor:
-    """Average `value` over ranks, differentiably; in a single process it is `value` itself.
+    """Return the average of `value` over ranks, with a gradient; a single process returns `value`.
 
-    The gradient is averaged over ranks in turn. Data parallelism averages the gradients of the
-    parameters, too. So these come out as the gradients of the mean of all ranks' losses. Every rank
-    must take part, forward and backward alike.
+    The backward pass averages the gradient over ranks, too. Data parallelism then averages the
+    gradients of the parameters. The result is the gradient of the mean loss of all ranks. Every
+    rank must take part in both passes.
     """
     if not (distributed.is_available() and distributed.is_initialized()):
         return value
@@ -20,18 +20,18 @@ def mean_over_ranks(value: Tensor) -> Tensor:
 
 
 class _MeanOverRanks(torch.autograd.Function):
-    """An average with a gradient, which the public ``distributed.all_reduce`` lacks."""
+    """An average over ranks with a gradient, which ``distributed.all_reduce`` does not have."""
 
     @staticmethod
     def forward(ctx: object, value: Tensor) -> Tensor:
-        return _reduced(value)
+        return _averaged(value)
 
     @staticmethod
     def backward(ctx: object, gradient: Tensor) -> Tensor:
-        return _reduced(gradient)
+        return _averaged(gradient)
 
 
-def _reduced(value: Tensor) -> Tensor:
+def _averaged(value: Tensor) -> Tensor:
     total = value.detach().clone(memory_format=torch.contiguous_format)
     distributed.all_reduce(total)
     return total / distributed.get_world_size()

@@ -1,4 +1,4 @@
-"""The objective of ESRGAN."""
+"""The relativistic average objective, which ESRGAN uses."""
 
 from __future__ import annotations
 
@@ -14,45 +14,59 @@ from srlab.adversarial.ranks import mean_over_ranks
 
 
 class Relativistic:
-    """Whether an image is more realistic than the average other one (Jolicoeur-Martineau 2018).
+    """Relativistic average objective (Jolicoeur-Martineau 2018; ESRGAN, Wang et al. 2018, eq. 1-2).
 
-    ``D(a, b) = sigmoid(a - mean(b))``, in binary cross-entropies as in ESRGAN (Wang et al. 2018,
-    eq. 1-3). The loss is the sum of the two expectations, as printed there. The authors' code
-    halves both sides' losses, so that their weight counts half as much. The mean is taken over all
-    logits of a head, in the batches of all ranks; with accumulation it is the micro-batch's.
-    `label_smoothing` s makes the discriminator's target for real images 1 - s.
+    The discriminator judges whether an image is more realistic than the average image of the other
+    kind. With logits a and b, that is ``D(a, b) = sigmoid(a - mean(b))``. Both losses are binary
+    cross-entropies of D. Each is the sum of two expectations, as the ESRGAN paper prints it. The
+    authors' code halves the generator's and the discriminator's loss.
+
+    The mean is over all logits of a head, in the batches of all ranks. If gradients are
+    accumulated, it is over one micro-batch. The discriminator's target for real images is
+    ``1 - s``, with `s` the `label_smoothing`.
+
+    Raises a `Mistake` unless `label_smoothing` is in [0, 1).
     """
 
     relative = False
 
     def __init__(self, *, label_smoothing: float = 0.0) -> None:
-        self._of_discriminator = BCE(label_smoothing=label_smoothing)
-        self._of_generator = BCE()
+        self._smoothed_bce = BCE(label_smoothing=label_smoothing)
+        self._bce = BCE()
 
     def generator_loss(self, fake: Logits, real: Logits) -> Tensor:
-        """``-log(1 - D(real, fake)) - log D(fake, real)``, averaged."""
-        return self._of_generator.discriminator_loss(_relative(real, fake), _relative(fake, real))
+        """Return the mean of ``-log(1 - D(real, fake)) - log D(fake, real)``."""
+        relative_real = _relative(real, fake)
+        relative_fake = _relative(fake, real)
+        # The generator wants fake to be taken for real and real for fake.
+        return self._bce.discriminator_loss(fake=relative_real, real=relative_fake)
 
     def discriminator_loss(self, fake: Logits, real: Logits) -> Tensor:
-        """``-(1 - s) log D(real, fake) - s log(1 - D(real, fake)) - log(1 - D(fake, real))``."""
-        return self._of_discriminator.discriminator_loss(
-            _relative(fake, real), _relative(real, fake)
-        )
+        """Return the mean of the discriminator's cross-entropy.
+
+        It is ``-(1 - s) log D(real, fake) - s log(1 - D(real, fake)) - log(1 - D(fake, real))``.
+        """
+        relative_fake = _relative(fake, real)
+        relative_real = _relative(real, fake)
+        return self._smoothed_bce.discriminator_loss(fake=relative_fake, real=relative_real)
 
     def realness(self, fake: Logits, real: Logits) -> tuple[Logits, Logits]:
-        """``D(fake, real)`` and ``D(real, fake)``."""
-        sides = _relative(fake, real, mean=torch.mean), _relative(real, fake, mean=torch.mean)
-        return self._of_generator.realness(*sides)
+        """Return ``D(fake, real)`` and ``D(real, fake)``, with means over this process's batch."""
+        relative_fake = _relative(fake, real, mean=torch.mean)
+        relative_real = _relative(real, fake, mean=torch.mean)
+        return self._bce.realness(relative_fake, relative_real)
 
 
-def _mean_of_all(head: Tensor) -> Tensor:
+def _mean_of_all_ranks(head: Tensor) -> Tensor:
     return mean_over_ranks(head.mean())
 
 
 def _relative(
-    logits: Logits, others: Logits, *, mean: Callable[[Tensor], Tensor] = _mean_of_all
+    logits: Logits, others: Logits, *, mean: Callable[[Tensor], Tensor] = _mean_of_all_ranks
 ) -> Logits:
-    return tuple(
-        at_least_float32(head) - mean(at_least_float32(other))
-        for head, other in zip(logits, others, strict=True)
-    )
+    """Subtract the mean logit of the other kind of images, for each head."""
+    differences = []
+    for head, other in zip(logits, others, strict=True):
+        mean_of_others = mean(at_least_float32(other))
+        differences.append(at_least_float32(head) - mean_of_others)
+    return tuple(differences)

@@ -1,4 +1,4 @@
-"""The Wasserstein objective."""
+"""The Wasserstein adversarial objective."""
 
 from __future__ import annotations
 
@@ -9,33 +9,37 @@ from srlab.adversarial.protocol import Logits
 
 
 class WGAN:
-    """The critic's estimate of the Wasserstein distance (Arjovsky et al. 2017, eq. 2, algorithm 1).
+    """Estimate of the Wasserstein distance by a critic (Arjovsky et al. 2017, eq. 2, algorithm 1).
 
-    It is one only for a critic of bounded slope: take a `WGANGP` penalty, or spectral normalisation
-    throughout. The paper's clipping of weights is not offered. Losses and logits have no fixed zero
-    and may drift.
+    The critic is the discriminator. The estimate is right only if its slope is bounded. Add the
+    penalty `WGANGP`, or choose a discriminator with spectral normalisation in all layers. The
+    paper's clipping of weights is not implemented. Losses and logits have no fixed zero and may
+    drift during training.
     """
 
     relative = True
 
     def generator_loss(self, fake: Logits, real: Logits) -> Tensor:
-        """``-fake``, averaged."""
+        """Return the mean of ``-fake``."""
         return -mean_over_heads(fake, lambda head: head)
 
     def discriminator_loss(self, fake: Logits, real: Logits) -> Tensor:
-        """``fake - real``, averaged."""
-        return mean_over_heads(fake, lambda head: head) - mean_over_heads(real, lambda head: head)
+        """Return the mean of ``fake - real``."""
+        on_fake = mean_over_heads(fake, lambda head: head)
+        on_real = mean_over_heads(real, lambda head: head)
+        return on_fake - on_real
 
     def realness(self, fake: Logits, real: Logits) -> tuple[Logits, Logits]:
-        """The sigmoid of the distance to the middle between the means of fake and real.
+        """Return ``sigmoid(logit - middle)``, for the middle between the means of fake and real.
 
-        A critic has no zero of its own to compare with.
+        A critic has no fixed zero with which logits could be compared.
         """
-        pairs = [_from_their_middle(*pair) for pair in zip(fake, real, strict=True)]
-        return tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs)
-
-
-def _from_their_middle(fake: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
-    fake, real = at_least_float32(fake), at_least_float32(real)
-    middle = (fake.mean() + real.mean()) / 2
-    return (fake - middle).sigmoid(), (real - middle).sigmoid()
+        fake_realness = []
+        real_realness = []
+        for fake_head, real_head in zip(fake, real, strict=True):
+            fake_logits = at_least_float32(fake_head)
+            real_logits = at_least_float32(real_head)
+            middle = (fake_logits.mean() + real_logits.mean()) / 2
+            fake_realness.append((fake_logits - middle).sigmoid())
+            real_realness.append((real_logits - middle).sigmoid())
+        return tuple(fake_realness), tuple(real_realness)
