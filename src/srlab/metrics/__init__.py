@@ -1,7 +1,12 @@
-"""Metrics of SR against HR or LR, in physical units, one kind in each file.
+"""Metrics, which compare SR with HR or LR in physical units.
 
-`protocol` is their interface, and `scoring` computes all chosen metrics by name, with their means
-over images. `masked`, `lengths` and `precision` are shared parts.
+- `protocol` is the interface of a metric, and holds the context in which it compares.
+- `scoring` computes all chosen metrics by name, and their means over images.
+- `benchmark` and `foreground` apply another metric to a part of the image.
+- `masked`, `lengths` and `precision` are shared parts.
+- Each of the other files holds one metric, or metrics of one kind.
+
+A pixel is called hidden where HR holds no data, and visible elsewhere.
 """
 
 from srlab.metrics.benchmark import Benchmark

@@ -15,35 +15,41 @@ PixelDistance = Literal["normalised", "absolute"]
 
 
 class Correctness:
-    """Shares of improvement, omission and hallucination (Aybar et al. 2024, correctness).
+    """Shares of improvement, omission and hallucination in SR (Aybar et al. 2024, correctness).
 
-    Enlarged LR is what was known, and HR is the truth. Each pixel has three distances: ``r`` from
-    enlarged LR to HR, ``i`` from SR to HR, and ``o`` from SR to enlarged LR. The latter two are in
-    units of ``r``. The pixel's distances to three states follow from them, with λ the `softness`:
+    LR, enlarged linearly, stands for the known part of the image, and HR for the truth. SR improves
+    on enlarged LR where it comes close to HR. It omits detail where it stays close to enlarged LR.
+    It hallucinates where it is close to neither.
+
+    Each pixel has three distances: ``r`` from enlarged LR to HR, ``i`` from SR to HR, and ``o``
+    from SR to enlarged LR. The latter two are divided by ``r``. They give the pixel's distances to
+    the three states, with the `softness` λ:
 
     - improvement: ``i + o (1 - exp(-λ (i + o - 1)))``.
     - omission: ``o + i (1 - exp(-λ (i + o - 1)))``.
     - hallucination: ``exp(-λ i o)``.
 
-    A softmin with `temperature` turns the three distances into shares, which add up to 1. Scores
-    are their means over the pixels where ``r``, ``i`` or ``o`` exceeds the `quantile` of ``r``.
-    Other pixels hardly change.
+    A softmin with the `temperature` turns the three into shares, which add up to 1. The scores are
+    the means of the shares, each ``(B,)``. The mean is over pixels where one of the undivided
+    distances exceeds the `quantile` of ``r``, since the others hardly change.
 
-    `distance` is a mean over channels: ``normalised``, for reflectance, of
-    ``|a - b| / (|a| + |b|)``, and ``absolute``, for units without a true zero, of ``|a - b|``.
+    `distance` is a mean over the channels. ``normalised`` is that of ``|a - b| / (|a| + |b|)``, for
+    reflectance. ``absolute`` is that of ``|a - b|``, for units without a true zero.
 
-    The defaults are those of the authors' package opensr-test 1.3.3. Values are equal to the
-    package's if its preparation is switched off (``harm_apply_spectral``, ``harm_apply_spatial``
-    and ``border_mask``). The preparation matches SR's histograms to those of HR, aligns SR with HR
-    and crops 16 pixels, which hides errors of colour and position. The package's distance
-    ``|a - b| / |a + b|`` has poles for negative values; this one has none.
+    The defaults are those of the authors' package opensr-test 1.3.3. The package first matches the
+    histograms of SR to those of HR, aligns SR with HR, and crops 16 pixels. This hides errors of
+    colour and position, so it is not done here. The package gives the same values if its options
+    ``harm_apply_spectral``, ``harm_apply_spatial`` and ``border_mask`` are switched off. For
+    negative values its distance ``|a - b| / |a + b|`` has poles, which the distance here has not.
 
-    Hidden pixels are left out. An image in which no pixel exceeds the quantile is NaN, for example
-    if SR, HR and enlarged LR are equal.
+    Hidden pixels are left out. The scores of an image are NaN if no pixel exceeds the quantile, for
+    example if SR, HR and enlarged LR are equal.
+
+    Raises a `Mistake` for arguments out of range, or if enlarged LR and HR have different shapes.
     """
 
     higher_is_better = True
-    """This is true of improvement; omission and hallucination are the rest of the shares."""
+    """Improvement is better if it is higher; the other two shares then become smaller."""
 
     def __init__(
         self,
@@ -72,7 +78,7 @@ class Correctness:
         self.temperature = temperature
 
     def __call__(self, sr: Tensor, hr: Tensor, context: ScoringContext) -> dict[str, Tensor]:
-        """Compare SR with HR, both ``(B, C, *S)``: three shares, each ``(B,)``."""
+        """Return the three shares of SR ``(B, C, *S)``, each ``(B,)``."""
         known = enlarge(context.lr.to(sr.dtype), context.scale, "linear")
         if known.shape != hr.shape:
             raise Mistake(
@@ -83,30 +89,43 @@ class Correctness:
         visible = torch.ones_like(sr[:, 0], dtype=torch.bool)
         if context.valid is not None:
             visible = context.valid[:, 0]
-        pairs = ((known, hr), (sr, hr), (sr, known))
-        between = [torch.where(visible, self._distance(a, b), 0.0).flatten(1) for a, b in pairs]
-        threshold = _kth_smallest(between[0], visible.flatten(1), self.quantile)
-        counts = (torch.stack(between) > threshold).any(0)
-        shares = torch.where(counts, self._shares(*between), torch.nan).nanmean(2)
-        return dict(zip(("improvement", "omission", "hallucination"), shares, strict=True))
+
+        reference, to_hr, to_lr = (
+            torch.where(visible, self._distance(first, second), 0.0).flatten(1)
+            for first, second in ((known, hr), (sr, hr), (sr, known))
+        )
+        threshold = _kth_smallest(reference, visible.flatten(1), self.quantile)
+        counts = (torch.stack([reference, to_hr, to_lr]) > threshold).any(0)
+        shares = self._shares(reference, to_hr, to_lr)
+        means = torch.where(counts, shares, torch.nan).nanmean(2)
+        return dict(zip(("improvement", "omission", "hallucination"), means, strict=True))
 
     def _distance(self, a: Tensor, b: Tensor) -> Tensor:
+        """Return the distance of each pixel, a mean over channels: ``(B, *S)``."""
         error = (a - b).abs()
         if self.distance == "normalised":
             error = error / (a.abs() + b.abs()).clamp(min=torch.finfo(error.dtype).tiny)
         return error.mean(1)
 
     def _shares(self, reference: Tensor, to_hr: Tensor, to_lr: Tensor) -> Tensor:
-        """Softmin of the distances to improvement, omission and hallucination, ``(3, …)``."""
-        i, o = to_hr / reference, to_lr / reference
-        stay = 1 - torch.exp(-self.softness * (i + o - 1))
-        distances = torch.stack([i + o * stay, o + i * stay, torch.exp(-self.softness * i * o)])
+        """Return each pixel's shares of improvement, omission and hallucination, ``(3, …)``."""
+        i = to_hr / reference
+        o = to_lr / reference
+        factor = 1 - torch.exp(-self.softness * (i + o - 1))
+        improvement = i + o * factor
+        omission = o + i * factor
+        hallucination = torch.exp(-self.softness * i * o)
+        distances = torch.stack([improvement, omission, hallucination])
         return torch.softmax(-distances / self.temperature, dim=0)
 
 
 def _kth_smallest(values: Tensor, visible: Tensor, quantile: float) -> Tensor:
-    """The lower `quantile` of the visible values of each row, ``(B, 1)``; no interpolation."""
+    """Return the `quantile` of the visible values in each row, ``(B, 1)``.
+
+    It is one of the values: between two values, the lower one is taken.
+    """
     ordered = torch.where(visible, values, torch.inf).sort(dim=1).values
-    # In whole millionths: integers are exact and the same on every device.
-    position = visible.sum(1, keepdim=True) * round(1_000_000 * quantile) // 1_000_000 - 1
+    # Whole millionths make the position exact, and the same on every device.
+    millionths = round(1_000_000 * quantile)
+    position = visible.sum(1, keepdim=True) * millionths // 1_000_000 - 1
     return ordered.gather(1, position.clamp(min=0))

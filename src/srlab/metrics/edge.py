@@ -1,4 +1,4 @@
-"""Sharpness along one edge: the modulation transfer function of a slanted edge."""
+"""The sharpness of an image, measured by its modulation transfer function at a slanted edge."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from srlab.metrics.resolution import first_below_zero
 from srlab.mistakes import Mistake
 
 _BINS = 4
-"""Bins of the edge spread function in a pixel (ISO 12233)."""
+"""The number of bins of the edge spread function in each pixel (ISO 12233)."""
 
 _SMALLEST = 16
 """The smallest side of a patch, in pixels, that leaves a plateau on each side of the edge."""
 
 SQUARE = 1.01
-"""The largest ratio of a pixel's sides at which it counts as square."""
+"""The largest ratio of a pixel's sides at which the pixel counts as square."""
 
 _AT_ONCE = 2048
-"""The number of windows that are measured together, which bounds the memory."""
+"""The number of windows that are measured at once, which bounds the memory."""
 
 
 @dataclass(frozen=True)
@@ -34,28 +34,36 @@ class EdgeCurve:
     """``(F,)``, from 0 to 1 in cycles per pixel, across the edge."""
 
     mtf: Tensor
-    """``(N, F)``, 1 at frequency zero."""
+    """The MTF of each edge at each frequency, ``(N, F)``; it is 1 at frequency zero."""
 
     degrees: Tensor
     """The angle of the edge to the pixel grid in degrees, ``(N,)``, from -45 to 45."""
 
     residual: Tensor
-    """``(N,)``: the root mean square distance in pixels of the rows' edges from the line."""
+    """The distance of the edge in each row from a straight line, ``(N,)``.
+
+    It is the root mean square over the rows, in pixels.
+    """
 
 
 def slanted_edge(patches: Tensor) -> EdgeCurve:
     """Measure one slanted edge in each patch ``(N, H, W)``, or ``(H, W)`` for one.
 
     The method is that of ISO 12233:2017, annex D. The edge must be the only structure of its patch,
-    and about 5 degrees off one of the axes.
+    and about 5 degrees off one of the axes. The steps are:
 
-    A line is fitted to the places where the edge crosses the rows. Pixels are averaged in bins of
-    their distance from the line, a quarter of a pixel wide. The resulting edge spread function is
-    differentiated, multiplied by a Hamming window and Fourier transformed. The response of the
-    derivative is divided out; the factor ``sinc(f / 4)`` of the bins remains.
+    1. A line is fitted to the places where the edge crosses the rows of pixels.
+    2. Pixels are averaged in bins of their distance from the line, each a quarter of a pixel wide.
+       The averages are the edge spread function.
+    3. Its derivative, the line spread function, is multiplied by a Hamming window.
+    4. The absolute value of its Fourier transform, divided by that at zero, is the MTF.
+    5. The MTF is divided by that of the discrete derivative. The factor ``sinc(f / 4)``, which is
+       the MTF of the bins, remains.
 
-    The MTF is NaN for an edge exactly along the grid, which leaves bins empty, and for a patch
-    without contrast.
+    The MTF is NaN for an edge exactly along the pixel grid, since bins are then empty, and for a
+    patch without contrast.
+
+    Raises a `Mistake` for patches below 16 pixels a side.
     """
     if patches.ndim == 2:
         patches = patches[None]
@@ -67,32 +75,46 @@ def slanted_edge(patches: Tensor) -> EdgeCurve:
     if patches.dtype != torch.float64:
         patches = patches.float()
     patches = _upright(patches)
-    offset, slope, residual = _line(patches)
-    spread = _spread(patches, _distance(patches, offset, slope))
-    line = (spread[:, 2:] - spread[:, :-2]) / 2
-    position = torch.arange(line.shape[1], device=line.device)
-    line = line * _hamming(position - (line.shape[1] - 1) / 2, line.shape[1])
-    frequency = torch.linspace(0, 1, 101, dtype=line.dtype, device=line.device)
-    wave = torch.exp(-2j * torch.pi * (position / _BINS)[:, None] * frequency)
-    mtf = (line.to(wave) @ wave).abs()
-    mtf = mtf / mtf[:, :1] / torch.sinc(2 * frequency / _BINS)
-    return EdgeCurve(frequency, mtf, torch.rad2deg(torch.atan(slope)), residual)
+
+    offset, slope, residual = _fitted_line(patches)
+    edge_spread = _edge_spread(patches, _distance(patches, offset, slope))
+
+    line_spread = (edge_spread[:, 2:] - edge_spread[:, :-2]) / 2
+    count = line_spread.shape[1]
+    position = torch.arange(count, device=patches.device)
+    line_spread = line_spread * _hamming(position - (count - 1) / 2, count)
+
+    frequency = torch.linspace(0, 1, 101, dtype=patches.dtype, device=patches.device)
+    waves = torch.exp(-2j * torch.pi * (position / _BINS)[:, None] * frequency)
+    mtf = (line_spread.to(waves) @ waves).abs()
+    derivative_mtf = torch.sinc(2 * frequency / _BINS)
+    mtf = mtf / mtf[:, :1] / derivative_mtf
+    degrees = torch.rad2deg(torch.atan(slope))
+    return EdgeCurve(frequency, mtf, degrees, residual)
 
 
 def _upright(patches: Tensor) -> Tensor:
-    """Crop patches to squares, and turn them so that edges run down and are brighter at right."""
-    side = min(patches.shape[1:])
-    top, left = ((size - side) // 2 for size in patches.shape[1:])
+    """Crop patches to squares, and turn them so that edges run down and are bright on the right."""
+    height, width = patches.shape[1:]
+    side = min(height, width)
+    top = (height - side) // 2
+    left = (width - side) // 2
     patches = patches[:, top : top + side, left : left + side]
-    down, across = (patches.diff(dim=axis).square().sum((1, 2)) for axis in (1, 2))
-    patches = torch.where((down > across)[:, None, None], patches.mT, patches)
+
+    change_down = patches.diff(dim=1).square().sum((1, 2))
+    change_across = patches.diff(dim=2).square().sum((1, 2))
+    runs_across = change_down > change_across
+    patches = torch.where(runs_across[:, None, None], patches.mT, patches)
+
     half = side // 2
-    rises = patches[:, :, -half:].mean((1, 2)) >= patches[:, :, :half].mean((1, 2))
+    left_mean = patches[:, :, :half].mean((1, 2))
+    right_mean = patches[:, :, -half:].mean((1, 2))
+    rises = right_mean >= left_mean
     return torch.where(rises[:, None, None], patches, patches.flip(2))
 
 
-def _line(patches: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The line of each edge: its column in the middle row, its slope, and the fit's residual.
+def _fitted_line(patches: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the line of each edge: its column in the middle row, its slope, and its residual.
 
     Each is ``(N,)``. The slope is in columns per row, and the others are in columns.
     """
@@ -100,9 +122,10 @@ def _line(patches: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     count, width = rises.shape[1:]
     columns = torch.arange(1, width + 1, device=patches.device, dtype=patches.dtype)
     rows = torch.arange(count, device=patches.device) - (count - 1) / 2
+
     expected = columns.mean().expand(rises.shape[:2])
     offset = slope = residual = rises.new_zeros(len(rises))
-    for _ in range(3):  # the window follows the edge found before
+    for _ in range(3):  # each time, the window is centred on the edge found before
         weight = rises * _hamming(columns - expected[..., None], width)
         crossing = (weight * columns).sum(2) / weight.sum(2)
         offset = crossing.mean(1)
@@ -113,34 +136,44 @@ def _line(patches: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _distance(patches: Tensor, offset: Tensor, slope: Tensor) -> Tensor:
-    """Distance of each pixel from the line of its patch, ``(N, H, W)``, negative to the left."""
-    rows, columns = (
-        torch.arange(size, device=patches.device, dtype=patches.dtype) for size in patches.shape[1:]
-    )
-    distance = columns - (offset[:, None] + slope[:, None] * (rows - rows.mean()))[..., None]
-    return distance / (1 + slope.square()).sqrt()[:, None, None]
+    """Return the distance of each pixel from the line of its patch, ``(N, H, W)``.
+
+    It is negative on the left of the line.
+    """
+    height, width = patches.shape[1:]
+    rows = torch.arange(height, device=patches.device, dtype=patches.dtype)
+    columns = torch.arange(width, device=patches.device, dtype=patches.dtype)
+    line = offset[:, None] + slope[:, None] * (rows - rows.mean())
+    along_row = columns - line[..., None]
+    return along_row / (1 + slope.square()).sqrt()[:, None, None]
 
 
 def _hamming(distance: Tensor, width: int) -> Tensor:
+    """Return the Hamming window at a `distance` from its middle; it is zero outside `width`."""
     inside = distance.abs() <= width / 2
-    return torch.where(inside, 0.54 + 0.46 * torch.cos(2 * math.pi * distance / width), 0.0)
+    window = 0.54 + 0.46 * torch.cos(2 * math.pi * distance / width)
+    return torch.where(inside, window, 0.0)
 
 
-def _spread(patches: Tensor, distance: Tensor) -> Tensor:
-    """The mean of the pixels in each bin of distance, ``(N, bins)``; NaN where a bin is empty."""
+def _edge_spread(patches: Tensor, distance: Tensor) -> Tensor:
+    """Return the mean of the pixels in each bin of distance, ``(N, bins)``; NaN if it is empty."""
     reach = _BINS * (patches.shape[2] // 2 - 2)
+    last = 2 * reach
     bins = torch.floor(distance * _BINS + 0.5) + reach
-    outside = ~((bins >= 0) & (bins <= 2 * reach))
-    bins = torch.where(outside, 2.0 * reach + 1, bins).long().flatten(1)
-    empty = patches.new_zeros(len(patches), 2 * reach + 2)
-    total = empty.scatter_add(1, bins, patches.flatten(1))
-    return (total / empty.scatter_add(1, bins, torch.ones_like(patches).flatten(1)))[:, :-1]
+    outside = ~((bins >= 0) & (bins <= last))
+    bins = torch.where(outside, last + 1.0, bins).long().flatten(1)
+
+    # One more bin takes the pixels outside, and is dropped in the end.
+    zeros = patches.new_zeros(len(patches), last + 2)
+    total = zeros.scatter_add(1, bins, patches.flatten(1))
+    count = zeros.scatter_add(1, bins, torch.ones_like(patches).flatten(1))
+    return (total / count)[:, :-1]
 
 
 def mtf50(curve: EdgeCurve) -> Tensor:
     """Return the frequency at which the MTF first falls below 0.5, ``(N,)``, in cycles per pixel.
 
-    It is 1 if the MTF never does.
+    It is 1 if the MTF never falls below 0.5.
     """
     return first_below_zero(curve.mtf - 0.5, curve.frequency)
 
@@ -148,18 +181,22 @@ def mtf50(curve: EdgeCurve) -> Tensor:
 class SlantedEdge:
     """MTF50 along the clearest slanted edge of each image, in cycles per HR pixel (ISO 12233).
 
-    The edge is searched for in HR, in the mean of the channels. Windows have `size` pixels a side
-    and begin at every quarter of it. A clear edge is straight, lies alone between two plateaus, and
-    is 2 to 20 degrees off the grid. The clear edge of the highest contrast is chosen.
+    MTF50 is the frequency at which half of the contrast is left (see `slanted_edge`). Images are
+    ``(B, C, H, W)``, and the mean of their channels is measured.
 
-    Its MTF50 is measured in SR and in HR (see `slanted_edge`), as ``sr`` and ``hr``. The value of
-    HR is the aim; a higher one means that SR is oversharpened. If pixels are square and their size
-    is known, both are also given in cycles per unit, such as ``sr_per_mm``.
+    The edge is searched for in HR, in windows of `size` pixels a side, which begin at every quarter
+    of `size`. An edge is clear if it is straight, lies alone between two plateaus, and is 2 to 20
+    degrees off the pixel grid. Of the clear edges, the one of the highest contrast is chosen.
 
-    An image without a clear edge is NaN, as most natural images are. Targets, roofs and borders of
-    fields have such edges. Windows with a hidden pixel are skipped.
+    The scores are ``sr`` and ``hr``, the MTF50 of SR and HR at this edge, each ``(B,)``. SR should
+    reach the value of HR. A higher value means that SR is oversharpened. If pixels are square and
+    their size is known, both are also given in cycles per unit, such as ``sr_per_mm``.
 
-    Raises a `Mistake` for volumes, whose edges have no single angle.
+    The scores of an image are NaN if no edge is clear, which holds for most natural images. Test
+    targets, roofs and borders of fields have clear edges. Windows with a hidden pixel are skipped.
+
+    Raises a `Mistake` for images smaller than `size`, and for volumes, whose edges have no single
+    angle.
     """
 
     higher_is_better = True
@@ -170,7 +207,7 @@ class SlantedEdge:
         self.size = size
 
     def __call__(self, sr: Tensor, hr: Tensor, context: ScoringContext) -> dict[str, Tensor]:
-        """Measure SR and HR, both ``(B, C, H, W)``: MTF50 ``sr`` and ``hr``, each ``(B,)``."""
+        """Return the MTF50 of SR and of HR, each ``(B,)``, by name."""
         if hr.ndim != 4:
             raise Mistake(
                 f"slanted edges are of images; got {hr.ndim - 2} spatial axes. Leave this metric "
@@ -181,12 +218,14 @@ class SlantedEdge:
                 f"size is {self.size} but the image {tuple(hr.shape[2:])}: choose a smaller size."
             )
         windows = {"sr": self._windows(sr, context.valid), "hr": self._windows(hr, context.valid)}
-        best, found = _clearest(windows["hr"])
+        best, is_clear = _clearest(windows["hr"])
         index = best[:, None, None, None].expand(-1, 1, self.size, self.size)
         values = {}
         for name, candidates in windows.items():
             edge = candidates.gather(1, index)[:, 0]
-            values[name] = torch.where(found, mtf50(slanted_edge(edge)), torch.nan).to(hr.dtype)
+            sharpness = mtf50(slanted_edge(edge))
+            values[name] = torch.where(is_clear, sharpness, torch.nan).to(hr.dtype)
+
         known = lengths(context.axes)
         if known is not None and max(known.pixel) <= SQUARE * min(known.pixel):
             for name in ("sr", "hr"):
@@ -194,29 +233,41 @@ class SlantedEdge:
         return values
 
     def _windows(self, image: Tensor, valid: Tensor | None) -> Tensor:
-        """All windows of the mean of the channels, ``(B, n, size, size)``, NaN where hidden."""
+        """Return all windows of the mean of the channels, ``(B, n, size, size)``, NaN if hidden."""
         if valid is not None:
             image = torch.where(valid, image, torch.nan)
         step = self.size // 4
-        columns = image.mean(1).unfold(1, self.size, step)
-        return columns.unfold(2, self.size, step).flatten(1, 2)
+        bands = image.mean(1).unfold(1, self.size, step)
+        return bands.unfold(2, self.size, step).flatten(1, 2)
 
 
 def _clearest(windows: Tensor) -> tuple[Tensor, Tensor]:
-    """The position of the best edge among ``(B, n, size, size)``, and whether it is clear."""
-    clarity = [_clarity(part) for part in torch.split(windows.flatten(0, 1), _AT_ONCE)]
-    score = torch.cat(clarity).view(windows.shape[:2])
-    best = score.argmax(1)
-    return best, score.gather(1, best[:, None])[:, 0] > 0
+    """Return the position ``(B,)`` of the clearest edge of each image, and whether it is clear.
+
+    The windows of an image are ``(B, n, size, size)``.
+    """
+    parts = torch.split(windows.flatten(0, 1), _AT_ONCE)
+    contrasts = [_clear_contrast(part) for part in parts]
+    contrast = torch.cat(contrasts).view(windows.shape[:2])
+    best = contrast.argmax(1)
+    best_contrast = contrast.gather(1, best[:, None])[:, 0]
+    return best, best_contrast > 0
 
 
-def _clarity(patches: Tensor) -> Tensor:
-    """The contrast ``(N,)`` of patches ``(N, size, size)``; -inf for those without a clear edge."""
-    curve, upright = slanted_edge(patches), _upright(patches)
+def _clear_contrast(patches: Tensor) -> Tensor:
+    """Return the contrast of each patch ``(N, size, size)``, or -inf without a clear edge."""
+    curve = slanted_edge(patches)
+    upright = _upright(patches)
     third = upright.shape[2] // 3
-    left, right = upright[:, :, :third], upright[:, :, -third:]
+    left = upright[:, :, :third]
+    right = upright[:, :, -third:]
     contrast = right.mean((1, 2)) - left.mean((1, 2))
-    unrest = torch.maximum(left.std((1, 2)), right.std((1, 2)))
+    roughness = torch.maximum(left.std((1, 2)), right.std((1, 2)))
+
     slant = curve.degrees.abs()
-    clear = (slant >= 2) & (slant <= 20) & (curve.residual < 0.5) & (unrest < 0.1 * contrast)
-    return torch.where(clear & ~curve.mtf.isnan().any(1), contrast, -torch.inf)
+    is_slanted = (slant >= 2) & (slant <= 20)
+    is_straight = curve.residual < 0.5
+    is_alone = roughness < 0.1 * contrast
+    is_measured = ~curve.mtf.isnan().any(1)
+    is_clear = is_slanted & is_straight & is_alone & is_measured
+    return torch.where(is_clear, contrast, -torch.inf)

@@ -1,4 +1,4 @@
-"""The learned perceptual distance, as a score."""
+"""The learned perceptual distance LPIPS, used as a score."""
 
 from __future__ import annotations
 
@@ -14,19 +14,25 @@ from srlab.nn.masks import without_hidden
 class LPIPS:
     """Learned perceptual image patch similarity, version 0.1 (Zhang et al. 2018, eq. 1).
 
-    Images ``(B, C, H, W)`` to ``(B,)``, 0 for equal images. For volumes and video it is the mean
-    over slices along the first axis.
+    Images ``(B, C, H, W)`` give ``(B,)``, 0 for equal images. For volumes and video, the score is
+    the mean over slices along the first spatial axis.
 
-    The network's `weights` are ``pretrained`` (torchvision's, downloaded once), ``random`` (of a
-    fixed seed, for tests), or the path of torchvision's state dict. The authors advise `net`
-    ``alex`` for scores.
+    `net` is the classification network whose features are compared: ``alex``, ``vgg`` or
+    ``squeeze``. The authors advise ``alex`` for scores. `weights` are those of the network:
 
-    The range from `low` to `high` becomes -1 to 1, without clamping (None: 0 and the data range).
-    `channels` chooses red, green and blue by their positions in ``data.bands``, from 1. One channel
-    is repeated, and of several lists the mean is taken (see `srlab.losses.bands.Bands`).
+    - ``pretrained``: torchvision's, which are downloaded once.
+    - ``random``: weights from a fixed seed, for tests.
+    - The path of a torchvision state dict.
+
+    Values are mapped linearly, such that `low` becomes -1 and `high` becomes 1, without clamping.
+    If they are None, `low` is 0 and `high` is the data range. `channels` are the positions of red,
+    green and blue in ``data.bands``, counted from 1. A single channel is repeated. For several
+    lists, the mean distance is taken (see `srlab.losses.bands.Bands`).
 
     Hidden pixels are mid-grey in both images, so they add no distance. The mean distance is divided
     by the share of valid pixels.
+
+    Raises a `Mistake` for another `net`, unreadable weights, or images that are too small.
     """
 
     higher_is_better = False
@@ -41,25 +47,29 @@ class LPIPS:
         high: float | None = None,
     ) -> None:
         self.bands = Bands(channels)
-        self.low, self.high = low, high
+        self.low = low
+        self.high = high
         self.distance = LearnedDistance(net=net, weights=weights).eval().requires_grad_(False)
 
     @torch.no_grad()
     def __call__(self, sr: Tensor, hr: Tensor, context: ScoringContext) -> Tensor:
-        """Compare each image of a batch."""
+        """Return the distance of each image of a batch, ``(B,)``."""
         self.distance.to(hr.device)
-        seen, wanted = self._slices(sr, context), self._slices(hr, context)
-        distances = [self.distance(a, b) for a, b in zip(seen, wanted, strict=True)]
-        # (slices, lists of bands, images of the batch)
-        distance = torch.stack(distances).view(len(distances), -1, len(hr)).mean(dim=(0, 1))
+        slices = zip(self._slices(sr, context), self._slices(hr, context), strict=True)
+        distances = [self.distance(sr_slice, hr_slice) for sr_slice, hr_slice in slices]
+        # Each slice has a distance for each list of bands and each image of the batch.
+        by_slice_list_image = torch.stack(distances).view(len(distances), -1, len(hr))
+        distance = by_slice_list_image.mean(dim=(0, 1))
         if context.valid is not None:
-            distance = distance / context.valid.flatten(1).float().mean(dim=1)
+            valid_share = context.valid.flatten(1).float().mean(dim=1)
+            distance = distance / valid_share
         return distance
 
     def _slices(self, image: Tensor, context: ScoringContext) -> tuple[Tensor, ...]:
-        """The network's input, ``(lists·B, 3, H, W)``, one for each slice of a volume."""
+        """Return the network's input ``(lists·B, 3, H, W)`` for an image or for each slice."""
         unit = to_unit_range(image, low=self.low, high=self.high, data_range=context.data_range)
-        shown = self.bands(without_hidden(2 * unit - 1, context.valid)).float()
-        if shown.ndim == 4:
-            return (shown,)
-        return shown.unbind(2)
+        scaled = without_hidden(2 * unit - 1, context.valid)
+        chosen = self.bands(scaled).float()
+        if chosen.ndim == 4:
+            return (chosen,)
+        return chosen.unbind(2)

@@ -1,4 +1,4 @@
-"""Metrics of the error of each pixel, averaged over valid pixels."""
+"""Metrics that average the error of each pixel over the valid pixels."""
 
 from __future__ import annotations
 
@@ -13,37 +13,40 @@ from srlab.mistakes import Mistake
 class PSNR:
     """Peak signal-to-noise ratio in dB: ``10 log10(data_range² / MSE)``.
 
-    Images ``(B, C, *S)`` to ``(B,)``, with the MSE over all channels at once. It is infinite where
-    SR equals HR.
+    Images ``(B, C, *S)`` give ``(B,)``. The mean squared error (MSE) is over all channels at once.
+    The value is infinite for an image in which SR equals HR.
 
-    The score of several images is the mean of their values, as in papers. If SR is exact in one of
-    them, this mean would be infinite. The score is then the PSNR of the mean MSE, which is infinite
-    only if all are exact (`srlab.metrics.means`).
+    The score of several images is the mean of their values, as in papers. If one of the values is
+    infinite, the score is instead the PSNR of the mean MSE (see `srlab.metrics.means`). It is
+    infinite only if SR equals HR in all images.
     """
 
     higher_is_better = True
     unit = "dB"
 
     def __call__(self, sr: Tensor, hr: Tensor, context: ScoringContext) -> Tensor:
-        """Compare each image of a batch over its valid pixels."""
+        """Return the value of each image of a batch, over its valid pixels."""
         mse = band_means((sr - hr).square(), context.valid).mean(dim=1)
         return 10 * torch.log10(context.data_range**2 / mse)
 
     def among(self, sr: Tensor, hr: Tensor, context: ScoringContext, counted: Tensor) -> Tensor:
-        """Compare each image of a batch over some of its valid pixels."""
+        """Return the value of each image of a batch, over valid pixels where `counted` is true."""
         return self(sr, hr, context.among(counted))
 
     def pooled(self, values: Tensor) -> Tensor:
-        """The PSNR of the mean MSE of images that have these PSNRs ``(N,)``."""
-        mse = torch.pow(10.0, -values.double() / 10)  # in squares of the data range
-        return (-10 * torch.log10(mse.mean())).to(values.dtype)
+        """Return the PSNR of the mean MSE of images that have the PSNRs ``(N,)``."""
+        mse = torch.pow(10.0, -values.double() / 10)  # relative to the squared data range
+        psnr = -10 * torch.log10(mse.mean())
+        return psnr.to(values.dtype)
 
 
 class MAE:
-    """Mean absolute error, in physical units.
+    """Mean absolute error over all channels, in physical units.
 
-    Images ``(B, C, *S)`` to ``(B,)``. With `per_band` it is a dictionary: the mean under "", and
-    each channel's own error under the channel's name.
+    Images ``(B, C, *S)`` give ``(B,)``. If `per_band` is true, the result is a dictionary. It has
+    this value under the key "", and the error of each channel under the channel's name.
+
+    Raises a `Mistake` if `per_band` is true and the channels have no names of their own.
     """
 
     higher_is_better = False
@@ -54,7 +57,7 @@ class MAE:
     def __call__(
         self, sr: Tensor, hr: Tensor, context: ScoringContext
     ) -> Tensor | dict[str, Tensor]:
-        """Compare each image of a batch over its valid pixels."""
+        """Return the value of each image of a batch, over its valid pixels."""
         errors = band_means((sr - hr).abs(), context.valid)
         mean = errors.mean(dim=1)
         if self.per_band:
@@ -64,15 +67,17 @@ class MAE:
     def among(
         self, sr: Tensor, hr: Tensor, context: ScoringContext, counted: Tensor
     ) -> Tensor | dict[str, Tensor]:
-        """Compare each image of a batch over some of its valid pixels."""
+        """Return the value of each image of a batch, over valid pixels where `counted` is true."""
         return self(sr, hr, context.among(counted))
 
 
 class RMSE:
     """Root of the mean squared error over all channels at once, in physical units.
 
-    Images ``(B, C, *S)`` to ``(B,)``. With `per_band` it is a dictionary: the same under "", and
-    each channel's own error under the channel's name.
+    Images ``(B, C, *S)`` give ``(B,)``. If `per_band` is true, the result is a dictionary. It has
+    this value under the key "", and the error of each channel under the channel's name.
+
+    Raises a `Mistake` if `per_band` is true and the channels have no names of their own.
     """
 
     higher_is_better = False
@@ -83,7 +88,7 @@ class RMSE:
     def __call__(
         self, sr: Tensor, hr: Tensor, context: ScoringContext
     ) -> Tensor | dict[str, Tensor]:
-        """Compare each image of a batch over its valid pixels."""
+        """Return the value of each image of a batch, over its valid pixels."""
         errors = band_means((sr - hr).square(), context.valid)
         root = errors.mean(dim=1).sqrt()
         if self.per_band:
@@ -93,11 +98,12 @@ class RMSE:
     def among(
         self, sr: Tensor, hr: Tensor, context: ScoringContext, counted: Tensor
     ) -> Tensor | dict[str, Tensor]:
-        """Compare each image of a batch over some of its valid pixels."""
+        """Return the value of each image of a batch, over valid pixels where `counted` is true."""
         return self(sr, hr, context.among(counted))
 
 
 def _by_name(errors: Tensor, names: tuple[str, ...]) -> dict[str, Tensor]:
+    """Return the errors ``(B, C)`` of the channels by their names."""
     channels = errors.shape[1]
     if len(names) != channels or len(set(names)) != channels:
         raise Mistake(

@@ -1,4 +1,4 @@
-"""Images in float64."""
+"""Conversion of images to float64."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 def in_double(image: Tensor) -> Tensor:
-    """The image in float64, or as it is on MPS devices, which have no float64."""
+    """Return the image in float64, or unchanged on MPS devices, which have no float64."""
     if image.device.type == "mps":
         return image
     return image.double()

@@ -1,4 +1,4 @@
-"""Scoring: the values of all chosen metrics by name, for each image and for all together."""
+"""The values of all chosen metrics by name, for each image and for all images together."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ from srlab.metrics.protocol import InUnit, Metric, Pooled, ScoringContext
 from srlab.mistakes import Mistake
 
 Table = Mapping[str, Tensor]
-"""The values ``(N,)`` of N images, by the name of the score."""
+"""The values ``(N,)`` of N images for each score, by the name of the score."""
 
 
 def scores(
     metrics: Mapping[str, Metric], sr: Tensor, hr: Tensor, context: ScoringContext
 ) -> dict[str, Tensor]:
-    """Compare SR with HR, both ``(B, C, *S)``, and return ``(B,)`` for each score's name.
+    """Return the values ``(B,)`` of all metrics for SR and HR ``(B, C, *S)``, by name.
 
-    The single value of a metric has the metric's name, such as ``psnr``. Several values have their
-    own names added, such as ``mae_B04``. A `Mistake` of a metric gets the metric's name.
+    A metric with a single value has its own name, such as ``psnr``. If it has several values, their
+    names are added, such as ``mae_B04``.
+
+    Raises the `Mistake` of a metric again, with the metric's name before its message.
     """
     by_label: dict[str, Tensor] = {}
     for name, metric in metrics.items():
@@ -39,15 +41,19 @@ def scores(
 def means(
     metrics: Mapping[str, Metric], tables: Mapping[str, Table]
 ) -> dict[str, dict[str, Tensor]]:
-    """Return the scores of all images together, for each method that made them.
+    """Return the scores of all images together, for each method of super-resolution.
 
-    A score is the mean over images, without NaN and infinite values. A `Pooled` metric, such as
-    PSNR, is infinite for an exact image. If any image is exact by any method, the scores of all
-    methods are the values for the mean squared error of their images. They then remain comparable.
+    `tables` has the values of each method. A score is the mean over images, without NaN and
+    infinite values.
+
+    A `Pooled` metric, such as PSNR, is infinite for an exact image, in which SR equals HR. If a
+    method makes any image exact, the score is computed from the mean squared error instead. This
+    is done for all methods, so that they remain comparable.
     """
     pool: set[str] = set()
     for table in tables.values():
         pool |= {label for label, values in table.items() if exact(values)}
+
     results: dict[str, dict[str, Tensor]] = {method: {} for method in tables}
     for method, table in tables.items():
         for label, values in table.items():
@@ -57,7 +63,10 @@ def means(
 
 
 def overall(metric: Metric, values: Tensor, *, pool: bool) -> Tensor:
-    """Return the score of several images together, from their values ``(N,)``; see `means`."""
+    """Return the score of several images together, from their values ``(N,)``.
+
+    If `pool` is true and the metric allows it, the score is that of the mean squared error.
+    """
     if pool and isinstance(metric, Pooled):
         return metric.pooled(values[values > -torch.inf])
     return values[values.isfinite()].mean()
@@ -72,7 +81,8 @@ def remarks(metrics: Mapping[str, Metric], table: Table) -> list[str]:
     """Return lines that explain exact images and missing values in a table of scores."""
     lines = []
     for label, values in table.items():
-        number, missing = exact(values), int((~values.isfinite()).sum())
+        number = exact(values)
+        missing = int((~values.isfinite()).sum())
         if number and isinstance(_metric_of(label, metrics), Pooled):
             lines.append(
                 f"{label}: {number} of {len(values)} exact, so scores are of the mean squared "
@@ -90,6 +100,7 @@ def unit_of(label: str, metrics: Mapping[str, Metric]) -> str:
 
 
 def _metric_of(label: str, metrics: Mapping[str, Metric]) -> Metric:
-    """Return the metric of a score, whose name begins with that of the metric."""
+    """Return the metric of a score; the name of the score begins with that of the metric."""
     names = [name for name in metrics if label == name or label.startswith(f"{name}_")]
-    return metrics[max(names, key=len)]
+    longest = max(names, key=len)  # "psnr_y" begins with "psnr", too
+    return metrics[longest]

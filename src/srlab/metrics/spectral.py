@@ -1,4 +1,4 @@
-"""Metrics of multispectral images: spectral angle, and errors relative to each band's mean."""
+"""Metrics of multispectral images: the spectral angle, and errors relative to the bands' means."""
 
 from __future__ import annotations
 
@@ -14,37 +14,42 @@ from srlab.mistakes import Mistake
 from srlab.nn.spectra import spectral_angle
 
 DARK = 1e-4
-"""The share of the data range up to which the mean of a band counts as zero."""
+"""The absolute mean up to which a band counts as dark, as a share of the data range."""
 
 
 class SpectralAngle:
     """Mean angle between the spectra of SR and HR, in degrees (Kruse et al. 1993, eq. 2).
 
-    Images ``(B, C, *S)`` with ``C >= 2`` to ``(B,)``, from 0 to 180. The angle does not depend on
-    the brightness of a spectrum.
+    Images ``(B, C, *S)`` with ``C >= 2`` give ``(B,)``, from 0 to 180 degrees. The angle does not
+    depend on the brightness of the spectra.
 
-    Pixels where HR is zero in all bands have no direction and are left out. Where SR is zero in all
-    bands, the angle counts as 90 degrees, since its inner product with HR is zero.
+    A pixel in which HR is zero in all bands is left out, since its spectrum has no direction. Where
+    SR is zero in all bands, its inner product with HR is zero, so the angle counts as 90 degrees.
+
+    Raises a `Mistake` for a single channel.
     """
 
     higher_is_better = False
     unit = "degrees"
 
     def __call__(self, sr: Tensor, hr: Tensor, context: ScoringContext) -> Tensor:
-        """Compare each image of a batch over its valid pixels."""
+        """Return the value of each image of a batch, over its valid pixels."""
         angle = degrees_between(sr, hr)
-        angle = torch.where((sr == 0).all(dim=1, keepdim=True), 90.0, angle)
-        shown = (hr != 0).any(dim=1, keepdim=True)
+        sr_is_zero = (sr == 0).all(dim=1, keepdim=True)
+        angle = torch.where(sr_is_zero, 90.0, angle)
+        counted = (hr != 0).any(dim=1, keepdim=True)
         if context.valid is not None:
-            shown = shown & context.valid
-        return band_means(angle, shown).squeeze(1).to(hr.dtype)
+            counted = counted & context.valid
+        return band_means(angle, counted).squeeze(1).to(hr.dtype)
 
 
 def degrees_between(first: Tensor, second: Tensor) -> Tensor:
-    """Angle between spectra ``(B, C, *S)`` in degrees, ``(B, 1, *S)``; zero where one is zero.
+    """Return the angle between the spectra of two images ``(B, C, *S)`` in degrees, ``(B, 1, *S)``.
 
-    It is computed in float64, where neither tiny nor huge float32 values leave the range of their
-    squares. Fewer than two channels are a `Mistake`.
+    The angle is zero where one of the spectra is zero. It is computed in float64, in which the
+    squares of float32 values neither overflow nor vanish.
+
+    Raises a `Mistake` for a single channel.
     """
     channels = first.shape[1]
     if channels < 2:
@@ -57,22 +62,23 @@ def degrees_between(first: Tensor, second: Tensor) -> Tensor:
 class ERGAS:
     """Relative dimensionless global error in synthesis (Wald 2002, *Data Fusion*).
 
-    ``100 / scale · sqrt(mean_k (RMSE_k / mean_k)²)`` over the bands k. Wald's h/l is the size of
-    the HR pixel over that of the LR pixel: 1/4 at a scale of 4. Where axes have different scales it
-    is their geometric mean.
+    It is ``100 / scale · sqrt(mean over k of (RMSE_k / mean_k)²)``, with k for the bands and mean_k
+    for the mean of HR. Wald writes h/l for ``1 / scale``, the side of an HR pixel divided by that
+    of an LR pixel. If the scale differs between axes, the geometric mean is taken.
 
-    Images ``(B, C, *S)`` to ``(B,)``, in units with a true zero (reflectance, radiance, counts). An
-    image is NaN if the mean of an HR band is within 1/10 000 of the data range from zero. Its
-    relative error would be arbitrarily large, and would dominate the mean over images.
+    Images ``(B, C, *S)`` give ``(B,)``, in percent. They must be in a unit with a true zero, such
+    as reflectance, radiance or counts. The value is NaN if a band of HR is dark: its absolute mean
+    is at most 1/10 000 of the data range. The relative error of a dark band would be arbitrarily
+    large, and would dominate the mean over images.
     """
 
     higher_is_better = False
 
     def __call__(self, sr: Tensor, hr: Tensor, context: ScoringContext) -> Tensor:
-        """Compare each image of a batch over its valid pixels."""
+        """Return the value of each image of a batch, over its valid pixels."""
         mse = band_means((sr - hr).square(), context.valid)
-        level = band_means(hr, context.valid)
-        dark = level.abs() <= DARK * context.data_range
-        relative = torch.where(dark, torch.nan, mse / level.square())
-        ratio: float = math.prod(context.scale) ** (1 / len(context.scale))
-        return 100 / ratio * relative.mean(dim=1).sqrt()
+        mean = band_means(hr, context.valid)
+        is_dark = mean.abs() <= DARK * context.data_range
+        relative_mse = torch.where(is_dark, torch.nan, mse / mean.square())
+        scale: float = math.prod(context.scale) ** (1 / len(context.scale))
+        return 100 / scale * relative_mse.mean(dim=1).sqrt()
