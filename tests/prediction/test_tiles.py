@@ -1,4 +1,5 @@
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -210,7 +211,8 @@ def test_unknown_edges_are_refused():
 
 def test_a_tile_is_found_in_a_scene_of_any_size():
     """A damaged file may claim any size, and a list of all tiles would take hours."""
-    side = 10**15
+    side = 10**12
     grid = TileGrid((side, side), tile=(100, 100), overlap=(10, 10), scale=(2, 2))
     (last,) = grid.touching((slice(2 * side - 1, 2 * side),) * 2)
     assert last.core[0].stop == last.core[1].stop == side
+    assert len(grid) == sys.maxsize

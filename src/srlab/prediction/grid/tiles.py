@@ -11,6 +11,7 @@ shot have one shape.
 
 from __future__ import annotations
 
+import sys
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -142,7 +143,7 @@ class TileGrid:
         return f", and reads that start on multiples of {self.multiple_of},"
 
     def __len__(self) -> int:
-        return prod(len(axis) for axis in self.axes)
+        return min(prod(len(axis) for axis in self.axes), sys.maxsize)  # the most that Python takes
 
     def __iter__(self) -> Iterator[Tile]:
         """Yield tiles in scan order, the last axis fastest."""
