@@ -148,7 +148,7 @@ def refused(path, description, **options):
 
 def test_what_a_video_cannot_hold_is_refused(tmp_path):
     odd = open_reader(clip(tmp_path / "a.mkv", "ffv1", frames=moving(3, 45, 60))).description
-    assert "needs even numbers" in refused(tmp_path / "b.mp4", odd)
+    assert "needs even numbers: write .mkv with codec=ffv1" in refused(tmp_path / "b.mp4", odd)
     small = open_reader(clip(tmp_path / "s.mkv", "ffv1", frames=moving(3, 44, 62))).description
     assert "h265 needs 64 x 16 at least" in refused(tmp_path / "b.mp4", small, codec="h265")
     assert "offers h264, h265" in refused(tmp_path / "b.mp4", odd, codec="ffv1")
@@ -165,3 +165,12 @@ def test_pixels_that_are_not_square_are_noted_or_refused(tmp_path):
             assert container.streams.video[0].sample_aspect_ratio == Fraction(4, 3)
     described = open_reader(source).description
     assert "1.333 times as wide as high" in refused(tmp_path / "d.mkv", described, codec="ffv1")
+
+
+def test_what_is_suggested_instead_holds_the_frames(tmp_path):
+    """Frames of odd sizes whose pixels are not square fit neither h264 nor ffv1."""
+    wide = open_reader(clip(tmp_path / "a.mp4", sample_aspect_ratio=Fraction(4, 3))).description
+    odd = replace(wide, shape=(*wide.shape[:2], 61))
+    for name, codec in [("b.mp4", "h264"), ("c.mkv", "ffv1"), ("d.mp4", "h265")]:
+        assert refused(tmp_path / name, odd, codec=codec).count("write a folder NAME.frames") == 1
+    create_writer(tmp_path / "e.frames", odd, provenance=MADE)

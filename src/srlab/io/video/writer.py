@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -136,21 +138,31 @@ def _checked(path: Path, description: Description, codec: Codec) -> VideoGeometr
             f"{path} holds values of the type {geometry.colours.dtype}, and the output has "
             f"{', '.join(map(str, dtypes))}."
         )
-    _, height, width = description.shape
-    least = ENCODINGS[codec].smallest
-    if height < least[0] or width < least[1]:
-        raise Mistake(
-            f"{path} would have {width} x {height} pixels, and {codec} needs {least[1]} x "
-            f"{least[0]} at least: write it with codec=h264."
-        )
-    if ENCODINGS[codec].luma and (height % 2 or width % 2):
-        raise Mistake(
-            f"{path} would have {width} x {height} pixels, and {codec} needs even numbers: write "
-            ".mkv with codec=ffv1, or crop the input."
-        )
-    if not ENCODINGS[codec].notes_aspect and geometry.pixel_aspect != 1:
-        raise Mistake(
-            f"{path} would have pixels {float(geometry.pixel_aspect):.4g} times as wide as high, "
-            f"which {codec} cannot note: write it with codec=h264, or a folder NAME.frames."
-        )
+    misfit = _misfit(codec, description.shape[1:], geometry.pixel_aspect)
+    if misfit:
+        other = _alternative(description.shape[1:], geometry.pixel_aspect)
+        raise Mistake(f"{path} would have {misfit}: {other}.")
     return geometry
+
+
+def _misfit(codec: Codec, shape: Sequence[int], aspect: Fraction) -> str:
+    """Return what a codec cannot hold in frames ``(H, W)`` of such pixels; empty: it holds all."""
+    height, width = shape
+    encoding = ENCODINGS[codec]
+    least = encoding.smallest
+    if height < least[0] or width < least[1]:
+        return f"{width} x {height} pixels, and {codec} needs {least[1]} x {least[0]} at least"
+    if encoding.luma and (height % 2 or width % 2):
+        return f"{width} x {height} pixels, and {codec} needs even numbers"
+    if not encoding.notes_aspect and aspect != 1:
+        return f"pixels {float(aspect):.4g} times as wide as high, which {codec} cannot note"
+    return ""
+
+
+def _alternative(shape: Sequence[int], aspect: Fraction) -> str:
+    """Return what to write frames ``(H, W)`` of such pixels as, so that they fit."""
+    if not _misfit("h264", shape, aspect):
+        return "write it with codec=h264"
+    if not _misfit("ffv1", shape, aspect):
+        return "write .mkv with codec=ffv1, or crop the input"
+    return "write a folder NAME.frames, or crop the input"
