@@ -108,18 +108,22 @@ def refusal(path):
 def test_graph_of_another_network_is_told_with_the_layer(tmp_path):
     cases = [
         ("7767517", "7767518", "network.param is not the text of an ncnn graph"),
-        ("2.000000e-01", "1.000000e-01", "an RRDBNet has no such convolution as its layer Conv"),
-        ("2.0e-01,1.0e+00", "2.0e-01,2.0e+00", "an RRDBNet has no such sum as its layer Eltwise"),
-        ("1=3 4=1", "1=3 4=1 2=2", "(Convolution) is like none of theirs"),
-        ("2 1 out1 out2 out3", "2 1 out2 out1 out3", "no such concatenation as its layer Concat"),
+        ("2.000000e-01", "1.000000e-01", "an RRDBNet has no convolution like that of its layer"),
+        (
+            "2.0e-01,1.0e+00",
+            "2.0e-01,2.0e+00",
+            "an RRDBNet has no sum like that of its layer Eltwise",
+        ),
+        ("1=3 4=1", "1=3 4=1 2=2", "none of them has a layer like Convolution"),
+        ("2 1 out1 out2 out3", "2 1 out2 out1 out3", "no concatenation like that of its layer Con"),
         ("0=4 1=3", "0=5 1=3", "has no whole number of channels"),
         ("0=4 1=3", "0=1e999 1=3", "is none of the networks of Real-ESRGAN"),
         ("-23310=1,", "-23310=9,", "the array -23310=9"),
         ("6=288", "6=288000000000000", "network.bin ends before the weights of the layer Conv"),
-        ("Concat  ", "Pooling ", "(Pooling) is like none of theirs"),
-        ("0=0", "0=1", "(Concat) is like none of theirs"),
-        ("0=1 1=2.0", "0=2 1=2.0", "(Interp) is like none of theirs"),
-        ("out1 out2", "out9 out2", "takes out9, which nothing gives"),
+        ("Concat  ", "Pooling ", "(Pooling)"),
+        ("0=0", "0=1", "none of them has a layer like Concat"),
+        ("0=1 1=2.0", "0=2 1=2.0", "none of them has a layer like Interp"),
+        ("out1 out2", "out9 out2", "reads out9, which no layer before it makes"),
     ]
     for text, other, message in cases:
         path = rrdb_graph(rrdb_state(*NAMES), NAMES).save(tmp_path)
@@ -136,9 +140,9 @@ def test_damaged_weights_are_told_with_their_file(tmp_path):
     weights.write_bytes(whole[:-1])
     assert "network.bin ends before the weights of the layer Convolution" in refusal(path)
     weights.write_bytes(whole + bytes(4))
-    assert "network.bin is not the weights of its .param: it has 4 more bytes" in refusal(path)
+    assert "network.bin does not hold the weights of its .param: it has 4 bytes" in refusal(path)
     weights.write_bytes(bytes.fromhex("384b0d00") + whole[4:])
-    assert "holds weights of a type that is not read (0x000d4b38)" in refusal(path)
+    assert "holds weights of a type that is not supported (0x000d4b38)" in refusal(path)
     weights.unlink()
     assert "there is no" in refusal(path)
     assert re.search(r"a \.param and a \.bin of the same name", refusal(path))

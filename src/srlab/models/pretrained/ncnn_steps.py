@@ -1,8 +1,8 @@
-"""The arithmetic of an ncnn graph as a normalised list of steps.
+"""The arithmetic of an ncnn graph as a list of steps in a normal form.
 
-Exporters write the same network in different ways. A layer may contain its activation or be
-followed by it, and a factor may be a layer of its own. Layers and their settings are those of
-ncnn's developer guide ("operators").
+Exporters write the same network in different ways. A convolution may contain its activation or be
+followed by it, and a multiplication by a number may be a layer of its own. Two graphs of the same
+network become the same steps. ncnn's developer guide describes the layers ("operators").
 """
 
 from __future__ import annotations
@@ -13,38 +13,46 @@ from dataclasses import dataclass, field, replace
 from srlab.models.pretrained.ncnn import Layer
 
 LINEAR = 1.0
-"""The slope below zero of a convolution without activation."""
+"""The slope below zero of the activation, for a convolution without activation."""
 
 Term = tuple[int, float]
-"""The number of a step from 1, or 0 for the image, and the factor of its result."""
+"""A result and a factor that multiplies it.
 
-_PLAIN = {1: 3, 4: 1, 5: 1}
-"""The settings of a convolution of 3 × 3 pixels, padded by 1, with a bias."""
+The result is the number of a step, counted from 1, or 0 for the input image.
+"""
 
-_USUAL = {2: 1, 3: 1, 8: 0, 11: 3, 12: 1, 13: 1, 14: 1, 15: 1, 16: 1, 18: 0, 19: 0}
-"""Its settings that may be omitted: square kernel, no dilation, no stride, float weights."""
+_REQUIRED = {1: 3, 4: 1, 5: 1}
+"""The settings that a convolution must have: 3 × 3 pixels, padded by 1, with a bias."""
+
+_DEFAULTS = {2: 1, 3: 1, 8: 0, 11: 3, 12: 1, 13: 1, 14: 1, 15: 1, 16: 1, 18: 0, 19: 0}
+"""The settings that may be omitted: square kernel, no dilation, no stride, float weights."""
 
 _ADD, _MULTIPLY = 0, 2
-"""The operations of a BinaryOp; for an Eltwise, 0 multiplies and 1 adds."""
+"""The operations of a BinaryOp."""
+
+_ELTWISE_SUM = 1
+"""The operation of an Eltwise that adds."""
 
 _RESIZES = {1: "nearest", 3: "bicubic"}
+"""The interpolations of an Interp."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One operation on the results of earlier ones."""
+    """One operation on the results of earlier steps."""
 
-    does: str
-    takes: tuple[Term, ...]
+    operation: str
+    inputs: tuple[Term, ...]
 
     setting: float = 0.0
-    """The slope of a convolution's activation, or the factor of a change of size."""
+    """The slope of a convolution's activation below zero, or the factor of a resizing."""
 
     layer: str = field(default="", compare=False)
+    """The name of the layer, for messages."""
 
 
 def steps_of(layers: Sequence[Layer]) -> list[Step]:
-    """Translate a graph; raises a `ValueError` that names a layer without a translation."""
+    """Translate a graph; raises a `ValueError` that names a layer that cannot be translated."""
     graph = _Graph()
     for layer in layers:
         graph.add(layer)
@@ -52,19 +60,25 @@ def steps_of(layers: Sequence[Layer]) -> list[Step]:
 
 
 class _Graph:
+    """The steps of the layers that were translated so far."""
+
     def __init__(self) -> None:
         self.steps: list[Step] = []
-        self.arrays: dict[str, Term] = {}
+        self.arrays: dict[str, Term] = {}  # by ncnn's names
 
     def add(self, layer: Layer) -> None:
         """Translate the next layer."""
-        strange = [name for name in layer.takes if name not in self.arrays]
-        if strange:
-            raise ValueError(f"the layer {layer.name} takes {strange[0]}, which nothing gives")
-        terms = tuple(self.arrays[name] for name in layer.takes)
-        self.arrays |= dict.fromkeys(layer.gives, self._result(layer, terms))
+        unknown = [name for name in layer.inputs if name not in self.arrays]
+        if unknown:
+            raise ValueError(
+                f"the layer {layer.name} reads {unknown[0]}, which no layer before it makes"
+            )
+        terms = tuple(self.arrays[name] for name in layer.inputs)
+        result = self._result(layer, terms)
+        self.arrays |= dict.fromkeys(layer.outputs, result)
 
     def _result(self, layer: Layer, terms: tuple[Term, ...]) -> Term:
+        """Return the result of a layer on `terms`, after adding a step for it if one is needed."""
         match layer.kind, terms:
             case "Input", () if not self.arrays:
                 return 0, 1.0
@@ -76,7 +90,7 @@ class _Graph:
                 return step, _rounded(factor * layer.number(2, 0))
             case "BinaryOp", (_, _) if _binary(layer) == (_ADD, 0):
                 return self._step(layer, "sum", tuple(sorted(terms)))
-            case "Eltwise", (_, *_) if layer.number(0, 0) == 1:
+            case "Eltwise", (_, *_) if layer.number(0, 0) == _ELTWISE_SUM:
                 return self._sum(layer, terms)
             case "Convolution", (_,) if _is_plain(layer):
                 return self._step(layer, "convolution", terms, _slope(layer))
@@ -88,36 +102,39 @@ class _Graph:
                 return self._step(layer, "shuffle", terms, layer.number(0, 1))
             case "Reorg", (_,) if layer.number(1, 0) == 0:
                 return self._step(layer, "unshuffle", terms, layer.number(0, 1))
-            case "Interp", (_,) if (way := _resize(layer)) is not None:
-                return self._step(layer, way, terms, _rounded(layer.number(1, 1)))
-        raise ValueError(f"its layer {layer.name} ({layer.kind}) is like none of theirs")
+            case "Interp", (_,) if (interpolation := _interpolation(layer)) is not None:
+                return self._step(layer, interpolation, terms, _rounded(layer.number(1, 1)))
+        raise ValueError(f"none of them has a layer like {layer.name} ({layer.kind})")
 
-    def _step(self, layer: Layer, does: str, terms: tuple[Term, ...], setting: float = 0.0) -> Term:
-        self.steps.append(Step(does, terms, setting, layer.name))
+    def _step(
+        self, layer: Layer, operation: str, terms: tuple[Term, ...], setting: float = 0.0
+    ) -> Term:
+        """Add a step, and return its result with the factor 1."""
+        self.steps.append(Step(operation, terms, setting, layer.name))
         return len(self.steps), 1.0
 
     def _activated(self, layer: Layer, term: Term) -> Term:
         """Add the slope of a separate activation layer to the convolution before it."""
         number, factor = term
-        if number < 1 or factor != 1:
-            raise ValueError(f"its layer {layer.name} is an activation of no convolution")
-        before = self.steps[number - 1]
-        if (before.does, before.setting) != ("convolution", LINEAR):
+        is_step = number >= 1 and factor == 1
+        before = self.steps[number - 1] if is_step else None
+        if before is None or (before.operation, before.setting) != ("convolution", LINEAR):
             raise ValueError(f"its layer {layer.name} is an activation of no convolution")
         self.steps[number - 1] = replace(before, setting=_rounded(layer.number(0, 0)))
         return term
 
     def _sum(self, layer: Layer, terms: tuple[Term, ...]) -> Term:
-        factors = layer.settings.get(1, (1.0,) * len(terms))
+        """Add a step for a sum in which each term may have a factor of its own."""
+        own_factors = layer.settings.get(1, (1.0,) * len(terms))
         weighted = [
             (step, _rounded(factor * own))
-            for (step, factor), own in zip(terms, factors, strict=True)
+            for (step, factor), own in zip(terms, own_factors, strict=True)
         ]
         return self._step(layer, "sum", tuple(sorted(weighted)))
 
 
 def _rounded(value: float) -> float:
-    """Round 0.199999 to 0.2: the text of a graph has about six digits."""
+    """Round a number such as 0.199999 to 0.2: the text of a graph has about six digits."""
     return round(value, 5)
 
 
@@ -127,9 +144,10 @@ def _binary(layer: Layer) -> tuple[float, float]:
 
 
 def _is_plain(layer: Layer) -> bool:
-    """Whether a convolution is of the kind in all networks of Real-ESRGAN."""
-    given = all(layer.number(key, 0) == value for key, value in _PLAIN.items())
-    return given and all(layer.number(key, value) == value for key, value in _USUAL.items())
+    """Whether a convolution is of the one kind that all networks of Real-ESRGAN use."""
+    if any(layer.number(key, 0) != value for key, value in _REQUIRED.items()):
+        return False
+    return all(layer.number(key, value) == value for key, value in _DEFAULTS.items())
 
 
 def _slope(layer: Layer) -> float:
@@ -141,12 +159,13 @@ def _slope(layer: Layer) -> float:
         return 0.0
     if kind == 2:
         return _rounded(layer.number(10, 0))
-    raise ValueError(f"its layer {layer.name} holds an activation like none of theirs")
+    raise ValueError(f"none of them has an activation like that of its layer {layer.name}")
 
 
-def _resize(layer: Layer) -> str | None:
-    """Return the interpolation of an Interp; None if it does not scale by a single factor."""
-    same = layer.number(1, 1) == layer.number(2, 1)
-    if not same or any(layer.number(key, 0) for key in (3, 4, 5, 6)):
+def _interpolation(layer: Layer) -> str | None:
+    """Return the interpolation of an Interp; None unless it scales both axes by one factor."""
+    same_factor = layer.number(1, 1) == layer.number(2, 1)
+    other_settings = any(layer.number(key, 0) for key in (3, 4, 5, 6))
+    if not same_factor or other_settings:
         return None
     return _RESIZES.get(int(layer.number(0, 0)))
