@@ -82,7 +82,7 @@ def test_help_of_a_variant_has_its_value_and_the_comment_of_what_it_varies():
     prepare()
     text = help_text("train", ["generator=rrdb_small"])
     assert re.search(r"^    growth_channels: 16 +# the channels that each", text, re.MULTILINE)
-    assert "# For trials on a CPU: minutes instead of days." in text
+    assert "# A small one for trials on a CPU: it is trained in minutes instead of days." in text
 
 
 @pytest.mark.parametrize("name", [*COMMANDS, "summary"])
