@@ -1,4 +1,4 @@
-"""``python -m srlab.evaluate``: a model against bicubic interpolation."""
+"""``python -m srlab.evaluate``: compare a model with bicubic interpolation."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 def evaluate(config: DictConfig) -> None:
-    """Score every test image of a source, and compare pictures of one."""
+    """Score a model and bicubic interpolation on the images of a source, and draw one of them."""
     require(config, "model")
     require_models([config.model])
     check_bands(config)

@@ -1,11 +1,28 @@
 """The command line: the only package that uses Hydra.
 
-- `launch` and `running` run a command, and `command` is what an entry point declares about itself.
-  `arguments` quotes values before Hydra parses them. `errors`, `streams` and `termination` decide
-  how a command ends.
-- `search`, `plugins`, `resolvers` and `completion` extend Hydra. `help`, `describing` and
-  `comments` make the help from the comments of the YAML files.
-- `checking`, `signatures`, `settings`, `unknown`, `consistency`, `repetition` and `trainer_keys`
-  check a configuration. `configuration` composes it, and `following` fills in what follows from it.
-- `assembly` and `building` turn a configuration into objects, and `resume` finds a run to resume.
+From the command line to a configuration:
+
+- ``command``: a command from its start to its exit code
+- ``arguments``: quoting of file names, which Hydra could not parse otherwise
+- ``launch``, ``resume``: runs of several processes, and runs that are resumed
+- ``configuration``: composition from the folder of YAML files
+- ``following``: values that follow from the files or from the model
+- ``search``, ``plugins``, ``resolvers``, ``completion``: extensions of Hydra
+
+Checks of a configuration:
+
+- ``checking``, ``signatures``, ``settings``: types of values, by the annotations of constructors
+- ``consistency``, ``trainer_keys``: values that contradict each other, or cannot be used
+- ``unknown``: the message for a key that does not exist
+
+From a configuration to objects:
+
+- ``building``, ``assembly``, ``running``: the objects of a run, those of Lightning last
+- ``describing``: the model card
+
+Texts and endings:
+
+- ``help``, ``comments``: the help, from the comments of the YAML files
+- ``repetition``: log lines that are shown once only
+- ``errors``, ``streams``, ``termination``, ``leftovers``: the end of a command, also after an error
 """

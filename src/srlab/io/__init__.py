@@ -18,21 +18,32 @@ All formats share:
 
 - ``protocols``: the interfaces `Reader` and `Writer`
 - ``description``: the size, axes, channels and place of an image, whatever its format
-- ``handle``, ``isolated``: an open file for each process; a reader in a process of its own
+- ``handle``: an open file for each process
+- ``isolated``: a reader in a process of its own
 - ``damage``: errors of libraries over damaged files, as one line for the user
-- ``windows``, ``selection``, ``variables``: checks of windows; the choice of bands
+- ``windows``: checks of windows
+- ``selection``, ``variables``: the choice of bands
 - ``images``: the choice of an image in a file of several, by a name such as ``a.lif#cell``
 - ``naming``: the names of outputs, by those of their inputs
-- ``stored``, ``clipping``: conversion of physical values into stored ones; counts of clipped ones
-- ``staging``, ``write_errors``: the blocks of an unfinished output, on the disk; a full disk
+- ``stored``: conversion of physical values into the values of a file's type
+- ``clipping``: counts of values that are outside the range of that type
+- ``staging``: the blocks of an unfinished output, on the disk
+- ``write_errors``: errors of writing, such as a full disk, as one line for the user
 - ``lossy``: formats that change values as they encode them
-- ``seekable_gzip``, ``exif``: random access to compressed files; EXIF data
-- ``zarr_arrays``, ``blosc``: arrays and codecs of Zarr stores; checks of Blosc-compressed chunks
+- ``seekable_gzip``: random access to compressed files
+- ``exif``: EXIF data
+- ``zarr_arrays``: arrays and codecs of Zarr stores
+- ``blosc``: checks of chunks that Blosc compressed
 - ``provenance``: the note in an output that says how it was made
 - ``agreement``: whether a file suits a model, by its header and its values
 
-Readers made of other readers: ``masked`` (clouds hidden), ``dates`` (a time series of one place),
-``guided`` (finer bands beside coarse ones), ``grey`` (as colour), ``across`` (axes reordered).
+Readers that change what other readers give:
+
+- ``masked``: pixels of some classes, such as clouds, are hidden
+- ``dates``: several dates of one place become channels
+- ``guided``: finer bands become channels beside coarser ones
+- ``grey``: a grey picture becomes red, green and blue
+- ``across``: axes are reordered
 """
 
 from __future__ import annotations

@@ -24,12 +24,12 @@ def find_files(root: str, suffixes: Sequence[str], *, key: str = "data.root") ->
     Folders are searched recursively and through links; hidden files and folders are skipped.
 
     - A folder that is itself an image, such as ``x.zarr``, is one result.
-    - Files that form one image together, such as a DICOM series, are represented by the first.
-    - Files without an ending are inspected if one of `suffixes` belongs to such a format.
-    - Of several links to one file, only the first counts.
+    - If several files form one image, such as a DICOM series, the first of them is the result.
+    - A file without an ending is inspected if one of `suffixes` belongs to such a format.
+    - If several links lead to one file, only the first is a result.
     - A name that GDAL resolves, such as a URL, is one image.
-    - One of several images in a file follows its name, such as ``a.lif#cell``, and several are
-      chosen by a pattern, such as ``a.lif#*`` or ``lifs/*.lif#cell?``.
+    - If a file holds several images, ``a.lif#cell`` chooses one by its name. A pattern chooses all
+      that fit, such as ``a.lif#*`` or ``lifs/*.lif#cell?``.
 
     Raises a `MissingFile` that names the configuration's `key` if there are no such images.
     """
@@ -41,7 +41,7 @@ def find_files(root: str, suffixes: Sequence[str], *, key: str = "data.root") ->
         return inside
     path = Path(root)
     if path.is_file() or _is_image(path, suffixes):
-        return [path]  # a file is named by the user, so whatever its suffix
+        return [path]  # a file that the user names may have any suffix
     if path.is_dir():
         entries = list(chain.from_iterable(map(Path.iterdir, _folders(path, suffixes))))
     elif has_magic(root):
