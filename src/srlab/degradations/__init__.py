@@ -1,10 +1,11 @@
-"""Degradations: models of how LR comes from HR, one in each file.
+"""Degradations, which model how LR comes from HR.
 
-- `protocol` is their interface, and `linear` gives the adjoint of a linear one.
-- `projection` finds the nearest image that agrees with LR, and `bounds` the nearest one within a
-  range of values. `reach` measures how far a projection looks.
+- `protocol` is the interface of a degradation. `linear` computes the adjoint of a linear one.
+- `projection` changes SR so that it degrades to LR exactly. `bounds` also keeps it within a range
+  of values. `reach` measures how far a projection looks.
+- `chain` applies several degradations, and `in_planes` applies one to the planes of volumes.
 - `filtering`, `psf`, `photo_kernels`, `ranges` and `draws` are shared parts.
-- `in_planes` applies a degradation of images to the planes of volumes.
+- Each of the other files holds one degradation.
 """
 
 from srlab.degradations.area import Area

@@ -1,4 +1,4 @@
-"""The mean of the HR pixels under each LR pixel."""
+"""Averaging of the HR pixels under each LR pixel."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from srlab.degradations.filtering import filtered
 
 
 class Area:
-    """Averages the HR pixels that an LR pixel covers: an ideal detector without optics.
+    """Averages the HR pixels under each LR pixel, like a detector without optics.
 
-    Values are in any unit. The map is linear.
+    Values are in any unit. The degradation is linear.
     """
 
     linear = True
@@ -25,5 +25,6 @@ class Area:
 
     def __call__(self, hr: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
         """Degrade HR ``(B, C, *S·scale)`` to LR ``(B, C, *S)``; nothing here is random."""
-        kernel = torch.full((1, *self.scale), 1 / prod(self.scale), dtype=torch.float64)
+        weight = 1 / prod(self.scale)
+        kernel = torch.full((1, *self.scale), weight, dtype=torch.float64)
         return filtered(hr, kernel, self.scale)

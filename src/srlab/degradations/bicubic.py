@@ -14,12 +14,17 @@ from srlab.nn.resample import shrink
 
 
 class Bicubic:
-    """Antialiased bicubic shrinking, as MATLAB's ``imresize(hr, 1 / scale, "bicubic")``.
+    """Shrinks HR by antialiased bicubic interpolation, like MATLAB's ``imresize``.
 
-    With `integers` ``[low, high]`` values are rounded and clamped after each axis, as MATLAB does
-    for integer images. ``[0, 255]`` gives the LR images of the published benchmarks bit for bit.
-    Without `integers` nothing is rounded. Gradients pass through the rounding as if it were not
-    there (Bengio et al. 2013, straight-through estimator).
+    It equals ``imresize(hr, 1 / scale, "bicubic")``. If `integers` is ``[low, high]``, values are
+    rounded to integers in this range after each axis, as MATLAB does for integer images. With
+    ``[0, 255]``, LR equals that of the published benchmarks to the last bit. If `integers` is None,
+    nothing is rounded, and the degradation is linear.
+
+    Values are in any unit. Gradients pass through the rounding unchanged (straight-through
+    estimator, Bengio et al. 2013).
+
+    Raises a `Mistake` unless `integers` is None or a range.
     """
 
     def __init__(
@@ -51,9 +56,9 @@ class Bicubic:
 
 
 class _Rounded(torch.autograd.Function):
-    """Half-up rounding and clamping with the gradient of the identity.
+    """Rounding, halves up, and clamping, with the gradient of the identity.
 
-    The true gradient of rounding is zero almost everywhere, so nothing would be learnt.
+    The true gradient of rounding is zero almost everywhere, so nothing could be learnt from it.
     """
 
     @staticmethod

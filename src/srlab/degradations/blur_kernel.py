@@ -1,4 +1,4 @@
-"""Blurring with a given kernel, for example a measured one."""
+"""Blurring with a given kernel, such as a measured point spread function."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from srlab.mistakes import Mistake
 
 
 class BlurKernel:
-    """Blurs with a given kernel and samples LR pixels.
+    """Convolves HR with a given kernel, and samples the result at the centres of LR pixels.
 
-    `kernel` is an array ``(*K)`` on the grid of HR, as nested lists or a ``.npy`` file. It is the
-    image of a point, so HR is convolved with it. It is divided by its sum before. Its centre is
-    that of an LR pixel's area. So each size is even where the factor is even, and odd where that
-    is odd. Values are in any unit. The map is linear.
+    `kernel` is an array ``(*K)`` on the grid of HR, as nested lists or the path of a ``.npy`` file.
+    It is the image of a point, and is divided by its sum first. Its centre lies on the centre of an
+    LR pixel. So along each axis, its size is even if the scale is even, and odd if the scale is
+    odd. Values are in any unit. The degradation is linear.
 
-    Raises a `Mistake` if the kernel has another number of axes than the image, values that are not
-    finite, or a sum that is not positive.
+    Raises a `Mistake` if the kernel has other axes than the images, a value that is not finite, or
+    a sum that is not positive.
     """
 
     linear = True
@@ -47,8 +47,9 @@ class BlurKernel:
             raise Mistake(
                 f"kernel has the sum {array.sum():g}; give finite values with a positive sum."
             )
-        # A convolution weighs the pixel to the left by the value to the right of the centre.
-        self.kernel = torch.from_numpy(np.flip(array / array.sum()).copy())[None]
+        # `filtered` correlates, and a convolution is a correlation with the flipped kernel.
+        flipped = np.flip(array / array.sum()).copy()
+        self.kernel = torch.from_numpy(flipped)[None]
 
     def __call__(self, hr: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
         """Degrade HR ``(B, C, *S·scale)`` to LR ``(B, C, *S)``; nothing here is random."""
@@ -56,9 +57,11 @@ class BlurKernel:
 
 
 def _array(kernel: str | Sequence[object]) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    """Return the kernel as an array, read from a file if it is a path."""
     try:
         if isinstance(kernel, str):
-            return np.asarray(np.load(existing_file(Path(kernel)), allow_pickle=False), np.float64)
+            path = existing_file(Path(kernel))
+            return np.asarray(np.load(path, allow_pickle=False), dtype=np.float64)
         return np.asarray(kernel, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise Mistake(

@@ -1,4 +1,4 @@
-"""A chain of several degradations."""
+"""Several degradations, applied one after another."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from srlab.mistakes import Mistake
 
 
 class Chain:
-    """Applies degradations one after the other; the scale is the product of theirs.
+    """Applies several degradations, the `steps`, one after another.
 
-    It is linear if all of them are.
+    Values are in the unit that the steps take. The chain is linear if all steps are linear.
 
-    Raises a `Mistake` if there are none, or their scales do not make `scale`.
+    Raises a `Mistake` if the product of the steps' scales is not `scale`, or there are no steps.
     """
 
     def __init__(
@@ -30,8 +30,8 @@ class Chain:
     ) -> None:
         self.scale = per_axis(scale, spatial_dims)
         self.steps = list(steps)
-        factors_of_axes = zip(*(step.scale for step in self.steps), strict=True)
-        total = tuple(map(prod, factors_of_axes))
+        scales = [step.scale for step in self.steps]
+        total = tuple(prod(factors) for factors in zip(*scales, strict=True))
         if total != self.scale:
             raise Mistake(
                 f"the steps of the chain shrink by {total} and scale is {self.scale}; give steps "

@@ -1,4 +1,4 @@
-"""Random choices, all from one torch generator."""
+"""Random numbers and choices, all from one torch generator."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ Choice = TypeVar("Choice")
 
 
 class Draws:
-    """Draws numbers and choices from a generator, and fields of noise on its device."""
+    """Draws random numbers, choices and fields of noise from a torch generator."""
 
     def __init__(self, generator: torch.Generator) -> None:
         self.generator = generator
 
     def uniform(self, limits: Range) -> float:
-        """Draw a number between two limits."""
+        """Draw a number between two limits, uniformly."""
         low, high = limits
         return low + (high - low) * self._share()
 
@@ -34,12 +34,12 @@ class Draws:
         return choices[int(self._share() * len(choices))]
 
     def weighted(self, shares: Mapping[Choice, float]) -> Choice:
-        """Draw a key of `shares`, with its value as the probability; the values sum to one."""
+        """Draw a key of `shares`; its value is its probability, and the values sum to one."""
         place = self._share()
         for choice, limit in zip(shares, accumulate(shares.values()), strict=True):
             if place < limit:
                 return choice
-        return choice
+        return choice  # the sum may fall short of one by rounding
 
     def normal(self, like: Tensor) -> Tensor:
         """Draw a field of standard normal numbers, of the shape and type of `like`."""
@@ -48,11 +48,12 @@ class Draws:
         )
 
     def counts(self, mean: Tensor) -> Tensor:
-        """Draw Poisson numbers of the given means."""
+        """Draw a field of Poisson numbers with the given means."""
         return torch.poisson(mean, generator=self.generator)
 
     def _share(self) -> float:
-        # In float64, since a float32 number just below one could be rounded to one.
+        """Draw a number from 0 to below 1."""
+        # It is drawn in float64, since a float32 number just below 1 could be rounded to 1.
         device = self.generator.device
         number = torch.rand((), dtype=torch.float64, device=device, generator=self.generator)
         return float(number)

@@ -14,18 +14,18 @@ from srlab.mistakes import Mistake
 
 
 class Exposure:
-    """Averages HR frames over the time for which the shutter is open.
+    """Averages the HR frames during which the shutter is open (Nah et al. 2017, eq. 2).
 
-    Images are ``(B, C, T, H, W)``, in any unit. The shutter opens once for each LR frame, centred
-    on it. `shutter` is the time for which it is open, in HR frames; a frame that it covers in part
-    counts in part. It is a number, or ``[low, high]`` from which each clip draws one. The shutter
-    angle in degrees is 360 times `shutter`, divided by the factor along time. Blur is the mean of
-    sharp frames, as in Nah et al. 2017, eq. 2, for a camera with a linear response.
+    Images are ``(B, C, T, H, W)``, in any unit. The mean of sharp frames is the blurred frame of a
+    camera with a linear response. The shutter opens once for each LR frame, for a time that is
+    centred on the frame.
 
-    The first and the last frame are repeated outwards. The map is linear if `shutter` is one
-    number.
+    `shutter` is this time, in HR frames. A frame that it covers in part gets that part of the
+    weight. It is one number, or ``[low, high]`` from which each clip draws one. The shutter angle
+    in degrees is ``360 · shutter / scale``, for the scale along time. The first and the last frame
+    are repeated outwards. The degradation is linear if `shutter` is one number.
 
-    Raises a `Mistake` if an axis of space has a scale above 1, or no frame would change.
+    Raises a `Mistake` if the scale of rows or columns is above 1, or if no frame would be blurred.
     """
 
     def __init__(
@@ -57,9 +57,10 @@ class Exposure:
 
     def __call__(self, hr: Tensor, *, generator: torch.Generator) -> Tensor:
         """Degrade HR ``(B, C, T·scale, H, W)`` to LR ``(B, C, T, H, W)``."""
-        widths = drawn(self.shutter, hr, generator).flatten().tolist()
+        times = drawn(self.shutter, hr, generator).flatten().tolist()
         clips = []
-        for clip, width in zip(hr, widths, strict=True):
-            kernel = along(box(width, self.scale[0])[None], 0, 3)
+        for clip, time in zip(hr, times, strict=True):
+            weights = box(time, self.scale[0])
+            kernel = along(weights[None], 0, 3)
             clips.append(filtered(clip[None], kernel, self.scale))
         return torch.cat(clips)

@@ -1,4 +1,4 @@
-"""Linear filtering: LR pixels as weighted sums of the HR pixels around them."""
+"""Linear filters, which compute LR pixels as weighted sums of the HR pixels around them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from srlab.nn.resample import border_repeated
 
 
 def filtered(hr: Tensor, kernel: Tensor, scale: int | Sequence[int]) -> Tensor:
-    """Return LR ``(B, C, *S)``: the sums of HR ``(B, C, *S·scale)``, weighted by a kernel.
+    """Return LR ``(B, C, *S)``: sums of HR ``(B, C, *S·scale)`` that are weighted by a kernel.
 
-    The kernel is ``(1, *K)``, or ``(C, *K)`` with one for each channel. Its centre is that of an
-    LR pixel's area. So each size is odd where the factor is odd, and even where that is even.
-    Border pixels are repeated outwards. The kernel is not flipped.
+    The kernel is ``(1, *K)``, or ``(C, *K)`` with a kernel for each channel. It is not flipped. Its
+    centre lies on the centre of an LR pixel. So along each axis, its size is even if the scale is
+    even, and odd if the scale is odd. Border pixels are repeated outwards.
 
-    Raises a `Mistake` if the sizes or the number of kernels do not fit.
+    Raises a `Mistake` if the scale does not divide the image, or the kernel does not fit.
     """
     factors = per_axis(scale, hr.ndim - 2)
     sizes = tuple(kernel.shape[1:])
@@ -39,18 +39,22 @@ def filtered(hr: Tensor, kernel: Tensor, scale: int | Sequence[int]) -> Tensor:
             )
         margin = (size - factor) // 2
         if margin < 0:
-            # The kernel is smaller than the LR pixel, so the outer HR pixels get no weight.
+            # The kernel is smaller than an LR pixel, whose outer HR pixels get the weight zero.
             kernel = _widened(kernel, axis - 1, -margin)
-        hr = border_repeated(hr, axis, max(margin, 0), max(margin, 0))
+            margin = 0
+        hr = border_repeated(hr, axis, margin, margin)
+
     if len(kernel) not in (1, hr.shape[1]):
         raise Mistake(
             f"there are kernels for {len(kernel)} channels and the image has {hr.shape[1]}; give "
             "one kernel, or one for each channel."
         )
-    return filter_channels(hr, kernel.to(hr).expand(hr.shape[1], *kernel.shape[1:]), factors)
+    kernels = kernel.to(hr).expand(hr.shape[1], *kernel.shape[1:])
+    return filter_channels(hr, kernels, factors)
 
 
 def _widened(kernel: Tensor, axis: int, margin: int) -> Tensor:
+    """Add `margin` zeros at both ends of an axis of the kernel."""
     shape = list(kernel.shape)
     shape[axis] = margin
     zeros = kernel.new_zeros(shape)
@@ -58,18 +62,20 @@ def _widened(kernel: Tensor, axis: int, margin: int) -> Tensor:
 
 
 def along(taps: Tensor, axis: int, dims: int) -> Tensor:
-    """Shape ``(C, K)`` taps as kernels along one of `dims` spatial axes."""
+    """Return weights ``(C, K)`` as kernels that extend along one of `dims` spatial axes."""
     shape = [1] * dims
     shape[axis] = taps.shape[1]
     return taps.view(len(taps), *shape)
 
 
 def box(width: float, factor: int) -> Tensor:
-    """Return the weights ``(K,)`` of HR pixels in a box around an LR pixel's centre, with sum 1.
+    """Return equal weights ``(K,)`` of the HR pixels within a box, with sum 1.
 
-    `width` is the width of the box and `factor` that of the LR pixel, in HR pixels. A pixel that
-    the box covers in part has that part of the weight.
+    The box lies on the centre of an LR pixel. `width` is the width of the box, and `factor` is that
+    of the LR pixel, both in HR pixels. An HR pixel that the box covers in part gets that part of
+    the weight.
     """
-    count = factor + 2 * ceil(max(width - factor, 0) / 2)
+    beyond_lr_pixel = max(width - factor, 0)
+    count = factor + 2 * ceil(beyond_lr_pixel / 2)
     edges = torch.arange(count + 1, dtype=torch.float64) - count / 2
     return edges.clamp(-width / 2, width / 2).diff() / width

@@ -1,4 +1,4 @@
-"""A sensor's blur, given by its modulation transfer function (MTF)."""
+"""The blur of a sensor whose modulation transfer function (MTF) is known."""
 
 from __future__ import annotations
 
@@ -13,18 +13,20 @@ from srlab.degradations.filtering import along, filtered
 from srlab.mistakes import Mistake
 
 REACH = 4.0
-"""The radius of the kernel in standard deviations; 1/16 000 of the weight lies beyond."""
+"""The radius of the kernel in standard deviations; 1/16 000 of a Gaussian's weight lies beyond."""
 
 
 class GaussianMtf:
-    r"""Blurs with a Gaussian of a given MTF at the LR Nyquist frequency, and samples LR pixels.
+    r"""Blurs with a Gaussian of a given MTF, and samples LR pixels (Aiazzi et al. 2006, sec. III).
 
-    The MTF of a Gaussian is :math:`\exp(-2 \pi^2 \sigma^2 f^2)`. The Nyquist frequency of a scale
-    :math:`s` is :math:`1 / (2 s)`. There the MTF is `mtf`, which follows from
-    :math:`\sigma = s \sqrt{-2 \ln m} / \pi` HR pixels (Aiazzi et al. 2006, sec. III).
+    `mtf` is the value m of the MTF at the Nyquist frequency of LR. It is one number in (0, 1), or
+    one for each channel. Most sensors have 0.2 to 0.4.
 
-    `mtf` is one number in (0, 1), or one for each channel. Sensors have about 0.2 to 0.4. An axis
-    of scale 1 is left alone. Values are in any unit. The map is linear.
+    The MTF of a Gaussian is :math:`\exp(-2 \pi^2 \sigma^2 f^2)`. For a scale :math:`s`, the Nyquist
+    frequency of LR is :math:`f = 1 / (2 s)` cycles per HR pixel. So the standard deviation is
+    :math:`\sigma = s \sqrt{-2 \ln m} / \pi` HR pixels.
+
+    An axis of scale 1 is not blurred. Values are in any unit. The degradation is linear.
 
     Raises a `Mistake` if a number is not in (0, 1).
     """
@@ -51,17 +53,18 @@ class GaussianMtf:
         for axis, factor in enumerate(self.scale):
             if factor == 1:
                 continue
-            only_here = [1] * dims
-            only_here[axis] = factor
-            hr = filtered(hr, along(self._taps(factor), axis, dims), only_here)
+            scale_of_axis = [1] * dims
+            scale_of_axis[axis] = factor
+            kernel = along(self._weights(factor), axis, dims)
+            hr = filtered(hr, kernel, scale_of_axis)
         return hr
 
-    def _taps(self, factor: int) -> Tensor:
-        """Return ``(len(mtf), K)`` weights, whose sum is one."""
+    def _weights(self, factor: int) -> Tensor:
+        """Return the Gaussian weights of HR pixels ``(len(mtf), K)``, with sum 1 in each row."""
         deviations = [factor * sqrt(-2 * log(value)) / pi for value in self.mtf]
-        half = ceil(REACH * max(deviations))
-        size = 2 * half + factor % 2
+        radius = ceil(REACH * max(deviations))
+        size = 2 * radius + factor % 2  # even if the factor is even, see `filtered`
         places = torch.arange(size, dtype=torch.float64) - (size - 1) / 2
-        widths = torch.tensor(deviations, dtype=torch.float64)[:, None]
-        taps = torch.exp(-0.5 * (places / widths) ** 2)
-        return taps / taps.sum(dim=1, keepdim=True)
+        by_row = torch.tensor(deviations, dtype=torch.float64)[:, None]
+        weights = torch.exp(-0.5 * (places / by_row) ** 2)
+        return weights / weights.sum(dim=1, keepdim=True)

@@ -1,4 +1,4 @@
-"""Truncation of k-space, as in an MRI scan of lower resolution."""
+"""Truncation of k-space, the spatial frequencies of an MRI scan."""
 
 from __future__ import annotations
 
@@ -13,15 +13,19 @@ from srlab.mistakes import Mistake
 
 
 class KSpace:
-    r"""Keeps the lowest spatial frequencies: a scan of fewer phase-encoding steps.
+    r"""Keeps the low spatial frequencies, like an MRI scan of fewer phase-encoding steps.
 
-    Along an axis of scale :math:`s`, frequencies below the LR Nyquist frequency
-    :math:`1 / (2 s)` stay as they are. Higher ones are removed, which rings at edges (Gibbs). The
-    frequencies are those of a discrete cosine transform (Ahmed et al. 1974), that is, of the image
-    followed by its mirror image. In a plain Fourier transform, the opposite ends of a crop would
-    be neighbours. LR pixels lie in the middle of the HR pixels that they replace.
+    Along an axis of scale :math:`s`, frequencies below the Nyquist frequency of LR,
+    :math:`1 / (2 s)` cycles per HR pixel, stay unchanged. Higher frequencies are removed, which
+    makes edges ring (Gibbs). An LR pixel lies in the middle of the HR pixels that it replaces.
 
-    Values are in any unit. The map is linear.
+    The frequencies are those of a discrete cosine transform (Ahmed et al. 1974), which continues
+    the image by its mirror image. A Fourier transform would instead treat opposite ends of a crop
+    as neighbours.
+
+    Values are in any unit. The degradation is linear.
+
+    Raises a `Mistake` if the scale does not divide the size of the image.
     """
 
     linear = True
@@ -39,14 +43,17 @@ class KSpace:
                     "crop it to multiples first."
                 )
             if factor > 1:
-                matrix = _waves(size, size).T @ _waves(size, size * factor) / sqrt(factor)
+                to_frequencies = _waves(size, size * factor)
+                to_pixels = _waves(size, size).T
+                matrix = to_pixels @ to_frequencies / sqrt(factor)
                 hr = (hr.movedim(axis, -1) @ matrix.T.to(hr)).movedim(-1, axis)
         return hr
 
 
 def _waves(count: int, pixels: int) -> Tensor:
-    """Return the `count` slowest cosines at the centres of pixels, as orthonormal rows."""
+    """Return the `count` slowest cosine waves at the centres of pixels, as orthonormal rows."""
     phases = (torch.arange(pixels, dtype=torch.float64) + 0.5) * (pi / pixels)
-    waves = torch.cos(torch.arange(count, dtype=torch.float64)[:, None] * phases)
+    numbers = torch.arange(count, dtype=torch.float64)
+    waves = torch.cos(numbers[:, None] * phases)
     waves[0] /= sqrt(2)
     return waves * sqrt(2 / pixels)

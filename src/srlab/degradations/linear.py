@@ -10,10 +10,10 @@ from srlab.mistakes import Mistake
 
 
 def adjoint(degradation: Degradation, lr: Tensor) -> Tensor:
-    """Return ``Aᵀ·lr`` ``(B, C, *S·scale)`` for a linear degradation ``A`` and LR ``(B, C, *S)``.
+    """Apply the adjoint of a linear degradation to LR ``(B, C, *S)``: ``(B, C, *S·scale)``.
 
-    It is exact: for every HR image, ``⟨A·hr, lr⟩ = ⟨hr, Aᵀ·lr⟩``. Autograd computes it as the
-    vector-Jacobian product, which for a linear map is the adjoint.
+    With A for the degradation and Aᵀ for its adjoint, ``⟨A·hr, lr⟩ = ⟨hr, Aᵀ·lr⟩`` for every HR
+    image. Autograd computes a vector-Jacobian product, which is the adjoint of a linear map.
 
     Raises a `Mistake` if the degradation is not linear.
     """

@@ -19,16 +19,19 @@ from srlab.mistakes import Mistake
 class Microscope:
     r"""Blurs with a wide-field PSF, averages the HR pixels of each LR pixel, and adds noise.
 
-    The PSF is the Gaussian with the curvature of the Debye integral at its peak (Zhang et al. 2007,
-    table 1, nonparaxial). It follows from three numbers: the emission `wavelength` in nanometres,
-    one or one for each channel, the `numerical_aperture`, and the `refractive_index` of the
-    immersion medium. Axes are y and x, or z, y and x. All are blurred, including those of scale 1.
-    `pixel_size` is that of HR in micrometres, one or one for each axis. HR is taken as sharp.
+    The point spread function (PSF) is a Gaussian with the curvature of the Debye integral at its
+    peak (Zhang et al. 2007, table 1, nonparaxial). It depends on three numbers: the `wavelength` of
+    the emitted light in nanometres, the `numerical_aperture`, and the `refractive_index` of the
+    immersion medium. The wavelength is one number, or one for each channel.
 
-    Then `gain` and `sigma` add shot noise and read noise, as `Noise` does. With both 0 the map is
-    linear.
+    Axes are y and x, or z, y and x. All are blurred, including axes of scale 1. HR counts as sharp.
+    `pixel_size` is the size of HR pixels in micrometres: one number, or one for each axis.
 
-    Raises a `Mistake` if a number is not above 0, or the aperture is not below the index.
+    Then `gain` and `sigma` add shot noise and read noise, as in `Noise`. If both are 0, the
+    degradation is linear.
+
+    Raises a `Mistake` if an optical number is not above 0, the aperture is not below the index, or
+    the sizes do not fit the axes.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class Microscope:
                 f"pixel_size is {pixel_size} and the images have {spatial_dims} axes; give "
                 "micrometres, one number or one for each axis."
             )
+        # The standard deviations in HR pixels: for each wavelength, one for each axis.
         self._deviations = []
         for length in above_zero("wavelength", wavelength):
             lateral, axial = psf_deviations(length, numerical_aperture, refractive_index)
@@ -68,23 +72,27 @@ class Microscope:
         dims = len(self.scale)
         lr = hr
         for axis, factor in enumerate(self.scale):
-            only_here = [1] * dims
-            only_here[axis] = factor
+            scale_of_axis = [1] * dims
+            scale_of_axis[axis] = factor
             deviations = [of_channel[axis] for of_channel in self._deviations]
-            lr = filtered(lr, along(_taps(deviations, factor), axis, dims), only_here)
-        return lr if self._noise is None else self._noise(lr, generator=generator)
+            kernel = along(_weights(deviations, factor), axis, dims)
+            lr = filtered(lr, kernel, scale_of_axis)
+        if self._noise is None:
+            return lr
+        return self._noise(lr, generator=generator)
 
 
-def _taps(deviations: Sequence[float], factor: int) -> Tensor:
-    """Return ``(len(deviations), K)`` weights with sum 1: a Gaussian, averaged over an LR pixel.
+def _weights(deviations: Sequence[float], factor: int) -> Tensor:
+    """Return the weights of HR pixels: a Gaussian, averaged over the `factor` pixels of LR.
 
-    The deviations are in HR pixels. The Gaussian is integrated over each HR pixel, which is right
-    even if it is much narrower than a pixel.
+    They are ``(len(deviations), K)``, with sum 1 in each row. The standard deviations are in HR
+    pixels. The Gaussian is integrated over each HR pixel, so that it may be much narrower than one.
     """
-    half = ceil(REACH * max(deviations))
-    edges = torch.arange(2 * half + 2, dtype=torch.float64) - half - 0.5
-    widths = torch.tensor(deviations, dtype=torch.float64)[:, None]
-    gaussians = torch.special.ndtr(edges / widths).diff(dim=1)
-    shifted = [F.pad(gaussians, (at, factor - 1 - at)) for at in range(factor)]
-    taps = torch.stack(shifted).sum(dim=0)
-    return taps / taps.sum(dim=1, keepdim=True)
+    radius = ceil(REACH * max(deviations))
+    edges = torch.arange(2 * radius + 2, dtype=torch.float64) - radius - 0.5
+    by_row = torch.tensor(deviations, dtype=torch.float64)[:, None]
+    gaussians = torch.special.ndtr(edges / by_row).diff(dim=1)
+
+    shifted = [F.pad(gaussians, (shift, factor - 1 - shift)) for shift in range(factor)]
+    weights = torch.stack(shifted).sum(dim=0)
+    return weights / weights.sum(dim=1, keepdim=True)

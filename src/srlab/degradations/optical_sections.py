@@ -15,19 +15,21 @@ from srlab.mistakes import Mistake
 
 
 class OpticalSections:
-    r"""Blurs HR along the one axis whose scale is above 1, and samples it there.
+    r"""Makes one axis of HR as blurred and as coarse as the z axis of a microscope's stack.
 
-    Planes of a stack are already blurred by the lateral PSF. This adds the Gaussian that widens it
-    to the axial PSF (Weigert et al. 2018, CARE, Nature Methods 15, the split PSF). The variance of
-    this Gaussian is :math:`\sigma_z^2 - \sigma_{xy}^2`. A section is a sample at its place, not a
-    mean over the distance to its neighbours.
+    This axis is the one whose scale is above 1. HR is a plane of the stack, whose axes are blurred
+    only by the lateral point spread function (PSF). Along the one axis, HR is blurred by a Gaussian
+    of the variance :math:`\sigma_z^2 - \sigma_{xy}^2`. Together the two blurs are the axial PSF
+    (Weigert et al. 2018, CARE, Nature Methods 15, the split PSF). Then every `scale`-th place is
+    sampled. A section is such a sample, not a mean over the distance to the next section.
 
-    The PSF is that of `srlab.degradations.Microscope`, raised to the given `power`: 1 for a
-    wide-field microscope, about 2 for a confocal or two-photon one. `pixel_size` is that of HR in
-    micrometres. `wavelength` is in nanometres, one or one for each channel. The map is linear.
+    The PSF is that of `srlab.degradations.Microscope`, raised to a `power`: 1 for a wide-field
+    microscope, and about 2 for a confocal or two-photon microscope. `pixel_size` is the size of HR
+    pixels in micrometres. `wavelength` is in nanometres: one number, or one for each channel.
+    Values are in any unit. The degradation is linear.
 
-    Raises a `Mistake` if not exactly one axis has a scale above 1, a number is not above 0, or the
-    aperture is not below the index.
+    Raises a `Mistake` unless exactly one axis has a scale above 1, all numbers are above 0, and the
+    aperture is below the index.
     """
 
     linear = True
@@ -51,26 +53,32 @@ class OpticalSections:
                 "or scale=[4,1,1] with spatial_dims=3."
             )
         (self.axis,) = coarse
-        (size,) = above_zero("pixel_size", [pixel_size])
-        (times,) = above_zero("power", [power])
+        above_zero("pixel_size", [pixel_size])
+        above_zero("power", [power])
+
         deviations = []
         for length in above_zero("wavelength", wavelength):
             lateral, axial = psf_deviations(length, numerical_aperture, refractive_index)
-            deviations.append(sqrt((axial**2 - lateral**2) / times) / size)
-        self._taps = _taps(deviations, self.scale[self.axis])
+            # A power of a Gaussian is a Gaussian, whose variance is divided by the power.
+            micrometres = sqrt((axial**2 - lateral**2) / power)
+            deviations.append(micrometres / pixel_size)
+        self._weights = _weights(deviations, self.scale[self.axis])
 
     def __call__(self, hr: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
         """Degrade HR ``(B, C, *S·scale)`` to LR ``(B, C, *S)``; nothing here is random."""
-        return filtered(hr, along(self._taps, self.axis, len(self.scale)), self.scale)
+        kernel = along(self._weights, self.axis, len(self.scale))
+        return filtered(hr, kernel, self.scale)
 
 
-def _taps(deviations: Sequence[float], factor: int) -> Tensor:
-    """Return ``(len(deviations), K)`` weights with sum 1: a Gaussian, integrated over HR pixels.
+def _weights(deviations: Sequence[float], factor: int) -> Tensor:
+    """Return the weights of HR pixels: a Gaussian, integrated over each pixel.
 
-    It is centred on `factor` HR pixels, so K is odd if `factor` is.
+    They are ``(len(deviations), K)``, with sum 1 in each row. The standard deviations are in HR
+    pixels. K is odd if `factor` is odd, and even otherwise, as `filtered` needs it.
     """
-    size = 2 * ceil(REACH * max(deviations)) + factor % 2
+    radius = ceil(REACH * max(deviations))
+    size = 2 * radius + factor % 2
     edges = torch.arange(size + 1, dtype=torch.float64) - size / 2
-    widths = torch.tensor(deviations, dtype=torch.float64)[:, None]
-    taps: Tensor = torch.special.ndtr(edges / widths).diff(dim=1)
-    return taps / taps.sum(dim=1, keepdim=True)
+    by_row = torch.tensor(deviations, dtype=torch.float64)[:, None]
+    weights: Tensor = torch.special.ndtr(edges / by_row).diff(dim=1)
+    return weights / weights.sum(dim=1, keepdim=True)
