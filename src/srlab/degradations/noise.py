@@ -13,12 +13,13 @@ from srlab.mistakes import Mistake
 
 
 class Noise:
-    """Adds shot noise and read noise; the size of the image stays.
+    """Adds the shot noise and the read noise of a detector (Foi et al. 2008, eq. 3).
 
     A value ``x`` becomes ``gain · Poisson(x / gain) + sigma · N(0, 1)``. Its variance is
-    ``gain · x + sigma²`` (Foi et al. 2008, eq. 3). `gain` and `sigma` are in the image's unit. Each
-    is a number, or ``[low, high]`` from which each image draws one. 0 leaves that noise out.
-    Negative values have no shot noise. Gradients pass as if no noise were added.
+    ``gain · x + sigma²``. Negative values get no shot noise. The size of the image stays.
+
+    `gain` and `sigma` are in the unit of the image. Each is one number, or ``[low, high]`` from
+    which each image draws one. 0 leaves that noise out. Gradients pass through unchanged.
 
     Raises a `Mistake` if a number is negative, or both are zero.
     """
@@ -45,11 +46,12 @@ class Noise:
         signal = hr.detach()
         noise = torch.zeros_like(signal)
         if self.gain[1] > 0:
-            # A gain of 0 may be drawn; shot noise vanishes in this limit.
             positive = signal.clamp(min=0)
+            # A gain of 0 may be drawn. Shot noise then vanishes, since the mean exceeds the limit.
             step = gain.clamp(min=torch.finfo(hr.dtype).tiny)
-            counts = torch.poisson((positive / step).clamp(max=_MOST), generator=generator)
-            noise = torch.where(positive / step < _MOST, counts * step - positive, noise)
+            mean = positive / step
+            counts = torch.poisson(mean.clamp(max=_MOST), generator=generator)
+            noise = torch.where(mean < _MOST, counts * step - positive, noise)
         if self.sigma[1] > 0:
             normal = torch.randn(hr.shape, dtype=hr.dtype, device=hr.device, generator=generator)
             noise = noise + sigma * normal
@@ -57,4 +59,4 @@ class Noise:
 
 
 _MOST = 1e9
-"""Counts above which shot noise is below 1/30 000 of the signal and is left out."""
+"""The number of photons from which shot noise, below 1/30 000 of the signal, is left out."""

@@ -31,16 +31,20 @@ Pair = Sequence[Sequence[float]]
 
 
 class Photo:
-    """Blur, resizing, noise and JPEG, twice: Real-ESRGAN's second order (Wang et al. 2021).
+    """Applies random blur, resizing, noise and JPEG, twice (Real-ESRGAN, Wang et al. 2021, sec. 3).
 
-    Images are ``(B, 1 or 3, H, W)`` with values of 0 to 255. LR is rounded to whole numbers. Each
-    image draws its own history, in the paper's order and shares (sec. 3 and supplement). Between
-    the two passes and after them an image has another size. Borders are repeated outwards.
+    Images are ``(B, C, H, W)`` with 1 or 3 channels and values of 0 to 255. LR is rounded to whole
+    numbers. Each image draws its own steps, in the order and with the probabilities of the paper
+    and its supplement. Borders are repeated outwards.
 
-    Every argument holds two ranges, one for each pass. `blur_sigma` are standard deviations in
-    pixels. `resize` are factors of the size, in the second pass relative to LR. `noise_sigma` are
-    standard deviations of Gaussian noise, in grey values of 0 to 255. `shot_noise` are strengths of
-    Poisson noise, where 1 is that of 255 photons at white. `quality` is that of JPEG.
+    Every argument holds two ranges, for the first pass and the second one. Each image draws a
+    number from each range it needs:
+
+    - `blur_sigma`: the standard deviation of the blur, in pixels.
+    - `resize`: the factor of the size, which is relative to LR in the second pass.
+    - `noise_sigma`: the standard deviation of Gaussian noise, in grey values of 0 to 255.
+    - `shot_noise`: the strength of Poisson noise; 1 is the noise of 255 photons at white.
+    - `quality`: the quality of JPEG, from 1 to 100.
 
     Raises a `Mistake` for other axes, channels or ranges.
     """
@@ -110,7 +114,7 @@ class Photo:
         return _interpolated(image, wanted, draws)
 
     def _noisy(self, image: Tensor, draws: Draws, number: int) -> Tensor:
-        """Add Gaussian or Poisson noise, of each channel or the same in all."""
+        """Add Gaussian or Poisson noise, which is grey in some images and coloured in others."""
         gaussian = draws.happens(GAUSSIAN_SHARE)
         grey = draws.happens(GREY_SHARE)
         source = image
@@ -118,10 +122,12 @@ class Photo:
             weights = image.new_tensor(LUMA).view(1, 3, 1, 1)
             source = (image * weights).sum(dim=1, keepdim=True)
         if gaussian:
-            noise = draws.uniform(self.noise_sigma[number]) / 255 * draws.normal(source)
+            sigma = draws.uniform(self.noise_sigma[number]) / 255
+            noise = sigma * draws.normal(source)
         else:
             photons = source.clamp(0, 1) * 255
-            noise = draws.uniform(self.shot_noise[number]) * (draws.counts(photons) - photons) / 255
+            strength = draws.uniform(self.shot_noise[number])
+            noise = strength * (draws.counts(photons) - photons) / 255
         return (image + noise).clamp(0, 1)
 
     def _compressed(self, image: Tensor, draws: Draws, number: int) -> Tensor:

@@ -16,9 +16,9 @@ STEPS = 100
 """The largest number of conjugate-gradient steps; separable degradations need one or two."""
 
 LEAST = 1e-6
-"""The energy that a degradation must pass of a pattern, relative to the largest one.
+"""The smallest share of a pattern's energy that a measured pattern keeps in the degradation.
 
-A pattern below it counts as not measured.
+It is relative to the largest share of any pattern. Patterns below it count as not measured.
 """
 
 KEPT = 64

@@ -16,7 +16,7 @@ def psf_deviations(
 ) -> tuple[float, float]:
     """Return the lateral and axial standard deviation of a wide-field PSF, in micrometres.
 
-    They are those of Zhang et al. 2007, table 1, nonparaxial; `wavelength` is in nanometres.
+    The formulas are from Zhang et al. 2007, table 1, nonparaxial. `wavelength` is in nanometres.
 
     Raises a `Mistake` if the aperture is not below the index.
     """
@@ -27,7 +27,8 @@ def psf_deviations(
             "air, 1.33 of water and 1.515 of oil."
         )
     wave_number = refractive_index * 2 * pi / (wavelength / 1000)
-    c = cos(asin(numerical_aperture / refractive_index))
+    half_angle = asin(numerical_aperture / refractive_index)
+    c = cos(half_angle)
     light = 7 * (1 - c**1.5)
     lateral = sqrt(light / (4 - 7 * c**1.5 + 3 * c**3.5)) / wave_number
     spread = 4 * c**5 - 25 * c**3.5 + 42 * c**2.5 - 25 * c**1.5 + 4
@@ -36,7 +37,7 @@ def psf_deviations(
 
 
 def above_zero(name: str, given: float | Sequence[float]) -> list[float]:
-    """Return one number or several as a list; raises a `Mistake` unless all are above 0."""
+    """Return one number or several as a list, and raise a `Mistake` unless all are above 0."""
     values = [float(given)] if isinstance(given, float | int) else list(map(float, given))
     if not values or not all(value > 0 for value in values):
         raise Mistake(f"{name} is {given}; give one number above 0, or a list of them.")

@@ -16,7 +16,7 @@ Range = tuple[float, float]
 def check_range(
     name: str, value: float | Sequence[float], *, least: float = -inf, most: float = inf
 ) -> Range:
-    """Return a number or a range as ``(low, high)``; a number stands for both.
+    """Return a range as ``(low, high)``; a single number is both.
 
     Raises a `Mistake` that names the argument unless ``least <= low <= high <= most``.
     """
@@ -31,7 +31,7 @@ def check_range(
 
 
 def drawn(limits: Range, image: Tensor, generator: torch.Generator) -> Tensor:
-    """Draw a number for each image of a batch, uniformly, to broadcast over ``(B, C, *S)``."""
+    """Draw a uniform number for each image of a batch, shaped to broadcast over ``(B, C, *S)``."""
     low, high = limits
     shape = (len(image), *[1] * (image.ndim - 1))
     uniform = torch.rand(shape, dtype=image.dtype, device=image.device, generator=generator)

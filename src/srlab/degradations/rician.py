@@ -13,12 +13,12 @@ from srlab.mistakes import Mistake
 
 
 class Rician:
-    """Adds the noise of an MRI magnitude image; the size of the image stays.
+    """Adds the Rician noise of an MRI magnitude image (Gudbjartsson & Patz 1995).
 
-    A scanner measures a complex number, with normal noise in both parts, and shows its magnitude.
-    A value ``x`` becomes ``sqrt((x + a)² + b²)`` (Gudbjartsson & Patz 1995). The standard deviation
-    of ``a`` and ``b`` is ``sigma · full_scale``. `sigma` is a number, or ``[low, high]`` from which
-    each image draws one. `full_scale` is in the image's unit.
+    A scanner measures complex numbers, with normal noise in both parts, and shows their magnitude.
+    So a value ``x`` becomes ``sqrt((x + a)² + b²)``. The random numbers ``a`` and ``b`` have the
+    standard deviation ``sigma · full_scale``. `sigma` is one number, or ``[low, high]`` from which
+    each image draws one. `full_scale` is in the unit of the image, whose size stays.
 
     Raises a `Mistake` if a number is negative, or `full_scale` is not above 0.
     """

@@ -29,12 +29,13 @@ MTF = {
 
 
 class Sentinel2Mtf:
-    """Blurs each band with its own MTF at the LR Nyquist frequency, and samples LR pixels.
+    """Blurs each band with its own MTF, and samples LR pixels (Ulfarsson et al. 2019).
 
-    It is `GaussianMtf` with the values of `MTF`. `bands` are the names of the channels, such as
-    ``B02`` or ``B05_20m``. Values are in any unit. The map is linear.
+    It is `GaussianMtf` with the values of `MTF` at the Nyquist frequency of LR. `bands` are the
+    names of the channels, such as ``B02`` or ``B05_20m``. Values are in any unit. The degradation
+    is linear.
 
-    Raises a `Mistake` if a band is none of Sentinel-2's.
+    Raises a `Mistake` if a band is not one of Sentinel-2's.
     """
 
     linear = True

@@ -14,9 +14,9 @@ from srlab.degradations.filtering import along, box, filtered
 from srlab.mistakes import Mistake
 
 Profile = Literal["box", "gaussian"]
-"""The slice profile: constant over the thickness, or a Gaussian.
+"""The weight of HR across a slice: constant over the slice thickness, or a Gaussian.
 
-The thickness is the full width at half maximum of the Gaussian.
+The full width at half maximum of the Gaussian is the slice thickness.
 """
 
 REACH = 4.0
@@ -24,13 +24,15 @@ REACH = 4.0
 
 
 class ThickSlices:
-    """Averages HR across slices along the one axis whose scale is above 1.
+    """Averages HR over the thickness of each slice (Zhao et al. 2021, SMORE).
 
-    The distance between slices in HR pixels is the scale. A share `gap` of it lies between slices,
-    and the rest is the thickness of a slice. Across the slice, HR is weighted by a `profile` (Zhao
-    et al. 2021, SMORE). Values are in any unit. The map is linear.
+    Slices are thick along the one axis whose scale is above 1. Their spacing is the scale, in HR
+    pixels. A share `gap` of the spacing lies between slices, and the rest is the slice thickness.
+    Across a slice, HR is weighted by the `profile`. Values are in any unit. The degradation is
+    linear.
 
-    Raises a `Mistake` if not exactly one axis has a scale above 1, or `gap` is not in [0, 1).
+    Raises a `Mistake` unless exactly one axis has a scale above 1, `gap` is in [0, 1), and the
+    `profile` is known.
     """
 
     linear = True
@@ -58,19 +60,21 @@ class ThickSlices:
                 "from 0 to below 1."
             )
         (self.axis,) = thick
-        self.profile, self.thickness = profile, self.scale[self.axis] * (1 - gap)
+        self.profile = profile
+        self.thickness = self.scale[self.axis] * (1 - gap)
 
     def __call__(self, hr: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
         """Degrade HR ``(B, C, *S·scale)`` to LR ``(B, C, *S)``; nothing here is random."""
         factor = self.scale[self.axis]
-        taps = box(self.thickness, factor)
+        weights = box(self.thickness, factor)
         if self.profile == "gaussian":
-            taps = _gaussian(self.thickness, factor)
-        return filtered(hr, along(taps[None], self.axis, len(self.scale)), self.scale)
+            weights = _gaussian(self.thickness, factor)
+        kernel = along(weights[None], self.axis, len(self.scale))
+        return filtered(hr, kernel, self.scale)
 
 
 def _gaussian(width: float, factor: int) -> Tensor:
-    """Return a Gaussian of a full width at half maximum at the centres of HR pixels, in sum 1."""
+    """Return Gaussian weights of HR pixels, with sum 1; `width` is the full one at half maximum."""
     deviation = width / sqrt(8 * log(2))
     size = 2 * ceil(REACH * deviation) + factor % 2
     places = torch.arange(size, dtype=torch.float64) - (size - 1) / 2

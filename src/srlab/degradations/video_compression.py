@@ -23,7 +23,7 @@ BRIGHTEST = 512.0
 
 @dataclass(frozen=True)
 class Coder:
-    """FFmpeg's names of an encoder and its decoder, and what it is told."""
+    """An encoder of FFmpeg, its decoder, and their options."""
 
     encoder: str
     decoder: str
@@ -31,11 +31,11 @@ class Coder:
     """The options that are set to a quality."""
 
     limits: tuple[int, int]
-    """The best quality and the worst."""
+    """The numbers of the best and of the worst quality."""
 
     options: Mapping[str, str]
     smallest: tuple[int, int]
-    """Rows and columns at least; smaller frames are enlarged before."""
+    """The smallest rows and columns of a frame; smaller frames are padded."""
 
 
 CODERS: Mapping[str, Coder] = {
@@ -60,7 +60,7 @@ CODERS: Mapping[str, Coder] = {
 
 
 class VideoCompression:
-    """Encodes and decodes clips by a video codec; the size stays.
+    """Compresses clips by a video codec and decompresses them, without a change of size.
 
     Images are ``(B, 1 or 3, T, H, W)`` with values of 0 to 255, which are rounded and clamped. The
     chroma of colours is stored at half the rows and columns (4:2:0, BT.709). An image
@@ -69,9 +69,8 @@ class VideoCompression:
     Each clip draws one of `codecs`, all equally likely, and its quality from that codec's number or
     ``[low, high]``. Larger numbers are worse. They are the constant rate factor of h264 and
     h265, from 0 to 51, and the quantiser of mpeg4, from 1 to 31. RealBasicVSR (Chan et al. 2022)
-    draws h264 or mpeg4, and bits a second. These mean another quality for each size of a crop.
-
-    Gradients pass as if nothing were done (Bengio et al. 2013, straight-through estimator).
+    draws h264 or mpeg4, and bits per second, whose meaning for the quality depends on the size of
+    a crop. Gradients pass through unchanged (straight-through estimator, Bengio et al. 2013).
 
     Raises a `Mistake` for other codecs, channels, axes or values, or if PyAV is not installed.
     """
