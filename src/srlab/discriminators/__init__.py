@@ -1,4 +1,4 @@
-"""Discriminators: HR ``(B, C, *S)`` to logits and features, one architecture a file."""
+"""Discriminators judge images ``(B, C, *S)``; each architecture has its own module."""
 
 from srlab.discriminators.esrgan import ESRGANDiscriminator
 from srlab.discriminators.multiscale import MultiscaleDiscriminator

@@ -11,19 +11,24 @@ from srlab.discriminators.checks import check_count, check_crop
 from srlab.discriminators.protocol import Judgement
 from srlab.mistakes import Mistake
 from srlab.nn.dims import adaptive_pool, conv, even_conv
-from srlab.nn.normalisation import at_the_ends, normalised
+from srlab.nn.normalisation import end_normalisation, normalised
 
 ESRGANNormalisation = Literal["batch", "spectral", "none"]
 
 
 class ESRGANDiscriminator(nn.Module):
-    """Pairs of a 3-tap and a strided 4-tap convolution, then two dense layers (Wang et al. 2018).
+    """A VGG-like discriminator with one logit for the whole image (ESRGAN, Wang et al. 2018).
 
-    Gives one logit for the whole image, of ``(B, in_channels, *S)`` with every side at least
-    ``2**layers`` pixels. The features are the maps before each downsampling. The authors' network
-    has batch normalisation. It has five pairs for crops of 128, whose 4×4 cells enter the dense
-    layers unpooled, and six for 256. Here the features are averaged to `pooled_size` cells per
-    axis, so that any other crop size fits. `spectral` covers every layer, dense ones included.
+    There are `layers` pairs of convolutions: one of kernel 3, and one of kernel 4 and stride 2. Two
+    dense layers follow. The authors use five pairs for crops of 128 pixels and six for crops of
+    256. Both leave 4×4 features for the dense layers. Here average pooling yields `pooled_size`
+    features along each axis, so that crops of other sizes fit, too.
+
+    Takes images ``(B, in_channels, *S)`` with every side at least ``2**layers`` pixels. Features
+    are the outputs of the convolutions of kernel 3. With the `normalisation` ``spectral`` the dense
+    layers are normalised, too. The authors use ``batch``.
+
+    Raises a `Mistake` if an argument is not valid, or an image is too small.
     """
 
     def __init__(
@@ -48,31 +53,32 @@ class ESRGANDiscriminator(nn.Module):
             )
         self.in_channels = in_channels
         self.minimum_size = 2 ** check_count("layers", layers)
+
         self.before, self.downsamplings = nn.ModuleList(), nn.ModuleList()
-        previous, kind = in_channels, at_the_ends(normalisation)
+        previous, kind = in_channels, end_normalisation(normalisation)
         for index in range(layers):
             width = channels * min(2**index, 8)
-            same = normalised(conv(spatial_dims, previous, width, 3), kind)
-            half = normalised(even_conv(spatial_dims, width, width, stride=2), normalisation)
-            self.before.append(nn.Sequential(*same, nn.LeakyReLU(0.2)))
-            self.downsamplings.append(nn.Sequential(*half, nn.LeakyReLU(0.2)))
+            same_size = normalised(conv(spatial_dims, previous, width, 3), kind)
+            half_size = normalised(even_conv(spatial_dims, width, width, stride=2), normalisation)
+            self.before.append(nn.Sequential(*same_size, nn.LeakyReLU(0.2)))
+            self.downsamplings.append(nn.Sequential(*half_size, nn.LeakyReLU(0.2)))
             previous, kind = width, normalisation
-        dense: list[nn.Module] = [
-            nn.Linear(previous * pooled_size**spatial_dims, dense_channels),
-            nn.Linear(dense_channels, 1),
-        ]
+
+        pooled_features = previous * pooled_size**spatial_dims
+        first_dense: nn.Module = nn.Linear(pooled_features, dense_channels)
+        last_dense: nn.Module = nn.Linear(dense_channels, 1)
         if normalisation == "spectral":
-            dense = [spectral_norm(layer) for layer in dense]
+            first_dense, last_dense = spectral_norm(first_dense), spectral_norm(last_dense)
         self.classifier = nn.Sequential(
             adaptive_pool(spatial_dims, pooled_size),
             nn.Flatten(),
-            dense[0],
+            first_dense,
             nn.LeakyReLU(0.2),
-            dense[1],
+            last_dense,
         )
 
     def forward(self, image: Tensor) -> Judgement:
-        """One logit ``(B, 1)`` and `layers` feature maps, the first of the image's size."""
+        """Return one logit ``(B, 1)`` for each image, and `layers` feature maps."""
         check_crop(image, self.minimum_size, "ESRGAN", remedy="lower discriminator.layers")
         features: list[Tensor] = []
         for before, downsample in zip(self.before, self.downsamplings, strict=True):

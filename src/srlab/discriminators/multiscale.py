@@ -12,14 +12,19 @@ from srlab.nn.normalisation import Normalisation
 
 
 class MultiscaleDiscriminator(nn.Module):
-    """A PatchGAN with its own weights for each scale of a pyramid (Wang et al. 2018, sec. 3.2).
+    """Several PatchGANs, one for each level of an image pyramid (Wang et al. 2018, sec. 3.2).
 
-    The first head sees the image, each further one the image before it averaged to half the size.
-    Coarse heads judge the composition, fine ones the texture. Takes ``(B, in_channels, *S)`` with
-    every side at least ``(3 · 2**layers - 1) · 2**(scales - 1) + 1`` pixels. That is 93 for three
-    scales of three layers, as in the paper. Features are those of the first head, then of the
-    second and so on. The authors' convolutions pad by two, these by one as in pix2pix. Their
-    instance normalisation learns no scale and shift.
+    There are `scales` levels. The first PatchGAN judges the image, and each further one the
+    previous image averaged to half its size. They share no weights. PatchGANs of fine levels judge
+    the texture, those of coarse levels the composition.
+
+    Takes images ``(B, in_channels, *S)``. Every side must have at least
+    ``(3 · 2**layers - 1) · 2**(scales - 1) + 1`` pixels, which is 93 for the published sizes. Logits and features are ordered from the finest level to the coarsest.
+
+    Two details differ from the authors' code. Convolutions are padded by one pixel, as in pix2pix,
+    and not by two. Instance normalisation has a learnt scale and shift.
+
+    Raises a `Mistake` if an argument is not valid, or an image is too small.
     """
 
     def __init__(
@@ -35,6 +40,7 @@ class MultiscaleDiscriminator(nn.Module):
         super().__init__()
         check_count("channels", channels)
         self.in_channels = in_channels
+        check_count("scales", scales)
         self.heads = nn.ModuleList(
             PatchGANDiscriminator(
                 in_channels=in_channels,
@@ -43,14 +49,14 @@ class MultiscaleDiscriminator(nn.Module):
                 layers=layers,
                 normalisation=normalisation,
             )
-            for _ in range(check_count("scales", scales))
+            for _ in range(scales)
         )
         self.halve = halving_pool(spatial_dims)
-        # each of the halvings rounds up, and leaves the last head the size that a PatchGAN takes
+        # Each halving rounds up. The coarsest level has the 3 · 2**layers pixels that it needs.
         self.minimum_size = (3 * 2**layers - 1) * 2 ** (scales - 1) + 1
 
     def forward(self, image: Tensor) -> Judgement:
-        """Logits ``(B, 1, *patches)`` of each scale, finest first, and features in that order."""
+        """Return logits ``(B, 1, *patches)`` and features of each level, the finest first."""
         remedy = "lower discriminator.scales or discriminator.layers"
         check_crop(image, self.minimum_size, "multiscale", remedy=remedy)
         logits: list[Tensor] = []

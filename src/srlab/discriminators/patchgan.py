@@ -7,18 +7,24 @@ from torch import Tensor, nn
 from srlab.discriminators.checks import check_count, check_crop
 from srlab.discriminators.protocol import Judgement
 from srlab.nn.dims import even_conv
-from srlab.nn.normalisation import Normalisation, at_the_ends, normalised
+from srlab.nn.normalisation import Normalisation, end_normalisation, normalised
 
 
 class PatchGANDiscriminator(nn.Module):
-    """One logit for each of the overlapping patches of an image (Isola et al. 2017, sec. 6.1.2).
+    """A PatchGAN: one logit for each patch of an image (Isola et al. 2017, sec. 6.1.2).
 
-    There are `layers` convolutions of stride 2 and two of stride 1, all of kernel 4. A logit sees
-    ``2**layers · 9 - 2`` pixels a side: 16 for one layer, 34 for two, 70 for the paper's three.
-    Takes ``(B, in_channels, *S)`` with every side at least ``3 · 2**layers``. There are
-    ``floor(S / 2**layers) - 2`` logits an axis. The first and the last layer stay without batch or
-    instance normalisation; `spectral` covers every layer. The paper normalises batches of one
-    image, which is what `instance` does for any batch.
+    There are `layers` convolutions of stride 2 and then two of stride 1, all of kernel 4. Patches
+    overlap, and are ``2**layers · 9 - 2`` pixels wide: 16 for one layer, 34 for two, 70 for three,
+    as published.
+
+    Takes images ``(B, in_channels, *S)`` with every side at least ``3 · 2**layers`` pixels. There
+    are ``floor(S / 2**layers) - 2`` logits along each axis.
+
+    Batch and instance normalisation leave out the first and the last convolution, but spectral
+    normalisation does not. The paper applies batch normalisation to single images, which equals
+    instance normalisation.
+
+    Raises a `Mistake` if an argument is not valid, or an image is too small.
     """
 
     def __init__(
@@ -34,19 +40,22 @@ class PatchGANDiscriminator(nn.Module):
         check_count("channels", channels)
         self.in_channels = in_channels
         self.minimum_size = 3 * 2 ** check_count("layers", layers)
-        ends = at_the_ends(normalisation)
+
+        ends = end_normalisation(normalisation)
         self.stages = nn.ModuleList()
         previous, kind = in_channels, ends
-        for index, stride in enumerate([2] * layers + [1]):
+        strides = [2] * layers + [1]
+        for index, stride in enumerate(strides):
             width = channels * min(2**index, 8)
             layer = even_conv(spatial_dims, previous, width, stride=stride)
             self.stages.append(nn.Sequential(*normalised(layer, kind), nn.LeakyReLU(0.2)))
             previous, kind = width, normalisation
+
         last = even_conv(spatial_dims, previous, 1, stride=1)
         self.head = nn.Sequential(*normalised(last, ends))
 
     def forward(self, image: Tensor) -> Judgement:
-        """Logits ``(B, 1, *patches)`` and the features after each convolution but the last."""
+        """Return logits ``(B, 1, *patches)``, and features after each convolution but the last."""
         check_crop(image, self.minimum_size, "PatchGAN", remedy="lower discriminator.layers")
         features: list[Tensor] = []
         for stage in self.stages:

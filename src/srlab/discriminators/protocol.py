@@ -1,4 +1,4 @@
-"""The contract of every discriminator."""
+"""The interface of discriminators."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ from torch import Tensor
 
 
 class Judgement(NamedTuple):
-    """Logits, one tensor of any shape a head, and the intermediate features to be matched."""
+    """The output of a discriminator."""
 
     logits: tuple[Tensor, ...]
+    """One tensor for each head of the discriminator. Its shape depends on the discriminator."""
+
     features: tuple[Tensor, ...]
+    """The outputs of intermediate layers, which the feature-matching loss compares."""
 
 
 class Discriminator(Protocol):
-    """An ``nn.Module`` from images in the network's range to logits and features."""
+    """An ``nn.Module`` that tells HR from SR. Its images are in the network's range."""
 
     in_channels: int
 
     def __call__(self, image: Tensor) -> Judgement:
-        """Judge each image of ``(B, in_channels, *S)``."""
+        """Return logits and features of a batch of images ``(B, in_channels, *S)``."""

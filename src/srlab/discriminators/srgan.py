@@ -11,12 +11,16 @@ from srlab.nn.normalisation import Normalisation, normalised
 
 
 class SRGANDiscriminator(nn.Module):
-    """Strided convolutions and two dense layers (Ledig et al. 2017, fig. 4).
+    """A VGG-like discriminator with one logit for the whole image (Ledig et al. 2017, fig. 4).
 
-    Gives one logit for the whole image, of ``(B, in_channels, *S)`` with every side at least 16
-    pixels. Batch normalisation cannot train on one single crop of 16, which raises a `Mistake`. The
-    features are averaged to `pooled_size` cells per axis before the dense layers, so that any crop
-    size fits. The paper's crops of 96 leave 6 cells.
+    Eight convolutions of kernel 3, every second one of stride 2, precede two dense layers. Average
+    pooling leaves `pooled_size` features along each axis for the dense layers, so that crops of any
+    size fit. The paper needs no pooling: its crops of 96 pixels leave 6 features along each axis.
+
+    Takes images ``(B, in_channels, *S)`` with every side at least 16 pixels.
+
+    Raises a `Mistake` if an argument is not valid, or an image is too small. Batch normalisation
+    raises one in training, too, if the batch is a single crop of 16 pixels.
     """
 
     minimum_size = 16
@@ -35,13 +39,16 @@ class SRGANDiscriminator(nn.Module):
         check_count("pooled_size", pooled_size)
         check_count("dense_channels", dense_channels)
         self.in_channels = in_channels
+
         self.stages = nn.ModuleList()
-        kind: Normalisation = "none"
+        kind: Normalisation = "none"  # the first convolution is not normalised
         previous = in_channels
         for index, factor in enumerate((1, 1, 2, 2, 4, 4, 8, 8)):
-            layer = conv(spatial_dims, previous, channels * factor, 3, stride=1 + index % 2)
+            width, stride = channels * factor, 1 + index % 2
+            layer = conv(spatial_dims, previous, width, 3, stride=stride)
             self.stages.append(nn.Sequential(*normalised(layer, kind), nn.LeakyReLU(0.2)))
-            previous, kind = channels * factor, "batch"
+            previous, kind = width, "batch"
+
         self.classifier = nn.Sequential(
             adaptive_pool(spatial_dims, pooled_size),
             nn.Flatten(),
@@ -51,7 +58,7 @@ class SRGANDiscriminator(nn.Module):
         )
 
     def forward(self, image: Tensor) -> Judgement:
-        """One logit ``(B, 1)`` and the features after each of the eight convolutions."""
+        """Return one logit ``(B, 1)`` for each image, and features after each convolution."""
         check_crop(image, self.minimum_size, "SRGAN")
         features: list[Tensor] = []
         for stage in self.stages:
