@@ -19,7 +19,8 @@ class MultiscaleDiscriminator(nn.Module):
     the texture, those of coarse levels the composition.
 
     Takes images ``(B, in_channels, *S)``. Every side must have at least
-    ``(3 · 2**layers - 1) · 2**(scales - 1) + 1`` pixels, which is 93 for the published sizes. Logits and features are ordered from the finest level to the coarsest.
+    ``(3 · 2**layers - 1) · 2**(scales - 1) + 1`` pixels, which is 93 for the published sizes. The
+    logits and features of the finest level come first.
 
     Two details differ from the authors' code. Convolutions are padded by one pixel, as in pix2pix,
     and not by two. Instance normalisation has a learnt scale and shift.

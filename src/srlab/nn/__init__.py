@@ -1,8 +1,10 @@
 """Building blocks of networks, losses and metrics, for two and three spatial dimensions.
 
-- `dims` chooses between 2D and 3D layers; no other module knows the number of dimensions.
+- `dims` chooses between 2D and 3D layers. No other module depends on the number of dimensions.
 - `blocks`, `activation`, `normalisation`, `upsample`, `skip`, `trunk` and `post_upsampling` are
-  parts of networks. `acceleration` and `edges` change how a network runs.
-- `resample` is separable cubic interpolation. `similarity` is SSIM, and `spectra` the spectral
-  angle. `masks` and `holes` treat hidden and missing pixels.
+  parts of networks.
+- `acceleration` and `shrinking` make networks faster. `edges` continues images beyond their
+  borders, and `reach` measures receptive fields.
+- `resample` is separable interpolation, `similarity` is SSIM, and `spectra` is the spectral angle.
+- `masks` and `holes` handle pixels that are hidden by a mask or missing.
 """

@@ -1,4 +1,4 @@
-"""Faster arithmetic that changes no name and no number beyond rounding."""
+"""Faster computation with the same results up to rounding."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import torch
 from torch import nn
 
 _CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
-"""The memory layout for each number of axes of a kernel."""
+"""The memory layout of convolution weights in 2D, which have 4 axes, and in 3D, which have 5."""
 
 
 def accelerate(network: nn.Module, *, channels_last: bool, compiled: bool) -> None:
-    """Lay a network's weights out with the channels last, and compile it; both in place.
+    """Change the memory layout of a network's weights, and compile it; both in place.
 
-    With the channels last, convolutions need no rearrangement on GPUs with tensor cores, nor on
-    CPUs in bfloat16. Compilation (``torch.compile``) takes about a minute at the first step. It
-    leaves the names of the weights alone.
+    With `channels_last` the channels become the last axis in memory. Convolutions then need not
+    rearrange data on GPUs with tensor cores, and on CPUs in bfloat16. With `compiled` the network
+    is compiled by ``torch.compile``, which takes about a minute at the first step. The names of the
+    weights do not change.
     """
     if channels_last:
         for parameter in network.parameters():

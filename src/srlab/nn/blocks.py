@@ -1,4 +1,4 @@
-"""Blocks of layers, from which the generators' trunks are built."""
+"""Blocks of layers that the trunks of generators consist of."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from srlab.nn.dims import adaptive_pool, batch_norm, conv
 
 
 class ResidualBlock(nn.Module):
-    """Layers in a row, whose output is scaled and added to their input (He et al. 2016, fig. 2)."""
+    """``x + residual_scale · layers(x)``, with layers in sequence (He et al. 2016, fig. 2)."""
 
     def __init__(self, *layers: nn.Module, residual_scale: float = 1.0) -> None:
         super().__init__()
@@ -19,7 +19,7 @@ class ResidualBlock(nn.Module):
         self.body = nn.Sequential(*layers)
 
     def forward(self, features: Tensor) -> Tensor:
-        """``(B, C, *S)`` to the same shape."""
+        """Map features ``(B, C, *S)`` to the same shape."""
         result: Tensor = torch.add(features, self.body(features), alpha=self.residual_scale)
         return result
 
@@ -49,11 +49,13 @@ def plain_block(spatial_dims: int, channels: int, *, residual_scale: float) -> R
 def channel_attention_group(
     spatial_dims: int, channels: int, *, blocks: int, reduction: int, residual_scale: float
 ) -> ResidualBlock:
-    """Build a residual group of RCAN: blocks and a convolution (Zhang et al. 2018, eq. 5).
+    """Build a residual group of RCAN (Zhang et al. 2018, eq. 5).
 
-    Each block ends in channel attention (eq. 13-14); `residual_scale` is that of the blocks.
+    It has `blocks` residual blocks and a convolution, with a skip connection around all of them.
+    Each block ends in channel attention (eq. 13-14). The blocks are scaled by `residual_scale`, and
+    the group is not.
     """
-    inner = (
+    inner = [
         ResidualBlock(
             conv(spatial_dims, channels, channels, 3),
             nn.ReLU(),
@@ -62,14 +64,19 @@ def channel_attention_group(
             residual_scale=residual_scale,
         )
         for _ in range(blocks)
-    )
-    return ResidualBlock(*inner, conv(spatial_dims, channels, channels, 3))
+    ]
+    last = conv(spatial_dims, channels, channels, 3)
+    return ResidualBlock(*inner, last)
 
 
 class ChannelAttention(nn.Module):
-    """A weight for each channel, from its average over the image (Zhang et al. 2018, eq. 10-12).
+    """Features times a weight for each channel (Zhang et al. 2018, eq. 10-12).
 
-    The average over a tile differs from that over the image, so no overlap of tiles is exact.
+    Two convolutions of kernel 1 compute the weights from the average of each channel over the
+    image. They have ``channels / reduction`` channels between them. The average over a tile differs
+    from the average over the image, so tiles never give exactly the result of the image.
+
+    Raises a `Mistake` if `channels` is not a multiple of `reduction`.
     """
 
     def __init__(self, spatial_dims: int, channels: int, *, reduction: int) -> None:
@@ -85,16 +92,16 @@ class ChannelAttention(nn.Module):
         )
 
     def forward(self, features: Tensor) -> Tensor:
-        """``(B, C, *S)`` to the same shape."""
+        """Map features ``(B, C, *S)`` to the same shape."""
         result: Tensor = features * self.gate(features)
         return result
 
 
 class LargeKernelAttention(nn.Module):
-    """Features multiplied by a convolution of large reach (Guo et al. 2022, eq. 1-2).
+    """Features times the output of a large convolution (Guo et al. 2022, eq. 1-2).
 
-    A depthwise, a dilated depthwise and a pointwise convolution stand for one large kernel. The
-    defaults reach 11 pixels, as a kernel of 23 would.
+    Three small convolutions replace the large one: a depthwise, a dilated depthwise and a pointwise
+    one. With the defaults they reach 11 pixels, like a kernel of 23.
     """
 
     def __init__(
@@ -108,15 +115,16 @@ class LargeKernelAttention(nn.Module):
         )
 
     def forward(self, features: Tensor) -> Tensor:
-        """``(B, C, *S)`` to the same shape."""
+        """Map features ``(B, C, *S)`` to the same shape."""
         result: Tensor = features * self.attention(features)
         return result
 
 
 class LargeKernelBlock(nn.Module):
-    """Large-kernel attention, then a feed-forward part, both residual (Guo et al. 2022, fig. 3).
+    """Large-kernel attention and a feed-forward part, both residual (Guo et al. 2022, fig. 3).
 
-    The normalisation layers of the original are left out, as EDSR does for super-resolution.
+    The feed-forward part has `expansion` times as many channels inside. The original's
+    normalisation layers are left out, as in EDSR (Lim et al. 2017).
     """
 
     def __init__(
@@ -139,16 +147,17 @@ class LargeKernelBlock(nn.Module):
         )
 
     def forward(self, features: Tensor) -> Tensor:
-        """``(B, C, *S)`` to the same shape."""
+        """Map features ``(B, C, *S)`` to the same shape."""
         features = torch.add(features, self.attention(features), alpha=self.residual_scale)
         result: Tensor = torch.add(features, self.feed_forward(features), alpha=self.residual_scale)
         return result
 
 
 class DenseBlock(nn.Module):
-    """Five convolutions that each see all features before them (Wang et al. 2018, sec. 3.1).
+    """Five convolutions that each take all features before them (Wang et al. 2018, sec. 3.1).
 
-    The output of the last is scaled and added to the block's input.
+    The first four add `growth_channels` features each. The output of the last one is multiplied by
+    `residual_scale` and added to the input of the block.
     """
 
     def __init__(
@@ -157,36 +166,39 @@ class DenseBlock(nn.Module):
         super().__init__()
         self.residual_scale = residual_scale
         self.activation = nn.LeakyReLU(0.2)
-        widths = [growth_channels] * 4 + [channels]
-        self.convs = nn.ModuleList(
-            conv(spatial_dims, channels + index * growth_channels, width, 3)
-            for index, width in enumerate(widths)
-        )
+        self.convs = nn.ModuleList()
+        out_widths = [growth_channels] * 4 + [channels]
+        for index, out_width in enumerate(out_widths):
+            in_width = channels + index * growth_channels
+            self.convs.append(conv(spatial_dims, in_width, out_width, 3))
+
+        # With a tenth of He's initialisation a deep trunk starts near the identity.
         for layer in self.convs:
-            # a tenth of He's initialisation lets a deep trunk start near the identity
             weight, bias = layer.parameters()
             nn.init.kaiming_normal_(weight)
             weight.data.mul_(0.1)
             nn.init.zeros_(bias)
 
     def forward(self, features: Tensor) -> Tensor:
-        """``(B, C, *S)`` to the same shape."""
-        seen = features
+        """Map features ``(B, C, *S)`` to the same shape."""
+        collected = features
         for layer in self.convs[:-1]:
-            seen = torch.cat((seen, self.activation(layer(seen))), dim=1)
-        result: Tensor = torch.add(features, self.convs[-1](seen), alpha=self.residual_scale)
+            added = self.activation(layer(collected))
+            collected = torch.cat((collected, added), dim=1)
+        residual = self.convs[-1](collected)
+        result: Tensor = torch.add(features, residual, alpha=self.residual_scale)
         return result
 
 
 class ResidualInResidualDenseBlock(nn.Module):
-    """Three dense blocks in a row, scaled and added to the input (Wang et al. 2018, fig. 4)."""
+    """``x + residual_scale · blocks(x)``, with three dense blocks (Wang et al. 2018, fig. 4)."""
 
     def __init__(
         self, spatial_dims: int, channels: int, *, growth_channels: int, residual_scale: float
     ) -> None:
         super().__init__()
         self.residual_scale = residual_scale
-        blocks = (
+        blocks = [
             DenseBlock(
                 spatial_dims,
                 channels,
@@ -194,10 +206,10 @@ class ResidualInResidualDenseBlock(nn.Module):
                 residual_scale=residual_scale,
             )
             for _ in range(3)
-        )
+        ]
         self.blocks = nn.Sequential(*blocks)
 
     def forward(self, features: Tensor) -> Tensor:
-        """``(B, C, *S)`` to the same shape."""
+        """Map features ``(B, C, *S)`` to the same shape."""
         result: Tensor = torch.add(features, self.blocks(features), alpha=self.residual_scale)
         return result

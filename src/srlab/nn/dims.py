@@ -1,4 +1,8 @@
-"""The one place that knows 2D from 3D: an integer ``spatial_dims`` chooses the layer."""
+"""Layers in 2D or 3D: an integer ``spatial_dims`` of 2 or 3 chooses the class.
+
+All other modules build layers by these functions, and thus serve both 2D and 3D. The functions
+raise a `Mistake` if ``spatial_dims`` is neither 2 nor 3.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +40,10 @@ def conv(
     groups: int = 1,
     bias: bool = True,
 ) -> Conv:
-    """Return a zero-padded convolution that keeps the size at stride 1; kernels are odd."""
+    """Return a convolution of odd kernel, zero-padded so that stride 1 keeps the size.
+
+    Raises a `Mistake` if there are no input or output channels.
+    """
     if min(in_channels, out_channels) < 1:
         raise Mistake(
             f"a convolution from {in_channels} to {out_channels} channels; there must be 1 at "
@@ -58,9 +65,11 @@ def even_conv(
     stride: int,
     bias: bool = True,
 ) -> Conv:
-    """Return a convolution of even kernel, zero-padded to ``floor((S - 2) / stride) + 1`` pixels.
+    """Return a convolution of even kernel, zero-padded by one pixel less than half the kernel.
 
-    So a stride of 2 halves the size.
+    It maps the size ``S`` to ``floor((S - 2) / stride) + 1``, so a stride of 2 halves even sizes.
+
+    Raises a `Mistake` if the kernel is odd.
     """
     if kernel_size % 2:
         raise Mistake(
@@ -73,9 +82,9 @@ def even_conv(
 
 
 def transposed_conv(spatial_dims: int, channels: int, scale: Sequence[int]) -> nn.Module:
-    """Return a transposed convolution from ``S`` to ``S·scale``.
+    """Return a transposed convolution that maps the size ``S`` to ``S·scale``.
 
-    Its kernels are about twice the scale wide, so that neighbours overlap.
+    The kernels are about twice as wide as the scale, so that neighbouring kernels overlap.
     """
     kernel = tuple(2 * factor - factor % 2 for factor in scale)
     padding = tuple((size - factor) // 2 for size, factor in zip(kernel, scale, strict=True))
@@ -85,24 +94,24 @@ def transposed_conv(spatial_dims: int, channels: int, scale: Sequence[int]) -> n
 
 
 def batch_norm(spatial_dims: int, channels: int) -> nn.Module:
-    """Return batch normalisation over all axes but the channels."""
+    """Return batch normalisation, with a learnt scale and shift."""
     return _BATCH_NORMS[check_spatial_dims(spatial_dims)](channels)
 
 
 def instance_norm(spatial_dims: int, channels: int) -> nn.Module:
-    """Return normalisation of each channel of each image, with a learnt scale and shift."""
+    """Return instance normalisation, with a learnt scale and shift."""
     return _INSTANCE_NORMS[check_spatial_dims(spatial_dims)](channels, affine=True)
 
 
 def adaptive_pool(spatial_dims: int, size: int) -> nn.Module:
-    """Return average pooling to `size` cells per axis, for inputs of any size."""
+    """Return average pooling of inputs of any size to `size` pixels along each axis."""
     return _ADAPTIVE_POOLS[check_spatial_dims(spatial_dims)](size)
 
 
 def halving_pool(spatial_dims: int) -> nn.Module:
-    """Return 3-tap averages at every other pixel, from ``S`` to ``ceil(S / 2)``.
+    """Return average pooling with windows of 3 and stride 2, from ``S`` to ``ceil(S / 2)``.
 
-    Padding does not enter the average.
+    Pixels beyond the border do not count in the average.
     """
     return _AVERAGE_POOLS[check_spatial_dims(spatial_dims)](
         3, stride=2, padding=1, count_include_pad=False
@@ -110,12 +119,15 @@ def halving_pool(spatial_dims: int) -> nn.Module:
 
 
 def resize_linear(image: Tensor, size: Sequence[int]) -> Tensor:
-    """Interpolate ``(B, C, *S)`` linearly to ``(B, C, *size)``; pixel areas are aligned."""
+    """Interpolate ``(B, C, *S)`` linearly to ``(B, C, *size)``.
+
+    The outer edges of the border pixels coincide, as with ``align_corners=False``.
+    """
     mode = _LINEAR_MODES[check_spatial_dims(image.ndim - 2)]
     return F.interpolate(image, size=tuple(size), mode=mode, align_corners=False)
 
 
 def filter_channels(image: Tensor, kernels: Tensor, stride: Sequence[int]) -> Tensor:
-    """Weigh the pixels of ``(B, C, *S)`` with one kernel for each channel ``(C, *K)``, unpadded."""
+    """Correlate each channel of ``(B, C, *S)`` with its own kernel of ``(C, *K)``, unpadded."""
     dims = check_spatial_dims(image.ndim - 2)
     return _FILTERS[dims](image, kernels[:, None], stride=tuple(stride), groups=image.shape[1])

@@ -1,4 +1,4 @@
-"""Missing pixels, and what stands in for them."""
+"""Missing pixels, which are NaN or infinite, and the values that replace them."""
 
 from __future__ import annotations
 
@@ -12,35 +12,37 @@ Mask = NDArray[np.bool_]
 
 
 def filled(image: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Replace each value of ``(C, *S)`` that is not finite by that of the nearest valid pixel.
+    """Replace each value of ``(C, *S)`` that is not finite by the nearest finite one.
 
-    Channels are filled independently. Distances are Euclidean, in pixels. A value at a distance d
-    from the nearest valid pixel therefore depends only on pixels at a distance of at most d. A
-    channel without any finite value becomes zero.
+    Channels are filled independently. A channel without finite values becomes zero. Distances are
+    Euclidean, in pixels. A value whose nearest finite pixel is at a distance d thus depends on no
+    pixel that is further away than d.
     """
     missing = ~np.isfinite(image)
     if not missing.any():
         return image
+
     result = np.where(missing, np.float32(0), image)
-    known: Mask | None = None
+    previous: Mask | None = None
     for channel, own in zip(result, missing, strict=True):
         if own.all() or not own.any():
             continue
-        if known is None or not np.array_equal(known, own):
-            known, nearest = own, _nearest(own)
+        # Channels often miss the same pixels. The costly search is then done once.
+        if previous is None or not np.array_equal(previous, own):
+            previous, nearest = own, _nearest(own)
         channel[own] = channel[nearest]
     return result
 
 
 def _nearest(missing: Mask) -> tuple[NDArray[np.int32], ...]:
     """Return the indices of the nearest valid pixel for each missing pixel."""
-    places = distance_transform_edt(missing, return_distances=False, return_indices=True)
-    return tuple(places[:, missing])
+    indices = distance_transform_edt(missing, return_distances=False, return_indices=True)
+    return tuple(indices[:, missing])
 
 
 def throughout(mask: Mask, scale: Sequence[int]) -> Mask:
-    """Return ``(C, *S)``: whether `mask` ``(C, *S·scale)`` is true throughout each block."""
+    """Shrink a mask ``(C, *S·scale)`` to ``(C, *S)``: true where all pixels of a block are true."""
     for axis, factor in enumerate(scale, start=1):
-        shape = [*mask.shape[:axis], -1, factor, *mask.shape[axis + 1 :]]
-        mask = np.logical_and.reduce(mask.reshape(shape), axis=axis + 1)
+        in_blocks = mask.reshape([*mask.shape[:axis], -1, factor, *mask.shape[axis + 1 :]])
+        mask = np.logical_and.reduce(in_blocks, axis=axis + 1)
     return mask

@@ -1,4 +1,4 @@
-"""Masks of pixels that hold data, and pixels repeated to a finer grid."""
+"""Images under a mask of valid pixels, and images repeated on a finer grid."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from torch import Tensor
 def without_hidden(image: Tensor, valid: Tensor | None) -> Tensor:
     """Set the pixels of ``(B, C, *S)`` to zero where `valid` ``(B, 1, *S)`` is false.
 
-    Without a mask it is the image itself. A NaN under the mask enters no arithmetic.
+    If `valid` is None, the image is returned as it is. No arithmetic is done with hidden pixels,
+    which may be NaN.
     """
     if valid is None:
         return image
@@ -19,7 +20,7 @@ def without_hidden(image: Tensor, valid: Tensor | None) -> Tensor:
 
 
 def repeated(image: Tensor, scale: Sequence[int]) -> Tensor:
-    """Repeat each pixel of ``(B, C, *S)`` as a block: ``(B, C, *S·scale)``."""
+    """Repeat each pixel of ``(B, C, *S)`` in a block of size `scale`: ``(B, C, *S·scale)``."""
     for axis, factor in enumerate(scale, start=2):
         if factor > 1:
             image = image.repeat_interleave(factor, dim=axis)

@@ -1,11 +1,12 @@
-"""Structural similarity in N dimensions, differentiable (Wang et al. 2004, eq. 6, 9, 10 and 13).
+"""Differentiable structural similarity in 2D and 3D (Wang et al. 2004, eq. 6, 9, 10 and 13).
 
-Let `p = x + y` be the sum and `m = x - y` the difference of two images. Then both factors of SSIM
-have the form `(P - M + 2C) / (P + M + 2C)`. For the luminance, P and M are the squared local means
-of `p` and `m`. For contrast and structure they are their local variances.
+SSIM is the product of a luminance factor and a contrast-structure factor. Let ``p = x + y`` be the
+sum and ``m = x - y`` the difference of two images. Both factors then have the form
+``(P - M + 2C) / (P + M + 2C)``. For the luminance, P and M are the squared local means of p and m.
+For contrast and structure, they are the local variances of p and m.
 
-This form needs four local means instead of five. Both factors stay within [-1, 1] whatever the
-rounding.
+This form needs four local means, and the usual form five. Rounding cannot take a factor out of
+[-1, 1].
 """
 
 from __future__ import annotations
@@ -22,56 +23,66 @@ from srlab.axes import is_count, per_axis
 from srlab.mistakes import Mistake
 
 SIGMA = 1.5
-"""The Gaussian window's standard deviation, in pixels (Wang et al. 2004, section III-B)."""
+"""The standard deviation of the Gaussian window, in pixels (Wang et al. 2004, section III-B)."""
 
 LEVEL_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """The weight of each level of MS-SSIM, the finest first (Wang et al. 2003, section 3.2)."""
 
 _C1, _C2 = 0.01**2, 0.03**2
+"""The constants of luminance and contrast for a data range of 1 (Wang et al. 2004, eq. 7, 9)."""
 
 
 def ssim_map(
     sr: Tensor, hr: Tensor, *, data_range: float, window: int | Sequence[int] = 11
 ) -> tuple[Tensor, Tensor]:
-    """SSIM of every window inside the image, and its contrast-structure factor.
+    """Return SSIM and its contrast-structure factor for each window (Wang et al. 2004, eq. 13).
 
-    Wang et al. 2004, eq. 13. Images ``(B, C, *S)`` to two maps ``(B, C, *(S - window + 1))``.
+    Images are ``(B, C, *S)``, and both maps are ``(B, C, *(S - window + 1))``: only windows that
+    lie entirely within the image count. `window` is the side of the Gaussian window in pixels, one
+    odd number or one for each axis. `data_range` is the difference of the largest and the smallest
+    possible value.
 
-    `window` is the odd side in pixels at which the Gaussian is cut off, one for all axes or one for
-    each. Its weights sum to one. `data_range` is the span of values that counts as the full scale.
+    Both maps are differentiable everywhere. They are computed in the precision of the images, which
+    should be float32 or float64.
 
-    Differentiable everywhere. Computed in the images' precision: give float32 or more.
+    Raises a `Mistake` if a window is not valid or larger than the image, or `data_range` is not
+    positive.
     """
     sides = _sides(window, sr)
-    if any(side > length for side, length in zip(sides, sr.shape[2:], strict=True)):
-        fitting = ",".join(map(str, _fitting(sides, sr.shape[2:])))
-        raise Mistake(
-            f"SSIM looks through windows of {sides} pixels; got an image of {tuple(sr.shape[2:])}. "
-            f"Give larger images, or set a smaller window, such as window=[{fitting}]."
-        )
+    _check_fit(sides, sr.shape[2:])
     if data_range <= 0:
         raise Mistake(
             f"data_range is {data_range}; it must be above 0: the span of values that is the full "
             "scale."
         )
-    # Variances are differences of squares: of a large offset float32 would leave nothing of them.
-    axes = tuple(range(2, sr.ndim))
-    offsets = [image.detach().mean(dim=axes, keepdim=True) for image in (sr, hr)]
-    images = _sum_and_difference(sr - offsets[0], hr - offsets[1]) / data_range
-    mean, square = _local_mean(torch.cat([images, images.square()], dim=1), sides).chunk(2, dim=1)
-    contrast = _factor((square - mean.square()).clamp(min=0), 2 * _C2)
-    luminance = _factor((mean + _sum_and_difference(*offsets) / data_range).square(), 2 * _C1)
+
+    # Variances are differences of squares. With a large offset, float32 would leave no digits of
+    # them, so the mean of each image is subtracted first.
+    spatial_axes = tuple(range(2, sr.ndim))
+    sr_offset = sr.detach().mean(dim=spatial_axes, keepdim=True)
+    hr_offset = hr.detach().mean(dim=spatial_axes, keepdim=True)
+    images = _sum_and_difference(sr - sr_offset, hr - hr_offset) / data_range
+    offsets = _sum_and_difference(sr_offset, hr_offset) / data_range
+
+    images_and_squares = torch.cat([images, images.square()], dim=1)
+    mean, mean_square = _local_mean(images_and_squares, sides).chunk(2, dim=1)
+    variance = (mean_square - mean.square()).clamp(min=0)
+    contrast = _factor(variance, 2 * _C2)
+    luminance = _factor((mean + offsets).square(), 2 * _C1)
     return luminance * contrast, contrast
 
 
 def ms_ssim_maps(
     sr: Tensor, hr: Tensor, *, data_range: float, levels: int, window: int | Sequence[int] = 11
 ) -> Iterator[Tensor]:
-    """The maps whose means MS-SSIM multiplies, the finest level first (Wang et al. 2003, eq. 7).
+    """Yield the maps whose means MS-SSIM multiplies (Wang et al. 2003, eq. 7).
 
-    They are ``(B, C, *(S - window + 1))``, with S halved at each level: the contrast-structure
-    factor, and SSIM at the last level. An axis with a window of 1 is not halved, so
-    ``window=[1, 11, 11]`` looks at frames or slices one by one.
+    There is one map ``(B, C, *(S - window + 1))`` for each level, the finest first. Each further
+    level halves S. The map is SSIM at the last level, and the contrast-structure factor at all
+    others. An axis with a window of 1 is not halved. So ``window=[1, 11, 11]`` compares the frames
+    of a video, or the slices of a volume, one by one.
+
+    Raises a `Mistake` if an argument is not valid, or the images are too small for the levels.
     """
     check_levels(levels)
     sides = _sides(window, sr)
@@ -88,32 +99,36 @@ def ms_ssim_maps(
 def ms_ssim_levels(
     sr: Tensor, hr: Tensor, *, data_range: float, levels: int = 5, window: int | Sequence[int] = 11
 ) -> Tensor:
-    """The means of `ms_ssim_maps`, ``(B, C, levels)``, the finest level first."""
+    """Return the means of `ms_ssim_maps`, ``(B, C, levels)``, the finest level first."""
     maps = ms_ssim_maps(sr, hr, data_range=data_range, levels=levels, window=window)
-    return torch.stack([one.flatten(2).mean(dim=2) for one in maps], dim=2)
+    means = [one.flatten(2).mean(dim=2) for one in maps]
+    return torch.stack(means, dim=2)
 
 
 def ms_ssim_product(levels: Tensor) -> Tensor:
-    """Multiply `levels` ``(B, C, levels)`` to MS-SSIM, ``(B, C)``; they must not be negative.
+    """Return MS-SSIM ``(B, C)``: the weighted product of `levels` ``(B, C, levels)``.
 
-    The weights of the finest levels are used, scaled to a sum of one.
+    The levels must not be negative. With fewer levels than published, the weights of the finest
+    ones are scaled to a sum of one.
     """
     weights = LEVEL_WEIGHTS[: levels.shape[2]]
-    powers = [
-        level ** (weight / sum(weights))
-        for level, weight in zip(levels.unbind(2), weights, strict=True)
-    ]
+    total = sum(weights)
+    pairs = zip(levels.unbind(2), weights, strict=True)
+    powers = [level ** (weight / total) for level, weight in pairs]
     return reduce(torch.mul, powers)
 
 
 def check_levels(levels: int) -> None:
-    """Raise a `Mistake` unless each level of MS-SSIM has a weight."""
+    """Raise a `Mistake` if MS-SSIM has no weights for this number of levels."""
     if not 1 <= levels <= len(LEVEL_WEIGHTS):
         raise Mistake(f"levels is {levels}; MS-SSIM has 1 to {len(LEVEL_WEIGHTS)}.")
 
 
 def check_window(window: int | Sequence[int], *, odd: bool = True) -> None:
-    """Raise a `Mistake` unless a window has whole sides of at least 1 pixel, and odd ones."""
+    """Raise a `Mistake` if the sides of a window are not integers of at least 1.
+
+    With `odd` they must also be odd.
+    """
     sides = window if isinstance(window, Sequence) else [window]
     if not all(is_count(side, least=1) for side in sides):
         raise Mistake(f"window is {window}; give a number of pixels >= 1, or one for each axis.")
@@ -128,13 +143,22 @@ def _sides(window: int | Sequence[int], image: Tensor) -> tuple[int, ...]:
     return per_axis(window, image.ndim - 2, name="window")
 
 
-def _fitting(sides: Sequence[int], size: Sequence[int]) -> list[int]:
-    """Return odd sides that fit into an image, and are no larger than the given ones."""
-    return [min(side, length - (length + 1) % 2) for side, length in zip(sides, size, strict=True)]
+def _check_fit(sides: Sequence[int], size: Sequence[int]) -> None:
+    """Raise a `Mistake` if a window is larger than an image."""
+    if all(side <= length for side, length in zip(sides, size, strict=True)):
+        return
+    fitting = []
+    for side, length in zip(sides, size, strict=True):
+        largest_odd = length - (length + 1) % 2
+        fitting.append(str(min(side, largest_odd)))
+    raise Mistake(
+        f"SSIM looks through windows of {tuple(sides)} pixels; got an image of {tuple(size)}. "
+        f"Give larger images, or set a smaller window, such as window=[{','.join(fitting)}]."
+    )
 
 
 def _check_coarsest(size: Sequence[int], sides: Sequence[int], levels: int) -> None:
-    """Refuse images whose coarsest level is smaller than a window."""
+    """Raise a `Mistake` if the coarsest level of images of this size is smaller than a window."""
     least = tuple(side if side == 1 else side * 2 ** (levels - 1) for side in sides)
     if any(length < wanted for length, wanted in zip(size, least, strict=True)):
         raise Mistake(
@@ -149,13 +173,16 @@ def _sum_and_difference(x: Tensor, y: Tensor) -> Tensor:
 
 
 def _factor(images: Tensor, constant: float) -> Tensor:
-    """``(P - M + constant) / (P + M + constant)`` of stacked P and M: exactly 1 where M is zero."""
+    """Return ``(P - M + constant) / (P + M + constant)``, exactly 1 where M is zero.
+
+    The first half of the channels of `images` is P, and the second half is M.
+    """
     plus, minus = images.chunk(2, dim=1)
     return 1 - 2 * minus / (plus + minus + constant)
 
 
 def _local_mean(image: Tensor, sides: Sequence[int]) -> Tensor:
-    """Average through the Gaussian window along one axis after the other."""
+    """Return the local mean of an image under the Gaussian window, computed axis by axis."""
     for axis, side in enumerate(sides, start=2):
         if side > 1:
             image = _filtered(image, axis, _gaussian(side, image))
@@ -163,33 +190,43 @@ def _local_mean(image: Tensor, sides: Sequence[int]) -> Tensor:
 
 
 def _filtered(image: Tensor, axis: int, taps: Tensor) -> Tensor:
-    """Correlate one axis with `taps`, by a 2D convolution on merged axes.
+    """Correlate one axis with `taps` by a 2D convolution.
 
-    The axes before it are merged, and so are those after it.
+    The image is reshaped to 2D: axes before this one are merged, and so are the axes after it.
     """
     batch, channels, *size = image.shape
-    before, length, after = prod(size[: axis - 2]), size[axis - 2], prod(size[axis - 1 :])
+    length = size[axis - 2]
+    before, after = prod(size[: axis - 2]), prod(size[axis - 1 :])
     if axis == image.ndim - 1:
-        flat, taps_shape = (batch, channels, before, length), (1, 1, 1, -1)
+        flat_shape, taps_shape = (batch, channels, before, length), (1, 1, 1, -1)
     else:
-        flat, taps_shape = (batch, channels * before, length, after), (1, 1, -1, 1)
-    kernel = taps.view(taps_shape).repeat(flat[1], 1, 1, 1)
-    # Depthwise and contiguous: CUDA then takes a kernel of its own. CuDNN's would round to TF32.
-    mean = F.conv2d(image.reshape(flat).contiguous(), kernel, groups=flat[1])
-    return mean.reshape(*image.shape[:axis], length - len(taps) + 1, *image.shape[axis + 1 :])
+        flat_shape, taps_shape = (batch, channels * before, length, after), (1, 1, -1, 1)
+
+    # For a contiguous depthwise convolution torch uses its own CUDA kernel in full precision. The
+    # kernel of cuDNN would round to TF32.
+    flat = image.reshape(flat_shape).contiguous()
+    groups = flat_shape[1]
+    kernel = taps.view(taps_shape).repeat(groups, 1, 1, 1)
+    filtered = F.conv2d(flat, kernel, groups=groups)
+    return filtered.reshape(*image.shape[:axis], length - len(taps) + 1, *image.shape[axis + 1 :])
 
 
 def _gaussian(side: int, like: Tensor) -> Tensor:
+    """Return a Gaussian of `side` weights that sum to one, of the type and device of `like`."""
     positions = torch.arange(side, dtype=like.dtype, device=like.device) - side // 2
     weights = torch.exp(-positions.square() / (2 * SIGMA**2))
     return weights / weights.sum()
 
 
 def _halved(image: Tensor, sides: Sequence[int]) -> Tensor:
-    """Average pairs of pixels along axes with a window above 1; an odd last pixel is dropped."""
+    """Average pairs of pixels along each axis whose window is larger than 1.
+
+    The last pixel of an odd number is left out.
+    """
     for axis, side in enumerate(sides, start=2):
         if side > 1:
-            pairs = image.shape[axis] // 2
-            split = (*image.shape[:axis], pairs, 2, *image.shape[axis + 1 :])
-            image = image.narrow(axis, 0, 2 * pairs).reshape(split).mean(dim=axis + 1)
+            count = image.shape[axis] // 2
+            even = image.narrow(axis, 0, 2 * count)
+            pairs = even.reshape(*image.shape[:axis], count, 2, *image.shape[axis + 1 :])
+            image = pairs.mean(dim=axis + 1)
     return image

@@ -1,9 +1,9 @@
-"""A row of blocks, whose activations can be given up for memory."""
+"""A sequence of blocks that can compute its activations twice to save memory."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from typing import Any
 
@@ -14,35 +14,34 @@ from torch.utils.checkpoint import checkpoint
 
 
 class Trunk(nn.Sequential):
-    """Blocks applied one after the other.
+    """Blocks in sequence, with optional gradient checkpointing (Chen et al. 2016).
 
-    With `checkpointing` only their inputs are kept for the backward pass, which computes each block
-    again (Chen et al. 2016). That saves memory for about a third more time, with the same result.
+    With `checkpointing` only the input of each block is kept for the backward pass, which computes
+    the block again. This saves memory and takes about a third more time. The result is the same.
     """
 
     def __init__(self, *blocks: nn.Module, checkpointing: bool) -> None:
         super().__init__(*blocks)
         self.checkpointing = checkpointing
-        self._recomputed = _untraced() if checkpointing else None
+        self._with_statistics = _eager_checkpoint_with_statistics() if checkpointing else None
 
     def forward(self, features: Tensor, *conditions: Tensor) -> Tensor:
-        """``(B, C, *S)`` to the same shape; each block also gets the conditions (a style)."""
+        """Map features ``(B, C, *S)`` to the same shape.
+
+        Each block also receives the `conditions`, for example a style vector.
+        """
         for block in self:
             if self.checkpointing and torch.is_grad_enabled():
-                features = self._recompute(block, features, *conditions)
+                features = self._checkpointed(block, features, *conditions)
             else:
                 features = block(features, *conditions)
         return features
 
-    def _recompute(self, block: nn.Module, *inputs: Tensor) -> Tensor:
-        norms = [
-            module
-            for module in block.modules()
-            if isinstance(module, _BatchNorm) and module.track_running_stats
-        ]
-        if norms and self._recomputed is not None:
-            result: Tensor = self._recomputed(block, norms, *inputs)
-            return result
+    def _checkpointed(self, block: nn.Module, *inputs: Tensor) -> Tensor:
+        norms = [module for module in block.modules() if isinstance(module, _BatchNorm)]
+        norms = [norm for norm in norms if norm.track_running_stats]
+        if norms and self._with_statistics is not None:
+            return self._with_statistics(block, norms, *inputs)
         return _checkpoint(block, *inputs)
 
 
@@ -52,28 +51,35 @@ def _checkpoint(block: nn.Module, *inputs: Tensor, **options: Any) -> Tensor:
 
 
 @cache
-def _untraced() -> Callable[..., Tensor]:
-    """Keep the pass from torch.compile, which cannot trace ``context_fn``.
+def _eager_checkpoint_with_statistics() -> Callable[..., Tensor]:
+    """Return `_checkpoint_with_statistics`, excluded from ``torch.compile``.
 
-    What torch imports for that takes two seconds, and so it waits until it is wanted.
+    ``torch.compile`` cannot trace the argument ``context_fn`` of a checkpoint. The exclusion makes
+    torch import modules for two seconds. It is therefore done at the first use.
     """
-    disable: Any = torch.compiler.disable  # which has no annotations
-    eager: Callable[..., Tensor] = disable(_recomputed_with_statistics)
+    disable: Any = torch.compiler.disable  # it has no annotations
+    eager: Callable[..., Tensor] = disable(_checkpoint_with_statistics)
     return eager
 
 
-def _recomputed_with_statistics(
+def _checkpoint_with_statistics(
     block: nn.Module, norms: list[_BatchNorm], *inputs: Tensor
 ) -> Tensor:
-    return _checkpoint(block, *inputs, context_fn=lambda: (nullcontext(), _statistics_kept(norms)))
+    """Checkpoint a block with batch norm, and update its running statistics only once."""
+
+    def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+        first_pass, second_pass = nullcontext(), _frozen_statistics(norms)
+        return first_pass, second_pass
+
+    return _checkpoint(block, *inputs, context_fn=contexts)
 
 
 @contextmanager
-def _statistics_kept(norms: list[_BatchNorm]) -> Iterator[None]:
-    """Keep batch norm from counting a batch twice, once in each pass over it.
+def _frozen_statistics(norms: list[_BatchNorm]) -> Iterator[None]:
+    """Keep batch norm from updating its running statistics in the second pass over a batch.
 
-    A momentum of zero leaves the running statistics as they are. The pass still saves as many
-    tensors as the first, as torch demands.
+    Evaluation mode would save other tensors than the first pass, which torch refuses. Hence the
+    momentum is zero, and the number of batches is restored.
     """
     before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
     for norm in norms:
