@@ -255,7 +255,7 @@ def test_logits_are_not_squashed(case):
 def test_batch_norm_of_a_single_value_names_the_remedy(kind, least):
     network = kind(in_channels=3, channels=2, **DENSE)
     one = torch.rand(1, 3, least, least)
-    remedy = "single value in each channel, and cannot train on that: raise loader.batch_size or data."
+    remedy = "single value in each channel, and cannot train on that: raise loader.batch_size or"
     with pytest.raises(ValueError, match=remedy):
         network(one)
     assert network.eval()(one).logits[0].isfinite().all()
