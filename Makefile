@@ -1,11 +1,13 @@
-# make demo   sets everything up, trains a small GAN on photographs and compares it with bicubic interpolation
-# make demo-satellite   trains a model for a Sentinel-2 scene, scores it on a block that it never saw, and writes a COG
-# make demo-microscopy   trains a model for a picture of stained tissue, and writes a pyramid as OME-TIFF and OME-Zarr
-# make demo-video   trains a model for a video, scores it on shots that it never saw, and writes an mp4 of twice its size
-# make demo-mri   trains a 3D model that makes thick slices of a head thin, scores it, and writes a NIfTI
-# make test   sets everything up, and runs lint, types and tests
-# make slow   the few tests that take long
-# make coverage   the tests of make test again, with the lines that none of them reaches
+# Each target first installs srlab and what it needs into .venv. Results lie in outputs/.
+#
+# make demo             trains a small GAN on photographs, and compares it with bicubic interpolation
+# make demo-satellite   trains a model for a Sentinel-2 scene, scores it on held-out ground, and writes a COG
+# make demo-microscopy  trains a model for a picture of stained tissue, scores it, and writes OME-TIFF and OME-Zarr
+# make demo-video       trains a model for a video, scores it on held-out shots, and writes an mp4 of twice its size
+# make demo-mri         trains a 3D model that makes thick slices of a head thin, scores it, and writes a NIfTI
+# make test             runs lint, type checks and all but the slow tests
+# make slow             runs the slow tests
+# make coverage         runs the tests of make test, and lists the lines of code that they do not reach
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell command -v $(name))))
 BIN := .venv/bin
 READY := .venv/ready
@@ -35,7 +37,7 @@ demo-microscopy: $(READY)
 	$(BIN)/python -m srlab.predict model=$(MICROSCOPY)/model.safetensors input=$(MICROSCOPY)/tissue.ome.tif output=$(MICROSCOPY)/tissue_x2.ome.tif
 	$(BIN)/python -m srlab.predict model=$(MICROSCOPY)/model.safetensors input=$(MICROSCOPY)/tissue.ome.tif output=$(MICROSCOPY)/tissue_x2.ome.zarr
 
-# The last shots, frames 187 to 249, are held out; 187 begins one.
+# The last shots, frames 187 to 249, are held out. A shot begins at frame 187.
 demo-video: $(READY)
 	$(BIN)/python demos/video_clip.py $(VIDEO)/clip.mp4
 	$(BIN)/python -m srlab.train experiment=demo_video data.root=$(VIDEO)/clip.mp4 split.fraction=0.252 hydra.run.dir=$(VIDEO)

@@ -19,9 +19,9 @@ LIBRARIES = ("torch", "lightning", "torchmetrics")
 def built(node: Any, **more: Any) -> Any:
     """Instantiate a node with `more` arguments; lists and dictionaries become Python's own.
 
-    A node of null gives None. A `Mistake` raised by the class gets the node's key added, and an
-    error of a library's constructor becomes such a `Mistake`. Any other error is a bug in the
-    class, and is raised with its traceback.
+    If the node is null, the result is None. The key of the node is added to a `Mistake` that the
+    class raises. An error of a library's constructor becomes such a `Mistake`. Any other error is a
+    bug in the class, and is raised with its traceback.
     """
     if node is None:
         return None
@@ -66,7 +66,7 @@ def _own_key(root: Any, key: str) -> str:
 
 
 def of_key(mistake: Mistake, key: str, arguments: Sequence[str] = ()) -> Mistake:
-    """Prefix a message with the key that it is about; a message may begin with an argument."""
+    """Add the key of a node before a message, which may begin with the name of an argument."""
     text = str(mistake)
     if not key or key in text:
         return mistake

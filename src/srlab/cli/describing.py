@@ -26,9 +26,9 @@ def card(
     degradation: Degradation,
     state: dict[str, Any] | None,
 ) -> ModelCard:
-    """Return the model card for the bundle; a resumed run keeps that of its checkpoint.
+    """Return the model card for the bundle; a resumed run keeps the card of its checkpoint.
 
-    The range of the training values is measured for it.
+    The range of the training values is measured for a new card.
 
     Raises a `Mistake` if these values do not fit the configured unit.
     """
@@ -79,7 +79,8 @@ def _recipe(node: DictConfig) -> dict[str, Any]:
 def output_names(config: DictConfig, data: Source) -> tuple[str, ...]:
     """Return the names of the output channels.
 
-    They are those of HR, or of the inputs that they continue; otherwise numbers from 1.
+    They are the names of HR's channels, or of the input channels that a skip adds to them. If the
+    numbers of channels do not fit, they are numbers from 1.
     """
     names = data.channel_names
     count = config.generator.get("out_channels", len(names))

@@ -1,4 +1,4 @@
-"""Values that a configuration takes from the files, or from the model that is evaluated."""
+"""Values of a configuration that follow from the files, or from the model that is evaluated."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ MASKS = {"mask": "hidden_classes", "lr_mask": "lr_hidden_classes"}
 
 
 def follow_files(config: DictConfig) -> None:
-    """Fill in ``data.data_range`` and ``data.unit`` where they are to follow from the files.
+    """Fill in ``data.data_range`` and ``data.unit`` by the files, unless the user sets them.
 
     This is done before anything is built, since degradations and normalisers refer to them.
 
-    Raises a `Mistake` if the files do not tell.
+    Raises a `Mistake` if they cannot be found from the files.
     """
     data = config.data
     if not set(data) >= OF_FILES or data.data_range not in (None, "measured"):
@@ -75,10 +75,10 @@ def follow_files(config: DictConfig) -> None:
 
 
 def follow_axes(config: DictConfig, card: ModelCard) -> None:
-    """Set scale and number of axes to those of the model.
+    """Set the scale and the number of axes to those of the model.
 
-    A model that makes thick slices thinner works on planes, but is scored on whole volumes. A
-    source of planes is an exception.
+    A model that makes thick slices thinner works on planes, but is scored on whole volumes, unless
+    the source itself makes planes.
     """
     scale = card.scale
     if _of_volumes(config, card):
@@ -101,7 +101,7 @@ def _order_of_volumes(card: ModelCard) -> Order:
 
 
 def degradation_of(card: ModelCard, config: DictConfig) -> Degradation:
-    """Build the degradation that the user chooses, or else that of the model's training."""
+    """Build the degradation that the user chooses, otherwise that of the model's training."""
     if card.degradation and not is_chosen("degradation"):
         trained_on = _of_card(card.degradation, trust=config.trust)
         if _of_volumes(config, card):
@@ -135,7 +135,7 @@ def chosen_degradation(config: DictConfig, card: ModelCard) -> dict[str, Any] | 
 
 
 def guide_degradation_of(card: ModelCard, config: DictConfig) -> Degradation:
-    """Build the degradation of the guides in the same way."""
+    """Build the degradation of the guides that the user chooses, otherwise that of the card."""
     if card.guide_degradation and not is_chosen("degradation"):
         return _of_card(card.guide_degradation, trust=config.trust)
     chosen: Degradation = built(config.data.guide_degradation)
@@ -157,7 +157,7 @@ def is_chosen(key: str) -> bool:
 
 
 def check_split(config: DictConfig) -> None:
-    """Raise a `Mistake` if a split is chosen for data that have none to choose."""
+    """Raise a `Mistake` if a split is chosen for data that have a fixed split."""
     if is_chosen("split") and "split" not in config.data:
         raise Mistake(
             "split= has no effect on these data, which are split already; leave it out, or choose "
@@ -166,7 +166,7 @@ def check_split(config: DictConfig) -> None:
 
 
 def check_masks(config: DictConfig) -> None:
-    """Raise a `Mistake` if classes are to be hidden, and no mask says where they are."""
+    """Raise a `Mistake` if classes are to be hidden, but no mask shows them."""
     if HydraConfig.get().mode == RunMode.MULTIRUN:
         return  # a sweep may compare a mask with none
     for mask, classes in MASKS.items():
@@ -178,7 +178,7 @@ def check_masks(config: DictConfig) -> None:
 
 
 def follow_split(config: DictConfig) -> None:
-    """Have that count as held out which a model's run held out, unless a split is chosen."""
+    """Split the files as the model's run did, unless the user chooses a split."""
     kept = _kept_split(config.model)
     if config.part == "all" or kept is None or is_chosen("split") or "split" not in config.data:
         return

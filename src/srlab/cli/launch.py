@@ -1,4 +1,4 @@
-"""Command lines of runs with several processes, each of which reads the same line."""
+"""Command lines of runs with several processes, all of which are given the same line."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _RANKS = (
 
 
 def launched(arguments: Sequence[str]) -> list[str]:
-    """Return the command line that this process runs, from the one that it was given.
+    """Return the command line for this process, from the line that it was given.
 
-    Processes that Lightning starts already have a complete line. Those of torchrun and srun must
-    be given the run's folder, since each would name it after its own starting time. Only the first
-    process writes Hydra's files there.
+    Processes that Lightning starts already have a complete line. For processes of torchrun and
+    srun, the user must name the run's folder, since each would name it by its own starting time.
+    Only the first process writes Hydra's files there.
 
     Raises a `Mistake` if the folder is missing, or several processes would each run a search.
     """

@@ -16,10 +16,10 @@ from srlab.files import remove_if_empty
 
 @contextmanager
 def removed_if_refused(folder: Path) -> Iterator[None]:
-    """Remove a run's folder where an error of the user's ends the run before it has begun.
+    """Remove a run's folder if an error of the user's ends the run before it has begun.
 
-    It then holds no more than what Hydra puts there: the configuration, and a log that says what
-    the console does. The folders of a sweep's jobs stay, since the sweep goes on.
+    The folder then holds only what Hydra puts there: the configuration, and a log with the lines of
+    the console. The folders of a sweep's jobs are kept, since the sweep goes on.
     """
     try:
         yield
@@ -37,7 +37,7 @@ def _has_not_begun(folder: Path) -> bool:
 
 
 def _remove_empty_above(folder: Path) -> None:
-    """Remove the folders above that are empty then, as far as they lie below the current one."""
+    """Remove empty folders above a removed one, up to the current working directory."""
     here = Path.cwd()
     for above in folder.absolute().parents:
         if not above.is_relative_to(here) or above == here:

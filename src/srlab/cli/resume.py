@@ -24,14 +24,15 @@ FREE = ("loader.num_workers", "cache")
 
 
 def resumed(arguments: Sequence[str], *, alone: bool = True) -> list[str]:
-    """Rewrite a command line with ``resume=`` to that of the run it means; quote any other.
+    """Return the command line of the run to resume; without ``resume=``, the same line, quoted.
 
-    ``resume=last`` means the last checkpoint in ``hydra.run.dir=``, or else that of the newest
-    unfinished run of this name. ``resume=PATH`` names a checkpoint in a run's folder. All other
-    settings on the command line must agree with the run's own configuration, except for `FREE`.
+    ``resume=last`` means the last checkpoint in ``hydra.run.dir=``. Without this key, it is the
+    last checkpoint of the newest unfinished run of this name. ``resume=PATH`` names a checkpoint in
+    a run's folder. All other settings on the command line must agree with the configuration of the
+    run, except for `FREE`.
 
-    Raises a `Mistake` if they do not, or there is nothing to resume. If this process is `alone`,
-    that is, the first of its run, another process that trains in the folder is a `Mistake`, too.
+    Raises a `Mistake` if they do not agree, or if there is nothing to resume. If `alone`, this
+    process is the first of its run. Then another process that trains in the folder also raises one.
     """
     values = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
     resume = values.get("resume", "null")
@@ -42,6 +43,7 @@ def resumed(arguments: Sequence[str], *, alone: bool = True) -> list[str]:
                 refuse_held(folder)  # before Hydra overwrites its files there
             _refuse_started(folder)
         return quoted(arguments)
+
     if sweeping(arguments):
         raise Mistake("resume= goes on with one run; it cannot be combined with -m or sweep=.")
     taken = ("resume", "hydra.run.dir")
@@ -50,6 +52,7 @@ def resumed(arguments: Sequence[str], *, alone: bool = True) -> list[str]:
     folder = _run_folder(checkpoint)
     if alone:
         refuse_held(folder)
+
     stored = [str(line) for line in _read(folder / ".hydra" / "overrides.yaml")]
     chosen_anew = ("resume", *({*map(_key, given)} & {*FREE}))
     kept = [line for line in stored if not _is_under(_key(line), chosen_anew)]
@@ -146,7 +149,7 @@ def newest_unfinished(folders: Iterable[Path]) -> Path | None:
 def _finished(checkpoint: Path, folder: Path) -> bool:
     """Whether a run is complete.
 
-    A run that was killed before it wrote its status still has to write it, and is not.
+    A run that was killed before it wrote its status is not: it still has to write it.
     """
     ended = read_status(folder)
     if ended is None or ended.status == "stopped early":

@@ -22,7 +22,7 @@ _WRAPPERS = ("Annotated", "Final", "ClassVar", "Required", "NotRequired")
 
 @dataclass(frozen=True)
 class Values:
-    """The values that an annotation allows; without kinds and choices, any value."""
+    """The values that an annotation allows. Without kinds and choices, it allows any value."""
 
     kinds: frozenset[str] = frozenset()
     """Some of ``int``, ``float``, ``bool``, ``str``, ``none``, ``list`` and ``mapping``."""
@@ -87,7 +87,7 @@ class _Found:
 
 
 def signature_of(target: str) -> Signature | None:
-    """Return the signature of ``package.module.Name``; None if it cannot be found in source."""
+    """Return the signature of ``package.module.Name``; None if no source of it is found."""
     found = _definition(target)
     if found is None:
         return None
@@ -125,9 +125,11 @@ def _of_function(found: _Found, *, skip_self: bool) -> Signature:
     assert isinstance(found.node, ast.FunctionDef)
     given = found.node.args
     positional = given.args[1:] if skip_self and not given.posonlyargs else given.args
-    defaults = [None] * (len(positional) - len(given.defaults)) + [*given.defaults]
+    without_default = len(positional) - len(given.defaults)
+    defaults = [None] * without_default + [*given.defaults]
     pairs = [*zip(positional, defaults[-len(positional) :], strict=True)] if positional else []
     pairs += zip(given.kwonlyargs, given.kw_defaults, strict=True)
+
     arguments = {}
     for argument, default in pairs:
         values = _values(found.module, argument.annotation)
@@ -226,9 +228,14 @@ def _definition(dotted: str) -> _Found | None:
                 if (alias.asname or alias.name) == name:
                     origin = node.module or ""
                     if node.level:
-                        origin = ".".join(filter(None, [module.base(node.level), node.module]))
-                    return _definition(".".join(filter(None, [origin, alias.name, rest])))
+                        origin = _dotted(module.base(node.level), origin)
+                    return _definition(_dotted(origin, alias.name, rest))
     return None
+
+
+def _dotted(*parts: str) -> str:
+    """Join the parts of a dotted name that are not empty."""
+    return ".".join(filter(None, parts))
 
 
 def _statements(tree: ast.Module) -> Iterator[ast.stmt]:

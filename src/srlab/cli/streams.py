@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 
 class _Patient:
-    """A text stream that discards its text once nobody reads it any more."""
+    """A text stream that discards its text after the reader of its pipe has ended."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
