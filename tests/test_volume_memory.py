@@ -112,9 +112,9 @@ def test_training(volumes):
 def test_prediction_of_twice_as_many_slices(volumes):
     folder, ending = volumes
     save_model(folder / "model.safetensors")
-    given = ["srlab.predict", "model=model.safetensors", "input={}", "output=sr_{}"]
-    # The output has 537 MB. What is freed and allocated anew at a time varies by some 100 MB.
-    assert growth(volumes, COMMAND, given) < 300
+    # Freed memory falls into pieces in proportion to the tile, so tiles are small here.
+    given = ["srlab.predict", "model=model.safetensors", "tile=64", "input={}", "output=sr_{}"]
+    assert growth(volumes, COMMAND, given) < 180  # the input has 235 MB more
     assert nibabel.load(folder / f"sr_{LARGE}{ending}").shape == (LARGE, LARGE, 2 * LARGE)
 
 
