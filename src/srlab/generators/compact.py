@@ -73,7 +73,7 @@ class Compact(nn.Module):
             scale=self.scale,
             head=self.head,
             stages=list(self.trunk),
-            upsampler=[self.tail],
-            join=lambda sr, image: sr + enlarge(image, self.scale, self.kind),
+            last_layers=self.tail,
+            skip=lambda image: enlarge(image, self.scale, self.kind),
             long_skip=False,
         )

@@ -75,7 +75,7 @@ class MSRResNet(nn.Module):
             scale=self.scale,
             head=self.head,
             stages=list(self.trunk),
-            upsampler=[self.upsampler, self.refine, self.tail],
-            join=lambda sr, image: sr + enlarge(image, self.scale, self.kind),
+            last_layers=nn.Sequential(self.upsampler, self.refine, self.tail),
+            skip=lambda image: enlarge(image, self.scale, self.kind),
             long_skip=False,
         )

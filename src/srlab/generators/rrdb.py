@@ -106,8 +106,8 @@ class RRDB(nn.Module):
             scale=self.scale,
             head=self.head,
             stages=list(self.trunk),
-            upsampler=[self.upsampler, self.refine, self.tail],
-            join=self.skip,
+            last_layers=nn.Sequential(self.upsampler, self.refine, self.tail),
+            skip=self.skip.added,
         )
 
 

@@ -78,6 +78,6 @@ class SRResNet(nn.Module):
             scale=self.scale,
             head=self.head,
             stages=list(self.trunk),
-            upsampler=[self.upsampler, self.tail],
-            join=self.skip,
+            last_layers=nn.Sequential(self.upsampler, self.tail),
+            skip=self.skip.added,
         )

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from srlab.axes import check_counts, per_axis
 from srlab.mistakes import Mistake
+from srlab.nn.collapsing import Collapsed
 from srlab.nn.dims import conv
 from srlab.nn.shrinking import Spare, core_of
 from srlab.nn.skip import InputSkip, Skip
@@ -74,6 +75,7 @@ class Stochastic(nn.Module):
         self.in_channels, self.out_channels = in_channels, out_channels
         self.scale, self.multiple_of = per_axis(scale, spatial_dims), (1,) * spatial_dims
         self.noise_channels = noise_channels
+        self.collapsed: Collapsed | None = None
         self.mapping = nn.Sequential(
             nn.Linear(noise_channels, channels, bias=False),
             nn.LeakyReLU(0.2),
@@ -95,6 +97,11 @@ class Stochastic(nn.Module):
             skip, self.tail, self.scale, in_channels=in_channels, channels=skip_channels
         )
 
+    @property
+    def last_layers(self) -> nn.Sequential:
+        """The layers from features to SR, before the skip."""
+        return nn.Sequential(self.upsampler, self.tail)
+
     def forward(self, lr: Tensor, noise: Tensor | None = None) -> Tensor:
         """LR to SR, both in the network's range."""
         style = self._style(lr, noise)
@@ -112,8 +119,9 @@ class Stochastic(nn.Module):
             scale=self.scale,
             head=self.head,
             stages=[lambda shallow: self.last(self.trunk(shallow, style))],
-            upsampler=[self.upsampler, self.tail],
-            join=self.skip,
+            last_layers=self.last_layers,
+            skip=self.skip.added,
+            collapsed=self.collapsed,
         )
 
     def _style(self, lr: Tensor, noise: Tensor | None) -> Tensor:

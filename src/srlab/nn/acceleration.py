@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 _CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
 """The memory layout of convolution weights in 2D, which have 4 axes, and in 3D, which have 5."""
+
+
+def laid_out_like(image: Tensor, other: Tensor) -> Tensor:
+    """Return ``(B, C, *S)`` with the channels last in memory, if those of another image are."""
+    if other.stride(1) > 1:
+        return image
+    return image.contiguous(memory_format=_CHANNELS_LAST[image.ndim])
 
 
 def accelerate(network: nn.Module, *, channels_last: bool, compiled: bool) -> None:

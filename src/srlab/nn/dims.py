@@ -127,6 +127,11 @@ def resize_linear(image: Tensor, size: Sequence[int]) -> Tensor:
     return F.interpolate(image, size=tuple(size), mode=mode, align_corners=False)
 
 
+def unpadded_conv(image: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
+    """Convolve ``(B, C, *S)`` with a kernel ``(C', C, *K)``, to ``(B, C', *(S - K + 1))``."""
+    return _FILTERS[check_spatial_dims(image.ndim - 2)](image, kernel, bias)
+
+
 def filter_channels(image: Tensor, kernels: Tensor, stride: Sequence[int]) -> Tensor:
     """Correlate each channel of ``(B, C, *S)`` with its own kernel of ``(C, *K)``, unpadded."""
     dims = check_spatial_dims(image.ndim - 2)

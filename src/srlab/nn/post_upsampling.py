@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from srlab.nn.collapsing import Collapsed
 from srlab.nn.dims import conv
 from srlab.nn.shrinking import Spare, core_of
 from srlab.nn.skip import InputSkip, Skip
@@ -36,6 +37,8 @@ class PostUpsampling(nn.Module):
     ) -> None:
         super().__init__()
         dims = len(scale)
+        self.scale = tuple(scale)
+        self.collapsed: Collapsed | None = None
         self.head = conv(dims, in_channels, channels, 3)
         self.trunk = Trunk(*blocks, conv(dims, channels, channels, 3), checkpointing=checkpointing)
         self.upsampler = build_upsampler(upsampler, dims, channels, scale)
@@ -43,6 +46,11 @@ class PostUpsampling(nn.Module):
         self.skip = InputSkip(
             skip, self.tail, scale, in_channels=in_channels, channels=skip_channels
         )
+
+    @property
+    def last_layers(self) -> nn.Sequential:
+        """The layers from features to SR, before the skip."""
+        return nn.Sequential(self.upsampler, self.tail)
 
     def forward(self, lr: Tensor) -> Tensor:
         """LR to SR, both in the network's range."""
@@ -55,9 +63,10 @@ class PostUpsampling(nn.Module):
         return core_of(
             lr,
             spare,
-            scale=self.skip.scale,
+            scale=self.scale,
             head=self.head,
             stages=list(self.trunk),
-            upsampler=[self.upsampler, self.tail],
-            join=self.skip,
+            last_layers=self.last_layers,
+            skip=self.skip.added,
+            collapsed=self.collapsed,
         )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 Radii = tuple[int | None, ...]
 """A radius in pixels along each spatial axis.
@@ -50,6 +51,11 @@ def measured_reach(
                 break
         radii.append(radius)
     return tuple(radii)
+
+
+def exact_copy(layers: nn.Module) -> nn.Module:
+    """Return a copy in float64, on the CPU and in evaluation mode."""
+    return copy.deepcopy(layers).eval().to(device="cpu", dtype=torch.float64)
 
 
 def _radius(

@@ -7,15 +7,14 @@ upsampling at the end needs almost none. Cropping in between changes the core by
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
 from weakref import WeakKeyDictionary
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from srlab.nn.reach import Radii, measured_reach
+from srlab.nn.collapsing import Collapsed
+from srlab.nn.reach import Radii, exact_copy, measured_reach
 
 Spare = tuple[tuple[int, int], ...]
 """Pixels before and after the core along each spatial axis; their SR is discarded."""
@@ -39,19 +38,20 @@ def core_of(
     scale: Sequence[int],
     head: Layers,
     stages: Sequence[Layers],
-    upsampler: Sequence[nn.Module],
-    join: Callable[[Tensor, Tensor], Tensor],
+    last_layers: nn.Sequential,
+    skip: Callable[[Tensor], Tensor | None],
     long_skip: bool = True,
+    collapsed: Collapsed | None = None,
 ) -> Tensor:
     """Return SR of LR ``(B, C, *S)`` without its `spare` LR pixels.
 
     `head` computes features of LR, and `stages` follow in sequence. All of these keep the size.
-    With `long_skip` the features of the head are then added. `upsampler` turns the features into
-    SR. `join` takes that SR and the cropped LR, and adds the interpolated LR or part of it.
+    With `long_skip` the features of the head are then added. `last_layers` turn the features into
+    SR, or `collapsed` does, which stands for them. `skip` takes the cropped LR, and returns what is
+    added to SR, if anything.
     """
     shallow = head(lr)
-    finish = nn.Sequential(*upsampler)
-    *before_stages, before_finish = _needed(stages, finish, shallow.shape[1], scale)
+    *before_stages, before_finish = _needed(stages, last_layers, shallow.shape[1], scale)
     features, left = shallow, spare
     for stage, needed in zip(stages, before_stages, strict=True):
         features, left = _cut(features, left, needed)
@@ -59,7 +59,15 @@ def core_of(
     features, left = _cut(features, left, before_finish)
     if long_skip:
         features = features + without(shallow, spare, left)
-    sr = join(finish(features), without(lr, spare, left))
+    lr = without(lr, spare, left)
+    if collapsed is not None and _is_within(collapsed.radius, left):
+        sr = collapsed(features, lr)
+        left = _less(left, collapsed.radius)
+    else:
+        sr = last_layers(features)
+        added = skip(lr)
+        if added is not None:
+            sr = sr + added
     return without(sr, left, nothing(left), scale=scale)
 
 
@@ -97,22 +105,33 @@ def _cut(features: Tensor, spare: Spare, needed: Radii) -> tuple[Tensor, Spare]:
     return without(features, spare, tuple(left)), tuple(left)
 
 
+def _is_within(radius: Sequence[int], spare: Spare) -> bool:
+    """Whether all pixels that a kernel needs around a core are there."""
+    return all(reach <= min(sides) for reach, sides in zip(radius, spare, strict=True))
+
+
+def _less(spare: Spare, radius: Sequence[int]) -> Spare:
+    """Return what is left of spare pixels after a convolution without padding."""
+    pairs = zip(spare, radius, strict=True)
+    return tuple((before - reach, after - reach) for (before, after), reach in pairs)
+
+
 def _needed(
     stages: Sequence[Layers],
-    finish: nn.Sequential,
+    last_layers: nn.Sequential,
     channels: int,
     scale: Sequence[int],
 ) -> list[Radii]:
-    """Return the pixels around a core that matter before each stage, and before the finish."""
-    last_layer = finish[-1]
-    if last_layer not in _known:
-        _known[last_layer] = _measured(stages, finish, channels, scale)
-    return _known[last_layer]
+    """Return the pixels around a core that matter before each stage, and before the last layers."""
+    key = last_layers[-1]
+    if key not in _known:
+        _known[key] = _measured(stages, last_layers, channels, scale)
+    return _known[key]
 
 
 def _measured(
     stages: Sequence[Layers],
-    finish: nn.Module,
+    last_layers: nn.Module,
     channels: int,
     scale: Sequence[int],
 ) -> list[Radii]:
@@ -120,7 +139,7 @@ def _measured(
     everything: Radii = (None,) * len(scale)
     if not stages:
         return [everything]
-    reach = _reach_of(finish, channels, scale)
+    reach = _reach_of(last_layers, channels, scale)
     needed = [_at_least(INTERPOLATION_REACH, reach)]
     same_size = (1,) * len(scale)
     alike: dict[str, Radii] = {}
@@ -133,11 +152,12 @@ def _measured(
 
 
 def _reach_of(layers: Layers, channels: int, scale: Sequence[int]) -> Radii:
-    probe = copy.deepcopy(layers)
-    if isinstance(probe, nn.Module):
-        probe.eval().to(device="cpu", dtype=torch.float64)
+    """Measure how far layers see; a plain function cannot be measured, and may see everything."""
     cells = (1,) * len(scale)
-    return measured_reach(probe, channels=channels, scale=scale, cells=cells, strips=STRIPS)
+    if not isinstance(layers, nn.Module):
+        return (None,) * len(cells)
+    exact = exact_copy(layers)
+    return measured_reach(exact, channels=channels, scale=scale, cells=cells, strips=STRIPS)
 
 
 def _at_least(least: int, radii: Radii) -> Radii:

@@ -48,17 +48,23 @@ class InputSkip(nn.Module):
         self.scale = tuple(scale)
         self.takes_all = numbers == every
         self.indices = [number - 1 for number in numbers]
+        self.seen_channels = 0 if skip == "none" else in_channels
         if skip != "none":
             for parameter in tail.parameters():
                 nn.init.zeros_(parameter)
 
     def forward(self, residual: Tensor, lr: Tensor) -> Tensor:
         """SR ``(B, C', *S·scale)`` from the tail's output and the LR input ``(B, C, *S)``."""
+        added = self.added(lr)
+        return residual if added is None else residual + added
+
+    def added(self, lr: Tensor) -> Tensor | None:
+        """Return what is added to the tail's output, or None if nothing is."""
         if self.kind == "none":
-            return residual
+            return None
         if not self.takes_all:
             lr = lr[:, self.indices]
-        return residual + enlarge(lr, self.scale, self.kind)
+        return enlarge(lr, self.scale, self.kind)
 
 
 def check_whole_skip(

@@ -46,7 +46,7 @@ def making(
             total, unit="px", title="predicting", done=done, shown=progress
         ) as output.shown:
             yield output
-        output.note()  # before what may fail for want of room, and can be tried again
+        # Waiting for the disk before this would gain only what `SECONDS` may cost after a crash.
         writer.finish()
     except BaseException:  # an interrupted run, too, leaves no half-written file
         output.give_up()

@@ -16,6 +16,7 @@ from srlab.generators import noise_channels
 from srlab.mistakes import Mistake
 from srlab.models.super_resolver import SuperResolver
 from srlab.nn.acceleration import accelerate
+from srlab.nn.collapsing import collapsed
 from srlab.nn.shrinking import Spare, with_rim
 from srlab.prediction.network.device import told_of
 from srlab.prediction.network.transfer import transfer_to
@@ -52,7 +53,7 @@ class Predictor:
             raise Mistake(f"batch_size is {batch_size!r}; give a number of tiles >= 1.")
         _check_noise(model, noise)
         self.device = torch.device(device)
-        self.model = model.to(self.device)
+        self.model = collapsed(model.to(self.device))
         if self.device.type == "cpu":
             accelerate(self.model.get_submodule("generator"), channels_last=True, compiled=False)
         self._transfer = transfer_to(self.device)
