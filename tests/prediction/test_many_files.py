@@ -112,6 +112,14 @@ def test_outputs_among_the_inputs_or_in_the_name_of_one_file_are_refused(photos)
         pairs_of(str(photos), "out.png")
 
 
+def test_a_glob_of_one_folder_may_have_its_outputs_below(photos, monkeypatch):
+    monkeypatch.chdir(photos)
+    (pair,) = pairs_of("*a.png", "out")
+    assert pair.output == photos / "out" / "a.png"
+    with pytest.raises(ValueError, match="lies in that of the inputs"):
+        pairs_of("**/*.png", "out")
+
+
 def test_what_is_one_image_is_not_many(tmp_path):
     (tmp_path / "x.zarr").mkdir()
     (tmp_path / "a[1].tif").touch()

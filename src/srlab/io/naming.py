@@ -52,12 +52,19 @@ def folder_for(given: str | Sequence[str], output: str) -> Path:
             "a folder for the outputs, without such an ending."
         )
     folder, root = new_folder(output), root_of(given)
-    if root is not None and folder.is_relative_to(root):
+    if root is not None and _finds_in(given, folder, root):
         raise Mistake(
             f"the folder of the outputs, {output}, lies in that of the inputs, {given}: the next "
             "run would take the outputs for inputs. Name another folder."
         )
     return folder
+
+
+def _finds_in(given: str | Sequence[str], folder: Path, root: Path) -> bool:
+    """Whether a folder or glob, which finds files below `root`, would find those in `folder`."""
+    if isinstance(given, str) and has_magic(given) and "**" not in given:
+        return folder == root  # the glob goes to a fixed depth, and outputs below lie deeper
+    return folder.is_relative_to(root)
 
 
 def root_of(given: str | Sequence[str]) -> Path | None:
