@@ -36,8 +36,9 @@ def check_hashes(
             )
 
 
-def _short(digest: object) -> str:
-    return f"{str(digest)[:16]}…"
+def _short(digests: object) -> str:
+    """Return the beginning of each hash; there are several of a mean of several models."""
+    return " and ".join(f"{digest[:16]}…" for digest in str(digests).split())
 
 
 def check_place(output: PathLike, got: Description, wanted: Description) -> None:
