@@ -132,7 +132,7 @@ def _write(trainer: Trainer, folder: Path, status: Status | None) -> None:
 
 def _log_how_to_resume(folder: Path) -> None:
     if (folder / "checkpoints" / "last.ckpt").is_file():
-        log.info("stopped; to resume, run again with resume=last hydra.run.dir=%s", folder)
+        log.info("stopped; continue with resume=last hydra.run.dir=%s", folder)
 
 
 def _callbacks(trainer: Trainer) -> list[Callback]:

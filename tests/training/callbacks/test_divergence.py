@@ -115,7 +115,7 @@ def test_message_says_how_far_it_is_and_what_may_help():
     with pytest.raises(FloatingPointError) as error:
         run.update(l1=500)
     message = str(error.value)
-    assert "after 5 updates the content loss is 500, where 0.25 is usual" in message
+    assert "after 5 updates the content loss is 500, but usually it is 0.25" in message
     assert "optimiser.generator.lr" in message
     assert "scheduler@scheduler.generator=warmup" in message
     assert "clipping@clipping.generator=" in message
@@ -126,7 +126,7 @@ def test_explosion_is_measured_by_the_weights_in_force():
     run = Run(Divergence())
     for value in (0.4, 0.4, 60, 60):
         run.update(l1=value, weights={"l1": 1e-3})
-    with pytest.raises(FloatingPointError, match=r"is 0\.06, where 0\.0004 is usual"):
+    with pytest.raises(FloatingPointError, match=r"is 0\.06, but usually it is 0\.0004"):
         run.update(l1=60, weights={"l1": 1e-3})
 
 
@@ -255,7 +255,7 @@ def test_gradients_that_explode_are_told_once(caplog, network):
     norms = [*[1.0] * 11, 99.0, 101.0, 500.0]
     updates = [{f"gradient/{network}": norm} for norm in norms]
     (message,) = warnings(caplog, Run(Divergence()), updates)
-    assert f"the norm of the {network}'s gradient is 101, where 1 is usual" in message
+    assert f"the norm of the {network}'s gradient is 101, but usually it is 1" in message
     assert f"clipping@clipping.{network}=norm" in message
 
 

@@ -76,7 +76,7 @@ def test_it_says_how_to_go_on(tmp_path, caplog):
     with caplog.at_level(logging.INFO), pytest.raises(SystemExit):
         run(tmp_path, Preemption(), Tell(6))
     (line,) = (record.message for record in caplog.records if "resume=" in record.message)
-    assert line == f"told to stop after 7 steps; go on with resume=last hydra.run.dir={tmp_path}"
+    assert line == f"told to stop after 7 steps; continue with resume=last hydra.run.dir={tmp_path}"
 
 
 def test_a_signal_that_came_while_the_run_was_set_up_counts(tmp_path):
@@ -147,7 +147,7 @@ def told_and_resumed(folder, given, *, group=False):
     """Tell a run to stop somewhere in its middle; check how it ends, and go on with it."""
     while (output := told(folder, given, group=group)) is None:  # on a busy machine
         shutil.rmtree(folder / "run")
-    message = r"told to stop after .* steps; go on with resume=last hydra.run.dir="
+    message = r"told to stop after .* steps; continue with resume=last hydra.run.dir="
     assert len(re.findall(message, output)) == 1
     assert "Traceback" not in output
     assert "Error" not in output

@@ -1,7 +1,7 @@
-"""Callbacks: events around training, one kind a file.
+"""Callbacks: work that is done around training steps and validations, one kind in each file.
 
-Their hooks annotate the module as ``GAN | Any``: Lightning's base class requires that any module
-is accepted, and the type checker still knows the attributes of a GAN.
+Their hooks annotate the module as ``GAN | Any``. Lightning's base class requires that any module is
+accepted, and so the type checker still knows the attributes of a GAN.
 """
 
 from srlab.training.callbacks.checkpoints import Checkpoints

@@ -1,4 +1,4 @@
-"""Checkpoints and bundles on disk."""
+"""Checkpoints: the files of a run from which it can be resumed, and its bundle."""
 
 from __future__ import annotations
 
@@ -20,18 +20,20 @@ if TYPE_CHECKING:
 
 
 class Checkpoints(Callback):
-    """Keeps `checkpoints/last.ckpt`, the best checkpoints and `model.safetensors` of a run.
+    """Keeps the last checkpoint, the best checkpoints and the bundle `model.safetensors` of a run.
 
-    The last checkpoint is written every `every` steps, after each validation and at the end. At a
-    step with a validation it is written after the validation. The `keep` best checkpoints by the
-    value of `monitor` are `best.ckpt`, `best_2.ckpt` and so on; `mode` says whether the largest or
-    the smallest value is best. The bundle is written at each new best, and from the last weights at
-    the end.
+    `checkpoints/last.ckpt` is written every `every` steps, after each validation and at the end. At
+    a step with a validation, it is written once, after the validation. The `keep` best checkpoints
+    by the value of `monitor` are `best.ckpt`, `best_2.ckpt` and so on. `mode` says whether the
+    largest or the smallest value is best. The bundle is written at each new best value, and at the
+    end from the last weights.
 
-    A file is replaced only when its successor is complete, and `last.ckpt` is replaced after the
-    other files of its step. A run that is killed in between resumes from the previous `last.ckpt`
-    and restores the ranking of that time. This callback runs after all others, so a checkpoint
-    includes their state after its step.
+    A file is replaced only when the new one is complete, and `last.ckpt` is replaced after the
+    other files of its step. If a run is killed in between, it is resumed from the earlier
+    `last.ckpt`, and the best checkpoints of that step get their ranks back. This callback runs
+    after all others, so a checkpoint contains their state after its step.
+
+    Raises a `Mistake` if a number is below 1, or for another mode.
     """
 
     def __init__(
@@ -42,57 +44,65 @@ class Checkpoints(Callback):
                 f"checkpoints got every={every}, keep={keep}, mode={mode!r}; give every and "
                 "keep >= 1 and mode 'max' or 'min'."
             )
+
         self.folder = Path(folder)
         self.every = every
         self.monitor = monitor
         self.mode = mode
         self.keep = keep
         self.kept: list[tuple[float, int]] = []
-        """Values and steps of the best checkpoints, by rank."""
+        """The value and the step of each of the best checkpoints, the best one first."""
 
     @property
     def best(self) -> float | None:
-        """The best value so far; None before the first."""
-        return self.kept[0][0] if self.kept else None
+        """The best value so far; None if there is none yet."""
+        if not self.kept:
+            return None
+        value, _ = self.kept[0]
+        return value
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the values and steps of the best checkpoints, by rank."""
+        """Return the values and steps of the best checkpoints, the best one first."""
         return {"kept": [list(entry) for entry in self.kept]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from the ranks of a checkpoint."""
+        """Continue with the best checkpoints that `state_dict` returned."""
         self.kept = [(value, step) for value, step in state_dict["kept"]]
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Move behind the other callbacks."""
+        """Become the last callback, and let Lightning write checkpoints durably."""
         act_last(self, trainer)
         trainer.strategy.checkpoint_io = DurableIO()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Give files the ranks that they had at the checkpoint from which the run goes on."""
+        """Give the files of a resumed run the ranks that they had at its checkpoint."""
         if trainer.is_global_zero:
             self._restore_ranks()
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: GAN | Any, *_: object) -> None:
-        """Write the last checkpoint when it is due and no validation follows at this step."""
+        """Write the last checkpoint if it is due and no validation follows at this step."""
         if trainer.global_step >= trainer.max_steps:
-            trainer.should_stop = True  # Lightning then validates once more, at the last step
+            trainer.should_stop = True  # Lightning then validates once more, at the last step.
         due = trainer.should_stop or trainer.global_step % self.every == 0
         if due and not validation_follows(trainer):
             self.write(trainer, pl_module)
 
     def on_validation_end(self, trainer: Trainer, pl_module: GAN | Any) -> None:
-        """Write the last checkpoint, and keep it if it is among the best."""
-        if not trainer.sanity_checking and trainer.state.fn == TrainerFn.FITTING:
-            self.write(trainer, pl_module, rank=self._rank(trainer))
+        """Write the last checkpoint, and keep it as well if it is among the best."""
+        if trainer.sanity_checking or trainer.state.fn != TrainerFn.FITTING:
+            return
+        rank = self._ranked(trainer)
+        self.write(trainer, pl_module, rank=rank)
 
     def write(self, trainer: Trainer, pl_module: GAN | Any, *, rank: int | None = None) -> None:
         """Write the last checkpoint; all processes must call this.
 
-        `rank` is its rank among the best, from 0; None if it is none of them.
+        `rank` is its rank among the best, from 0; None if it is not among them.
         """
+        # The curves must reach the step from which a run is resumed.
         for logger in trainer.loggers:
-            logger.save()  # a run must not resume from a step that its curves do not reach
+            logger.save()
+
         unfinished = self._path(".last.ckpt.partial")
         trainer.save_checkpoint(unfinished)
         if not trainer.is_global_zero:
@@ -104,64 +114,78 @@ class Checkpoints(Callback):
         os.replace(unfinished, self._path("last.ckpt"))
         self._dropped.unlink(missing_ok=True)
 
-    def _rank(self, trainer: Trainer) -> int | None:
-        """Insert the validation's value into the best; return its rank, or None if it has none."""
+    def _ranked(self, trainer: Trainer) -> int | None:
+        """Note the value of this validation in `kept` if it is among the best.
+
+        The result is its rank, from 0, or None.
+        """
         if self.monitor not in trainer.callback_metrics:
             raise Mistake(
                 f"checkpoints monitor {self.monitor!r}, which validation does not report; it "
                 f"reports {', '.join(sorted(trainer.callback_metrics))}."
             )
+
         value = float(trainer.callback_metrics[self.monitor])
         sign = {"max": 1, "min": -1}[self.mode]
         rank = sum(sign * value <= sign * other for other, _ in self.kept)
-        # Infinite in the good sense is the PSNR of views that are all exact.
-        if math.isnan(value) or sign * value == -math.inf or rank >= self.keep:
+        # The best infinity is allowed: the PSNR is infinite if SR equals HR in all views.
+        is_worst = math.isnan(value) or sign * value == -math.inf
+        if is_worst or rank >= self.keep:
             return None
         self.kept.insert(rank, (value, trainer.global_step))
         del self.kept[self.keep :]
         return rank
 
     def _insert(self, checkpoint: Path, rank: int) -> None:
-        """Move the files from `rank` on down by one, worst first, so that no file is ever lost."""
-        if self._best(self.keep - 1).is_file():
-            link(self._best(self.keep - 1), self._dropped)
+        """Give a checkpoint its `rank`, and move the files from that rank on down by one.
+
+        The worst file moves first, so that no file is lost if the process is killed.
+        """
+        worst = self._best(self.keep - 1)
+        if worst.is_file():
+            link(worst, self._dropped)
         for position in reversed(range(rank + 1, len(self.kept))):
             link(self._best(position - 1), self._best(position))
         link(checkpoint, self._best(rank))
 
     def _restore_ranks(self) -> None:
-        """Undo what `_insert` did after the checkpoint from which the run goes on.
+        """Undo the insertions that were made after the checkpoint from which a run is resumed.
 
-        Since then files have only moved down. So they move up from the best rank on, and none
+        Insertions only move files down. So here files move up, the best first, and no file
         overwrites another that is still needed.
         """
         paths = [self._best(rank) for rank in range(self.keep)]
-        found: dict[int, Path] = {}
+        path_of_step: dict[int, Path] = {}
         for path in [*paths, self._dropped]:
             if path.is_file():
-                found.setdefault(load_checkpoint(path)["global_step"], path)
+                step = load_checkpoint(path)["global_step"]
+                path_of_step.setdefault(step, path)
+
         for path, (_, step) in zip(paths, self.kept, strict=False):
-            source = found.get(step)
+            source = path_of_step.get(step)
             if source is None:
                 path.unlink(missing_ok=True)
             elif source != path:
                 link(source, path)
+
         for path in paths[len(self.kept) :]:
             path.unlink(missing_ok=True)
         self._dropped.unlink(missing_ok=True)
 
     @property
     def _dropped(self) -> Path:
-        """The checkpoint that fell out of the best, until the last checkpoint knows of it."""
+        """The file that is no longer among the best, kept until `last.ckpt` is replaced."""
         return self._path(".dropped.ckpt")
 
     def _best(self, rank: int) -> Path:
-        return self._path("best.ckpt" if rank == 0 else f"best_{rank + 1}.ckpt")
+        """Return the path of the checkpoint of a rank, from 0."""
+        name = "best.ckpt" if rank == 0 else f"best_{rank + 1}.ckpt"
+        return self._path(name)
 
     def _path(self, name: str) -> Path:
         return self.folder / "checkpoints" / name
 
 
 def checkpoints_of(trainer: Any) -> Checkpoints:
-    """The callback that keeps a run's checkpoints."""
+    """Return the trainer's callback that keeps the checkpoints."""
     return next(each for each in trainer.callbacks if isinstance(each, Checkpoints))

@@ -1,4 +1,4 @@
-"""Checkpoint files that survive a killed process and a power failure."""
+"""Checkpoint files that are whole after a killed process or a power failure."""
 
 from __future__ import annotations
 
@@ -14,35 +14,40 @@ from srlab.mistakes import FailedWrite
 
 
 class DurableIO(TorchCheckpointIO):
-    """Writes a checkpoint without a temporary file elsewhere, and waits until it is on the disk.
+    """Writes a checkpoint directly into its folder, and waits until it is on the disk.
 
-    A rename outlives a kill. After a loss of power, though, a renamed file may lack its data, so
-    these are synced first. The folder is not synced: its former state is a good checkpoint, too.
+    The caller then renames the file. After a power failure, a renamed file may lack its data if
+    these were not synced before. The folder is not synced, since its earlier state also holds a
+    whole checkpoint.
     """
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: object = None
     ) -> None:
-        """Write and wait for the disk; a `FailedWrite` if the disk is full."""
+        """Write, and wait for the disk; raises a `FailedWrite` if that fails."""
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)  # after a kill it may be a hard link to one of the best
+        # If a run was killed, the file may be a hard link to one of the best checkpoints.
+        path.unlink(missing_ok=True)
         try:
             with path.open("wb") as file:
                 torch.save(checkpoint, file)
                 file.flush()
                 os.fsync(file.fileno())
-        except (OSError, RuntimeError) as error:  # torch reports a full disk by a RuntimeError
+        except (OSError, RuntimeError) as error:  # torch raises a RuntimeError for a full disk.
             path.unlink(missing_ok=True)
+            reason = " ".join(str(error).split())
             raise FailedWrite(
-                f"a checkpoint could not be written to {path.parent}: "
-                f"{' '.join(str(error).split())}. If the disk is full, make room; the checkpoints "
-                "before are whole, and resume=last goes on from there."
+                f"a checkpoint could not be written to {path.parent}: {reason}. If the disk is "
+                "full, make room; earlier checkpoints are whole, so continue with resume=last."
             ) from error
 
 
 def link(source: Path, target: Path) -> None:
-    """Make `target` a second name of the file `source` in one move; without a file, remove it."""
+    """Make `target` a second name of the file `source` in one move.
+
+    If `source` is missing, `target` is removed.
+    """
     if not source.is_file():
         target.unlink(missing_ok=True)
         return
@@ -50,6 +55,6 @@ def link(source: Path, target: Path) -> None:
     unfinished.unlink(missing_ok=True)
     try:
         os.link(source, unfinished)
-    except OSError:  # a file system without hard links
+    except OSError:  # The file system has no hard links.
         shutil.copyfile(source, unfinished)
     os.replace(unfinished, target)

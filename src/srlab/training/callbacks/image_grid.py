@@ -1,4 +1,4 @@
-"""Validation pictures."""
+"""Pictures of validation views, for the loggers."""
 
 from __future__ import annotations
 
@@ -23,17 +23,18 @@ if TYPE_CHECKING:
 
 
 class ImageGrid(Callback):
-    """Logs LR | bicubic | SR | HR of the first `count` validation views.
+    """Logs a picture of LR, bicubic interpolation, SR and HR of the first `count` validation views.
 
-    `channels` are the numbers, from 1, of one or three channels to show; null takes the first
-    three, or the first. Each view is stretched between the percentiles `stretch` of its HR, whose
-    missing pixels are black. Of LR the channels
-    that SR continues are shown; LR and bicubic are left out if these are not HR's. A picture
-    is named by the number of its view, whichever rank saw it.
+    `channels` are the numbers, from 1, of one or three channels to show. None takes the first
+    three, or the first if there are fewer. Values are stretched between the percentiles `stretch`
+    of HR. Missing pixels of HR are black. LR is shown by the channels that correspond to those of
+    SR. If their number differs from HR's, LR and bicubic interpolation are left out. A picture is
+    named by the number of its view, regardless of its rank.
 
-    A volume is shown by its ``middle`` slice, by the middle ``slices`` of all three axes, or as a
-    few ``frames`` of a video. Its four images stand one below the other. ``slices`` of a clip are a
-    frame and, line by line, the middle row over time. Pixels that are longer one way are shown so.
+    For volumes and videos, `view` chooses the planes to show (`srlab.report.planes.planes`), and
+    the four images are below each other.
+
+    Raises a `Mistake` if `count` is below 1.
     """
 
     def __init__(
@@ -52,12 +53,12 @@ class ImageGrid(Callback):
         self._pictures: dict[int, Tensor] = {}
 
     def rehearse(self, trainer: Any, pl_module: GAN | Any, sr: Tensor, batch: Any) -> None:
-        """Draw a view before training, to see that it can be drawn."""
+        """Draw a view before training, so that a mistake in the settings is found early."""
         if watching(trainer):
             self._grid(batch, sr, pl_module)
 
     def on_validation_epoch_start(self, *_: object) -> None:
-        """Forget a validation that was cut short."""
+        """Discard the pictures of an earlier validation that was interrupted."""
         self._pictures = {}
 
     def on_validation_batch_end(
@@ -69,38 +70,44 @@ class ImageGrid(Callback):
         batch_idx: int,
         *_: object,
     ) -> None:
-        """Keep the picture of one view, in 8 bits, since it is sent to all ranks."""
+        """Keep the picture of one view; it has 8 bits, since it is sent to all ranks."""
         number = trainer.datamodule.view(batch_idx)
         if number < self.count and watching(trainer):
             picture = self._grid(batch, outputs, pl_module)
-            self._pictures[number] = (picture * 255).round().to(torch.uint8).cpu()
+            in_8_bits = (picture * 255).round().to(torch.uint8)
+            self._pictures[number] = in_8_bits.cpu()
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: GAN | Any) -> None:
         """Log the pictures of all ranks."""
         loggers = watching(trainer)
         if not loggers:
             return
-        pictures, self._pictures = by_view(self._pictures), {}
-        if trainer.is_global_zero:
-            for number, picture in pictures.items():
-                pixels = picture.movedim(0, -1).numpy()
-                for logger in loggers:
-                    logger.log_picture(f"validation/{number}", pixels, trainer.global_step)
+        pictures = by_view(self._pictures)
+        self._pictures = {}
+        if not trainer.is_global_zero:
+            return
+        for number, picture in pictures.items():
+            pixels = picture.movedim(0, -1).numpy()
+            for logger in loggers:
+                logger.log_picture(f"validation/{number}", pixels, trainer.global_step)
 
     def _grid(self, batch: dict[str, Tensor], sr: Tensor, pl_module: GAN | Any) -> Tensor:
-        """The picture ``(3, H, W)``, in 0–1."""
+        """Return the picture ``(3, H, W)`` of a view, in 0–1."""
         card: ModelCard = pl_module.card
-        lr, hr, scale = batch["lr"], batch["hr"], card.scale
+        lr, hr = batch["lr"], batch["hr"]
         if card.continued is not None:
             lr = lr[:, card.continued]
         visible = hr
         if "valid" in batch:
             visible = torch.where(batch["valid"], hr, torch.nan)
+
         images = [sr, visible]
         if lr.shape[1] == hr.shape[1]:
-            images = [repeated(lr, scale), enlarge(lr, scale), *images]
-        shown = [
-            displayable(
+            images = [repeated(lr, card.scale), enlarge(lr, card.scale), sr, visible]
+
+        pictures = []
+        for image in images:
+            picture = displayable(
                 image[0],
                 like=visible[0],
                 channels=self.channels,
@@ -108,8 +115,8 @@ class ImageGrid(Callback):
                 view=self.view,
                 axes=pl_module.validation.axes,
             )
-            for image in images
-        ]
+            pictures.append(picture)
+
         if sr.ndim == 4:
-            return beside(shown)
-        return torch.cat(shown, dim=1)
+            return beside(pictures)
+        return torch.cat(pictures, dim=1)

@@ -1,4 +1,4 @@
-"""The order of events after an update."""
+"""The order of callbacks and validations after an update."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from lightning import Callback, Trainer
 
 
 def act_last(callback: Callback, trainer: Any) -> None:
-    """Move `callback` behind the trainer's other callbacks."""
+    """Make `callback` the last of the trainer's callbacks."""
     others = [other for other in trainer.callbacks if other is not callback]
-    trainer.callbacks = [*others, callback]  # a new list: Lightning is going through the old one
+    # The list is a new one, since Lightning is iterating over the old one.
+    trainer.callbacks = [*others, callback]
 
 
 def validation_follows(trainer: Trainer) -> bool:
-    """Whether Lightning validates after the update that it has just done."""
-    cadence = trainer.val_check_batch
-    due = cadence is not None and trainer.global_step % cadence == 0
+    """Return whether Lightning validates after the update that it has just done."""
+    interval = trainer.val_check_batch
+    due = interval is not None and trainer.global_step % interval == 0
     return trainer.enable_validation and (due or trainer.should_stop)

@@ -1,4 +1,4 @@
-"""A stop when the machine is taken away."""
+"""Preemption: a run saves a checkpoint and stops when it is told that its machine is taken away."""
 
 from __future__ import annotations
 
@@ -19,36 +19,38 @@ from srlab.training.processes.strategy import is_child
 log = logging.getLogger(__name__)
 
 TERMINATED = 128 + signal.SIGTERM
-"""The exit code of a run that was told to stop, by the shells' convention."""
+"""The exit code of a run that was told to stop, by the convention of shells."""
 
 
 class Preemption(Callback):
     """Ends a run after SIGTERM or SIGUSR1, with a checkpoint and exit code 143.
 
-    Batch systems send these before they take a machine away: SLURM on preemption, or by ``sbatch
-    --signal``. The step in hand is finished first, and so is a validation that is due or under way.
-    If the time does not suffice for it, the run goes on from the checkpoint before. A run at its
-    last step ends as usual.
+    Batch systems send these signals before they take a machine away. SLURM sends them on
+    preemption, or by ``sbatch --signal``. The current step is finished first, and so is a
+    validation that is due or running. If there is no time for that, the run can be resumed from
+    the earlier checkpoint. A run at its last step ends as usual.
 
-    All processes stop at the same step as soon as one was told. They agree on the host, so that no
-    step waits for a device. This callback acts after `Checkpoints`.
+    As soon as one process has received a signal, all processes stop at the same step. They agree on
+    this on the host, so that no step waits for a device. This callback acts after `Checkpoints`.
 
-    Lightning's own handlers are put aside during training: they end a run within a validation,
-    and on SLURM save within a step.
+    During training it replaces Lightning's own signal handlers. Those would end a run in the middle
+    of a validation, and on SLURM save in the middle of a step.
     """
 
     def __init__(self) -> None:
         self._told = False
-        self._hosts: Any = None  # a group of processes, if there are several
+        self._hosts: Any = None
+        """The group by which several processes agree; None for a single process."""
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Move behind the other callbacks."""
+        """Become the last callback."""
         act_last(self, trainer)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Install the signal handlers; Lightning restores the earlier ones at the end."""
         connector = trainer._signal_connector
-        self._told, connector.received_sigterm = connector.received_sigterm, False
+        self._told = connector.received_sigterm
+        connector.received_sigterm = False
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGUSR1):
                 signal.signal(number, self._tell)
@@ -59,20 +61,20 @@ class Preemption(Callback):
         self._told = True
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: object) -> None:
-        """Stop, unless a validation follows or the run ends anyway."""
-        if self._agreed() and not validation_follows(trainer) and not trainer.should_stop:
+        """Write a checkpoint and stop, unless a validation follows or the run ends anyway."""
+        if self._any_told() and not validation_follows(trainer) and not trainer.should_stop:
             checkpoints_of(trainer).write(trainer, pl_module)
             self._stop(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Stop, unless the run ends anyway; the checkpoint is written."""
+        """Stop, unless the run ends anyway; `Checkpoints` has written the checkpoint."""
         if trainer.sanity_checking or trainer.state.fn != TrainerFn.FITTING:
             return
-        if self._agreed() and not trainer.should_stop:
+        if self._any_told() and not trainer.should_stop:
             self._stop(trainer)
 
-    def _agreed(self) -> bool:
-        """Whether any process has received a signal."""
+    def _any_told(self) -> bool:
+        """Return whether any process has received a signal; all processes must call this."""
         if self._hosts is None:
             return self._told
         told = torch.tensor(int(self._told))
@@ -80,11 +82,11 @@ class Preemption(Callback):
         return bool(told)
 
     def _stop(self, trainer: Trainer) -> None:
-        if is_child(trainer):  # Lightning's first process ends by itself, and with the code
+        if is_child(trainer):  # The first process ends with the exit code.
             raise SystemExit(0)
         if trainer.is_global_zero:
             log.info(
-                "told to stop after %d steps; go on with resume=last hydra.run.dir=%s",
+                "told to stop after %d steps; continue with resume=last hydra.run.dir=%s",
                 trainer.global_step,
                 checkpoints_of(trainer).folder,
             )

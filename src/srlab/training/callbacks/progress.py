@@ -1,4 +1,4 @@
-"""The progress bar of a run."""
+"""The progress bar of a training run."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torch import Tensor
 from srlab import progress
 
 SHOWN = ("psnr", "ssim", "psnr_foreground")
-"""The scores that stand beside the bar, if they are among the metrics."""
+"""The scores that the bar shows, if they are among the metrics."""
 
 
 class Progress(ProgressBar):
-    """Shows the whole run, in generator updates, with the scores of the last validation."""
+    """A bar that counts the generator updates of a run, and shows the scores of validation."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -23,15 +23,15 @@ class Progress(ProgressBar):
         self._progress: progress.Progress | None = None
 
     def disable(self) -> None:
-        """Show nothing: Lightning calls this on all processes but the first."""
+        """Show no bar: Lightning calls this on all processes but the first."""
         self._shown = False
 
     def enable(self) -> None:
-        """Show it again."""
+        """Show the bar."""
         self._shown = True
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Begin at the step from which the run goes on."""
+        """Begin at the step at which the run starts or is resumed."""
         self._progress = progress.progress(
             trainer.max_steps,
             done=trainer.global_step,
@@ -47,18 +47,19 @@ class Progress(ProgressBar):
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Show the new scores."""
-        if self._progress is not None:
-            scores = trainer.callback_metrics
-            # An absent score is no number, and neither is that of air where a head is wanted.
-            shown = [name for name in SHOWN if _is_number(scores.get(f"val/{name}"))]
-            self._progress.note({name: _beside_bicubic(scores, name) for name in shown})
+        if self._progress is None:
+            return
+        scores = trainer.callback_metrics
+        # A score is NaN if no view has a value of it, such as the foreground's PSNR in mere air.
+        shown = [name for name in SHOWN if _is_number(scores.get(f"val/{name}"))]
+        self._progress.note({name: _beside_bicubic(scores, name) for name in shown})
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """End, after the last validation."""
+        """Close the bar after the last validation."""
         self._close()
 
     def on_exception(self, *_: object) -> None:
-        """End, so that the error stands on a line of its own."""
+        """Close the bar, so that the error begins on a new line."""
         self._close()
 
     def _close(self) -> None:
@@ -71,7 +72,9 @@ def _is_number(score: Tensor | None) -> bool:
 
 
 def _beside_bicubic(scores: Mapping[str, Tensor], name: str) -> str:
-    """Write a score, and that of interpolation, which it is to exceed."""
-    text = f"{float(scores[f'val/{name}']):.4g}"
+    """Write the score of the model, and that of bicubic interpolation if there is one."""
+    score = float(scores[f"val/{name}"])
     bicubic = scores.get(f"val/{name}_bicubic")
-    return text if bicubic is None else f"{text} (bicubic {float(bicubic):.4g})"
+    if bicubic is None:
+        return f"{score:.4g}"
+    return f"{score:.4g} (bicubic {float(bicubic):.4g})"
