@@ -19,6 +19,7 @@ from srlab.nn.acceleration import accelerate
 from srlab.nn.collapsing import collapsed
 from srlab.nn.shrinking import Spare, with_rim
 from srlab.prediction.network.device import told_of
+from srlab.prediction.network.threads import computing_threads
 from srlab.prediction.network.transfer import transfer_to
 
 
@@ -53,7 +54,8 @@ class Predictor:
             raise Mistake(f"batch_size is {batch_size!r}; give a number of tiles >= 1.")
         _check_noise(model, noise)
         self.device = torch.device(device)
-        self.model = collapsed(model.to(self.device))
+        with computing_threads(1):  # the composed weights must not depend on their number
+            self.model = collapsed(model.to(self.device))
         if self.device.type == "cpu":
             accelerate(self.model.get_submodule("generator"), channels_last=True, compiled=False)
         self._transfer = transfer_to(self.device)
