@@ -117,7 +117,7 @@ def test_evaluation_refuses_what_the_model_does_not_have(command, tmp_path, trai
     assert "spatial_dims=3 was asked for" in command("evaluate", model, "spatial_dims=3").error
     assert "metric=[] reports nothing;" in command("evaluate", model, "metric=[]").error
     assert "seed is -4;" in command("evaluate", model, "seed=-4").error
-    assert "output=a.txt: PATH is a file" in command("evaluate", model, "output=a.txt").error
+    assert "a.txt is a file; name a folder" in command("evaluate", model, "output=a.txt").error
     assert "loader.batch_size is -1;" in command("summary", "loader.batch_size=-1").error
     refused = command("evaluate", model, "normaliser=zscore").error
     assert refused == "error: normaliser= cannot be chosen: the model brings its own; leave it out."

@@ -77,8 +77,11 @@ def test_second_prediction_to_an_output_is_refused_before_its_model_is_opened(
     command, tmp_path, picture
 ):
     (tmp_path / "link").symlink_to(tmp_path)
+    (tmp_path / "damaged.ckpt").touch()
     with another_writer(tmp_path / "out.tif"):
-        outcome = command("predict", "model=none.ckpt", f"input={picture}", "output=link/out.tif")
+        outcome = command(
+            "predict", "model=damaged.ckpt", f"input={picture}", "output=link/out.tif"
+        )
     assert outcome.code == 1
     assert "out.tif is in use: another process writes it" in outcome.error
     assert "\n" not in outcome.error
