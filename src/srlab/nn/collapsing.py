@@ -3,7 +3,8 @@
 An upsampler without activations, and the convolution after it, are a linear function of features at
 LR resolution. One convolution of these features, and a pixel shuffle, give the same SR. This takes
 a fraction of the arithmetic, and makes no large features at HR resolution. Training needs the
-original layers, and prediction can do without them (Bhardwaj et al. 2022, sec. 3).
+original layers, and prediction can do without them. Bhardwaj et al. 2022 (SESR) call such layers
+collapsible linear blocks.
 """
 
 from __future__ import annotations
@@ -116,18 +117,20 @@ def collapsed(network: Network) -> Network:
     return twin
 
 
-_known: WeakKeyDictionary[nn.Module, Collapsed | None] = WeakKeyDictionary()
-"""What was made of the last layers, by the very last one."""
+_known: WeakKeyDictionary[nn.Module, Collapsed] = WeakKeyDictionary()
+"""The convolutions that were composed, by the very last layer of those they stand for."""
 
 
 def _collapsed_layers(network: Collapsible) -> Collapsed | None:
     layers = network.last_layers
     last = layers[-1]
     known = _known.get(last)
-    if known is None or not known.stands_for(layers):
-        known = _collapse(layers, network.skip, network.scale)
-        _known[last] = known
-    return known
+    if known is not None and known.stands_for(layers):
+        return known
+    composed = _collapse(layers, network.skip, network.scale)
+    if composed is not None:
+        _known[last] = composed
+    return composed
 
 
 class _Finish(nn.Module):
@@ -160,10 +163,13 @@ def _collapse(layers: nn.Sequential, skip: InputSkip, scale: Sequence[int]) -> C
     radius = [reach for reach in radii if reach is not None]
     if len(radius) < len(scale):
         return None
+    sizes = [2 * reach + 1 for reach in radius]
+    if last.out_channels * prod(scale) * channels * prod(sizes) >= _multiply_adds(parts):
+        return None
 
     # In float64 this would take ten times as long, and gain nothing over the layers' own rounding.
     finish = copy.deepcopy(finish).eval().to(device="cpu", dtype=torch.float32)
-    images = torch.zeros(channels + 1, channels, *(2 * reach + 1 for reach in radius))
+    images = torch.zeros(channels + 1, channels, *sizes)
     for channel in range(channels):
         images[(channel, channel, *radius)] = 1
     with torch.no_grad():
@@ -174,8 +180,6 @@ def _collapse(layers: nn.Sequential, skip: InputSkip, scale: Sequence[int]) -> C
     kernel = weights.transpose(0, 1).flip(*range(2, weights.ndim))
     bias = of_zeros[(slice(None), *radius)]
 
-    if kernel.numel() >= _multiply_adds(parts):
-        return None
     like = next(layers.parameters())
     return Collapsed(
         kernel.contiguous().to(like),

@@ -46,7 +46,8 @@ def making(
             total, unit="px", title="predicting", done=done, shown=progress
         ) as output.shown:
             yield output
-        # Waiting for the disk before this would gain only what `SECONDS` may cost after a crash.
+        # The last blocks are not noted before this. A note would wait for the disk, and without it
+        # a crash costs no more than the blocks of `SECONDS`.
         writer.finish()
     except BaseException:  # an interrupted run, too, leaves no half-written file
         output.give_up()
